@@ -1,0 +1,208 @@
+//! `actions/<name>.yaml`, as written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::connection::Headers;
+use super::value::{Scalar, ValueDefinition};
+
+/// What an action does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Calls an upstream over HTTP.
+    #[default]
+    Http,
+    /// Answers with a fixed text or JSON, for testing an agent before the API exists.
+    Static,
+    /// Hands the caller over to a phone number or a queue.
+    Handover,
+}
+
+/// An HTTP method (RFC 9110 section 9, RFC 5789).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the standard's own names")]
+pub enum Method {
+    #[default]
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Head,
+    Options,
+}
+
+/// An action: what a model may do, described once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Callgate action")]
+pub struct ActionDefinition {
+    /// The name a model calls the action by; the file's name where it is left out. At most 40 characters work with every provider.
+    #[schemars(regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$"))]
+    pub name: Option<String>,
+    /// What the action does and when to use it: the model decides by this text.
+    #[schemars(length(min = 1))]
+    pub description: String,
+    /// `http` (the default), `static` or `handover`.
+    #[serde(default, rename = "type")]
+    pub kind: ActionKind,
+    /// Name of the connection that gives base URL, auth connector and headers; then `path` says the rest.
+    pub connection: Option<String>,
+    /// Path below the connection's base URL. May hold `{{.parameters.x}}`, each value percent-encoded as one segment.
+    pub path: Option<String>,
+    /// Full URL, without a connection. Its host is static; its path may hold `{{.parameters.x}}`.
+    pub url: Option<String>,
+    /// Name of the auth connector; replaces the connection's.
+    pub auth: Option<String>,
+    /// HTTP method; `GET` where left out.
+    pub method: Option<Method>,
+    /// JSON Schema 2020-12 of the arguments that the model fills in.
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub parameters: Option<Value>,
+    /// Values that the model neither sees nor sets; they win over its arguments. Texts are templates.
+    #[serde(default)]
+    pub bind: Map<String, Value>,
+    /// Query parameters: templates.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
+    pub query: Pairs,
+    /// Request headers: templates, or `{secret: name}`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ValueDefinition>")]
+    pub headers: Headers,
+    /// Body template; escaped for `content_type`.
+    pub body: Option<String>,
+    /// Media type of the body; `application/json` where left out.
+    pub content_type: Option<String>,
+    /// Body as `application/x-www-form-urlencoded` fields: templates.
+    #[schemars(with = "Option<BTreeMap<String, Scalar>>")]
+    pub form: Option<Pairs>,
+    /// Body as `multipart/form-data` parts: templates.
+    #[schemars(with = "Option<BTreeMap<String, PartDefinition>>")]
+    pub multipart: Option<Parts>,
+    /// Time for the whole call in milliseconds; 5000 where left out.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub timeout_ms: Option<u64>,
+    /// Time to connect in milliseconds; 2000 where left out.
+    #[schemars(range(min = 1, max = 60_000))]
+    pub connect_timeout_ms: Option<u64>,
+    /// Values taken from the response for later calls.
+    #[serde(default)]
+    pub output_variables: Vec<OutputVariableDefinition>,
+    /// `type: static`: the answer, a text or any JSON.
+    pub response: Option<Value>,
+    /// `type: handover`: where to.
+    pub handover: Option<HandoverDefinition>,
+    /// What differs in an environment.
+    #[serde(default)]
+    pub environments: BTreeMap<String, ActionOverride>,
+}
+
+/// What an action says otherwise in one environment.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActionOverride {
+    /// `false` leaves the action out of this environment.
+    pub enabled: Option<bool>,
+    /// Replaces `connection`.
+    pub connection: Option<String>,
+    /// Replaces `path`.
+    pub path: Option<String>,
+    /// Replaces `url`.
+    pub url: Option<String>,
+    /// Replaces `auth`.
+    pub auth: Option<String>,
+    /// Added to `headers`, replacing those of the same name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ValueDefinition>")]
+    pub headers: Headers,
+    /// Replaces `timeout_ms`.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub timeout_ms: Option<u64>,
+    /// Replaces `connect_timeout_ms`.
+    #[schemars(range(min = 1, max = 60_000))]
+    pub connect_timeout_ms: Option<u64>,
+    /// Replaces `response`.
+    pub response: Option<Value>,
+    /// Replaces `handover`.
+    pub handover: Option<HandoverDefinition>,
+}
+
+/// A value to take from a response.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputVariableDefinition {
+    /// Its name: lowercase letters, digits, underscores, and dots between them.
+    #[schemars(regex(pattern = r"^[a-z0-9_]+(\.[a-z0-9_]+)*$"))]
+    pub name: String,
+    /// JSONPath (RFC 9535) into the response body, starting with `$`.
+    #[schemars(regex(pattern = r"^\$"))]
+    pub path: String,
+    /// Whether the model is shown the value under `variables`. `false` also removes it from the body that the model sees.
+    pub expose: Option<bool>,
+    /// Whether the value is redacted in logs and events; without `expose: true` it is removed from the body as well.
+    #[serde(default)]
+    pub sensitive: bool,
+}
+
+/// Where a handover leads: a phone number or a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandoverDefinition {
+    /// E.164 number to transfer to.
+    #[schemars(regex(pattern = r"^\+[1-9][0-9]{1,14}$"))]
+    pub phone_number: Option<String>,
+    /// Name of the queue to transfer to.
+    pub queue: Option<String>,
+    /// What the agent says before it transfers.
+    pub message: Option<String>,
+}
+
+/// One part of a multipart body.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartDefinition {
+    /// The content: a template.
+    pub value: Scalar,
+    /// File name, which makes the part a file.
+    pub filename: Option<String>,
+    /// Media type of the part.
+    pub content_type: Option<String>,
+}
+
+/// Texts by name, in the order written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Pairs(pub Vec<(String, Scalar)>);
+
+impl TryFrom<Map<String, Value>> for Pairs {
+    type Error = &'static str;
+
+    fn try_from(map: Map<String, Value>) -> Result<Self, Self::Error> {
+        map.into_iter()
+            .map(|(name, value)| Ok((name, Scalar::try_from(value)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Self)
+    }
+}
+
+/// Parts by name, in the order written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Parts(pub Vec<(String, PartDefinition)>);
+
+impl TryFrom<Map<String, Value>> for Parts {
+    type Error = serde_json::Error;
+
+    fn try_from(map: Map<String, Value>) -> Result<Self, Self::Error> {
+        map.into_iter()
+            .map(|(name, value)| Ok((name, serde_json::from_value(value)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Self)
+    }
+}

@@ -1,0 +1,30 @@
+//! Definitions, as written: the files of a project directory.
+//!
+//! A file becomes a [`Document`] (its JSON value and where every part of it
+//! stands), is checked against the JSON Schema of its kind ([`schema`]) so that
+//! all problems of a file come at once, and is then mirrored by a plain serde
+//! type. What the words mean is decided by [`crate::action`], not here.
+
+mod document;
+mod toml;
+mod yaml;
+mod problem;
+pub mod schema;
+mod action;
+mod auth;
+mod connection;
+mod value;
+mod project;
+
+pub use self::action::{
+    ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, OutputVariableDefinition,
+    PartDefinition,
+};
+pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
+pub use self::connection::{ConnectionDefinition, ConnectionOverride};
+pub use self::document::{Document, Format, Place};
+pub use self::problem::{Problem, Problems, Severity};
+pub use self::project::{
+    Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,
+};
+pub use self::value::{Scalar, ValueDefinition};

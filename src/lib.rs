@@ -1,0 +1,23 @@
+//! Callgate: a tool-calling gateway for voice agents.
+//!
+//! A team describes an HTTP *action* once; Callgate offers it to models as a
+//! tool and, when a model calls the tool while a person waits on the phone,
+//! checks the arguments, resolves the environment's credentials, renders the
+//! request, sends it within a deadline and returns what the model may see.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! start   files ─► definition ─► action ─► catalog ─► tool specs ─► model
+//! call    tool call ─► arguments ─► request ─► credentials ─► response ─► outputs ─► tool result
+//! ```
+//!
+//! At start: [`definition::read_project`] → [`action::compile`] →
+//! [`catalog::Catalog`] → [`tool::ToolSpec`] → [`dialect::Dialect`].
+//! Per call: [`tool::ToolCall`] → [`executor::Gateway::execute`] →
+//! [`tool::ToolResult`]; start reading there.
+//!
+//! The modules below follow in that order: a module uses those before it,
+//! never those after it (`tests/tidy.rs` holds them to it).
+
+pub mod definition;
