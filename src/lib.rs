@@ -21,3 +21,4 @@
 //! never those after it (`tests/tidy.rs` holds them to it).
 
 pub mod definition;
+pub mod action;

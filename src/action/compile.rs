@@ -1,0 +1,468 @@
+//! Definition → [`Action`], for one environment. Keeps every problem found.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::definition::{
+    ActionDefinition, ActionKind, ActionOverride, AuthDefinition, ConnectionDefinition, Document, Located,
+    Problem, Problems,
+};
+
+use super::output::Output;
+use super::parameters::Parameters;
+use super::template::{Data, Root, Target, Template};
+use super::{Action, ActionName, Bound, BoundValue, Handover, Kind, variables};
+
+/// Time for a call whose action says nothing.
+const DEFAULT_TIMEOUT_MS: u64 = 5_000;
+/// Longest description that all providers take (Vapi cuts at 1,000).
+const PORTABLE_DESCRIPTION: usize = 1_000;
+
+/// What an action is compiled against.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The environment it is compiled for.
+    pub environment: &'a str,
+    /// Every environment anything in the project speaks of.
+    pub known_environments: &'a [String],
+    /// All connections.
+    pub connections: &'a [Located<ConnectionDefinition>],
+    /// All auth connectors.
+    pub auth: &'a [Located<AuthDefinition>],
+    /// The environment's static variables.
+    pub static_variables: &'a Map<String, Value>,
+}
+
+/// A place that needs a secret; whether the environment has it is for others
+/// to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretUse {
+    /// Name of the secret.
+    pub name: String,
+    /// The environment that needs it.
+    pub environment: String,
+    /// The file that names it.
+    pub file: String,
+    /// Where in the file.
+    pub place: (usize, usize),
+}
+
+/// Compiles `located`. `None` where it is left out of the environment, or where
+/// an error (added to `problems`) keeps it from existing.
+pub fn compile(
+    located: &Located<ActionDefinition>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+    secrets: &mut Vec<SecretUse>,
+) -> Option<Action> {
+    let fallback = ActionOverride::default();
+    let over = located.definition.environments.get(around.environment).unwrap_or(&fallback);
+    if over.enabled == Some(false) {
+        return None;
+    }
+    let mut found = Problems::default();
+    let mut compiler = Compiler {
+        located,
+        definition: &located.definition,
+        over,
+        around,
+        problems: &mut found,
+        secrets,
+        reads_variables: false,
+    };
+    let action = compiler.action();
+    let failed = found.has_errors();
+    problems.extend(found);
+    action.filter(|_| !failed)
+}
+
+/// One action being compiled.
+pub(super) struct Compiler<'a> {
+    pub(super) located: &'a Located<ActionDefinition>,
+    pub(super) definition: &'a ActionDefinition,
+    pub(super) over: &'a ActionOverride,
+    pub(super) around: &'a Surroundings<'a>,
+    pub(super) problems: &'a mut Problems,
+    pub(super) secrets: &'a mut Vec<SecretUse>,
+    pub(super) reads_variables: bool,
+}
+
+impl Compiler<'_> {
+    fn action(&mut self) -> Option<Action> {
+        self.refuse_strangers();
+        self.check_environments();
+        let name = self.name();
+        self.check_description();
+        let parameters = self.parameters();
+        // Without parameters nothing that speaks of them can be judged; the
+        // rest is, so that its problems are found too.
+        let known = parameters.is_some();
+        let parameters = match parameters {
+            Some(parameters) => parameters,
+            None => Parameters::compile(Some(
+                &serde_json::json!({"type": "object", "additionalProperties": true}),
+            ))
+            .ok()?,
+        };
+        let bind = self.bind(&parameters);
+        let hidden: Vec<&str> = bind.iter().map(|bound| bound.name.as_str()).collect();
+        let model_schema = parameters.schema_without(&hidden);
+        let kind = match self.definition.kind {
+            ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),
+            ActionKind::Static => self.fixed(),
+            ActionKind::Handover => self.handover().map(Kind::Handover),
+        };
+        let outputs = self.outputs();
+        let timeout = self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
+        Some(Action {
+            name: name?,
+            description: self.definition.description.trim().to_owned(),
+            parameters: known.then_some(parameters)?,
+            bind,
+            kind: kind?,
+            outputs,
+            timeout: Duration::from_millis(timeout),
+            file: self.document().file.clone(),
+            reads_variables: self.reads_variables,
+            model_schema,
+        })
+    }
+
+    pub(super) fn document(&self) -> &Document {
+        &self.located.document
+    }
+
+    /// The pointer of `key`: in the environment's override where it is set there.
+    pub(super) fn pointer(&self, key: &str) -> String {
+        let over = format!("/environments/{}/{key}", self.around.environment);
+        if self.document().value.pointer(&over).is_some() { over } else { format!("/{key}") }
+    }
+
+    pub(super) fn error(&mut self, pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::error(&self.document().file, self.document().at_value(pointer), code, message)
+    }
+
+    fn warning(&mut self, pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::warning(&self.document().file, self.document().at_value(pointer), code, message)
+    }
+
+    fn name(&mut self) -> Option<ActionName> {
+        let text = self.located.name.as_str();
+        match ActionName::try_from(text) {
+            Ok(name) => {
+                if text.len() > ActionName::PORTABLE_LENGTH {
+                    let problem = self
+                        .warning(
+                            "/name",
+                            "long_name",
+                            format!("`{text}` has {} characters; Vapi takes 40", text.len()),
+                        )
+                        .hint("shorten it if the tool is ever offered through Vapi");
+                    self.problems.push(problem);
+                }
+                Some(name)
+            }
+            Err(error) => {
+                // A name that was written is checked by the schema already.
+                if self.definition.name.is_none() {
+                    let problem = self
+                        .error("", "invalid_name", error.to_string())
+                        .hint("rename the file, or set `name`");
+                    self.problems.push(problem);
+                }
+                None
+            }
+        }
+    }
+
+    fn check_description(&mut self) {
+        let length = self.definition.description.chars().count();
+        if length > PORTABLE_DESCRIPTION {
+            let problem = self
+                .warning(
+                    "/description",
+                    "long_description",
+                    format!("{length} characters; Vapi cuts at 1000"),
+                )
+                .hint("say what the tool does and when to use it; put the rest into the parameters");
+            self.problems.push(problem);
+        }
+    }
+
+    fn check_environments(&mut self) {
+        let document = self.located.document.clone();
+        check_known(
+            &document,
+            self.definition.environments.keys(),
+            self.around.known_environments,
+            self.problems,
+        );
+    }
+
+    /// Keys that belong to another type of action.
+    fn refuse_strangers(&mut self) {
+        const HTTP: &[&str] = &[
+            "connection",
+            "path",
+            "url",
+            "auth",
+            "method",
+            "query",
+            "headers",
+            "body",
+            "content_type",
+            "form",
+            "multipart",
+            "connect_timeout_ms",
+        ];
+        let (kind, strangers): (&str, Vec<&str>) = match self.definition.kind {
+            ActionKind::Http => ("http", vec!["response", "handover"]),
+            ActionKind::Static => ("static", [HTTP, &["handover"]].concat()),
+            ActionKind::Handover => ("handover", [HTTP, &["response", "output_variables"]].concat()),
+        };
+        for key in strangers {
+            if self.document().value.get(key).is_some() {
+                let at = self.document().at_key(&format!("/{key}"));
+                self.problems.push(Problem::error(
+                    &self.located.document.file,
+                    at,
+                    "key_not_for_type",
+                    format!("`{key}` does not belong to an action of type `{kind}`"),
+                ));
+            }
+        }
+    }
+
+    fn parameters(&mut self) -> Option<Parameters> {
+        match Parameters::compile(self.definition.parameters.as_ref()) {
+            Ok(parameters) => {
+                for problem in parameters.warnings() {
+                    let place = self.document().at_value(&format!("/parameters{}", problem.pointer));
+                    let found =
+                        Problem::warning(&self.document().file, place, "schema", problem.message.clone())
+                            .maybe_hint(problem.hint.clone());
+                    self.problems.push(found);
+                }
+                Some(parameters)
+            }
+            Err(problems) => {
+                for problem in problems {
+                    let pointer = format!("/parameters{}", problem.pointer);
+                    let found = if problem.warning {
+                        self.warning(&pointer, "schema", problem.message)
+                    } else {
+                        self.error(&pointer, "invalid_schema", problem.message)
+                    };
+                    self.problems.push(found.maybe_hint(problem.hint));
+                }
+                None
+            }
+        }
+    }
+
+    fn bind(&mut self, parameters: &Parameters) -> Vec<Bound> {
+        let mut bind = Vec::new();
+        for (name, value) in &self.definition.bind {
+            let pointer = pointer_to("/bind", name);
+            let value = match value {
+                Value::String(text) => {
+                    let document = self.located.document.clone();
+                    match self.template(&document, &pointer, text, Target::Text, parameters, &[]) {
+                        Some(template) => match template.as_static() {
+                            Some(text) => BoundValue::Constant(Value::String(text.to_owned())),
+                            None => BoundValue::Template(template),
+                        },
+                        None => continue,
+                    }
+                }
+                other => BoundValue::Constant(other.clone()),
+            };
+            bind.push(Bound { name: name.clone(), value });
+        }
+        bind
+    }
+
+    /// Parses a template and judges what it refers to.
+    pub(super) fn template(
+        &mut self,
+        document: &Document,
+        pointer: &str,
+        source: &str,
+        target: Target,
+        parameters: &Parameters,
+        bind: &[Bound],
+    ) -> Option<Template> {
+        let template = match Template::parse(source, target) {
+            Ok(template) => template,
+            Err(errors) => {
+                for error in errors {
+                    let place = document.at_text(pointer, error.line, error.column);
+                    self.problems.push(
+                        Problem::error(&document.file, place, error.code.as_str(), error.message)
+                            .maybe_hint(error.hint),
+                    );
+                }
+                return None;
+            }
+        };
+        for reference in template.references() {
+            let place = document.at_text(pointer, reference.line, reference.column);
+            let Some(name) = reference.path.first() else { continue };
+            match reference.root {
+                Root::Parameters => {
+                    let known = parameters.is_declared(name)
+                        || bind.iter().any(|bound| bound.name == *name)
+                        || self.definition.bind.contains_key(name)
+                        || parameters.is_open();
+                    if !known {
+                        let names: Vec<&str> = parameters.names().collect();
+                        let hint = crate::definition::schema::closest(name, &names).map_or_else(
+                            || format!("declare `{name}` under `parameters` or `bind`"),
+                            |near| format!("did you mean `{near}`?"),
+                        );
+                        let message = format!("`.parameters.{name}` is not a parameter of this action");
+                        self.problems.push(
+                            Problem::warning(&document.file, place, "unknown_parameter", message).hint(hint),
+                        );
+                    }
+                }
+                Root::Variables => self.reads_variables = true,
+                Root::StaticVariables => {
+                    if !reference.guarded && !self.around.static_variables.contains_key(name) {
+                        let environment = self.around.environment;
+                        let names: Vec<&String> = self.around.static_variables.keys().collect();
+                        let hint = crate::definition::schema::closest(name, &names).map_or_else(
+                            || format!("add `{name}` under [{environment}] in variables.toml"),
+                            |near| format!("did you mean `{near}`?"),
+                        );
+                        let message =
+                            format!("the static variable `{name}` is not set in environment `{environment}`");
+                        self.problems.push(
+                            Problem::error(&document.file, place, "missing_static_variable", message)
+                                .hint(hint),
+                        );
+                    }
+                }
+            }
+        }
+        Some(template)
+    }
+
+    /// Renders every combination of branches, so that what breaks only
+    /// sometimes is found before a caller finds it.
+    pub(super) fn check_branches(
+        &mut self,
+        template: &Template,
+        pointer: &str,
+        parameters: &Parameters,
+        bind: &[Bound],
+    ) {
+        let mut samples = parameters.sample();
+        for bound in bind {
+            let value = match &bound.value {
+                BoundValue::Constant(value) => value.clone(),
+                BoundValue::Template(_) => Value::String("x".to_owned()),
+            };
+            samples.insert(bound.name.clone(), value);
+        }
+        let none = Map::new();
+        let data =
+            Data { parameters: &samples, variables: &none, static_variables: self.around.static_variables };
+        let report = template.check_branches(&data);
+        let all = report.failures.len() == report.combinations;
+        for failure in report.failures.iter().take(if all { 1 } else { 5 }) {
+            let place = self.document().at_text(pointer, failure.line.max(1), failure.column.max(1));
+            let when = if failure.branches.is_empty() {
+                String::new()
+            } else {
+                format!(" with {}", failure.branches)
+            };
+            let message = format!("the body is not JSON{when}: {}", failure.problem);
+            let problem = if all {
+                Problem::error(&self.document().file, place, "invalid_template_output", message)
+            } else {
+                Problem::warning(&self.document().file, place, "invalid_template_output", message)
+            };
+            self.problems
+                .push(problem.hint(format!("rendered with made-up values: {}", failure.rendered_excerpt)));
+        }
+    }
+
+    fn outputs(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let mut names = Map::new();
+        for (index, definition) in self.definition.output_variables.iter().enumerate() {
+            if let Err(error) = variables::insert(&mut names, &definition.name, Value::Null) {
+                let problem = self.error(
+                    &format!("/output_variables/{index}/name"),
+                    "variable_conflict",
+                    error.to_string(),
+                );
+                self.problems.push(problem);
+            }
+            match Output::compile(definition) {
+                Ok(output) => outputs.push(output),
+                Err(message) => {
+                    let problem = self
+                        .error(&format!("/output_variables/{index}/path"), "invalid_jsonpath", message)
+                        .hint("a path looks like `$.ticket.id` or `$.slots[*].id` (RFC 9535)");
+                    self.problems.push(problem);
+                }
+            }
+        }
+        outputs
+    }
+
+    fn fixed(&mut self) -> Option<Kind> {
+        let Some(value) = self.over.response.as_ref().or(self.definition.response.as_ref()) else {
+            let problem = self.error("/type", "missing_key", "an action of type `static` needs `response`");
+            self.problems.push(problem);
+            return None;
+        };
+        RawValue::from_string(value.to_string()).ok().map(Kind::Static)
+    }
+
+    fn handover(&mut self) -> Option<Handover> {
+        let definition = self.over.handover.as_ref().or(self.definition.handover.as_ref());
+        match definition {
+            Some(to) if to.phone_number.is_some() || to.queue.is_some() => Some(Handover {
+                phone_number: to.phone_number.clone(),
+                queue: to.queue.clone(),
+                message: to.message.clone(),
+            }),
+            _ => {
+                let problem = self.error(
+                    "/type",
+                    "missing_key",
+                    "an action of type `handover` needs `handover` with `phone_number`, `queue` or both",
+                );
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+}
+
+/// Warns about overrides for environments that nothing else speaks of: most
+/// likely misspelled, and silently without effect.
+pub(crate) fn check_known<'k>(
+    document: &Document,
+    named: impl Iterator<Item = &'k String>,
+    known: &[String],
+    problems: &mut Problems,
+) {
+    for name in named.filter(|name| !known.contains(name)) {
+        let hint = crate::definition::schema::closest(name, known)
+            .map_or_else(|| format!("known: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+        let place = document.at_key(&pointer_to("/environments", name));
+        let message = format!("nothing else speaks of an environment `{name}`");
+        problems.push(Problem::warning(&document.file, place, "unknown_environment", message).hint(hint));
+    }
+}
+
+/// `base` followed by `key`, escaped (RFC 6901).
+pub(super) fn pointer_to(base: &str, key: &str) -> String {
+    format!("{base}/{}", key.replace('~', "~0").replace('/', "~1"))
+}

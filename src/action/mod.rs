@@ -1,0 +1,175 @@
+//! Actions, as meant: an [`Action`] that exists is valid.
+//!
+//! Pure: no async, no I/O. [`compile`] turns a definition into an action for
+//! one environment, [`Action::render`] turns checked arguments into the exact
+//! request, [`output`] takes values out of the response.
+
+pub mod parameters;
+pub mod template;
+mod name;
+mod connector;
+mod url;
+mod request;
+mod multipart;
+pub mod output;
+pub mod variables;
+mod compile;
+mod compile_http;
+mod fields;
+mod http_action;
+
+pub use self::compile::{SecretUse, Surroundings, compile};
+pub use self::connector::{Connector, Credential, OAuth2Client, ValueSource};
+pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
+pub use self::name::{ActionName, InvalidActionName};
+pub use self::request::{RenderFailure, RequestSpec};
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use self::output::Output;
+use self::parameters::{InvalidArguments, Parameters};
+use self::template::{Data, Template};
+
+/// What a model may do, in one environment.
+#[derive(Debug)]
+pub struct Action {
+    /// The name a model calls it by.
+    pub name: ActionName,
+    /// What it does and when to use it.
+    pub description: String,
+    /// What the model must fill in.
+    pub parameters: Parameters,
+    /// Values the model neither sees nor sets.
+    pub bind: Vec<Bound>,
+    /// What happens when it is called.
+    pub kind: Kind,
+    /// Values to take from the response.
+    pub outputs: Vec<Output>,
+    /// Time for the whole call.
+    pub timeout: Duration,
+    /// The file it is defined in, for the operator.
+    pub file: String,
+    /// Whether any template reads `.variables`.
+    pub reads_variables: bool,
+    model_schema: Value,
+}
+
+/// What an action does.
+#[derive(Debug)]
+pub enum Kind {
+    /// Calls an upstream.
+    Http(Box<HttpAction>),
+    /// Answers with a fixed JSON value (a text is a JSON string).
+    Static(Box<RawValue>),
+    /// Hands the caller over.
+    Handover(Handover),
+}
+
+/// Where a handover leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// E.164 number.
+    pub phone_number: Option<String>,
+    /// Name of a queue.
+    pub queue: Option<String>,
+    /// What the agent says first.
+    pub message: Option<String>,
+}
+
+/// A value that wins over the model's argument of the same name.
+#[derive(Debug)]
+pub struct Bound {
+    /// Name of the parameter.
+    pub name: String,
+    /// Where the value comes from.
+    pub value: BoundValue,
+}
+
+/// Where a bound value comes from.
+#[derive(Debug)]
+pub enum BoundValue {
+    /// A constant.
+    Constant(Value),
+    /// A template; a sole reference keeps its JSON type.
+    Template(Template),
+}
+
+impl Action {
+    /// The JSON Schema the model is offered: the parameters without the bound ones.
+    pub fn model_schema(&self) -> &Value {
+        &self.model_schema
+    }
+
+    /// Whether the action cannot change anything upstream (RFC 9110 section 9.2.1).
+    pub fn is_safe(&self) -> bool {
+        match &self.kind {
+            Kind::Http(http) => http.method.is_safe(),
+            Kind::Static(_) | Kind::Handover(_) => true,
+        }
+    }
+
+    /// Whether doing it twice is the same as doing it once (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        match &self.kind {
+            Kind::Http(http) => http.method.is_idempotent(),
+            Kind::Static(_) | Kind::Handover(_) => true,
+        }
+    }
+
+    /// What templates see as `.parameters`: the model's arguments, checked and
+    /// completed with defaults, under the bound values, which always win.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the arguments break the schema, or where a bound template
+    /// needs a value that is absent.
+    pub fn parameters(
+        &self,
+        mut arguments: Map<String, Value>,
+        variables: &Map<String, Value>,
+        static_variables: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, ParametersFailure> {
+        for bound in &self.bind {
+            arguments.shift_remove(&bound.name);
+        }
+        // A bound value that the schema declares is checked like an argument.
+        self.bind(true, &mut arguments, variables, static_variables)?;
+        let mut parameters = self.parameters.validate(arguments)?.into_map();
+        self.bind(false, &mut parameters, variables, static_variables)?;
+        Ok(parameters)
+    }
+
+    fn bind(
+        &self,
+        declared: bool,
+        parameters: &mut Map<String, Value>,
+        variables: &Map<String, Value>,
+        static_variables: &Map<String, Value>,
+    ) -> Result<(), RenderFailure> {
+        for bound in self.bind.iter().filter(|bound| self.parameters.is_declared(&bound.name) == declared) {
+            let value = match &bound.value {
+                BoundValue::Constant(value) => value.clone(),
+                BoundValue::Template(template) => {
+                    let data = Data { parameters, variables, static_variables };
+                    fields::native(template, &data, &format!("bind.{}", bound.name))?
+                }
+            };
+            parameters.insert(bound.name.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+/// Why there are no parameters to render a request from.
+#[derive(Debug, thiserror::Error)]
+pub enum ParametersFailure {
+    /// The model's arguments break the schema.
+    #[error(transparent)]
+    Arguments(#[from] InvalidArguments),
+    /// A bound value cannot be had.
+    #[error(transparent)]
+    Bind(#[from] RenderFailure),
+}

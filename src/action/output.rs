@@ -1,0 +1,433 @@
+//! Output variables: values taken out of a response, and kept from the model
+//! where the definition says so.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::definition::OutputVariableDefinition;
+
+/// What stands in the body where a value was taken away.
+pub const HIDDEN: &str = "[hidden]";
+
+/// Shortest text that is looked for all over the body; shorter ones are hidden
+/// only where the path finds them, or half the body would vanish.
+const MIN_SOUGHT: usize = 4;
+
+/// A value to take from a response.
+#[derive(Debug)]
+pub struct Output {
+    /// Dotted name of the variable.
+    pub name: String,
+    path: JsonPath,
+    shape: Shape,
+    /// Whether the model is shown the value under `variables`.
+    pub shown: bool,
+    /// Whether the value is removed from the body that the model sees.
+    pub hidden: bool,
+    /// Whether the value is redacted in logs and events.
+    pub sensitive: bool,
+}
+
+/// What several matches of a path become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// A wildcard or slice asks for a list, however many there are.
+    List,
+    /// Any other path: one match is the value itself, several are a list.
+    Value,
+}
+
+/// A value that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// Dotted name of the variable.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+    /// Whether the model is shown it under `variables`.
+    pub shown: bool,
+    /// Whether it is redacted in logs and events.
+    pub sensitive: bool,
+}
+
+impl Output {
+    /// Compiles a definition.
+    ///
+    /// # Errors
+    ///
+    /// Says why the JSONPath is refused.
+    pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, String> {
+        let path = JsonPath::parse(&definition.path)
+            .map_err(|error| format!("invalid JSONPath `{}`: {error}", definition.path))?;
+        Ok(Self {
+            name: definition.name.clone(),
+            path,
+            shape: shape(&definition.path),
+            shown: definition.expose == Some(true),
+            hidden: definition.expose == Some(false)
+                || definition.sensitive && definition.expose != Some(true),
+            sensitive: definition.sensitive,
+        })
+    }
+
+    fn find(&self, body: &Value) -> Option<Value> {
+        let mut found = self.path.query(body).all().into_iter();
+        match self.shape {
+            Shape::List => Some(Value::Array(found.cloned().collect())),
+            Shape::Value => {
+                let first = found.next()?;
+                match found.next() {
+                    None => Some(first.clone()),
+                    Some(second) => {
+                        Some(Value::Array([first, second].into_iter().chain(found).cloned().collect()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes the values of `outputs` out of `body`; a path that finds nothing sets
+/// no variable.
+pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
+    outputs
+        .iter()
+        .filter_map(|output| {
+            Some(Extracted {
+                name: output.name.clone(),
+                value: output.find(body)?,
+                shown: output.shown,
+                sensitive: output.sensitive,
+            })
+        })
+        .collect()
+}
+
+/// The text of `body` without the values that hidden outputs extract, wherever
+/// they stand in it; `None` where nothing had to be hidden. Every other byte
+/// stays as the upstream sent it.
+pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
+    let mut hidden = Hidden::default();
+    for output in outputs.iter().filter(|output| output.hidden) {
+        for node in output.path.query_located(body) {
+            hidden.places.insert(node.location().to_json_pointer());
+            hidden.collect(node.node());
+        }
+    }
+    if hidden.places.is_empty() {
+        return None;
+    }
+    let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0, hidden: &hidden };
+    scan.value(&mut String::new());
+    scan.out.push_str(&text[scan.copied..]);
+    Some(scan.out)
+}
+
+#[derive(Default)]
+struct Hidden {
+    places: HashSet<String>,
+    texts: Vec<String>,
+    numbers: HashSet<String>,
+}
+
+impl Hidden {
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text.clone()),
+            Value::Number(number) => {
+                let text = number.to_string();
+                if text.len() >= MIN_SOUGHT {
+                    self.numbers.insert(text.clone());
+                    self.texts.push(text);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            Value::Object(map) => map.values().for_each(|item| self.collect(item)),
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
+        }
+    }
+}
+
+/// Walks JSON text that is known to be valid (and so no deeper than
+/// `serde_json` allows), copying it but for what is hidden.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+    out: String,
+    copied: usize,
+    hidden: &'a Hidden,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, pointer: &mut String) {
+        self.skip_space();
+        let start = self.at;
+        if self.hidden.places.contains(pointer.as_str()) {
+            self.skip_value();
+            self.replace(start, &format!("\"{HIDDEN}\""));
+            return;
+        }
+        match self.peek() {
+            b'{' => self.members(pointer),
+            b'[' => self.items(pointer),
+            b'"' => {
+                self.string();
+            }
+            _ => {
+                self.skip_value();
+                if self.hidden.numbers.contains(&self.text[start..self.at]) {
+                    self.replace(start, &format!("\"{HIDDEN}\""));
+                }
+            }
+        }
+    }
+
+    fn members(&mut self, pointer: &mut String) {
+        self.at += 1;
+        loop {
+            self.skip_space();
+            match self.peek() {
+                b'"' => {}
+                b',' => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => break,
+            }
+            let key = self.string();
+            self.skip_space();
+            self.at += 1; // the colon
+            let cut = pointer.len();
+            pointer.push('/');
+            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            self.value(pointer);
+            pointer.truncate(cut);
+        }
+        self.at += 1;
+    }
+
+    fn items(&mut self, pointer: &mut String) {
+        self.at += 1;
+        let mut index = 0_usize;
+        loop {
+            self.skip_space();
+            match self.peek() {
+                b']' | 0 => break,
+                b',' => self.at += 1,
+                _ => {
+                    let cut = pointer.len();
+                    pointer.push('/');
+                    pointer.push_str(&index.to_string());
+                    self.value(pointer);
+                    pointer.truncate(cut);
+                    index += 1;
+                }
+            }
+        }
+        self.at += 1;
+    }
+
+    /// Passes a string, hiding what it holds; returns its content.
+    fn string(&mut self) -> String {
+        let start = self.at;
+        self.skip_string();
+        let content: String = serde_json::from_str(&self.text[start..self.at]).unwrap_or_default();
+        if self.hidden.texts.iter().any(|text| content.contains(text.as_str())) {
+            let mut cleaned = content.clone();
+            for text in &self.hidden.texts {
+                cleaned = cleaned.replace(text.as_str(), HIDDEN);
+            }
+            self.replace(start, &Value::String(cleaned).to_string());
+        }
+        content
+    }
+
+    fn skip_string(&mut self) {
+        self.at += 1;
+        loop {
+            match self.peek() {
+                b'"' | 0 => break,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+    }
+
+    fn skip_value(&mut self) {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.skip_string();
+                    if depth == 0 {
+                        return;
+                    }
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => {
+                    if depth == 0 {
+                        return;
+                    }
+                    depth -= 1;
+                    if depth == 0 {
+                        self.at += 1;
+                        return;
+                    }
+                }
+                b',' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return,
+                0 => return,
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+
+    fn replace(&mut self, start: usize, with: &str) {
+        self.out.push_str(&self.text[self.copied..start]);
+        self.out.push_str(with);
+        self.copied = self.at;
+    }
+}
+
+/// Whether a path asks for a list: a wildcard or a slice outside of quotes and filters.
+fn shape(path: &str) -> Shape {
+    let (mut quote, mut filter) = (None, 0_usize);
+    let mut previous = ' ';
+    let mut escaped = false;
+    for c in path.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None => match c {
+                '\'' | '"' => quote = Some(c),
+                '?' if filter == 0 => filter = 1,
+                '[' | '(' if filter > 0 => filter += 1,
+                ']' | ')' if filter > 0 => filter -= 1,
+                '*' | ':' if filter == 0 && (c == ':' || matches!(previous, '.' | '[' | ',' | ' ')) => {
+                    return Shape::List;
+                }
+                _ => {}
+            },
+        }
+        previous = c;
+    }
+    Shape::Value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
+        Output::compile(&OutputVariableDefinition {
+            name: "x".to_owned(),
+            path: path.to_owned(),
+            expose,
+            sensitive,
+        })
+        .expect("valid")
+    }
+
+    #[track_caller]
+    fn check_extract(path: &str, body: Value, expected: Option<Value>) {
+        let found = extract(&[output(path, None, false)], &body).into_iter().next().map(|found| found.value);
+        assert_eq!(found, expected, "{path}");
+    }
+
+    #[track_caller]
+    fn check_hide(path: &str, text: &str, expected: &str) {
+        let body = serde_json::from_str(text).expect("valid");
+        assert_eq!(
+            hide(&[output(path, Some(false), false)], &body, text).as_deref().unwrap_or(text),
+            expected
+        );
+    }
+
+    #[test]
+    fn the_table_of_the_field_holds() {
+        let body = json!({"data": {"id": "cust_123", "email": "user@example.com"}});
+        check_extract("$.data.id", body.clone(), Some(json!("cust_123")));
+        check_extract("$.data.email", body.clone(), Some(json!("user@example.com")));
+        check_extract("$.data.phone", body, None);
+    }
+
+    #[test]
+    fn several_matches_are_a_list_and_a_filter_finds_a_value() {
+        let body = json!({"slots": [{"id": 1, "open": true}, {"id": 2, "open": false}]});
+        check_extract("$.slots[*].id", body.clone(), Some(json!([1, 2])));
+        check_extract("$.slots[?@.open == true].id", body.clone(), Some(json!(1)));
+        check_extract("$.slots[0:1].id", body.clone(), Some(json!([1])));
+        check_extract("$..id", body.clone(), Some(json!([1, 2])));
+        check_extract("$['slots'][1]['id']", body, Some(json!(2)));
+        check_extract("$['a*b']", json!({"a*b": 1}), Some(json!(1)));
+    }
+
+    #[test]
+    fn falsy_values_are_values() {
+        for value in [json!(0), json!(false), json!(""), Value::Null] {
+            check_extract("$.a", json!({"a": value}), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_hidden_value_leaves_every_other_byte() {
+        check_hide(
+            "$.t",
+            r#"{ "a" :1.50, "t": "tok-1234" ,"z":[ 1,2 ]}"#,
+            r#"{ "a" :1.50, "t": "[hidden]" ,"z":[ 1,2 ]}"#,
+        );
+        check_hide("$.t", r#"{"t":{"a":[1,{"b":"}"}]},"u":1}"#, r#"{"t":"[hidden]","u":1}"#);
+        check_hide(
+            "$.items[*].id",
+            r#"{"items":[{"id":1},{"id":2,"n":"x"}]}"#,
+            r#"{"items":[{"id":"[hidden]"},{"id":"[hidden]","n":"x"}]}"#,
+        );
+        check_hide("$.other", r#"{"x":1}"#, r#"{"x":1}"#);
+        check_hide("$", r#"{"x":1}"#, r#""[hidden]""#);
+    }
+
+    #[test]
+    fn a_hidden_value_is_hidden_wherever_it_stands() {
+        check_hide(
+            "$.token",
+            r#"{"token":"tok\u002d1234","link":"https://x/?t=tok-1234&b=1","n":5,"tok-1234":1}"#,
+            r#"{"token":"[hidden]","link":"https://x/?t=[hidden]&b=1","n":5,"[hidden]":1}"#,
+        );
+        check_hide(
+            "$.id",
+            r#"{"id":90001,"ids":[90001,9000],"s":"n90001"}"#,
+            r#"{"id":"[hidden]","ids":["[hidden]",9000],"s":"n[hidden]"}"#,
+        );
+    }
+
+    #[test]
+    fn what_expose_and_sensitive_mean() {
+        let of = |expose, sensitive| {
+            let output = output("$.x", expose, sensitive);
+            (output.shown, output.hidden)
+        };
+        assert_eq!(of(None, false), (false, false));
+        assert_eq!(of(Some(true), false), (true, false));
+        assert_eq!(of(Some(false), false), (false, true));
+        assert_eq!(of(None, true), (false, true));
+        assert_eq!(of(Some(true), true), (true, false));
+    }
+}

@@ -1,0 +1,257 @@
+//! JSON Schema → checked arguments.
+//!
+//! ```text
+//! schema as written ─► Parameters::compile ─► Parameters ─► validate ─► Arguments
+//!                      all problems at once     text of a model ─┘  or InvalidArguments
+//! ```
+//!
+//! The whole of JSON Schema 2020-12 is understood (draft-07 and 2019-09 where `$schema` names
+//! them), formats are asserted, and a `$ref` never leaves the document. The gateway is stricter
+//! in one point: an argument that the schema does not declare is refused at the root, unless the
+//! author decided otherwise, so that what a model made up does not travel upstream.
+//!
+//! Any input gets an answer within bounded time and stack: patterns run on a linear-time engine
+//! (with a backtracking limit where they look around), and errors are only collected where that
+//! is known to be cheap.
+mod compile;
+mod lint;
+mod subschema;
+mod visible;
+mod defaults;
+mod strict_json;
+mod cost;
+mod explain;
+mod finding;
+mod branches;
+mod violation;
+mod path;
+mod text;
+mod suggest;
+mod sample;
+mod sample_pattern;
+
+use std::collections::HashSet;
+use std::fmt;
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use self::defaults::Defaults;
+use self::explain::Explainer;
+use self::subschema::same_value;
+use self::visible::Closing;
+
+pub use self::lint::SchemaProblem;
+pub use self::strict_json::parse_arguments;
+pub use self::violation::{InvalidArguments, Violation};
+
+/// The parameters of an action, compiled once.
+pub struct Parameters {
+    schema: Value,
+    validator: Validator,
+    closing: Closing,
+    defaults: Option<Defaults>,
+    /// Top-level properties in schema order, and the ones that are always required.
+    names: Vec<String>,
+    required: HashSet<String>,
+    /// Every property name at any depth.
+    known: HashSet<String>,
+    warnings: Vec<SchemaProblem>,
+}
+
+impl Parameters {
+    /// Compiles a JSON Schema; `None` means an action without parameters.
+    ///
+    /// # Errors
+    ///
+    /// Gives every problem found, warnings among them, each with a pointer into the schema.
+    /// Warnings alone are no error: see [`Self::warnings`].
+    pub fn compile(schema: Option<&Value>) -> Result<Self, Vec<SchemaProblem>> {
+        // Before the copy, which would need a stack as deep as the schema.
+        if let Some(problem) = schema.and_then(lint::too_large) {
+            return Err(vec![problem]);
+        }
+        let schema = schema.cloned().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+        let checked = compile::check(&schema)?;
+        let members = schema.as_object().cloned().unwrap_or_default();
+        let closing = visible::closing(&members, checked.draft);
+        let mut closed = schema.clone();
+        if let (Closing::Keyword(keyword), Value::Object(members)) = (closing, &mut closed) {
+            members.insert(keyword.to_owned(), Value::Bool(false));
+        }
+        let validator = compile::build(&checked.options, &closed)?;
+        Ok(Self {
+            names: explain::declared(&schema, &members).into_iter().map(str::to_owned).collect(),
+            required: required(&schema),
+            known: known(&schema),
+            schema,
+            validator,
+            closing,
+            defaults: checked.defaults,
+            warnings: checked.warnings,
+        })
+    }
+
+    /// The schema as it was written.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// What the author should know though the schema works.
+    pub fn warnings(&self) -> &[SchemaProblem] {
+        &self.warnings
+    }
+
+    /// A copy of the schema without the top-level properties `hidden`, for a model that must
+    /// neither see nor set them.
+    ///
+    /// Conditions and choices that mention one are left out whole; [`Self::validate`] still
+    /// checks them.
+    pub fn schema_without(&self, hidden: &[&str]) -> Value {
+        visible::without(&self.schema, hidden)
+    }
+
+    /// Whether `name` is a top-level property in any branch of the schema.
+    pub fn is_declared(&self, name: &str) -> bool {
+        self.names.iter().any(|declared| declared == name)
+    }
+
+    /// Whether the author lets the model send properties that the schema does not name.
+    pub fn is_open(&self) -> bool {
+        matches!(self.closing, Closing::Author)
+            && self.schema.get("additionalProperties") != Some(&Value::Bool(false))
+    }
+
+    /// Whether `name` is required whatever the other arguments are.
+    pub fn is_required(&self, name: &str) -> bool {
+        self.required.contains(name)
+    }
+
+    /// The top-level properties in the order of the schema.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Fills defaults into `arguments` and checks them.
+    ///
+    /// # Errors
+    ///
+    /// Gives at most twenty violations, each with a sentence for the model.
+    pub fn validate(&self, mut arguments: Map<String, Value>) -> Result<Arguments, InvalidArguments> {
+        if let Some(defaults) = &self.defaults {
+            defaults.fill(&mut arguments);
+        }
+        let value = Value::Object(arguments);
+        let violations = self.violations(&value);
+        match (violations.is_empty(), value) {
+            (true, Value::Object(arguments)) => Ok(Arguments(arguments)),
+            _ => Err(violations.into()),
+        }
+    }
+
+    /// Made-up arguments with every declared property, for previews and for checking templates.
+    ///
+    /// They satisfy the schema where values can be found without a search.
+    pub fn sample(&self) -> Map<String, Value> {
+        sample::sample(&self.schema, |value| self.violations(value).is_empty())
+    }
+
+    /// What is wrong with `arguments`; nothing is allocated when nothing is.
+    fn violations(&self, arguments: &Value) -> Vec<Violation> {
+        let unknown = self.unknown(arguments);
+        if unknown.is_empty() && self.validator.is_valid(arguments) {
+            return Vec::new();
+        }
+        if !cost::is_affordable(&self.schema, arguments) {
+            let sentence = "The arguments do not fit the parameters of this tool, and are too \
+                            large or too deeply nested to say where.";
+            return vec![Violation::whole("schema", "other values", "", sentence.to_owned())];
+        }
+        let keyword = match self.closing {
+            Closing::Keyword(keyword) => Some(keyword),
+            Closing::Author | Closing::Names => None,
+        };
+        let errors: Vec<_> = self.validator.iter_errors(arguments).collect();
+        let mut explainer = Explainer::new(&self.schema, arguments, &self.known, keyword);
+        explainer.explain(&errors);
+        explainer.push_unknown(&unknown);
+        let mut violations = explainer.found;
+        if violations.is_empty() {
+            let sentence = "The arguments do not fit the parameters of this tool.";
+            violations.push(Violation::whole("schema", "other values", "", sentence.to_owned()));
+        }
+        violations
+    }
+
+    /// The undeclared names, where no keyword of the draft finds them.
+    fn unknown<'v>(&self, arguments: &'v Value) -> Vec<&'v str> {
+        match (self.closing, arguments) {
+            (Closing::Names, Value::Object(members)) => {
+                members.keys().map(String::as_str).filter(|name| !self.is_declared(name)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameters")
+            .field("names", &self.names)
+            .field("required", &self.required)
+            .field("closing", &self.closing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Arguments that passed their schema; there is no other way to make them.
+///
+/// `Debug` shows how many there are and nothing of what they say.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arguments(Map<String, Value>);
+
+impl Arguments {
+    /// All arguments, in the order they were sent, with the defaults last.
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// Gives the arguments up as a plain map.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// The argument `name`, if it was given or has a default.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arguments({})", self.0.len())
+    }
+}
+
+fn required(schema: &Value) -> HashSet<String> {
+    let mut names = HashSet::new();
+    same_value(schema, schema, false, &mut |members| {
+        let listed = members.get("required").and_then(Value::as_array).into_iter().flatten();
+        names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
+    });
+    names
+}
+
+fn known(schema: &Value) -> HashSet<String> {
+    let mut names = HashSet::new();
+    let mut todo = vec![schema];
+    while let Some(schema) = todo.pop() {
+        let Some(members) = schema.as_object() else { continue };
+        let properties = members.get("properties").and_then(Value::as_object);
+        names.extend(properties.into_iter().flat_map(Map::keys).cloned());
+        let listed = members.get("required").and_then(Value::as_array).into_iter().flatten();
+        names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
+        todo.extend(subschema::subschemas(members).into_iter().map(|sub| sub.schema));
+    }
+    names
+}

@@ -1,0 +1,148 @@
+//! Copies of a schema: one that refuses unknown arguments, one without hidden parameters.
+use jsonschema::Draft;
+use serde_json::{Map, Value, json};
+
+use super::subschema::{self, Place};
+
+/// Keywords by which an author decides about unknown arguments.
+const OPENING: &[&str] = &["additionalProperties", "unevaluatedProperties", "patternProperties"];
+/// `$ref`s to hidden parameters are written out this far.
+const MAX_INLINED: usize = 8;
+
+/// How unknown top-level arguments are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// The schema decides itself.
+    Author,
+    /// A keyword added to the root.
+    Keyword(&'static str),
+    /// The draft has no keyword that sees through `allOf`, so the names are compared.
+    Names,
+}
+
+/// Decides how the root of `schema` is closed.
+pub(super) fn closing(schema: &Map<String, Value>, draft: Draft) -> Closing {
+    let references = ["$ref", "$dynamicRef", "$recursiveRef"];
+    let in_place = references.iter().any(|keyword| schema.contains_key(*keyword))
+        || subschema::subschemas(schema).iter().any(|sub| sub.place == Place::Same && sub.keyword != "not");
+    if OPENING.iter().any(|keyword| schema.contains_key(*keyword)) {
+        Closing::Author
+    } else if !in_place {
+        Closing::Keyword("additionalProperties")
+    } else if draft < Draft::Draft201909 {
+        Closing::Names
+    } else {
+        Closing::Keyword("unevaluatedProperties")
+    }
+}
+
+/// A copy of `schema` without the top-level properties `hidden`.
+///
+/// They leave `properties`, `required` and `dependentRequired`, also inside `allOf`. A condition
+/// or a choice (`if`, `anyOf`, `oneOf`, `not`, `dependentSchemas`) that mentions one is left out
+/// whole: without its property it would say something else, and the gateway checks it anyway.
+pub(super) fn without(schema: &Value, hidden: &[&str]) -> Value {
+    if hidden.is_empty() || !mentions(schema, schema, hidden) {
+        return schema.clone();
+    }
+    strip(schema, schema, hidden, 0)
+}
+
+/// Whether `schema`, or anything that looks at the same value, names a hidden property.
+fn mentions(root: &Value, schema: &Value, hidden: &[&str]) -> bool {
+    let mut found = false;
+    subschema::same_value(root, schema, true, &mut |members| {
+        let denied = members.get("not").and_then(Value::as_object);
+        found |= names_one(members, hidden) || denied.is_some_and(|not| names_one(not, hidden));
+    });
+    found
+}
+
+fn names_one(schema: &Map<String, Value>, hidden: &[&str]) -> bool {
+    let in_list = |names: &Value| {
+        names
+            .as_array()
+            .is_some_and(|names| names.iter().filter_map(Value::as_str).any(|name| hidden.contains(&name)))
+    };
+    schema.iter().any(|(keyword, value)| match (keyword.as_str(), value) {
+        ("required", names) => in_list(names),
+        (
+            "properties" | "dependentSchemas" | "dependentRequired" | "dependencies",
+            Value::Object(members),
+        ) => members.iter().any(|(name, names)| hidden.contains(&name.as_str()) || in_list(names)),
+        _ => false,
+    })
+}
+
+fn strip(root: &Value, schema: &Value, hidden: &[&str], depth: usize) -> Value {
+    let Value::Object(members) = schema else { return schema.clone() };
+    let is_hidden = |name: &Value| name.as_str().is_some_and(|name| hidden.contains(&name));
+    let touches = |schema: &Value| mentions(root, schema, hidden);
+    let mut out = members.clone();
+    if let Some(Value::Object(properties)) = out.get_mut("properties") {
+        properties.retain(|name, _| !hidden.contains(&name.as_str()));
+    }
+    if let Some(Value::Array(names)) = out.get_mut("required") {
+        names.retain(|name| !is_hidden(name));
+    }
+    for keyword in ["dependentRequired", "dependentSchemas", "dependencies"] {
+        if let Some(Value::Object(rules)) = out.get_mut(keyword) {
+            rules.retain(|name, rule| !hidden.contains(&name.as_str()) && !touches(rule));
+            for names in rules.values_mut().filter_map(Value::as_array_mut) {
+                names.retain(|name| !is_hidden(name));
+            }
+        }
+    }
+    for keyword in ["anyOf", "oneOf"] {
+        let branches = members.get(keyword).and_then(Value::as_array);
+        if branches.is_some_and(|branches| branches.iter().any(touches)) {
+            out.shift_remove(keyword);
+        }
+    }
+    if members.get("not").is_some_and(touches) {
+        out.shift_remove("not");
+    }
+    if members.get("if").is_some_and(touches) {
+        for keyword in ["if", "then", "else"] {
+            out.shift_remove(keyword);
+        }
+    }
+    for keyword in ["then", "else"] {
+        if let Some(branch) = out.get_mut(keyword) {
+            *branch = strip(root, branch, hidden, depth);
+        }
+    }
+    if let Some(Value::Array(parts)) = out.get_mut("allOf") {
+        let stripped = parts.iter().map(|part| strip(root, part, hidden, depth));
+        *parts = stripped.filter(|part| *part != json!({})).collect();
+        if parts.is_empty() {
+            out.shift_remove("allOf");
+        }
+    }
+    let target = subschema::target(root, members).filter(|target| touches(target));
+    if let Some(target) = target {
+        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            out.shift_remove(keyword);
+        }
+        if depth < MAX_INLINED {
+            let part = strip(root, target, hidden, depth + 1);
+            match out.get_mut("allOf") {
+                Some(Value::Array(parts)) => parts.push(part),
+                _ => {
+                    out.insert("allOf".to_owned(), json!([part]));
+                }
+            }
+        }
+    }
+    for keyword in ["required", "dependentRequired", "dependentSchemas", "dependencies"] {
+        let emptied = match (out.get(keyword), members.get(keyword)) {
+            (Some(Value::Array(now)), Some(then)) => now.is_empty() && *then != json!([]),
+            (Some(Value::Object(now)), Some(then)) => now.is_empty() && *then != json!({}),
+            _ => false,
+        };
+        if emptied {
+            out.shift_remove(keyword);
+        }
+    }
+    Value::Object(out)
+}

@@ -1,0 +1,135 @@
+//! Where an action's requests go: a static origin, and a path that values may
+//! fill but never reshape.
+
+use url::Url;
+
+/// Why `text` cannot be where a request goes.
+///
+/// # Errors
+///
+/// Says which rule it breaks.
+pub(super) fn check_absolute(text: &str) -> Result<Url, String> {
+    let authority_end = text.find("://").map_or(0, |at| at + 3);
+    let authority = text[authority_end..].split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains("{{") || text[..authority_end].contains("{{") {
+        return Err("the host is static; a template may stand in the path only".to_owned());
+    }
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must start with http:// or https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials do not belong in a URL; use an auth connector".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("has no host".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("a fragment (`#…`) is never sent".to_owned());
+    }
+    Ok(url)
+}
+
+/// A URL as written, in parts: `https://host/base` + `/path` + `?static`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Scheme, host and port, and the connection's base path, without a `/` at the end.
+    pub(super) prefix: String,
+    /// The path, a template; starts with `/`, or empty.
+    pub(super) path: String,
+    /// Static query, without `?`.
+    pub(super) query: String,
+}
+
+/// Splits the path of an action from its static query.
+///
+/// # Errors
+///
+/// Says which rule the path breaks.
+pub(super) fn split_path(path: &str) -> Result<(String, String), String> {
+    let (path, query) = split_query(path);
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err("a path starts with `/`".to_owned());
+    }
+    if query.contains("{{") {
+        return Err("a template after `?` belongs under `query:`".to_owned());
+    }
+    if path.contains('#') && !path.contains("{{") || query.contains('#') {
+        return Err("a fragment (`#…`) is never sent".to_owned());
+    }
+    if path.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
+        return Err("`.` and `..` segments are not allowed".to_owned());
+    }
+    Ok((path.to_owned(), query.to_owned()))
+}
+
+/// Splits a full URL at the start of its path.
+///
+/// # Errors
+///
+/// As [`check_absolute`] and [`split_path`].
+pub(super) fn split_absolute(url: &str) -> Result<Parts, String> {
+    let authority_end = url.find("://").map_or(0, |at| at + 3);
+    let path_start = url[authority_end..].find(['/', '?', '#']).map_or(url.len(), |at| authority_end + at);
+    let (prefix, rest) = url.split_at(path_start);
+    let origin = check_absolute(prefix)?;
+    let (path, query) = split_path(rest)?;
+    Ok(Parts { prefix: origin.as_str().trim_end_matches('/').to_owned(), path, query })
+}
+
+/// The `?` that starts the query: the first one outside `{{…}}`.
+fn split_query(text: &str) -> (&str, &str) {
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        if rest.starts_with("{{") {
+            match rest.find("}}") {
+                Some(close) => at += close + 2,
+                None => break,
+            }
+        } else if rest.starts_with('?') {
+            return (&text[..at], &rest[1..]);
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    (text, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_splits_into_origin_path_and_query() {
+        let parts = split_absolute("https://api.test:8443/orders/{{.parameters.id}}?v=2").expect("valid");
+        assert_eq!(parts.prefix, "https://api.test:8443");
+        assert_eq!(parts.path, "/orders/{{.parameters.id}}");
+        assert_eq!(parts.query, "v=2");
+        assert_eq!(split_absolute("http://h").expect("valid").path, "");
+    }
+
+    #[test]
+    fn a_question_mark_inside_an_action_does_not_start_the_query() {
+        assert_eq!(
+            split_path("/a/{{or .parameters.x \"?\"}}").expect("valid").0,
+            "/a/{{or .parameters.x \"?\"}}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_target_is_refused() {
+        for bad in [
+            "ftp://h/x",
+            "https://u:p@h/",
+            "https:///x",
+            "/x",
+            "https://{{.parameters.h}}/x",
+            "https://h/../x",
+            "https://h/x#y",
+            "https://h/x?a={{.parameters.a}}",
+        ] {
+            assert!(split_absolute(bad).is_err(), "{bad}");
+        }
+    }
+}

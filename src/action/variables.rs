@@ -1,0 +1,111 @@
+//! Variables: dotted names outside, nested objects inside templates.
+
+use serde_json::{Map, Value};
+
+/// Why a set of variables cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidVariables {
+    /// Two variables need the same place.
+    #[error("the variable `{0}` is both a value and the parent of another variable")]
+    Conflict(String),
+    /// A name with an empty part.
+    #[error("`{0}` is not a variable name: parts between dots must not be empty")]
+    Name(String),
+}
+
+/// Puts `value` at the dotted `name`, as nested objects; an object that is
+/// there already is merged with an object.
+///
+/// # Errors
+///
+/// Fails where a plain value stands on the way, or where the value would
+/// replace the parent of others.
+pub fn insert(variables: &mut Map<String, Value>, name: &str, value: Value) -> Result<(), InvalidVariables> {
+    if name.split('.').any(str::is_empty) {
+        return Err(InvalidVariables::Name(name.to_owned()));
+    }
+    let mut at = variables;
+    let mut parts = name.split('.').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_some() {
+            let next = at.entry(part).or_insert_with(|| Value::Object(Map::new()));
+            match next {
+                Value::Object(map) => at = map,
+                _ => return Err(InvalidVariables::Conflict(name.to_owned())),
+            }
+        } else {
+            return put(at, part, value, name);
+        }
+    }
+    Ok(())
+}
+
+fn put(at: &mut Map<String, Value>, key: &str, value: Value, name: &str) -> Result<(), InvalidVariables> {
+    match (at.get_mut(key), value) {
+        (Some(Value::Object(there)), Value::Object(more)) => {
+            for (key, value) in more {
+                insert(there, &key, value).map_err(|_| InvalidVariables::Conflict(name.to_owned()))?;
+            }
+            Ok(())
+        }
+        (Some(Value::Object(there)), _) if !there.is_empty() => {
+            Err(InvalidVariables::Conflict(name.to_owned()))
+        }
+        (_, value) => {
+            at.insert(key.to_owned(), value);
+            Ok(())
+        }
+    }
+}
+
+/// Nested variables from what a caller sent: dotted names, nested objects, or both.
+///
+/// # Errors
+///
+/// As [`insert`].
+pub fn nest(flat: Map<String, Value>) -> Result<Map<String, Value>, InvalidVariables> {
+    if flat.keys().all(|name| !name.contains('.') && !name.is_empty()) {
+        return Ok(flat);
+    }
+    let mut nested = Map::new();
+    for (name, value) in flat {
+        insert(&mut nested, &name, value)?;
+    }
+    Ok(nested)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(flat: Value, expected: Result<Value, &str>) {
+        let Value::Object(flat) = flat else { panic!("object") };
+        let got = nest(flat).map(Value::Object).map_err(|error| error.to_string());
+        match expected {
+            Ok(nested) => assert_eq!(got, Ok(nested)),
+            Err(part) => assert!(got.as_ref().is_err_and(|e| e.contains(part)), "{got:?}"),
+        }
+    }
+
+    #[test]
+    fn dotted_names_become_objects() {
+        check(json!({"a": 1, "b": {"c": 2}}), Ok(json!({"a": 1, "b": {"c": 2}})));
+        check(
+            json!({"account.status": "gold", "account.id": 1}),
+            Ok(json!({"account": {"status": "gold", "id": 1}})),
+        );
+        check(
+            json!({"account": {"id": 1}, "account.status": "gold"}),
+            Ok(json!({"account": {"id": 1, "status": "gold"}})),
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_be_a_parent_too() {
+        check(json!({"account": 1, "account.status": "gold"}), Err("both a value and the parent"));
+        check(json!({"account.status": "gold", "account": 1}), Err("both a value and the parent"));
+        check(json!({"a..b": 1}), Err("must not be empty"));
+    }
+}
