@@ -22,3 +22,4 @@
 
 pub mod definition;
 pub mod action;
+pub mod catalog;
