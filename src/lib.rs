@@ -23,3 +23,4 @@
 pub mod definition;
 pub mod action;
 pub mod catalog;
+pub mod tool;

@@ -1,0 +1,10 @@
+//! The neutral forms of what a model sees: what it is offered ([`ToolSpec`]),
+//! what it asks for ([`ToolCall`]) and what it gets ([`ToolResult`]).
+
+mod call;
+mod result;
+mod spec;
+
+pub use self::call::ToolCall;
+pub use self::result::{Effect, FailureCode, Handover, Retry, Status, ToolError, ToolResult};
+pub use self::spec::ToolSpec;

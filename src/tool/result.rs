@@ -1,0 +1,176 @@
+//! What a model gets.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::action::parameters::Violation;
+
+/// The answer to a tool call. A call that failed has one too.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToolResult {
+    /// The id of the call.
+    pub tool_call_id: String,
+    /// Name of the action.
+    pub name: String,
+    /// How the call ended.
+    pub status: Status,
+    /// The upstream's HTTP status, if it answered.
+    pub status_code: Option<u16>,
+    /// What the model may see of the upstream's answer: JSON as it was sent, or a text as a JSON string.
+    #[schema(value_type = Option<Value>)]
+    pub body: Option<Box<RawValue>>,
+    /// Output variables with `expose: true`, by dotted name.
+    #[schema(value_type = Object)]
+    pub variables: Map<String, Value>,
+    /// Where the caller is to be transferred; only for actions of type `handover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
+    /// What went wrong, if anything did.
+    pub error: Option<ToolError>,
+    /// How often the request was sent upstream.
+    pub attempts: u32,
+    /// Time from receipt to answer.
+    pub duration_ms: u64,
+    /// When the call was received (RFC 3339, UTC).
+    pub timestamp: String,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The upstream answered 2xx.
+    Success,
+    /// The upstream answered something else; its body is there.
+    Error,
+    /// No usable answer: connect, timeout, reset.
+    Failure,
+    /// Never sent: arguments, template, secret, policy.
+    Exception,
+}
+
+/// What went wrong, for a model that has a person on the line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ToolError {
+    /// Stable name of the failure.
+    pub code: FailureCode,
+    /// What to know or to say: speakable, without internals.
+    pub message: String,
+    /// Whether anything may have happened upstream.
+    pub effect: Effect,
+    /// Whether calling again makes sense.
+    pub retry: Retry,
+    /// `invalid_arguments`: each violation, with its JSON Pointer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub violations: Vec<Violation>,
+    /// `missing_variable`: the reference that had no value, such as `.parameters.email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// Whether anything may have happened upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing happened upstream.
+    None,
+    /// It may have happened.
+    Unknown,
+}
+
+/// Whether calling again makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// No: it would fail again, or happen twice.
+    No,
+    /// With other arguments.
+    WithChanges,
+    /// The same call, after a moment.
+    Later,
+}
+
+/// Why a call failed. Stable: clients and prompts rely on these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// No action of this name in this environment.
+    UnknownTool,
+    /// The arguments break the action's schema.
+    InvalidArguments,
+    /// The caller's variables cannot be used.
+    InvalidVariables,
+    /// A template needs a value that is absent.
+    MissingVariable,
+    /// A template cannot be computed with these values.
+    TemplateError,
+    /// The rendered body is not JSON.
+    InvalidTemplateOutput,
+    /// No credentials could be had from the auth connector.
+    AuthFailed,
+    /// No connection to the upstream.
+    ConnectFailed,
+    /// No answer in time.
+    Timeout,
+    /// The connection broke before the answer was complete.
+    ConnectionLost,
+    /// The answer is longer than the limit.
+    ResponseTooLarge,
+    /// The answer cannot be read: broken encoding, broken JSON.
+    InvalidResponse,
+    /// The upstream answered 3xx, which is not followed.
+    UpstreamRedirect,
+    /// The upstream answered 401 or 403.
+    UpstreamUnauthorized,
+    /// The upstream answered 404 or 410.
+    UpstreamNotFound,
+    /// The upstream answered 429.
+    UpstreamRateLimited,
+    /// The upstream answered another 4xx.
+    UpstreamRejected,
+    /// The upstream answered 5xx.
+    UpstreamError,
+}
+
+impl FailureCode {
+    /// The name as it is written in results and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTool => "unknown_tool",
+            Self::InvalidArguments => "invalid_arguments",
+            Self::InvalidVariables => "invalid_variables",
+            Self::MissingVariable => "missing_variable",
+            Self::TemplateError => "template_error",
+            Self::InvalidTemplateOutput => "invalid_template_output",
+            Self::AuthFailed => "auth_failed",
+            Self::ConnectFailed => "connect_failed",
+            Self::Timeout => "timeout",
+            Self::ConnectionLost => "connection_lost",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::InvalidResponse => "invalid_response",
+            Self::UpstreamRedirect => "upstream_redirect",
+            Self::UpstreamUnauthorized => "upstream_unauthorized",
+            Self::UpstreamNotFound => "upstream_not_found",
+            Self::UpstreamRateLimited => "upstream_rate_limited",
+            Self::UpstreamRejected => "upstream_rejected",
+            Self::UpstreamError => "upstream_error",
+        }
+    }
+}
+
+/// Where the caller is to be transferred.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Handover {
+    /// E.164 number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Name of a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// What to say first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
