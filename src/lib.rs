@@ -24,3 +24,5 @@ pub mod definition;
 pub mod action;
 pub mod catalog;
 pub mod tool;
+pub mod secrets;
+pub mod egress;

@@ -1,0 +1,15 @@
+//! What a request carries besides its content.
+
+use http::{HeaderName, HeaderValue};
+use secrecy::SecretString;
+
+/// Credentials of a request: secret headers and what the auth connector adds.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Headers; the values are marked sensitive, so that they have no printed form.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// A query parameter.
+    pub query: Option<(String, SecretString)>,
+    /// A cookie, `name=value`; joins cookies that the request has already.
+    pub cookie: Option<HeaderValue>,
+}

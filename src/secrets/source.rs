@@ -1,0 +1,121 @@
+//! Secrets from outside the secrets file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::definition::{Problem, Problems};
+
+/// Largest secret file.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Where secrets come from besides the secrets file.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A directory of files, as Docker and Kubernetes mount them:
+    /// `<environment>/<name>`, or `<name>` for every environment.
+    pub directory: Option<PathBuf>,
+    /// Environment variables that start with [`Sources::PREFIX`], without it.
+    pub variables: Vec<(String, SecretString)>,
+}
+
+impl Sources {
+    /// How the name of an environment variable that holds a secret starts.
+    pub const PREFIX: &'static str = "CALLGATE_SECRET__";
+
+    /// The environment variable for a secret: `CALLGATE_SECRET__PRODUCTION__HELPDESK_KEY`.
+    pub fn variable_name(environment: &str, name: &str) -> String {
+        format!("{}{}__{}", Self::PREFIX, shout(environment), shout(name))
+    }
+
+    /// The secrets of `environment`, by name.
+    pub(super) fn of(&self, environment: &str, problems: &mut Problems) -> BTreeMap<String, SecretString> {
+        let mut secrets = BTreeMap::new();
+        if let Some(directory) = &self.directory {
+            read_files(directory, &mut secrets, problems);
+            read_files(&directory.join(environment), &mut secrets, problems);
+        }
+        let prefix = format!("{}__", shout(environment));
+        for (variable, value) in &self.variables {
+            if let Some(name) = variable.strip_prefix(&prefix) {
+                // Environment variables are written in capitals, secrets mostly are not.
+                let same = secrets.keys().find(|known| shout(known) == name).cloned();
+                secrets.insert(same.unwrap_or_else(|| name.to_lowercase()), value.clone());
+                secrets.insert(name.to_owned(), value.clone());
+            }
+        }
+        secrets
+    }
+}
+
+/// Reads each file of `directory` as the secret of its name; one line end at
+/// the end of the file is not part of it.
+fn read_files(directory: &Path, secrets: &mut BTreeMap<String, SecretString>, problems: &mut Problems) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = entry.path();
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if name.starts_with('.') || !metadata.is_file() {
+            continue;
+        }
+        let text = if metadata.len() > MAX_BYTES {
+            Err(format!("larger than {MAX_BYTES} bytes"))
+        } else {
+            fs::read_to_string(&path).map_err(|error| error.to_string())
+        };
+        match text {
+            Ok(text) => {
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                secrets.insert(name, SecretString::from(text));
+            }
+            Err(reason) => {
+                let file = path.display().to_string();
+                problems.push(Problem::error(
+                    &file,
+                    (0, 0),
+                    "unreadable",
+                    format!("cannot read this secret: {reason}"),
+                ));
+            }
+        }
+    }
+}
+
+fn shout(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_wins_over_a_file_and_a_file_of_the_environment_over_a_common_one() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        fs::create_dir(dir.path().join("production")).expect("create");
+        fs::write(dir.path().join("a"), "common-a\n").expect("write");
+        fs::write(dir.path().join("b"), "common-b\n").expect("write");
+        fs::write(dir.path().join("c"), "common-c").expect("write");
+        fs::write(dir.path().join("production/b"), "own-b\r\n").expect("write");
+        fs::write(dir.path().join("production/c"), "own-c").expect("write");
+        let sources = Sources {
+            directory: Some(dir.path().to_owned()),
+            variables: vec![("PRODUCTION__C".to_owned(), SecretString::from("var-c"))],
+        };
+        let mut problems = Problems::default();
+        let secrets = sources.of("production", &mut problems);
+        let value = |name: &str| secrets[name].expose_secret().to_owned();
+        assert_eq!((value("a"), value("b"), value("c")), ("common-a".into(), "own-b".into(), "var-c".into()));
+        assert_eq!(problems, Problems::default());
+        assert_eq!(
+            Sources::variable_name("production", "help-desk.key"),
+            "CALLGATE_SECRET__PRODUCTION__HELP_DESK_KEY"
+        );
+    }
+}
