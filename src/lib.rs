@@ -26,3 +26,5 @@ pub mod catalog;
 pub mod tool;
 pub mod secrets;
 pub mod egress;
+pub mod auth;
+pub mod conversation;

@@ -1,0 +1,315 @@
+//! OAuth 2.0 client credentials (RFC 6749 section 4.4): one token per client
+//! and environment, fetched once however many calls wait for it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
+use http::HeaderValue;
+use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError};
+use oauth2::{
+    AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
+    TokenUrl,
+};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::action::{OAuth2Client, RequestSpec};
+use crate::definition::ClientAuthentication;
+use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits};
+use crate::secrets::Redactor;
+
+/// How long a token is used whose server does not say `expires_in`.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+/// Longest wait for a token endpoint; a call's own deadline may be sooner.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer of a token endpoint.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
+/// A token is not used in the last moments of its life: it has to travel.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
+/// How long before its expiry a token is replaced.
+const REFRESH_AHEAD: Duration = Duration::from_secs(60);
+/// How long a failed refresh keeps the next one waiting while the old token serves.
+const REFRESH_RETRY: Duration = Duration::from_secs(2);
+
+type ConfiguredClient =
+    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+type Fetching = Shared<Pin<Box<dyn Future<Output = Result<Arc<Token>, TokenError>> + Send>>>;
+
+/// Why no token could be had.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the auth connector `{connector}` got no token: {kind}")]
+pub struct TokenError {
+    /// Name of the connector.
+    pub connector: String,
+    /// What happened.
+    pub kind: TokenErrorKind,
+}
+
+/// What happened at the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenErrorKind {
+    /// The deadline passed.
+    #[error("the token endpoint did not answer in time")]
+    Deadline,
+    /// It cannot be reached.
+    #[error("the token endpoint cannot be reached ({0})")]
+    Unreachable(String),
+    /// It refused the client.
+    #[error("the token endpoint refused: {0}")]
+    Refused(String),
+    /// Its answer makes no sense.
+    #[error("the token endpoint's answer is not a token response ({0})")]
+    Invalid(String),
+}
+
+/// A token in use.
+#[derive(Debug)]
+pub(super) struct Token {
+    /// `Bearer …`, marked sensitive.
+    pub(super) header: HeaderValue,
+    /// Masks the token.
+    pub(super) redactor: Arc<Redactor>,
+    /// Which fetch brought it.
+    pub(super) generation: u64,
+    refresh_at: Instant,
+    unusable_at: Instant,
+}
+
+/// The token of one client in one environment.
+#[derive(Debug)]
+pub(super) struct TokenSource {
+    connector: String,
+    client: Result<ConfiguredClient, String>,
+    scopes: Vec<String>,
+    extra_params: Vec<(String, String)>,
+    redactor: Redactor,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Arc<Token>>,
+    fetching: Option<Fetching>,
+    generation: u64,
+    refresh_not_before: Option<Instant>,
+}
+
+/// What makes two clients the same: everything that goes into the token request.
+pub(super) fn fingerprint(client: &OAuth2Client, id: &SecretString, secret: &SecretString) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in
+        [client.token_url.as_str(), id.expose_secret(), secret.expose_secret(), &format!("{client:?}")]
+    {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+impl TokenSource {
+    pub(super) fn new(
+        connector: &str,
+        client: &OAuth2Client,
+        id: SecretString,
+        secret: SecretString,
+    ) -> Self {
+        let redactor = Redactor::new([&secret]);
+        let auth_type = match client.authentication {
+            ClientAuthentication::Header => AuthType::BasicAuth,
+            ClientAuthentication::Body => AuthType::RequestBody,
+        };
+        let configured =
+            TokenUrl::new(client.token_url.clone()).map_err(|error| error.to_string()).map(|url| {
+                BasicClient::new(ClientId::new(id.expose_secret().to_owned()))
+                    .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
+                    .set_token_uri(url)
+                    .set_auth_type(auth_type)
+            });
+        Self {
+            connector: connector.to_owned(),
+            client: configured,
+            scopes: client.scopes.clone(),
+            extra_params: client.extra_params.clone(),
+            redactor,
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// The token, fetched if need be.
+    ///
+    /// The fetch belongs to nobody: a caller that gives up does not take it
+    /// away from the others.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the token endpoint does, or when `deadline` passes first.
+    pub(super) async fn token(
+        self: &Arc<Self>,
+        egress: &Egress,
+        deadline: Deadline,
+    ) -> Result<Arc<Token>, TokenError> {
+        let fetching = {
+            let mut state = self.state();
+            let now = Instant::now();
+            match state.token.clone() {
+                Some(token) if now < token.unusable_at => {
+                    let waits = state.refresh_not_before.is_some_and(|not_before| now < not_before);
+                    if now >= token.refresh_at && state.fetching.is_none() && !waits {
+                        drop(self.start(&mut state, egress));
+                    }
+                    return Ok(token);
+                }
+                _ => match &state.fetching {
+                    Some(fetching) => fetching.clone(),
+                    None => self.start(&mut state, egress),
+                },
+            }
+        };
+        deadline.within(fetching).await.unwrap_or_else(|_| Err(self.error(TokenErrorKind::Deadline)))
+    }
+
+    /// Throws a token away, unless it has been replaced already.
+    pub(super) fn invalidate(&self, generation: u64) {
+        let mut state = self.state();
+        if state.token.as_ref().is_some_and(|token| token.generation == generation) {
+            state.token = None;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is a single assignment: it is whole even
+        // if somebody panicked while holding it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, kind: TokenErrorKind) -> TokenError {
+        TokenError { connector: self.connector.clone(), kind }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "waited for through `fetching`; bounded by FETCH_TIMEOUT")]
+    fn start(self: &Arc<Self>, state: &mut State, egress: &Egress) -> Fetching {
+        state.generation += 1;
+        let (source, egress, generation) = (self.clone(), egress.clone(), state.generation);
+        let task = tokio::spawn(async move {
+            let fetched = source.fetch(&egress, generation).await;
+            let mut state = source.state();
+            state.fetching = None;
+            match &fetched {
+                Ok(token) => {
+                    state.token = Some(token.clone());
+                    state.refresh_not_before = None;
+                }
+                Err(error) => {
+                    state.refresh_not_before = Some(Instant::now() + REFRESH_RETRY);
+                    tracing::warn!(auth.connector = %error.connector, error = %error, "fetching a token failed");
+                }
+            }
+            fetched
+        });
+        let source = self.clone();
+        let fetching: Fetching = async move {
+            task.await
+                .unwrap_or_else(|_| Err(source.error(TokenErrorKind::Unreachable("interrupted".to_owned()))))
+        }
+        .boxed()
+        .shared();
+        state.fetching = Some(fetching.clone());
+        fetching
+    }
+
+    async fn fetch(&self, egress: &Egress, generation: u64) -> Result<Arc<Token>, TokenError> {
+        let client =
+            self.client.as_ref().map_err(|reason| self.error(TokenErrorKind::Invalid(reason.clone())))?;
+        let mut request = client.exchange_client_credentials();
+        for scope in &self.scopes {
+            request = request.add_scope(Scope::new(scope.clone()));
+        }
+        for (name, value) in &self.extra_params {
+            request = request.add_extra_param(name.as_str(), value.as_str());
+        }
+        let deadline = Deadline::after(FETCH_TIMEOUT);
+        let door = Door { egress, deadline };
+        let started = Instant::now();
+        let response = request.request_async(&door).await.map_err(|error| self.error(self.explain(error)))?;
+        let secret = response.access_token().secret();
+        let mut header = HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| {
+            self.error(TokenErrorKind::Invalid("the token holds characters a header cannot carry".to_owned()))
+        })?;
+        header.set_sensitive(true);
+        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME);
+        Ok(Arc::new(Token {
+            header,
+            redactor: Arc::new(Redactor::new([&SecretString::from(secret.as_str())])),
+            generation,
+            refresh_at: started + lifetime.saturating_sub(REFRESH_AHEAD.min(lifetime / 4)),
+            unusable_at: started + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 10)),
+        }))
+    }
+
+    /// What the failure of a token request means, without the client's secret.
+    fn explain(&self, error: BasicRequestTokenError<EgressError>) -> TokenErrorKind {
+        let clean = |text: String| self.redactor.redact(&text).into_owned();
+        match error {
+            BasicRequestTokenError::Request(EgressError::Deadline) => TokenErrorKind::Deadline,
+            BasicRequestTokenError::Request(error) => TokenErrorKind::Unreachable(clean(error.to_string())),
+            BasicRequestTokenError::ServerResponse(response) => {
+                let code: &BasicErrorResponseType = response.error();
+                let description = response.error_description().map(|text| format!(", {}", excerpt(text)));
+                TokenErrorKind::Refused(clean(format!(
+                    "{}{}",
+                    code.as_ref(),
+                    description.unwrap_or_default()
+                )))
+            }
+            BasicRequestTokenError::Parse(error, _) => {
+                // The place in the document is enough; serde's text may quote a value.
+                TokenErrorKind::Invalid(format!("at `{}`", error.path()))
+            }
+            BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(excerpt(&text))),
+        }
+    }
+}
+
+/// Our one way out, as the `oauth2` crate wants to see it.
+struct Door<'a> {
+    egress: &'a Egress,
+    deadline: Deadline,
+}
+
+impl<'c> AsyncHttpClient<'c> for Door<'_> {
+    type Error = EgressError;
+    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, EgressError>> + Send + 'c>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(exchange(self.egress, request, self.deadline))
+    }
+}
+
+async fn exchange(
+    egress: &Egress,
+    request: oauth2::HttpRequest,
+    deadline: Deadline,
+) -> Result<oauth2::HttpResponse, EgressError> {
+    let (parts, body) = request.into_parts();
+    let spec = RequestSpec {
+        method: parts.method,
+        url: parts.uri.to_string(),
+        headers: parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect(),
+        body: Some(body.into()),
+    };
+    let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
+    let response = egress.send(spec, &Credentials::default(), limits, deadline).await?;
+    let mut answer = http::Response::new(response.body.to_vec());
+    *answer.status_mut() = response.status;
+    *answer.headers_mut() = response.headers;
+    Ok(answer)
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(200).collect()
+}
