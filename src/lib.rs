@@ -28,3 +28,5 @@ pub mod secrets;
 pub mod egress;
 pub mod auth;
 pub mod conversation;
+pub mod executor;
+pub mod dialect;

@@ -1,0 +1,134 @@
+//! An upstream's answer, as something a model can be shown.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::egress::Response;
+
+/// An answer, read as far as it can be.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The HTTP status; of a fixed answer 200.
+    pub(super) status: StatusCode,
+    /// What it says.
+    pub(super) content: Content,
+}
+
+/// What an answer says.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Nothing.
+    Empty,
+    /// JSON, byte for byte.
+    Json(String),
+    /// Text.
+    Text(String),
+    /// Neither; described.
+    Binary {
+        /// Its media type, as far as it is known.
+        media_type: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// Declared as JSON, but broken.
+    BrokenJson {
+        /// What came.
+        text: String,
+        /// Where it breaks.
+        problem: String,
+    },
+}
+
+impl Answer {
+    /// Reads an upstream's response.
+    pub(super) fn read(response: Response) -> Self {
+        Self { status: response.status, content: content(&response.headers, response.body) }
+    }
+
+    /// The answer of an action of type `static`.
+    pub(super) fn fixed(body: &RawValue) -> Self {
+        let content = match serde_json::from_str::<String>(body.get()) {
+            Ok(text) => Content::Text(text),
+            Err(_) => Content::Json(body.get().to_owned()),
+        };
+        Self { status: StatusCode::OK, content }
+    }
+}
+
+impl Content {
+    /// The answer as a JSON value, where it is one.
+    pub(super) fn json(&self) -> Option<Value> {
+        match self {
+            Self::Json(text) => serde_json::from_str(text).ok(),
+            Self::Empty | Self::Text(_) | Self::Binary { .. } | Self::BrokenJson { .. } => None,
+        }
+    }
+}
+
+fn content(headers: &HeaderMap, body: Bytes) -> Content {
+    if body.is_empty() {
+        return Content::Empty;
+    }
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let declared_json = essence == "application/json" || essence.ends_with("+json");
+    let bytes = body.len();
+    let binary = |essence: String| Content::Binary {
+        media_type: if essence.is_empty() { "application/octet-stream".to_owned() } else { essence },
+        bytes,
+    };
+    if is_binary(&essence) {
+        return binary(essence);
+    }
+    let text = match String::from_utf8(body.into()) {
+        Ok(text) => text,
+        Err(error) if is_latin1(media) => error.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
+        Err(error) if declared_json || essence.starts_with("text/") => {
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }
+        Err(_) => return binary(essence),
+    };
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
+    let looks_like_json = text.trim_start().starts_with(['{', '[']);
+    if !declared_json && !looks_like_json {
+        return Content::Text(text);
+    }
+    match serde_json::from_str::<&RawValue>(&text) {
+        Ok(_) => Content::Json(text),
+        // Lines of JSON, each whole, are no JSON but no accident either.
+        Err(_) if declared_json && is_json_lines(&text) => Content::Text(text),
+        Err(error) if declared_json && !text.trim().is_empty() => {
+            Content::BrokenJson { problem: error.to_string(), text }
+        }
+        Err(_) => Content::Text(text),
+    }
+}
+
+fn is_json_lines(text: &str) -> bool {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    values.by_ref().take_while(Result::is_ok).count() > 1 && values.byte_offset() >= text.trim_end().len()
+}
+
+fn is_binary(essence: &str) -> bool {
+    ["image/", "audio/", "video/", "font/"].iter().any(|class| essence.starts_with(class))
+        && essence != "image/svg+xml"
+        || matches!(
+            essence,
+            "application/octet-stream"
+                | "application/pdf"
+                | "application/zip"
+                | "application/gzip"
+                | "application/wasm"
+        )
+}
+
+fn is_latin1(media: &str) -> bool {
+    let media = media.to_ascii_lowercase();
+    ["iso-8859-1", "latin1", "us-ascii", "windows-1252"].iter().any(|charset| media.contains(charset))
+}

@@ -1,0 +1,258 @@
+//! Why a call failed, told twice: to the operator (`Display`) and to a model
+//! that has a person on the line ([`Failure::into_error`]).
+//!
+//! Every match names every case, so that a new failure cannot reach a model
+//! before somebody has chosen its words.
+
+use http::StatusCode;
+
+use crate::action::parameters::InvalidArguments;
+use crate::action::template::{RenderErrorCode, Root};
+use crate::action::variables::InvalidVariables;
+use crate::action::{Action, ParametersFailure, RenderFailure};
+use crate::auth::{TokenError, TokenErrorKind};
+use crate::definition::schema::closest;
+use crate::egress::EgressError;
+use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
+
+use super::Deployment;
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("no action `{name}` in environment `{environment}`")]
+    UnknownTool { name: String, environment: String, near: Option<String> },
+    #[error("invalid arguments: {}", .0.masked())]
+    Arguments(#[from] InvalidArguments),
+    #[error("invalid variables: {0}")]
+    Variables(#[from] InvalidVariables),
+    #[error(transparent)]
+    Render(#[from] RenderFailure),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("{}", chain(error))]
+    Egress { error: EgressError, safe: bool },
+}
+
+impl From<ParametersFailure> for Failure {
+    fn from(failure: ParametersFailure) -> Self {
+        match failure {
+            ParametersFailure::Arguments(invalid) => Self::Arguments(invalid),
+            ParametersFailure::Bind(failure) => Self::Render(failure),
+        }
+    }
+}
+
+impl Failure {
+    pub(super) fn unknown_tool(deployment: &Deployment, call: &ToolCall) -> Self {
+        let environment = deployment.catalog.environments().iter().find(|one| one.name == call.environment);
+        let names: Vec<&str> =
+            environment.into_iter().flat_map(|one| &one.actions).map(|action| action.name.as_str()).collect();
+        Self::UnknownTool {
+            name: call.name.chars().take(80).collect(),
+            environment: call.environment.clone(),
+            near: closest(&call.name, &names).map(str::to_owned),
+        }
+    }
+
+    pub(super) fn egress(error: EgressError, action: &Action) -> Self {
+        Self::Egress { error, safe: action.is_safe() }
+    }
+
+    /// What the model gets.
+    pub(super) fn into_error(self) -> (Status, ToolError) {
+        match self {
+            Self::UnknownTool { name, near, .. } => {
+                let hint = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
+                let message = format!("There is no tool named `{name}`.{hint}");
+                exception(FailureCode::UnknownTool, message, Retry::WithChanges)
+            }
+            Self::Arguments(invalid) => {
+                let (status, error) =
+                    exception(FailureCode::InvalidArguments, invalid.message(), Retry::WithChanges);
+                (status, ToolError { violations: invalid.violations, ..error })
+            }
+            Self::Variables(error) => exception(
+                FailureCode::InvalidVariables,
+                format!("The variables of this call cannot be used: {error}."),
+                Retry::WithChanges,
+            ),
+            Self::Render(failure) => render_error(failure),
+            Self::Token(TokenError { connector, kind }) => {
+                let (reason, retry) = match kind {
+                    TokenErrorKind::Deadline => ("did not answer in time", Retry::Later),
+                    TokenErrorKind::Unreachable(_) => ("cannot be reached", Retry::Later),
+                    TokenErrorKind::Refused(_) => ("was refused", Retry::No),
+                    TokenErrorKind::Invalid(_) => ("gave no usable answer", Retry::Later),
+                };
+                let message =
+                    format!("The sign-in to the service (`{connector}`) {reason}; nothing was done.");
+                exception(FailureCode::AuthFailed, message, retry)
+            }
+            Self::Egress { error, safe } => egress_error(&error, safe),
+        }
+    }
+}
+
+fn error(code: FailureCode, message: impl Into<String>, effect: Effect, retry: Retry) -> ToolError {
+    ToolError { code, message: message.into(), effect, retry, violations: Vec::new(), missing: None }
+}
+
+fn exception(code: FailureCode, message: impl Into<String>, retry: Retry) -> (Status, ToolError) {
+    (Status::Exception, error(code, message, Effect::None, retry))
+}
+
+fn render_error(failure: RenderFailure) -> (Status, ToolError) {
+    let (place, failed) = match failure {
+        RenderFailure::Template { place, error } => (place, error),
+        RenderFailure::HeaderValue { place } => {
+            let message = format!(
+                "A value for `{place}` holds a line break or another control character; send it without."
+            );
+            return exception(FailureCode::TemplateError, message, Retry::WithChanges);
+        }
+    };
+    match failed.code {
+        RenderErrorCode::MissingVariable => {
+            let path = failed.root_and_path.as_ref().map(|(_, path)| path.join("."));
+            let message = match (&failed.root_and_path, path) {
+                (Some((Root::Parameters, _)), Some(path)) => {
+                    format!("`{path}` is needed for this and was not given; ask the caller for it.")
+                }
+                (Some((Root::Variables, _)), Some(path)) => {
+                    format!(
+                        "`{path}` is needed for this and is not known yet in this conversation; find it out first."
+                    )
+                }
+                (Some((Root::StaticVariables, _)), Some(path)) => {
+                    format!("This tool is not set up completely: `{path}` is missing.")
+                }
+                _ => {
+                    let reference = failed.reference.as_deref().unwrap_or("a value");
+                    format!("A value that is needed for this is missing: `{reference}`.")
+                }
+            };
+            let (status, error) = exception(FailureCode::MissingVariable, message, Retry::WithChanges);
+            (status, ToolError { missing: failed.reference, ..error })
+        }
+        RenderErrorCode::TemplateError => {
+            let message = format!("The request cannot be made with these values: {}.", failed.message);
+            exception(FailureCode::TemplateError, message, Retry::WithChanges)
+        }
+        RenderErrorCode::InvalidTemplateOutput => {
+            let message =
+                format!("This tool is not set up correctly: its {place} comes out broken with these values.");
+            exception(FailureCode::InvalidTemplateOutput, message, Retry::No)
+        }
+    }
+}
+
+/// How the end of a sentence tells what may have happened.
+fn after(safe: bool) -> (&'static str, Effect, Retry) {
+    if safe {
+        ("You can try once more.", Effect::None, Retry::Later)
+    } else {
+        (
+            "It is not known whether it was done; do not repeat it, tell the caller it will be checked.",
+            Effect::Unknown,
+            Retry::No,
+        )
+    }
+}
+
+fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
+    let (end, effect, retry) = after(safe);
+    let failure = |code, start: &str| (Status::Failure, error(code, format!("{start} {end}"), effect, retry));
+    match failed {
+        EgressError::InvalidUrl(_) => exception(
+            FailureCode::TemplateError,
+            "These values make no valid address for the request.",
+            Retry::WithChanges,
+        ),
+        EgressError::Connect(_) => {
+            let message = "The service cannot be reached right now; nothing was done.";
+            (Status::Failure, error(FailureCode::ConnectFailed, message, Effect::None, Retry::Later))
+        }
+        EgressError::Deadline => failure(FailureCode::Timeout, "The service did not answer in time."),
+        EgressError::Lost(_) => failure(
+            FailureCode::ConnectionLost,
+            "The connection to the service broke before its answer was complete.",
+        ),
+        EgressError::Decode(_) => {
+            failure(FailureCode::InvalidResponse, "The service's answer cannot be read.")
+        }
+        EgressError::TooLarge { .. } => {
+            let retry = if safe { Retry::WithChanges } else { Retry::No };
+            let end = if safe { "Ask for less." } else { end };
+            let message = format!("The service's answer is too long. {end}");
+            (Status::Failure, error(FailureCode::ResponseTooLarge, message, effect, retry))
+        }
+    }
+}
+
+/// The upstream answered 2xx with JSON that is none.
+pub(super) fn broken_json(action: &Action, problem: &str) -> ToolError {
+    tracing::debug!(tool.name = %action.name, problem, "the upstream's JSON is broken");
+    let (end, effect, retry) = after(action.is_safe());
+    error(FailureCode::InvalidResponse, format!("The service's answer came broken. {end}"), effect, retry)
+}
+
+/// The upstream answered something else than 2xx.
+pub(super) fn upstream_status(status: StatusCode, action: &Action) -> ToolError {
+    let number = status.as_u16();
+    let (end, effect, retry) = after(action.is_safe());
+    let (code, message, effect, retry) = match number {
+        300..=399 => (
+            FailureCode::UpstreamRedirect,
+            format!("The service answered with a redirect ({number}), which is not followed."),
+            Effect::None,
+            Retry::No,
+        ),
+        401 | 403 => (
+            FailureCode::UpstreamUnauthorized,
+            format!("The service refused access ({number}); nothing was done."),
+            Effect::None,
+            Retry::No,
+        ),
+        404 | 410 => (
+            FailureCode::UpstreamNotFound,
+            format!("The service found nothing under these values ({number})."),
+            Effect::None,
+            Retry::WithChanges,
+        ),
+        408 => {
+            (FailureCode::UpstreamError, format!("The service gave up waiting (408). {end}"), effect, retry)
+        }
+        429 => (
+            FailureCode::UpstreamRateLimited,
+            "The service is asked too often right now (429); nothing was done.".to_owned(),
+            Effect::None,
+            Retry::Later,
+        ),
+        400..=499 => (
+            FailureCode::UpstreamRejected,
+            format!("The service rejected the request ({number}); its answer may say why."),
+            Effect::None,
+            Retry::WithChanges,
+        ),
+        _ => {
+            (FailureCode::UpstreamError, format!("The service had an error ({number}). {end}"), effect, retry)
+        }
+    };
+    error(code, message, effect, retry)
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}
