@@ -30,3 +30,6 @@ pub mod auth;
 pub mod conversation;
 pub mod executor;
 pub mod dialect;
+pub mod settings;
+pub mod telemetry;
+pub mod project;
