@@ -33,3 +33,5 @@ pub mod dialect;
 pub mod settings;
 pub mod telemetry;
 pub mod project;
+pub mod demo;
+pub mod server;

@@ -1,0 +1,147 @@
+//! `callgate call` and `callgate preview`
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use callgate::executor::Gateway;
+use callgate::project::Project;
+use callgate::tool::{Status, ToolCall};
+use clap::Args;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{Where, serve};
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    #[command(flatten)]
+    what: What,
+}
+
+#[derive(Debug, Args)]
+struct What {
+    /// The action
+    #[arg(value_name = "ACTION")]
+    name: String,
+    #[command(flatten)]
+    place: Where,
+    /// A variable for templates, such as account.status=gold
+    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// The conversation it belongs to
+    #[arg(long, value_name = "ID")]
+    conversation: Option<String>,
+    /// Arguments; a value is read as JSON unless the parameter is a text
+    #[arg(value_name = "KEY=VALUE")]
+    arguments: Vec<String>,
+}
+
+impl Call {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let (project, call) = self.what.load()?;
+        let gateway = Gateway::new(project.deployment, serve::limits(&project.settings));
+        let result = super::runtime()?.block_on(gateway.execute(call));
+        let success = result.status == Status::Success;
+        print_json(&result, if success { GREEN } else { RED })?;
+        Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Preview {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let (project, call) = self.what.load()?;
+        let gateway = Gateway::new(project.deployment, serve::limits(&project.settings));
+        match gateway.preview(&call) {
+            Ok(preview) => {
+                print_json(&preview, GREEN)?;
+                if std::io::stdout().is_terminal() {
+                    println!("\n{}", preview.curl);
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => {
+                print_json(&serde_json::json!({ "error": error }), RED)?;
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+impl What {
+    fn load(self) -> anyhow::Result<(Project, ToolCall)> {
+        let project = self.place.load()?;
+        let environment = self.place.environment(&project)?;
+        let properties = project
+            .deployment
+            .catalog
+            .environments()
+            .iter()
+            .find(|one| one.name == environment)
+            .and_then(|one| one.find(&self.name))
+            .and_then(|(_, action)| action.model_schema().get("properties").cloned())
+            .unwrap_or_default();
+        let mut arguments = Map::new();
+        for pair in &self.arguments {
+            let (key, text) = pair.split_once('=').with_context(|| format!("`{pair}` is not KEY=VALUE"))?;
+            arguments.insert(key.to_owned(), read_value(text, properties.get(key)));
+        }
+        let mut variables = Map::new();
+        for pair in &self.variables {
+            let (key, text) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
+            variables.insert(key.to_owned(), read_value(text, None));
+        }
+        let call = ToolCall {
+            id: "cli".to_owned(),
+            environment,
+            conversation_id: self.conversation,
+            name: self.name,
+            arguments: RawValue::from_string(Value::Object(arguments).to_string())?,
+            variables,
+            deadline_ms: None,
+        };
+        Ok((project, call))
+    }
+}
+
+/// A value as its parameter wants it: a text stays a text, anything else is
+/// read as JSON where it is JSON.
+fn read_value(text: &str, schema: Option<&Value>) -> Value {
+    let is_text = schema.and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "string");
+    let parsed = if is_text { None } else { serde_json::from_str(text).ok() };
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+const GREEN: &str = "\u{1b}[32m";
+const RED: &str = "\u{1b}[31m";
+const CYAN: &str = "\u{1b}[36m";
+const RESET: &str = "\u{1b}[0m";
+
+/// JSON: in a pipe as it is; on a terminal with keys in colour.
+fn print_json(value: &impl Serialize, accent: &str) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    if !std::io::stdout().is_terminal() {
+        println!("{text}");
+        return Ok(());
+    }
+    for line in text.lines() {
+        let key_end = line.trim_start().starts_with('"').then(|| line.find("\": ")).flatten();
+        match key_end {
+            Some(end) => {
+                let (key, rest) = line.split_at(end + 1);
+                let colour =
+                    if key.contains("\"status\"") || key.contains("\"error\"") { accent } else { CYAN };
+                println!("{colour}{key}{RESET}{rest}");
+            }
+            None => println!("{line}"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The small commands: `tools`, `schema`, `keygen`, `health`.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use callgate::definition::schema::FileKind;
+use callgate::dialect::Dialect;
+use callgate::server::NewKey;
+use callgate::settings;
+use callgate::tool::ToolSpec;
+use clap::Args;
+use serde_json::Value;
+
+use super::Where;
+
+#[derive(Debug, Args)]
+pub(crate) struct Tools {
+    #[command(flatten)]
+    place: Where,
+    /// The provider's form: openai-chat
+    #[arg(long, short, default_value = "openai-chat", value_name = "NAME")]
+    format: Dialect,
+}
+
+impl Tools {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let project = self.place.load()?;
+        let name = self.place.environment(&project)?;
+        let environments = project.deployment.catalog.environments();
+        let actions = environments.iter().filter(|one| one.name == name).flat_map(|one| &one.actions);
+        let specs = self.format.specs(actions.map(ToolSpec::from));
+        println!("{}", serde_json::to_string_pretty(&specs)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The kind of file: action, connection, auth, variables, secrets, callgate
+    #[arg(value_name = "KIND")]
+    kind: Option<String>,
+    /// Write all of them into this folder as <kind>.schema.json
+    #[arg(long, value_name = "DIR")]
+    write: Option<PathBuf>,
+}
+
+/// The schemas of all files of a project, by name.
+pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+    let mut all: Vec<_> = FileKind::ALL.into_iter().map(|kind| (kind.name(), kind.schema())).collect();
+    all.push(("callgate", settings::schema()));
+    all
+}
+
+/// Writes the schemas into `dir`.
+pub(super) fn write_schemas(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (name, schema) in schemas() {
+        let path = dir.join(format!("{name}.schema.json"));
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema)?);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+impl Schema {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(dir) = &self.write {
+            write_schemas(dir)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let all = schemas();
+        let names = || all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let kind = self.kind.with_context(|| format!("name a kind of file ({}), or --write DIR", names()))?;
+        let (_, schema) = all
+            .iter()
+            .find(|(name, _)| *name == kind)
+            .with_context(|| format!("no kind `{kind}`; there are: {}", names()))?;
+        println!("{}", serde_json::to_string_pretty(schema)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Whose key it is
+    #[arg(long, default_value = "caller")]
+    name: String,
+    /// An environment it may use; may be repeated; left out: all that are served
+    #[arg(long, short, value_name = "NAME")]
+    environment: Vec<String>,
+}
+
+impl Keygen {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let key = NewKey::generate().context("the system gives no random numbers")?;
+        eprintln!("The key, shown this once; callers send it as `Authorization: Bearer …`:");
+        println!("{}", key.key);
+        eprintln!(
+            "\nFor callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"",
+            Value::String(self.name),
+            key.hash
+        );
+        if !self.environment.is_empty() {
+            eprintln!("environments = {}", serde_json::to_string(&self.environment)?);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Where the gateway listens
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    address: SocketAddr,
+}
+
+impl Health {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let timeout = Duration::from_secs(2);
+        let mut stream = TcpStream::connect_timeout(&self.address, timeout).context("cannot connect")?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: callgate\r\nconnection: close\r\n\r\n")?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).context("no answer")?;
+        anyhow::ensure!(&head == b"HTTP/1.1 200", "not ready: {}", String::from_utf8_lossy(&head));
+        Ok(ExitCode::SUCCESS)
+    }
+}

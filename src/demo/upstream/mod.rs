@@ -1,0 +1,76 @@
+//! The example upstream: orders, a help desk, appointments and a few accounts,
+//! in memory, with every kind of credential that Callgate can send.
+//!
+//! | Route | Credential |
+//! |---|---|
+//! | `POST /oauth/token` | client id and secret, by Basic or in the body |
+//! | `GET /orders?order_number=`, `GET /orders/batch?order_numbers=` (and below `/staging`) | bearer |
+//! | `POST /tickets` | bearer and `X-Internal-Key` |
+//! | `GET`, `PATCH /tickets/{id}`, `POST /tickets/{id}/notes`, `POST /classifications`, `POST /feedback` | bearer |
+//! | `GET /appointments/slots`, `POST /appointments`, `DELETE /appointments/{id}` | OAuth 2.0 |
+//! | `GET /customers?email=` | key in the query parameter `api_key` |
+//! | `GET /loyalty?member_number=` | key in the cookie `api_key` |
+//! | `GET /invoices/{number}` | key in the header `X-API-Key` |
+//! | `GET /accounts/{number}` | Basic |
+//! | `GET /_requests` | none: the last 50 requests, credentials masked |
+
+mod wire;
+mod credentials;
+mod requests;
+mod oauth;
+mod orders;
+mod helpdesk;
+mod scheduling;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, patch, post};
+
+/// Handle to what the example upstream remembers. A clone is a pointer.
+#[derive(Clone, Debug, Default)]
+pub struct Upstream(Arc<Memory>);
+
+/// Each part has its own lock, held for a lookup or a change and never across
+/// an `await`; each is bounded.
+#[derive(Debug, Default)]
+struct Memory {
+    tokens: Mutex<oauth::Tokens>,
+    helpdesk: Mutex<helpdesk::Helpdesk>,
+    scheduling: Mutex<scheduling::Scheduling>,
+    requests: Mutex<requests::Requests>,
+}
+
+/// The routes of the example upstream.
+pub fn router(upstream: Upstream) -> Router {
+    Router::new()
+        .route("/oauth/token", post(oauth::token))
+        .route("/orders", get(orders::order))
+        .route("/orders/batch", get(orders::batch))
+        .route("/staging/orders", get(orders::order))
+        .route("/staging/orders/batch", get(orders::batch))
+        .route("/customers", get(orders::customer))
+        .route("/loyalty", get(orders::loyalty))
+        .route("/invoices/{number}", get(orders::invoice))
+        .route("/accounts/{number}", get(orders::account))
+        .route("/tickets", post(helpdesk::create))
+        .route("/tickets/{id}", patch(helpdesk::update).get(helpdesk::show))
+        .route("/tickets/{id}/notes", post(helpdesk::add_note))
+        .route("/classifications", post(helpdesk::classify))
+        .route("/feedback", post(helpdesk::feedback))
+        .route("/appointments/slots", get(scheduling::slots))
+        .route("/appointments", post(scheduling::book))
+        .route("/appointments/{id}", delete(scheduling::cancel))
+        .route("/_requests", get(requests::list))
+        .layer(from_fn_with_state(upstream.clone(), requests::record))
+        .with_state(upstream)
+}
+
+/// Locks `mutex`. What a panicking holder left behind is whole: every change is
+/// one insertion or one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,178 @@
+//! `POST /v1/tool-calls` and `POST /v1/actions/{name}/preview`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::executor::Preview;
+use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
+
+use super::body::JsonBody;
+use super::keys::Caller;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::state::AppState;
+
+/// One call.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CallRequest {
+    /// The environment; may be left out where there is only one choice.
+    environment: Option<String>,
+    /// The phone call or chat this belongs to.
+    conversation_id: Option<String>,
+    /// The id that the result repeats; made up where left out.
+    tool_call_id: Option<String>,
+    /// Name of the action.
+    name: Option<String>,
+    /// The arguments: an object, or a JSON text of one.
+    #[schema(value_type = Option<Object>)]
+    arguments: Option<Box<RawValue>>,
+    /// Variables for templates: dotted names, nested objects, or both.
+    #[schema(value_type = Option<Object>)]
+    variables: Option<Map<String, Value>>,
+    /// Milliseconds from now by which the answer is wanted; the action's own timeout holds all the same.
+    deadline_ms: Option<u64>,
+    /// Several calls, run in parallel and answered in order; what stands beside them holds for those that leave it out.
+    calls: Option<Vec<CallRequest>>,
+}
+
+/// The answers to several calls, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Results {
+    /// One result for each call.
+    results: Vec<ToolResult>,
+}
+
+/// Why a call cannot be previewed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PreviewFailure {
+    /// What the call would fail with before it is sent.
+    error: ToolError,
+}
+
+/// Executes one call, or several in parallel.
+///
+/// A call that fails has a result too, with HTTP status 200.
+#[utoipa::path(
+    post, path = "/v1/tool-calls", tag = "calls", request_body = CallRequest,
+    responses(
+        (status = 200, description = "the result of one call, or `{results}` of several", body = ToolResult),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(request): JsonBody<CallRequest>,
+) -> Result<Response, ProblemDocument> {
+    let Some(calls) = request.calls else {
+        let call = to_call(&state, &caller, request, "")?;
+        return Ok(Json(state.gateway().execute(call).await).into_response());
+    };
+    let calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
+    let results = join_all(calls.into_iter().map(|call| state.gateway().execute(call))).await;
+    Ok(Json(Results { results }).into_response())
+}
+
+/// Shows the exact request of a call, secrets masked, without sending it.
+#[utoipa::path(
+    post, path = "/v1/actions/{name}/preview", tag = "calls", request_body = CallRequest,
+    params(("name" = String, Path, description = "name of the action")),
+    responses(
+        (status = 200, description = "the request, or `{error}` as in a result", body = Preview),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn preview(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    JsonBody(request): JsonBody<CallRequest>,
+) -> Result<Response, ProblemDocument> {
+    let call = to_call(&state, &caller, CallRequest { name: Some(name), ..request }, "")?;
+    match state.gateway().preview(&call) {
+        Ok(preview) => Ok(Json(preview).into_response()),
+        Err(error) if error.code == FailureCode::UnknownTool => {
+            let document = ProblemDocument::new(ProblemCode::UnknownTool, error.message.clone());
+            Err(ProblemDocument { error: Some(error), ..document })
+        }
+        Err(error) => Ok(Json(PreviewFailure { error }).into_response()),
+    }
+}
+
+fn to_calls(
+    state: &AppState,
+    caller: &Caller,
+    calls: Vec<CallRequest>,
+    common: CallRequest,
+) -> Result<Vec<ToolCall>, ProblemDocument> {
+    let most = state.server().max_calls_per_request;
+    if calls.len() > most {
+        let detail = format!("{} calls in one request; {most} are allowed", calls.len());
+        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+    }
+    if common.name.is_some() || common.arguments.is_some() || common.tool_call_id.is_some() {
+        let detail = "`name`, `arguments` and `tool_call_id` belong to each of `calls`, not beside it";
+        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+    }
+    calls
+        .into_iter()
+        .enumerate()
+        .map(|(index, call)| {
+            let call = CallRequest {
+                environment: call.environment.or_else(|| common.environment.clone()),
+                conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),
+                variables: call.variables.or_else(|| common.variables.clone()),
+                deadline_ms: call.deadline_ms.or(common.deadline_ms),
+                ..call
+            };
+            to_call(state, caller, call, &format!("calls[{index}]: "))
+        })
+        .collect()
+}
+
+fn to_call(
+    state: &AppState,
+    caller: &Caller,
+    request: CallRequest,
+    at: &str,
+) -> Result<ToolCall, ProblemDocument> {
+    let invalid = |detail: &str| ProblemDocument::new(ProblemCode::InvalidRequest, format!("{at}{detail}"));
+    if request.calls.is_some() {
+        return Err(invalid("`calls` cannot stand inside `calls`, nor in a preview"));
+    }
+    let name = request.name.ok_or_else(|| invalid("`name`, the action to call, is missing"))?;
+    let deployment = state.gateway().deployment();
+    let served = deployment.environment_names();
+    let environment = caller.environment(request.environment.as_deref(), served)?;
+    let id = match request.tool_call_id {
+        Some(id) => id,
+        None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
+    };
+    let no_arguments = || RawValue::from_string("{}".to_owned());
+    let arguments = match request.arguments {
+        Some(arguments) => arguments,
+        None => no_arguments().map_err(|error| invalid(&error.to_string()))?,
+    };
+    Ok(ToolCall {
+        id,
+        environment,
+        conversation_id: request.conversation_id,
+        name,
+        arguments,
+        variables: request.variables.unwrap_or_default(),
+        deadline_ms: request.deadline_ms,
+    })
+}
+
+/// A fresh id for a call that came without one.
+fn new_id() -> Result<String, getrandom::Error> {
+    Ok(format!("call_{:016x}", getrandom::u64()?))
+}

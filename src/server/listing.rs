@@ -1,0 +1,218 @@
+//! `GET /v1/tools`, `/v1/actions`, `/v1/environments`.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::action::{Action, Kind};
+use crate::dialect::Dialect;
+use crate::tool::ToolSpec;
+
+use super::keys::Caller;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::state::AppState;
+
+/// Which tools, in which form.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ToolsQuery {
+    /// The environment; may be left out where there is only one choice.
+    environment: Option<String>,
+    /// The provider's form; `openai-chat` where left out.
+    format: Option<String>,
+}
+
+/// Which environment.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EnvironmentQuery {
+    /// The environment; may be left out where there is only one choice.
+    environment: Option<String>,
+}
+
+/// The actions of an environment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActionList {
+    /// The environment.
+    environment: String,
+    /// Its actions, by name.
+    actions: Vec<ActionView>,
+}
+
+/// An action, as far as those who call it need to know it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActionView {
+    /// The name to call it by.
+    name: String,
+    /// What it does.
+    description: String,
+    /// `http`, `static` or `handover`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The HTTP method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    /// JSON Schema of the arguments that a model may send.
+    parameters: Value,
+    /// Time for the whole call.
+    timeout_ms: u64,
+    /// Output variables.
+    output_variables: Vec<OutputView>,
+    /// The file it is defined in.
+    file: String,
+}
+
+/// An output variable.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OutputView {
+    /// Its dotted name.
+    name: String,
+    /// Whether the model is shown it under `variables`.
+    exposed: bool,
+    /// Whether it is redacted in logs and events.
+    sensitive: bool,
+}
+
+/// The environments that the caller may use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EnvironmentList {
+    /// Their names.
+    environments: Vec<String>,
+}
+
+/// The tools of an environment: exactly the array that the provider's `tools` field takes.
+#[utoipa::path(
+    get, path = "/v1/tools", tag = "catalog", params(ToolsQuery),
+    responses(
+        (status = 200, description = "tool specs", body = Vec<Value>),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn tools(
+    State(state): State<AppState>,
+    caller: Caller,
+    query: Result<Query<ToolsQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, ProblemDocument> {
+    let query = checked(query)?;
+    let dialect = match &query.format {
+        Some(name) => name.parse().map_err(|error: crate::dialect::UnknownDialect| {
+            ProblemDocument::new(ProblemCode::UnknownFormat, error.to_string())
+        })?,
+        None => Dialect::OpenAiChat,
+    };
+    with_actions(&state, &caller, query.environment.as_deref(), |_, actions| {
+        dialect.specs(actions.iter().map(ToolSpec::from))
+    })
+    .map(Json)
+}
+
+/// The actions of an environment.
+#[utoipa::path(
+    get, path = "/v1/actions", tag = "catalog", params(EnvironmentQuery),
+    responses(
+        (status = 200, description = "the actions", body = ActionList),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn actions(
+    State(state): State<AppState>,
+    caller: Caller,
+    query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<ActionList>, ProblemDocument> {
+    let query = checked(query)?;
+    with_actions(&state, &caller, query.environment.as_deref(), |environment, actions| ActionList {
+        environment: environment.to_owned(),
+        actions: actions.iter().map(view).collect(),
+    })
+    .map(Json)
+}
+
+/// One action.
+#[utoipa::path(
+    get, path = "/v1/actions/{name}", tag = "catalog",
+    params(("name" = String, Path, description = "name of the action"), EnvironmentQuery),
+    responses(
+        (status = 200, description = "the action", body = ActionView),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn action(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<ActionView>, ProblemDocument> {
+    let query = checked(query)?;
+    with_actions(&state, &caller, query.environment.as_deref(), |environment, actions| {
+        let found = actions.iter().find(|action| action.name.as_str() == name);
+        found.map(view).ok_or_else(|| {
+            let name: String = name.chars().take(80).collect();
+            let detail = format!("there is no action `{name}` in environment `{environment}`");
+            ProblemDocument::new(ProblemCode::UnknownTool, detail)
+        })
+    })?
+    .map(Json)
+}
+
+/// The environments that the caller may use.
+#[utoipa::path(
+    get, path = "/v1/environments", tag = "catalog",
+    responses((status = 200, description = "the environments", body = EnvironmentList)),
+    security((), ("key" = []))
+)]
+pub(super) async fn environments(State(state): State<AppState>, caller: Caller) -> Json<EnvironmentList> {
+    let deployment = state.gateway().deployment();
+    let environments =
+        deployment.environment_names().iter().filter(|name| caller.may_use(name)).cloned().collect();
+    Json(EnvironmentList { environments })
+}
+
+fn checked<T>(
+    query: Result<Query<T>, axum::extract::rejection::QueryRejection>,
+) -> Result<T, ProblemDocument> {
+    query
+        .map(|Query(query)| query)
+        .map_err(|error| ProblemDocument::new(ProblemCode::InvalidRequest, error.body_text()))
+}
+
+fn with_actions<T>(
+    state: &AppState,
+    caller: &Caller,
+    asked: Option<&str>,
+    make: impl FnOnce(&str, &[Action]) -> T,
+) -> Result<T, ProblemDocument> {
+    let deployment = state.gateway().deployment();
+    let name = caller.environment(asked, deployment.environment_names())?;
+    let environment = deployment.catalog.environments().iter().find(|environment| environment.name == name);
+    Ok(make(&name, environment.map_or(&[], |environment| environment.actions.as_slice())))
+}
+
+fn view(action: &Action) -> ActionView {
+    let (kind, method) = match &action.kind {
+        Kind::Http(http) => ("http", Some(http.method.to_string())),
+        Kind::Static(_) => ("static", None),
+        Kind::Handover(_) => ("handover", None),
+    };
+    let outputs = action.outputs.iter().map(|output| OutputView {
+        name: output.name.clone(),
+        exposed: output.shown,
+        sensitive: output.sensitive,
+    });
+    ActionView {
+        name: action.name.as_str().to_owned(),
+        description: action.description.clone(),
+        kind,
+        method,
+        parameters: action.model_schema().clone(),
+        timeout_ms: u64::try_from(action.timeout.as_millis()).unwrap_or(u64::MAX),
+        output_variables: outputs.collect(),
+        file: action.file.clone(),
+    }
+}

@@ -1,0 +1,44 @@
+//! `GET /openapi.json`, made from the routes and the types.
+
+use axum::Json;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{calls, listing};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Callgate", description = "A tool-calling gateway for voice agents."),
+    paths(
+        listing::tools,
+        calls::create,
+        listing::actions,
+        listing::action,
+        calls::preview,
+        listing::environments,
+        super::healthz,
+        super::readyz,
+    ),
+    components(schemas(calls::Results, calls::PreviewFailure)),
+    modifiers(&KeyScheme)
+)]
+struct Document;
+
+struct KeyScheme;
+
+impl Modify for KeyScheme {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("cg_…").build();
+        document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The OpenAPI document of the HTTP API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Serves the document.
+pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(document())
+}

@@ -1,0 +1,123 @@
+//! Errors of the request itself, as problem documents (RFC 9457).
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::tool::ToolError;
+
+/// Stable names of what can be wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The body is not JSON.
+    InvalidJson,
+    /// The body is JSON, but not a request.
+    InvalidRequest,
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// No environment is named, and there are several.
+    EnvironmentRequired,
+    /// No such environment is served.
+    UnknownEnvironment,
+    /// The key is not for this environment.
+    EnvironmentNotAllowed,
+    /// No such format.
+    UnknownFormat,
+    /// No such action.
+    UnknownTool,
+    /// No key, or a wrong one.
+    Unauthorized,
+    /// A web page of another origin asks, and no keys guard the gateway.
+    ForeignOrigin,
+    /// No such route.
+    NotFound,
+    /// Not with this method.
+    MethodNotAllowed,
+    /// The fault is the gateway's.
+    Internal,
+}
+
+/// A problem document: `application/problem+json`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Always `about:blank`: the code tells the kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Stable name of the problem.
+    pub code: ProblemCode,
+    /// What is wrong and what to do.
+    pub detail: String,
+    /// The same in the form of a tool result's error, where a tool was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ToolError>,
+}
+
+impl ProblemDocument {
+    pub(super) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        let status = match code {
+            ProblemCode::InvalidJson
+            | ProblemCode::InvalidRequest
+            | ProblemCode::EnvironmentRequired
+            | ProblemCode::UnknownEnvironment
+            | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
+            ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin => StatusCode::FORBIDDEN,
+            ProblemCode::UnknownTool | ProblemCode::NotFound => StatusCode::NOT_FOUND,
+            ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            error: None,
+        }
+    }
+}
+
+impl IntoResponse for ProblemDocument {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+pub(super) async fn not_found(method: Method, uri: Uri) -> ProblemDocument {
+    let detail = format!("there is no {method} {}; /openapi.json lists the routes", uri.path());
+    ProblemDocument::new(ProblemCode::NotFound, detail)
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ProblemDocument {
+    let detail = format!("{} does not take {method}; /openapi.json lists the routes", uri.path());
+    ProblemDocument::new(ProblemCode::MethodNotAllowed, detail)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature of CatchPanicLayer")]
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    tracing::error!(panic = text, "a request handler panicked");
+    ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this request").into_response()
+}
