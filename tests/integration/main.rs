@@ -1,0 +1,22 @@
+//! Everything over real sockets, in one binary.
+//!
+//! What needs another program (an OAuth2 server, httpbin) is skipped with a
+//! printed reason where that is not installed; `.ci/run` installs it.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and stops")]
+
+mod harness;
+mod upstream;
+mod golden;
+mod api;
+mod bad_input;
+mod check;
+mod oauth;
+mod command_line;
+mod demo;
+mod template_data;
+mod template_properties;
+#[path = "../external/httpbin.rs"]
+mod httpbin;
+#[path = "../external/oidc.rs"]
+mod oidc;

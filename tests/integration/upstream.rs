@@ -1,0 +1,165 @@
+//! An upstream that shows the exact bytes it was sent and answers what the test says.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request, byte for byte.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Request line and headers, without the empty line.
+    pub head: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Captured {
+    /// `GET /path`
+    pub fn line(&self) -> &str {
+        self.head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1")
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// What an upstream does with a request.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A complete answer.
+    Json(u16, String),
+    /// These bytes, then close.
+    Raw(Vec<u8>),
+    /// Nothing, and close.
+    Close,
+    /// Nothing, for ever.
+    Stall,
+    /// These bytes, then nothing for ever.
+    RawThenStall(Vec<u8>),
+    /// A head, then zeros without end.
+    Endless(Vec<u8>),
+    /// A complete answer after a while.
+    After(Duration, Box<Reply>),
+}
+
+impl Reply {
+    /// `200` and this JSON.
+    pub fn ok(body: &str) -> Self {
+        Self::Json(200, body.to_owned())
+    }
+}
+
+/// An upstream on a port of its own.
+pub struct Upstream {
+    /// Where it listens.
+    pub port: u16,
+    requests: Arc<Mutex<Vec<Captured>>>,
+}
+
+impl Upstream {
+    /// Starts an upstream that answers each request by `reply`.
+    pub async fn start(reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (kept, reply) = (requests.clone(), Arc::new(reply));
+        tokio::task::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::task::spawn(converse(stream, kept.clone(), reply.clone()));
+            }
+        });
+        Self { port, requests }
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Captured> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// The only request so far.
+    pub fn request(&self) -> Captured {
+        let requests = self.requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        requests[0].clone()
+    }
+}
+
+async fn converse<F: Fn(&Captured) -> Reply>(
+    mut stream: TcpStream,
+    kept: Arc<Mutex<Vec<Captured>>>,
+    reply: Arc<F>,
+) {
+    let mut buffer = Vec::new();
+    while let Some(request) = read(&mut stream, &mut buffer).await {
+        kept.lock().unwrap().push(request.clone());
+        let mut next = reply(&request);
+        if let Reply::After(wait, then) = next {
+            tokio::time::sleep(wait).await;
+            next = *then;
+        }
+        match next {
+            Reply::Json(status, body) => {
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                let sent = stream.write_all(format!("{head}{body}").as_bytes()).await;
+                if sent.is_err() {
+                    return;
+                }
+            }
+            Reply::Raw(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                return;
+            }
+            Reply::Close | Reply::After(..) => return,
+            Reply::Stall => return tokio::time::sleep(Duration::from_secs(60)).await,
+            Reply::RawThenStall(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                return tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            Reply::Endless(head) => {
+                let _ = stream.write_all(&head).await;
+                let zeros = vec![b'0'; 64 * 1024];
+                while stream.write_all(&zeros).await.is_ok() {}
+                return;
+            }
+        }
+    }
+}
+
+/// Reads one request; `None` when the peer has gone.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Captured> {
+    let head_end = loop {
+        if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at;
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..head_end]).into_owned();
+    let mut request = Captured { head, body: Vec::new() };
+    let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let body_start = head_end + 4;
+    while buffer.len() < body_start + length {
+        if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+    request.body = buffer[body_start..body_start + length].to_vec();
+    buffer.drain(..body_start + length);
+    Some(request)
+}

@@ -1,0 +1,192 @@
+//! The layout is a promise: layers, doors and sizes are tests, not wishes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lowest first. A module may use modules of lower ranks, and itself; modules of
+/// one rank do not know each other.
+const LAYERS: &[&[&str]] = &[
+    &["definition"],
+    &["action"],
+    &["catalog"],
+    &["tool"],
+    &["secrets", "egress"],
+    &["auth", "conversation"],
+    &["executor", "dialect"],
+    &["settings"],
+    &["telemetry", "project"],
+    &["server", "demo"],
+];
+
+/// What the layers below settings get as plain values.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // The settings name where secrets come from.
+    ("settings", "secrets"),
+];
+
+/// Crates that stay behind one door.
+const DOORS: &[(&str, &[&str])] = &[
+    ("aho_corasick", &["secrets"]),
+    ("arc_swap", &["executor"]),
+    ("axum", &["server", "demo"]),
+    ("clap", &["cli", "main"]),
+    ("anyhow", &["cli", "main"]),
+    ("figment", &["settings"]),
+    ("gotmpl", &["action"]),
+    ("jsonschema", &["definition", "action"]),
+    ("oauth2", &["auth"]),
+    ("reqwest", &["egress"]),
+    ("rustls", &["egress"]),
+    ("saphyr_parser", &["definition"]),
+    ("schemars", &["definition", "settings"]),
+    ("serde_json_path", &["action"]),
+    ("subtle", &["server"]),
+    ("tower_http", &["server"]),
+    ("tracing_subscriber", &["telemetry"]),
+];
+
+/// Where the value of a secret may be looked at.
+const EXPOSE: &[&str] = &["secrets", "egress", "auth"];
+
+/// Where something may be printed.
+const PRINT: &[&str] = &["cli", "main"];
+
+struct Source {
+    path: PathBuf,
+    module: String,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![];
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let relative = path.strip_prefix(&root).unwrap();
+                let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+                let module = first.trim_end_matches(".rs").to_owned();
+                let text = fs::read_to_string(&path).unwrap();
+                // Comments speak of other modules freely.
+                let code = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .collect::<Vec<_>>()
+                    .join("\n");
+                files.push(Source { path: relative.to_owned(), module, code });
+            }
+        }
+    }
+    assert!(files.len() > 50, "only {} sources found", files.len());
+    files
+}
+
+fn rank(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// The modules of this crate that `code` names: `crate::a::…`, `crate::{a, b::…}`.
+fn used_modules(code: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let (mut depth, mut word) = (0_usize, String::new());
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => used.push(std::mem::take(&mut word)),
+                    _ if depth == 0 => word.push(c),
+                    _ => {}
+                }
+            }
+            used.push(word);
+        } else {
+            used.push(rest.to_owned());
+        }
+    }
+    let name = |text: &String| {
+        text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
+    used.iter().map(name).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn modules_only_use_lower_layers() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(own) = rank(&source.module) else {
+            assert!(
+                ["lib", "main", "cli"].contains(&source.module.as_str()),
+                "{} is in no layer",
+                source.module
+            );
+            continue;
+        };
+        for used in used_modules(&source.code) {
+            let allowed = used == source.module
+                || rank(&used).is_some_and(|rank| rank < own)
+                || EXCEPTIONS.contains(&(source.module.as_str(), used.as_str()));
+            if !allowed {
+                wrong.push(format!("{} uses crate::{used}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_uses_sees_through_groups() {
+    let used = used_modules("use crate::server::x; use crate::{action::{a, b}, tool}; crate::catalog::f()");
+    assert_eq!(used, ["server", "action", "tool", "catalog"]);
+}
+
+#[test]
+fn foreign_crates_stay_behind_their_doors() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (name, doors) in DOORS {
+            let used =
+                source.code.contains(&format!("{name}::")) || source.code.contains(&format!("use {name};"));
+            if used && !doors.contains(&source.module.as_str()) {
+                wrong.push(format!("{} uses {name}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn secrets_are_exposed_and_texts_printed_in_few_places() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        if source.code.contains("expose_secret()") && !EXPOSE.contains(&source.module.as_str()) {
+            wrong.push(format!("{} exposes a secret", source.path.display()));
+        }
+        let prints = ["println!(", "print!(", "eprintln!(", "eprint!(", "process::exit"];
+        if prints.iter().any(|print| source.code.contains(print)) && !PRINT.contains(&source.module.as_str())
+        {
+            wrong.push(format!("{} prints", source.path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_can_be_read_in_one_sitting() {
+    let mut sizes = BTreeMap::new();
+    for source in sources() {
+        let lines = source.code.lines().count();
+        if lines > 600 {
+            sizes.insert(source.path.display().to_string(), lines);
+        }
+    }
+    assert!(sizes.is_empty(), "longer than 600 lines: {sizes:?}");
+}
