@@ -164,9 +164,12 @@ impl Settings {
 
     fn merge(file: toml::Table, problems: &mut Problems) -> Self {
         let sections = ["environments", "server", "limits", "secrets", "log", "keys"];
-        let variables = Env::prefixed("CALLGATE_").split("__").filter(move |key| {
-            sections.iter().any(|section| key.as_str().split('.').next() == Some(section))
-        });
+        let variables = Env::prefixed("CALLGATE_")
+            .filter(move |key| {
+                let key = key.as_str().to_ascii_lowercase();
+                sections.contains(&key.split("__").next().unwrap_or_default())
+            })
+            .split("__");
         let merged = Figment::from(Serialized::defaults(file)).merge(variables);
         match merged.extract::<Self>() {
             Ok(settings) => settings,

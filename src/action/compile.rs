@@ -318,7 +318,7 @@ impl Compiler<'_> {
                         || parameters.is_open();
                     if !known {
                         let names: Vec<&str> = parameters.names().collect();
-                        let hint = crate::definition::schema::closest(name, &names).map_or_else(
+                        let hint = crate::definition::closest(name, &names).map_or_else(
                             || format!("declare `{name}` under `parameters` or `bind`"),
                             |near| format!("did you mean `{near}`?"),
                         );
@@ -333,7 +333,7 @@ impl Compiler<'_> {
                     if !reference.guarded && !self.around.static_variables.contains_key(name) {
                         let environment = self.around.environment;
                         let names: Vec<&String> = self.around.static_variables.keys().collect();
-                        let hint = crate::definition::schema::closest(name, &names).map_or_else(
+                        let hint = crate::definition::closest(name, &names).map_or_else(
                             || format!("add `{name}` under [{environment}] in variables.toml"),
                             |near| format!("did you mean `{near}`?"),
                         );
@@ -454,7 +454,7 @@ pub(crate) fn check_known<'k>(
     problems: &mut Problems,
 ) {
     for name in named.filter(|name| !known.contains(name)) {
-        let hint = crate::definition::schema::closest(name, known)
+        let hint = crate::definition::closest(name, known)
             .map_or_else(|| format!("known: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
         let place = document.at_key(&pointer_to("/environments", name));
         let message = format!("nothing else speaks of an environment `{name}`");

@@ -103,7 +103,7 @@ impl<'a> Compiler<'a> {
         } else {
             let names: Vec<&String> =
                 self.around.connections.iter().map(|connection| &connection.name).collect();
-            let hint = crate::definition::schema::closest(name, &names).map_or_else(
+            let hint = crate::definition::closest(name, &names).map_or_else(
                 || format!("add connections/{name}.yaml"),
                 |near| format!("did you mean `{near}`?"),
             );
@@ -226,7 +226,7 @@ impl<'a> Compiler<'a> {
                 _ => (self.located.document.clone(), self.pointer("auth")),
             };
             let names: Vec<&String> = self.around.auth.iter().map(|auth| &auth.name).collect();
-            let hint = crate::definition::schema::closest(name, &names)
+            let hint = crate::definition::closest(name, &names)
                 .map_or_else(|| format!("add auth/{name}.yaml"), |near| format!("did you mean `{near}`?"));
             self.problems.push(
                 Problem::error(

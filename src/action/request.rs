@@ -40,7 +40,7 @@ pub enum RenderFailure {
         /// Where the template stands, such as `body` or `headers.X-Note`.
         place: String,
         /// What is wrong.
-        error: RenderError,
+        error: Box<RenderError>,
     },
     /// A header value that HTTP cannot carry.
     #[error("the value of `{place}` may not hold control characters")]
@@ -52,7 +52,7 @@ pub enum RenderFailure {
 
 impl RenderFailure {
     pub(super) fn template(place: &str, error: RenderError) -> Self {
-        Self::Template { place: place.to_owned(), error }
+        Self::Template { place: place.to_owned(), error: Box::new(error) }
     }
 }
 

@@ -87,8 +87,8 @@ fn split_query(text: &str) -> (&str, &str) {
                 Some(close) => at += close + 2,
                 None => break,
             }
-        } else if rest.starts_with('?') {
-            return (&text[..at], &rest[1..]);
+        } else if let Some(query) = rest.strip_prefix('?') {
+            return (&text[..at], query);
         } else {
             at += rest.chars().next().map_or(1, char::len_utf8);
         }

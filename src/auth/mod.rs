@@ -173,7 +173,7 @@ impl Builder<'_> {
     fn connector(&mut self, source: &mut Source, name: &str, credential: &Credential, file: &str) {
         match credential {
             Credential::Bearer(token) => {
-                self.header(source, &AUTHORIZATION, token, "Bearer ", "Bearer ", file)
+                self.header(source, &AUTHORIZATION, token, "Bearer ", "Bearer ", file);
             }
             Credential::Header(name, key) => {
                 self.header(source, name, key, "", prefix_of(key), file);

@@ -79,15 +79,15 @@ async fn axum_serve(listener: TcpListener) -> anyhow::Result<()> {
 }
 
 fn print_welcome(gateway: SocketAddr, upstream: SocketAddr) {
+    let call = r#"{"environment": "development", "name": "get_order_status", "arguments": {"order_number": "ORD-12345"}}"#;
+    let preview = r#"{"environment": "development", "arguments": {"customer_email": "ann@example.com", "issue_description": "The parcel has not arrived"}}"#;
     println!(
         "callgate demo on http://{gateway}; its example upstream is http://{upstream}\n\n\
          List the tools that a model is offered:\n\n\
          curl -s 'http://{gateway}/v1/tools?environment=development'\n\n\
          Call one, as a voice orchestrator does:\n\n\
-         curl -s 'http://{gateway}/v1/tool-calls' -H 'content-type: application/json' -d '{}'\n\n\
+         curl -s 'http://{gateway}/v1/tool-calls' -H 'content-type: application/json' -d '{call}'\n\n\
          See the exact request of one, secrets masked, without sending it:\n\n\
-         curl -s 'http://{gateway}/v1/actions/create_support_ticket/preview' -H 'content-type: application/json' -d '{}'\n",
-        r#"{"environment": "development", "name": "get_order_status", "arguments": {"order_number": "ORD-12345"}}"#,
-        r#"{"environment": "development", "arguments": {"customer_email": "ann@example.com", "issue_description": "The parcel has not arrived"}}"#,
+         curl -s 'http://{gateway}/v1/actions/create_support_ticket/preview' -H 'content-type: application/json' -d '{preview}'\n",
     );
 }

@@ -87,7 +87,7 @@ impl Conversations {
             match variables::insert(&mut conversation.variables, &variable.name, variable.value.clone()) {
                 Ok(()) => conversation.bytes += bytes,
                 Err(error) => {
-                    tracing::warn!(variable.name = %variable.name, %error, "variable not remembered")
+                    tracing::warn!(variable.name = %variable.name, %error, "variable not remembered");
                 }
             }
         }

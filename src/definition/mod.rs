@@ -10,6 +10,7 @@ mod toml;
 mod yaml;
 mod problem;
 pub mod schema;
+mod suggest;
 mod action;
 mod auth;
 mod connection;
@@ -27,4 +28,5 @@ pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
     Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,
 };
+pub use self::suggest::closest;
 pub use self::value::{Scalar, ValueDefinition};

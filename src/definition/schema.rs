@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::document::{Document, push_token};
 use super::problem::Problem;
+use super::suggest::closest;
 use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
 
 /// A kind of definition file.
@@ -308,20 +309,6 @@ fn did_you_mean(name: &str, known: &[String]) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known keys: {}", known.join(", ")),
     }
-}
-
-/// The candidate that `name` is most likely a misspelling of.
-pub fn closest<'a, S: AsRef<str>>(name: &str, candidates: &'a [S]) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    candidates
-        .iter()
-        .map(|candidate| {
-            let candidate = candidate.as_ref();
-            (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate)
-        })
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 5)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
 
 fn expected_types(kind: &TypeKind) -> String {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::egress::Response;
@@ -55,16 +54,6 @@ impl Answer {
             Err(_) => Content::Json(body.get().to_owned()),
         };
         Self { status: StatusCode::OK, content }
-    }
-}
-
-impl Content {
-    /// The answer as a JSON value, where it is one.
-    pub(super) fn json(&self) -> Option<Value> {
-        match self {
-            Self::Json(text) => serde_json::from_str(text).ok(),
-            Self::Empty | Self::Text(_) | Self::Binary { .. } | Self::BrokenJson { .. } => None,
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::action::template::{RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
 use crate::action::{Action, ParametersFailure, RenderFailure};
 use crate::auth::{TokenError, TokenErrorKind};
-use crate::definition::schema::closest;
+use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 

@@ -48,16 +48,22 @@ impl Outcome {
     pub(super) fn of(answer: Answer, action: &Action) -> Self {
         let Answer { status, mut content } = answer;
         let mut extracted = Vec::new();
-        if !action.outputs.is_empty()
-            && let Some(body) = content.json()
-        {
-            if status.is_success() {
-                extracted = output::extract(&action.outputs, &body);
-            }
-            if let Content::Json(text) = &content
-                && let Some(hidden) = output::hide(&action.outputs, &body, text)
-            {
-                content = Content::Json(hidden);
+        if let (false, Content::Json(text)) = (action.outputs.is_empty(), &content) {
+            match serde_json::from_str(text) {
+                Ok(body) => {
+                    if status.is_success() {
+                        extracted = output::extract(&action.outputs, &body);
+                    }
+                    if let Some(hidden) = output::hide(&action.outputs, &body, text) {
+                        content = Content::Json(hidden);
+                    }
+                }
+                // Too deep, or made to confuse: what cannot be looked through
+                // is not shown, since something in it may have to be hidden.
+                Err(error) => {
+                    let problem = error.to_string();
+                    content = Content::BrokenJson { text: String::new(), problem };
+                }
             }
         }
         let (ended, error) = match &content {

@@ -71,7 +71,7 @@ impl Secrets {
             let SecretUse { name, environment, file, place } = needed;
             let names: Vec<&String> =
                 self.environments.get(environment).into_iter().flat_map(BTreeMap::keys).collect();
-            let near = crate::definition::schema::closest(name, &names)
+            let near = crate::definition::closest(name, &names)
                 .map(|near| format!("did you mean `{near}`? else "))
                 .unwrap_or_default();
             problems.push(

@@ -101,7 +101,7 @@ pub(super) async fn preview(
         Ok(preview) => Ok(Json(preview).into_response()),
         Err(error) if error.code == FailureCode::UnknownTool => {
             let document = ProblemDocument::new(ProblemCode::UnknownTool, error.message.clone());
-            Err(ProblemDocument { error: Some(error), ..document })
+            Err(ProblemDocument { error: Some(Box::new(error)), ..document })
         }
         Err(error) => Ok(Json(PreviewFailure { error }).into_response()),
     }

@@ -50,7 +50,7 @@ pub struct ProblemDocument {
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The HTTP status in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// Stable name of the problem.
@@ -59,7 +59,7 @@ pub struct ProblemDocument {
     pub detail: String,
     /// The same in the form of a tool result's error, where a tool was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<ToolError>,
+    pub error: Option<Box<ToolError>>,
 }
 
 impl ProblemDocument {
@@ -79,7 +79,7 @@ impl ProblemDocument {
         };
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             code,
             detail: detail.into(),
@@ -111,7 +111,6 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ProblemDocum
     ProblemDocument::new(ProblemCode::MethodNotAllowed, detail)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature of CatchPanicLayer")]
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
         .downcast_ref::<String>()

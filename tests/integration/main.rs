@@ -14,6 +14,7 @@ mod check;
 mod oauth;
 mod command_line;
 mod demo;
+mod parameters;
 mod template_data;
 mod template_properties;
 #[path = "../external/httpbin.rs"]

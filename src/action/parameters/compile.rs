@@ -2,13 +2,15 @@
 use std::collections::HashSet;
 
 use jsonschema::error::ValidationErrorKind as Kind;
-use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
-use serde_json::Value;
+use jsonschema::{Draft, PatternOptions, Registry, ValidationError, ValidationOptions, Validator};
+use serde_json::{Map, Value, json};
+
+use crate::definition::closest;
 
 use super::defaults::Defaults;
 use super::explain::Explainer;
 use super::lint::{Linter, SchemaProblem};
-use super::{path, suggest, text};
+use super::{path, text};
 
 /// Steps after which a pattern with look-around gives up on a text.
 const BACKTRACK_LIMIT: usize = 100_000;
@@ -16,6 +18,8 @@ const BACKTRACK_LIMIT: usize = 100_000;
 const PATTERN_BYTES: usize = 1 << 20;
 /// More problems than this are not reported.
 const MAX_PROBLEMS: usize = 100;
+/// The name of the schema among the places that refer to it; nothing is fetched.
+const DOCUMENT: &str = "urn:callgate:parameters";
 const TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object", "null"];
 /// Names of types in other languages.
 const FOREIGN_TYPES: &[(&str, &str)] = &[
@@ -70,7 +74,7 @@ pub(super) fn check(schema: &Value) -> Result<Checked, Vec<SchemaProblem>> {
                 problems.push(SchemaProblem::error("", message));
             }
         }
-        values(schema, &linter, &options, &mut problems);
+        values(schema, &linter, self::options(draft, needs_look_around), &mut problems);
     }
     problems = unique(problems);
     match problems.iter().all(|problem| problem.warning) {
@@ -112,7 +116,7 @@ fn reference_pointer(schema: &Value, message: &str) -> String {
 }
 
 /// The options every validator is built with: no retriever, formats asserted, patterns bounded.
-fn options(draft: Draft, look_around: bool) -> ValidationOptions<'static> {
+fn options<'r>(draft: Draft, look_around: bool) -> ValidationOptions<'r> {
     let options = jsonschema::options().with_draft(draft).should_validate_formats(true).offline();
     match look_around {
         false => options.with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES)),
@@ -205,7 +209,7 @@ fn meta(schema: &Value, draft: Draft, problems: &mut Vec<SchemaProblem>) {
 fn unknown_type(pointer: &str, name: &str) -> SchemaProblem {
     let foreign = FOREIGN_TYPES.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     let meant = foreign.map(|(_, ours)| *ours);
-    let meant = meant.or_else(|| suggest::closest(name, TYPES.iter().copied()));
+    let meant = meant.or_else(|| closest(name, TYPES.iter().copied()));
     let types = format!("the types are {}", TYPES.join(", "));
     let hint = match meant {
         Some(meant) => format!("did you mean `{meant}`? {types}"),
@@ -218,7 +222,7 @@ fn unknown_type(pointer: &str, name: &str) -> SchemaProblem {
 fn patterns(linter: &Linter<'_>, draft: Draft, problems: &mut Vec<SchemaProblem>) -> bool {
     let mut look_around = false;
     for (pointer, pattern) in &linter.patterns {
-        let schema = serde_json::json!({ "pattern": pattern });
+        let schema = json!({ "pattern": pattern });
         if options(draft, false).build(&schema).is_ok() {
             continue;
         }
@@ -234,41 +238,72 @@ fn patterns(linter: &Linter<'_>, draft: Draft, problems: &mut Vec<SchemaProblem>
 }
 
 /// Checks defaults and listed values against the schemas they stand in.
+///
+/// One schema whose properties refer to all of these places checks them together: a validator for
+/// each place would compile everything it leads to once more.
 fn values(
     schema: &Value,
     linter: &Linter<'_>,
-    options: &ValidationOptions<'_>,
+    options: ValidationOptions<'_>,
     problems: &mut Vec<SchemaProblem>,
 ) {
-    if linter.defaults.is_empty() && linter.enums.is_empty() {
-        return;
-    }
-    let Ok(validators) = options.build_map(schema) else { return };
-    let at = |pointer: &String| Some((validators.get(&format!("#{pointer}"))?, schema.pointer(pointer)?));
+    let mut candidates: Vec<(String, Value, bool)> = Vec::new();
     for pointer in &linter.defaults {
-        let Some((validator, owner)) = at(pointer) else { continue };
+        let Some(owner) = schema.pointer(pointer) else { continue };
         let Some(mut default) = owner.get("default").cloned() else { continue };
         if let (Value::Object(members), Ok(Some(inner))) = (&mut default, Defaults::compile_at(schema, owner))
         {
             inner.fill(members);
         }
-        if !validator.is_valid(&default) {
-            let message = format!("the default {} does not fit its schema", text::short(&default));
-            problems.push(SchemaProblem::error(&format!("{pointer}/default"), message));
-        }
+        candidates.push((format!("{pointer}/default"), default, false));
     }
     for pointer in &linter.enums {
-        let Some((validator, owner)) = at(pointer) else { continue };
-        let listed = owner.get("enum").and_then(Value::as_array);
+        let listed = schema.pointer(pointer).and_then(|owner| owner.get("enum")?.as_array());
         for (index, value) in listed.into_iter().flatten().enumerate() {
-            if !validator.is_valid(value) {
-                let message = format!("{} can never be accepted here", text::short(value));
-                let pointer = format!("{pointer}/enum/{index}");
-                let problem = SchemaProblem::error(&pointer, message);
-                problems.push(SchemaProblem { warning: true, ..problem });
-            }
+            candidates.push((format!("{pointer}/enum/{index}"), value.clone(), true));
         }
     }
+    let mut places = Map::new();
+    for (index, (pointer, _, is_listed)) in candidates.iter().enumerate() {
+        let steps = if *is_listed { 2 } else { 1 };
+        let owner = pointer.rsplitn(steps + 1, '/').last().unwrap_or_default();
+        let reference = format!("{DOCUMENT}#{}", percent_encode(owner));
+        places.insert(index.to_string(), json!({ "$ref": reference }));
+    }
+    let Ok(registry) = Registry::new().draft(linter.draft).add(DOCUMENT, schema) else { return };
+    let Ok(registry) = registry.prepare() else { return };
+    let places = json!({ "properties": places });
+    let Ok(validator) = options.with_registry(&registry).build(&places) else { return };
+    for (index, (pointer, value, is_listed)) in candidates.into_iter().enumerate() {
+        let alone = Value::Object(Map::from_iter([(index.to_string(), value)]));
+        if validator.is_valid(&alone) {
+            continue;
+        }
+        let value = text::short(&alone[index.to_string()]);
+        problems.push(match is_listed {
+            false => {
+                let message = format!("the default {value} does not fit its schema");
+                SchemaProblem::error(&pointer, message)
+            }
+            true => {
+                let message = format!("{value} can never be accepted here");
+                SchemaProblem { warning: true, ..SchemaProblem::error(&pointer, message) }
+            }
+        });
+    }
+}
+
+/// Escapes a JSON Pointer for the fragment of a URI.
+fn percent_encode(pointer: &str) -> String {
+    let mut out = String::with_capacity(pointer.len());
+    for byte in pointer.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 fn unique(problems: Vec<SchemaProblem>) -> Vec<SchemaProblem> {

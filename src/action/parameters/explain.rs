@@ -8,9 +8,11 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::{Map, Value};
 
+use crate::definition::closest;
+
 use super::path::{self, Path};
 use super::violation::{MAX_VIOLATIONS, Violation};
-use super::{subschema, suggest, text};
+use super::{subschema, text};
 
 /// Nested `anyOf` and `oneOf` are entered this far.
 const MAX_BRANCH_DEPTH: usize = 8;
@@ -84,6 +86,9 @@ impl<'a> Explainer<'a> {
     /// missing: an absent property satisfies every `if`, and the sentences would contradict.
     fn depends_on_missing(&self, error: &ValidationError<'_>, missing: &HashSet<&str>) -> bool {
         let at = error.schema_path().as_str();
+        if matches!(error.kind(), Kind::Required { .. }) {
+            return false;
+        }
         let Some(end) = at.find("/then/").or_else(|| at.find("/else/")) else { return false };
         self.schema
             .pointer(&format!("{}/if/properties", &at[..end]))
@@ -219,7 +224,7 @@ impl<'a> Explainer<'a> {
             .iter()
             .copied()
             .filter(|name| members.is_none_or(|members| !members.contains_key(*name)));
-        let advice = match suggest::closest(name, free) {
+        let advice = match closest(name, free) {
             Some(meant) => format!("; did you mean `{}`?", at.join(meant).spoken(|_| true)),
             None => "; leave it out.".to_owned(),
         };

@@ -3,8 +3,10 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::{Map, Value};
 
+use crate::definition::closest;
+
 use super::explain::Explainer;
-use super::{suggest, text};
+use super::text;
 
 /// What a violation says about one value.
 pub(super) struct Finding<'f> {
@@ -127,7 +129,7 @@ impl Explainer<'_> {
         let meant = value
             .as_str()
             .filter(|_| expected.ends_with('…'))
-            .and_then(|word| suggest::closest(word, options.iter().filter_map(Value::as_str)))
+            .and_then(|word| closest(word, options.iter().filter_map(Value::as_str)))
             .map(|meant| format!("; the closest is {meant}"))
             .unwrap_or_default();
         let predicate = format!("must be {expected}{meant}");
@@ -137,17 +139,17 @@ impl Explainer<'_> {
     fn contains(&self, error: &ValidationError<'_>) -> Finding<'static> {
         let owner = self.owner(error);
         let rule = owner.and_then(|owner| owner.get("contains")).and_then(describe);
-        let what = rule.map_or("matching items".to_owned(), |rule| format!("items that are {rule}"));
-        let limit = |keyword: &str, otherwise: &str| {
-            owner.and_then(|owner| owner.get(keyword)).map_or(otherwise.to_owned(), Value::to_string)
+        let (keyword, limit, bound) = match error.schema_path().as_str().ends_with("/maxContains") {
+            true => ("maxContains", "maxContains", "at most"),
+            false => ("contains", "minContains", "at least"),
         };
-        let (keyword, expected) = match error.schema_path().as_str().ends_with("/maxContains") {
-            true => ("maxContains", format!("at most {} {what}", limit("maxContains", "1"))),
-            false => ("contains", format!("at least {} {what}", limit("minContains", "1"))),
-        };
-        let expected = match expected.contains(" 1 ") {
-            true => expected.replace("items that are", "item that is").replace("items", "item"),
-            false => expected,
+        let limit = owner.and_then(|owner| owner.get(limit)).map_or("1".to_owned(), Value::to_string);
+        let one = limit == "1";
+        let expected = match rule {
+            Some(rule) if one => format!("{bound} 1 item that is {rule}"),
+            Some(rule) => format!("{bound} {limit} items that are {rule}"),
+            None if one => format!("{bound} 1 matching item"),
+            None => format!("{bound} {limit} matching items"),
         };
         let predicate = format!("must have {expected}");
         Finding { keyword, expected, predicate }

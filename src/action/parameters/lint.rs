@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use jsonschema::Draft;
 use serde_json::{Map, Value};
 
+use crate::definition::closest;
+
 use super::subschema::{self, KEYWORDS, Place};
-use super::{explain, path, suggest, text};
+use super::{explain, path, text};
 
 /// Deeper schemas are refused, to bound the stack of everything that walks one.
 const MAX_DEPTH: usize = 64;
@@ -122,11 +124,11 @@ impl<'s> Linter<'s> {
                 ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
                     self.reference(reference, &at());
                 }
-                ("$schema", Value::String(dialect)) if !pointer.is_empty() => {
-                    if Draft::from_schema_uri(dialect) != self.draft {
-                        let message = "an inner schema cannot be of another draft";
-                        self.problems.push(SchemaProblem::error(&at(), message));
-                    }
+                ("$schema", Value::String(dialect))
+                    if !pointer.is_empty() && Draft::from_schema_uri(dialect) != self.draft =>
+                {
+                    let message = "an inner schema cannot be of another draft";
+                    self.problems.push(SchemaProblem::error(&at(), message));
                 }
                 ("enum", Value::Array(values)) => match values.is_empty() {
                     true => {
@@ -144,7 +146,7 @@ impl<'s> Linter<'s> {
                 }
                 ("format", Value::String(name)) if !options.is_known_format(self.draft, name) => {
                     let message = format!("the format `{}` is not checked", path::speakable(name));
-                    let hint = match suggest::closest(name, text::FORMATS.iter().copied()) {
+                    let hint = match closest(name, text::FORMATS.iter().copied()) {
                         Some(meant) => format!("did you mean `{meant}`?"),
                         None => format!("formats that are: {}", text::FORMATS.join(", ")),
                     };
@@ -168,7 +170,7 @@ impl<'s> Linter<'s> {
         if known || keyword.starts_with("x-") {
             return;
         }
-        if let Some(meant) = suggest::closest(keyword, KEYWORDS.iter().copied()) {
+        if let Some(meant) = closest(keyword, KEYWORDS.iter().copied()) {
             let at = format!("{pointer}/{}", path::escape(keyword));
             let message = format!("unknown keyword `{}`", path::speakable(keyword));
             let hint = format!("did you mean `{meant}`?");
@@ -187,11 +189,13 @@ impl<'s> Linter<'s> {
             return;
         }
         for (index, name) in required.iter().enumerate() {
-            let Some(name) = name.as_str().filter(|name| !declared.contains(name)) else { continue };
+            let Some(name) = name.as_str().filter(|name| !declared.contains(name)) else {
+                continue;
+            };
             let message = format!("`{}` is required and not declared in `properties`", path::speakable(name));
             let problem = SchemaProblem::warning(&format!("{pointer}/required/{index}"), message);
             let free = declared.iter().copied().filter(|name| !required.iter().any(|r| r == name));
-            self.problems.push(match suggest::closest(name, free) {
+            self.problems.push(match closest(name, free) {
                 Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
                 None => problem.hint("declare it, or leave it out of `required`"),
             });
@@ -227,7 +231,7 @@ impl<'s> Linter<'s> {
             names.into_iter().flat_map(Map::keys).map(move |name| format!("#/{keyword}/{name}"))
         });
         let defined: Vec<String> = defined.collect();
-        self.problems.push(match suggest::closest(reference, defined.iter().map(String::as_str)) {
+        self.problems.push(match closest(reference, defined.iter().map(String::as_str)) {
             Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
             None if defined.is_empty() => problem.hint("define it in `$defs`"),
             None => problem.hint(format!("defined are: {}", defined.join(", "))),

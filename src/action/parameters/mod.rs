@@ -26,7 +26,6 @@ mod branches;
 mod violation;
 mod path;
 mod text;
-mod suggest;
 mod sample;
 mod sample_pattern;
 
@@ -54,6 +53,8 @@ pub struct Parameters {
     /// Top-level properties in schema order, and the ones that are always required.
     names: Vec<String>,
     required: HashSet<String>,
+    /// Names that are required in some branch and declared in none.
+    accepted: HashSet<String>,
     /// Every property name at any depth.
     known: HashSet<String>,
     warnings: Vec<SchemaProblem>,
@@ -75,14 +76,18 @@ impl Parameters {
         let checked = compile::check(&schema)?;
         let members = schema.as_object().cloned().unwrap_or_default();
         let closing = visible::closing(&members, checked.draft);
-        let mut closed = schema.clone();
-        if let (Closing::Keyword(keyword), Value::Object(members)) = (closing, &mut closed) {
-            members.insert(keyword.to_owned(), Value::Bool(false));
-        }
+        let names: Vec<String> =
+            explain::declared(&schema, &members).into_iter().map(str::to_owned).collect();
+        // A required name that nothing declares earns a warning; refusing it as well would leave
+        // a tool that cannot be called.
+        let mut accepted = required(&schema, true);
+        accepted.retain(|name| !names.contains(name));
+        let closed = visible::close(&schema, closing, &accepted);
         let validator = compile::build(&checked.options, &closed)?;
         Ok(Self {
-            names: explain::declared(&schema, &members).into_iter().map(str::to_owned).collect(),
-            required: required(&schema),
+            names,
+            accepted,
+            required: required(&schema, false),
             known: known(&schema),
             schema,
             validator,
@@ -187,7 +192,8 @@ impl Parameters {
     fn unknown<'v>(&self, arguments: &'v Value) -> Vec<&'v str> {
         match (self.closing, arguments) {
             (Closing::Names, Value::Object(members)) => {
-                members.keys().map(String::as_str).filter(|name| !self.is_declared(name)).collect()
+                let is_known = |name: &&str| self.is_declared(name) || self.accepted.contains(*name);
+                members.keys().map(String::as_str).filter(|name| !is_known(name)).collect()
             }
             _ => Vec::new(),
         }
@@ -233,9 +239,10 @@ impl fmt::Debug for Arguments {
     }
 }
 
-fn required(schema: &Value) -> HashSet<String> {
+/// The required names, with `branches` also the ones that only some arguments need.
+fn required(schema: &Value, branches: bool) -> HashSet<String> {
     let mut names = HashSet::new();
-    same_value(schema, schema, false, &mut |members| {
+    same_value(schema, schema, branches, &mut |members| {
         let listed = members.get("required").and_then(Value::as_array).into_iter().flatten();
         names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
     });

@@ -19,7 +19,9 @@ pub(super) fn short(value: &Value) -> String {
     match value {
         // A long text is cut before it is quoted, so that its size costs nothing.
         Value::String(text) => cut(&Value::String(cut(text, MAX_VALUE_CHARS)).to_string(), MAX_VALUE_CHARS),
-        Value::Array(items) if items.len() > MAX_VALUE_CHARS => format!("a list of {}", items.len()),
+        Value::Array(items) if items.len() > MAX_VALUE_CHARS => {
+            format!("a list of {}", items.len())
+        }
         Value::Object(members) if members.len() > MAX_VALUE_CHARS => {
             format!("an object of {}", members.len())
         }

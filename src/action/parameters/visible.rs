@@ -1,4 +1,6 @@
 //! Copies of a schema: one that refuses unknown arguments, one without hidden parameters.
+use std::collections::HashSet;
+
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +36,21 @@ pub(super) fn closing(schema: &Map<String, Value>, draft: Draft) -> Closing {
     } else {
         Closing::Keyword("unevaluatedProperties")
     }
+}
+
+/// A copy of `schema` that refuses unknown names, but for the `accepted` ones.
+pub(super) fn close(schema: &Value, closing: Closing, accepted: &HashSet<String>) -> Value {
+    let mut closed = schema.clone();
+    if let (Closing::Keyword(keyword), Value::Object(members)) = (closing, &mut closed) {
+        members.insert(keyword.to_owned(), Value::Bool(false));
+        if !accepted.is_empty() {
+            let properties = members.entry("properties").or_insert_with(|| json!({}));
+            if let Value::Object(properties) = properties {
+                properties.extend(accepted.iter().map(|name| (name.clone(), Value::Bool(true))));
+            }
+        }
+    }
+    closed
 }
 
 /// A copy of `schema` without the top-level properties `hidden`.

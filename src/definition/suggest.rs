@@ -4,49 +4,29 @@
 const MAX_COMPARED_CHARS: usize = 64;
 
 /// The known word closest to `word`, when it is close enough to be a slip of the pen.
-pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn closest<'k, S: AsRef<str> + ?Sized + 'k>(
+    word: &str,
+    known: impl IntoIterator<Item = &'k S>,
+) -> Option<&'k str> {
     let letters = fold(word)?;
     // One slip in a short word, two in a longer one.
-    let allowed = if letters.len() <= 4 { 1 } else { 2 };
+    let allowed = if letters.chars().count() <= 4 { 1 } else { 2 };
     known
         .into_iter()
+        .map(AsRef::as_ref)
         .filter(|candidate| *candidate != word)
-        .filter_map(|candidate| Some((distance(&letters, &fold(candidate)?), candidate)))
+        .filter_map(|candidate| Some((strsim::damerau_levenshtein(&letters, &fold(candidate)?), candidate)))
         .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// Lower-case letters with `-`, `_` and blanks alike; `None` for a word too long to compare.
-fn fold(word: &str) -> Option<Vec<char>> {
-    let letters: Vec<char> = word
-        .chars()
-        .take(MAX_COMPARED_CHARS + 1)
-        .flat_map(char::to_lowercase)
-        .map(|c| if matches!(c, '-' | ' ') { '_' } else { c })
-        .collect();
-    (!letters.is_empty() && letters.len() <= MAX_COMPARED_CHARS).then_some(letters)
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-fn distance(a: &[char], b: &[char]) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
+fn fold(word: &str) -> Option<String> {
+    if word.is_empty() || word.chars().nth(MAX_COMPARED_CHARS).is_some() {
+        return None;
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(above[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
+    Some(word.to_lowercase().replace(['-', ' '], "_"))
 }
 
 #[cfg(test)]
@@ -55,7 +35,7 @@ mod tests {
 
     #[track_caller]
     fn check(word: &str, known: &[&str], expected: Option<&str>) {
-        assert_eq!(closest(word, known.iter().copied()), expected, "{word}");
+        assert_eq!(closest(word, known), expected, "{word}");
     }
 
     #[test]

@@ -1,0 +1,139 @@
+//! The project that the gateway is measured with, and the tool call that is made: a POST with validated parameters, a
+//! JSON template, a bearer secret and two output variables.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Stands in the files for the upstream's address.
+const UPSTREAM: &str = "UPSTREAM";
+
+/// The project's files, by path.
+const FILES: &[(&str, &str)] = &[
+    ("callgate.toml", SETTINGS),
+    ("connections/helpdesk.yaml", CONNECTION),
+    ("auth/helpdesk_bearer.yaml", AUTH),
+    ("actions/create_support_ticket.yaml", ACTION),
+    ("secrets.toml", SECRETS),
+];
+
+const SETTINGS: &str = r#"
+environments = ["production"]
+"#;
+
+const CONNECTION: &str = r#"
+name: helpdesk
+base_url: http://UPSTREAM
+auth: helpdesk_bearer
+"#;
+
+const AUTH: &str = r#"
+name: helpdesk_bearer
+type: bearer
+token: {secret: helpdesk_token}
+"#;
+
+const ACTION: &str = r#"
+name: create_support_ticket
+description: Opens a support ticket. Use it when the caller reports a problem that needs follow-up.
+connection: helpdesk
+method: POST
+path: /tickets
+parameters:
+  type: object
+  properties:
+    customer_email:    {type: string, format: email, description: The caller's e-mail address}
+    issue_description: {type: string, description: "What is wrong, in the caller's words"}
+    priority:          {type: string, enum: [low, medium, high]}
+  required: [customer_email, issue_description]
+headers:
+  X-API-Version: "1.0"
+body: |
+  {"ticket": {"email": "{{.parameters.customer_email}}",
+    {{- if .parameters.priority}} "priority": "{{.parameters.priority}}",{{end}}
+    "text": "{{.parameters.issue_description}}"}}
+output_variables:
+  - {name: ticket.id,    path: $.ticket.id, expose: true}
+  - {name: ticket.token, path: $.ticket.upload_token, sensitive: true}
+"#;
+
+const SECRETS: &str = r#"
+[production]
+helpdesk_token = "bench-5f1c9d0e7a3b"
+"#;
+
+/// Headers of every call; an inbound API key would go here. Each line ends in CRLF.
+const CALL_HEADERS: &str = "Content-Type: application/json\r\n";
+
+/// The tool call; both numbers are overwritten for every call.
+const CALL: &str = concat!(
+    r#"{"conversation_id":"conv_0000000000","tool_call_id":"call_0000000000","name":"create_support_ticket","#,
+    r#""arguments":{"customer_email":"ada@example.com","#,
+    r#""issue_description":"The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
+    r#""priority":"high"}}"#,
+);
+
+/// What stands before a call's number, in [`CALL`].
+const NUMBERED: [&str; 2] = [r#""conv_"#, r#""call_"#];
+
+/// Digits of a call's number.
+const DIGITS: usize = 10;
+
+/// The upstream's one answer.
+pub(crate) const TICKET: &str = concat!(
+    r#"{"ticket":{"id":"T-1001","status":"open","upload_token":"tok_7d9f2c41b8e64f0a9c3e5d7b1a2f4e68","#,
+    r#""url":"https://helpdesk.example.com/tickets/T-1001"},"message":"created","#,
+    r#""created_at":"2026-01-06T10:30:00Z"}"#,
+);
+
+/// Part of every right answer of the upstream and of the pass-through.
+pub(crate) const UPSTREAM_ANSWERS: &str = r#""id":"T-1001""#;
+
+/// Part of every right answer of the gateway.
+pub(crate) const GATEWAY_ANSWERS: &str = r#""status":"success""#;
+
+/// Parts of the request that the gateway sends, in lower case.
+pub(crate) const UPSTREAM_SEES: [&str; 4] =
+    ["post /tickets", "authorization: bearer bench-5f1c9d0e7a3b", r#""high""#, r#"the \"pay\" button"#];
+
+/// Writes the project to `folder`.
+pub(crate) fn write(folder: &Path, upstream: SocketAddr) -> Result<()> {
+    for (path, text) in FILES {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().context("a file without a folder")?)?;
+        fs::write(&path, text.replace(UPSTREAM, &upstream.to_string()))
+            .with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The bytes of a call's HTTP request, in which only the call's number changes.
+#[derive(Clone)]
+pub(crate) struct CallRequest {
+    bytes: Vec<u8>,
+    /// Where the number stands.
+    offsets: Vec<usize>,
+}
+
+impl CallRequest {
+    /// Builds the request for `POST path`.
+    pub(crate) fn new(addr: SocketAddr, path: &str) -> Self {
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{CALL_HEADERS}Content-Length: {}\r\n\r\n{CALL}",
+            CALL.len()
+        );
+        let numbers = NUMBERED.iter().filter_map(|before| Some(text.find(before)? + before.len()));
+        Self { offsets: numbers.collect(), bytes: text.into_bytes() }
+    }
+
+    /// Returns the request of call `number`.
+    pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
+        let digits = format!("{number:0DIGITS$}");
+        for &offset in &self.offsets {
+            self.bytes[offset..offset + DIGITS].copy_from_slice(digits.as_bytes());
+        }
+        &self.bytes
+    }
+}

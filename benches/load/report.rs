@@ -1,0 +1,182 @@
+//! The figures, as a table and as JSON.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::driver::Outcome;
+use crate::processes::Memory;
+use crate::targets::Kind;
+
+/// The share of the pass-through's requests per CPU second that the gateway should reach, at [`AIM_AT`].
+const AIM: f64 = 0.8;
+
+/// The concurrency that the aim speaks of.
+const AIM_AT: u32 = 64;
+
+/// All that was measured.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    warmup: u64,
+    rounds: u32,
+    cpus: usize,
+    /// One for each concurrency.
+    pub(crate) sections: Vec<Section>,
+}
+
+impl Report {
+    /// Starts a report.
+    pub(crate) fn new(warmup: u64, rounds: u32) -> Self {
+        let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+        Self { warmup, rounds, cpus, sections: Vec::new() }
+    }
+
+    /// Counts the failed calls.
+    pub(crate) fn errors(&self) -> u64 {
+        self.sections.iter().flat_map(|section| &section.targets).map(Figures::errors).sum()
+    }
+}
+
+/// One target in one round.
+#[derive(Clone, Serialize)]
+pub(crate) struct Round {
+    requests_per_s: f64,
+    p50_us: f64,
+    p99_us: f64,
+    cpu_us_per_call: f64,
+    upstream_cpu_us_per_call: f64,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Round {
+    /// Sums up a run of `calls` calls in which the target used `cpu` and the upstream `upstream_cpu`.
+    pub(crate) fn new(calls: u64, outcome: &Outcome, cpu: Duration, upstream_cpu: Duration) -> Self {
+        let per_call = |duration: Duration| micros(duration) / calls as f64;
+        Self {
+            requests_per_s: outcome.latencies.len() as f64 / outcome.elapsed.as_secs_f64(),
+            p50_us: micros(outcome.percentile(0.50)),
+            p99_us: micros(outcome.percentile(0.99)),
+            cpu_us_per_call: per_call(cpu),
+            upstream_cpu_us_per_call: per_call(upstream_cpu),
+            errors: outcome.errors,
+            first_error: outcome.first_error.clone(),
+        }
+    }
+}
+
+/// One target at one concurrency.
+#[derive(Serialize)]
+pub(crate) struct Figures {
+    target: Kind,
+    /// After the last round.
+    pub(crate) memory: Memory,
+    /// In the order they were measured.
+    pub(crate) rounds: Vec<Round>,
+}
+
+impl Figures {
+    /// Starts without rounds.
+    pub(crate) fn new(target: Kind) -> Self {
+        Self { target, memory: Memory::default(), rounds: Vec::new() }
+    }
+
+    fn errors(&self) -> u64 {
+        self.rounds.iter().map(|round| round.errors).sum()
+    }
+
+    /// Returns the round with the median CPU time per call.
+    fn median(&self) -> Option<&Round> {
+        let mut rounds: Vec<_> = self.rounds.iter().collect();
+        rounds.sort_by(|a, b| a.cpu_us_per_call.total_cmp(&b.cpu_us_per_call));
+        rounds.get(rounds.len() / 2).copied()
+    }
+}
+
+/// All targets at one concurrency.
+#[derive(Serialize)]
+pub(crate) struct Section {
+    /// Calls in flight.
+    pub(crate) concurrency: u32,
+    /// Measured calls per target and round.
+    pub(crate) calls: u64,
+    /// In the order asked for.
+    pub(crate) targets: Vec<Figures>,
+}
+
+impl Section {
+    /// Prints the table, what went wrong, and how the gateway stands to the aim.
+    #[expect(clippy::print_stdout, reason = "the benchmark's result")]
+    pub(crate) fn print(&self) {
+        let rounds = self.targets.first().map_or(0, |figures| figures.rounds.len());
+        println!(
+            "concurrency {}: {} calls a round, the round of {rounds} with the median CPU",
+            self.concurrency, self.calls
+        );
+        println!(
+            "{:<13}{:>11}{:>9}{:>9}{:>17}{:>13}{:>13}{:>10}{:>10}{:>8}",
+            "target",
+            "requests/s",
+            "p50 µs",
+            "p99 µs",
+            "CPU s/1000 calls",
+            "CPU µs/call",
+            "calls/CPU s",
+            "RSS MiB",
+            "peak MiB",
+            "errors"
+        );
+        for figures in &self.targets {
+            let Some(round) = figures.median() else { continue };
+            println!(
+                "{:<13}{:>11.0}{:>9.0}{:>9.0}{:>17.4}{:>13.1}{:>13.0}{:>10.1}{:>10.1}{:>8}",
+                figures.target,
+                round.requests_per_s,
+                round.p50_us,
+                round.p99_us,
+                round.cpu_us_per_call / 1e3,
+                round.cpu_us_per_call,
+                1e6 / round.cpu_us_per_call,
+                mebibytes(figures.memory.resident_kib),
+                mebibytes(figures.memory.peak_kib),
+                figures.errors(),
+            );
+        }
+        for round in self.targets.iter().flat_map(|figures| &figures.rounds) {
+            if let Some(error) = &round.first_error {
+                println!("a failed call: {error}");
+            }
+        }
+        if let Some(ratio) = self.ratio() {
+            println!("{ratio}");
+        }
+        println!();
+    }
+
+    /// Compares the gateway's calls per CPU second with the pass-through's.
+    fn ratio(&self) -> Option<String> {
+        let find = |kind| self.targets.iter().find(|figures| figures.target == kind);
+        let (callgate, passthrough) = (find(Kind::Callgate)?, find(Kind::Passthrough)?);
+        let ratio = passthrough.median()?.cpu_us_per_call / callgate.median()?.cpu_us_per_call;
+        let by_round = passthrough.rounds.iter().zip(&callgate.rounds);
+        let by_round = by_round.map(|(baseline, gateway)| baseline.cpu_us_per_call / gateway.cpu_us_per_call);
+        let (low, high) =
+            by_round.fold((f64::MAX, f64::MIN), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
+        let aim = match self.concurrency {
+            AIM_AT if ratio >= AIM => format!("; the aim of {AIM} is met"),
+            AIM_AT => format!("; the aim of {AIM} is missed"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "callgate / pass-through, calls per CPU second: {ratio:.2} (rounds {low:.2} to {high:.2}){aim}"
+        ))
+    }
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn mebibytes(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}

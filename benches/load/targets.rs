@@ -1,0 +1,204 @@
+//! What is measured, and one measurement.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::driver::{Driver, Endpoint};
+use crate::http;
+use crate::processes::{Memory, Process};
+use crate::project;
+use crate::report::Round;
+
+/// How long a target may take from its start to its first answer.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Pause before each reading of CPU time, so that work a gateway does after its answer is counted as well.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// A target by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// The upstream itself: what the driver can do at most.
+    Upstream,
+    /// The baseline.
+    Passthrough,
+    /// The gateway.
+    Callgate,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Upstream => "upstream",
+            Self::Passthrough => "pass-through",
+            Self::Callgate => "callgate",
+        })
+    }
+}
+
+/// A running target.
+pub(crate) struct Target {
+    /// Which one it is.
+    pub(crate) kind: Kind,
+    /// Where and how it is called.
+    endpoint: Endpoint,
+    /// Its own process; the upstream's belongs to the [`Workshop`].
+    process: Option<Process>,
+}
+
+impl Target {
+    /// Reads how much memory the target uses.
+    pub(crate) fn memory(&self, workshop: &Workshop) -> Result<Memory> {
+        self.process(workshop).memory()
+    }
+
+    fn process<'a>(&'a self, workshop: &'a Workshop) -> &'a Process {
+        self.process.as_ref().unwrap_or(&workshop.upstream)
+    }
+}
+
+/// What all targets share: the upstream and a folder for projects and logs.
+pub(crate) struct Workshop {
+    /// The upstream's process.
+    upstream: Process,
+    /// Where the upstream listens.
+    upstream_addr: SocketAddr,
+    /// The gateway's binary, where there is one.
+    callgate: Option<PathBuf>,
+    /// Holds a project for every start of the gateway; removed at the end.
+    folder: TempDir,
+}
+
+impl Workshop {
+    /// Starts the upstream.
+    pub(crate) async fn open(callgate: Option<PathBuf>) -> Result<Self> {
+        let (upstream, upstream_addr) =
+            Process::start_role(&["upstream"]).context("failed to start the upstream")?;
+        Ok(Self { upstream, upstream_addr, callgate, folder: tempfile::tempdir()? })
+    }
+
+    /// Starts a target and waits until it answers.
+    pub(crate) async fn start(&self, kind: Kind) -> Result<Target> {
+        match kind {
+            Kind::Upstream => {
+                let endpoint = Endpoint::new(self.upstream_addr, "/tickets", project::UPSTREAM_ANSWERS);
+                Ok(Target { kind, endpoint, process: None })
+            }
+            Kind::Passthrough => {
+                let (process, addr) = Process::start_role(&["passthrough", &self.upstream_addr.to_string()])?;
+                let endpoint = Endpoint::new(addr, "/", project::UPSTREAM_ANSWERS);
+                Ok(Target { kind, endpoint, process: Some(process) })
+            }
+            Kind::Callgate => self.start_callgate().await,
+        }
+    }
+
+    async fn start_callgate(&self) -> Result<Target> {
+        let binary = self.callgate.as_deref().context("no callgate binary")?;
+        let listen = free_address()?;
+        let folder = self.folder.path().join(format!("project-{}", listen.port()));
+        project::write(&folder, self.upstream_addr)?;
+        let log = folder.with_extension("log");
+        let mut process = Process::start_callgate(binary, &folder, listen, &log)?;
+        if let Err(error) = wait_until_ready(&mut process, listen).await {
+            bail!("{error:#}; its log ends:\n{}", tail(&log));
+        }
+        let endpoint = Endpoint::new(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS);
+        Ok(Target { kind: Kind::Callgate, endpoint, process: Some(process) })
+    }
+
+    /// Drives `target` with `warmup` calls, then with `calls` measured ones.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the upstream did not get exactly one request per call, or not the request it should get: then
+    /// something else was measured. Calls that fail are counted in the result.
+    pub(crate) async fn measure(
+        &self,
+        target: &Target,
+        concurrency: u32,
+        warmup: u64,
+        calls: u64,
+    ) -> Result<Round> {
+        let mut driver = Driver::connect(&target.endpoint, concurrency).await?;
+        let warm = driver.run(warmup).await?;
+        if let Some(error) = warm.first_error {
+            bail!("{} of {warmup} warm-up calls failed, the first with: {error}", warm.errors);
+        }
+        if target.kind == Kind::Callgate {
+            self.check_last_request().await?;
+        }
+
+        tokio::time::sleep(SETTLE).await;
+        let count = self.upstream_count().await?;
+        let (cpu, upstream_cpu) = (target.process(self).cpu()?, self.upstream.cpu()?);
+        let outcome = driver.run(calls).await?;
+        tokio::time::sleep(SETTLE).await;
+        let (cpu, upstream_cpu) =
+            (target.process(self).cpu()?.since(&cpu), self.upstream.cpu()?.since(&upstream_cpu));
+        let reached = self.upstream_count().await? - count;
+
+        if outcome.errors == 0 {
+            ensure!(reached == calls, "{calls} calls made {reached} upstream requests");
+        }
+        Ok(Round::new(calls, &outcome, cpu, upstream_cpu))
+    }
+
+    async fn upstream_count(&self) -> Result<u64> {
+        let answer = http::get(self.upstream_addr, "/count").await?;
+        Ok(std::str::from_utf8(&answer.body)?.parse()?)
+    }
+
+    /// Makes sure that the gateway does the work it is measured for.
+    async fn check_last_request(&self) -> Result<()> {
+        let answer = http::get(self.upstream_addr, "/last").await?;
+        let request = String::from_utf8_lossy(&answer.body).to_lowercase();
+        for part in project::UPSTREAM_SEES {
+            ensure!(request.contains(part), "the upstream's request lacks `{part}`:\n{request}");
+        }
+        Ok(())
+    }
+}
+
+/// Finds the gateway's binary: the one named, that of the environment, or the one cargo built for this benchmark.
+pub(crate) fn callgate_binary(named: Option<&Path>) -> Option<PathBuf> {
+    let named = named.map(Path::to_path_buf);
+    let built = || option_env!("CARGO_BIN_EXE_callgate").map(PathBuf::from);
+    let path = named.or_else(|| std::env::var_os("CALLGATE_BIN").map(PathBuf::from)).or_else(built)?;
+    path.is_file().then_some(path)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+async fn wait_until_ready(process: &mut Process, addr: SocketAddr) -> Result<()> {
+    let ready = async {
+        loop {
+            if let Some(status) = process.exited()? {
+                bail!("callgate ended with {status}");
+            }
+            if http::get(addr, "/readyz").await.is_ok_and(|answer| answer.status() == Some(200)) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(START_LIMIT, ready)
+        .await
+        .with_context(|| format!("not ready after {START_LIMIT:?}"))?
+}
+
+/// Returns the last lines of a log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
