@@ -1,6 +1,7 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -44,6 +45,8 @@ pub struct ServerSettings {
     /// Address to listen on. Anything but loopback needs at least one key.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// Threads that serve calls; left out: one for each processor.
+    pub workers: Option<NonZeroUsize>,
     /// Largest request body.
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_request_bytes: usize,
@@ -58,6 +61,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: None,
             max_request_bytes: 1024 * 1024,
             max_calls_per_request: 32,
             shutdown_grace_ms: 10_000,

@@ -5,25 +5,89 @@
 //! `auth.connector`, `variable.name`. Arguments, bodies, URLs, headers and
 //! variables' values are never logged.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{LogFormat, LogSettings};
 
-/// Starts logging.
+/// How long a line may wait for others before it is written.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+/// How many bytes of lines wait at most.
+const FLUSH_AT: usize = 64 * 1024;
+
+/// Lines on their way to standard error: written together, so that a call does
+/// not pay for a system call of its own.
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+/// Writes the lines that still wait when it is dropped.
+#[derive(Debug)]
+#[must_use = "lines that wait are written when it is dropped"]
+pub struct Flush(Lines);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.0.flush_all();
+    }
+}
+
+impl Lines {
+    fn flush_all(&self) {
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if !waiting.is_empty() {
+            // There is nowhere to report that standard error is gone.
+            let _ = io::stderr().lock().write_all(&waiting);
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend_from_slice(line);
+        let full = waiting.len() >= FLUSH_AT;
+        drop(waiting);
+        if full {
+            self.flush_all();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts logging. Lines reach standard error within a tenth of a second, and
+/// at the latest when the value that comes back is dropped.
 ///
 /// # Errors
 ///
 /// Says what is wrong with the filter.
-pub fn start(settings: &LogSettings) -> Result<(), String> {
+pub fn start(settings: &LogSettings) -> Result<Flush, String> {
     let filter = EnvFilter::try_new(&settings.level)
         .map_err(|error| format!("invalid log.level `{}`: {error}", settings.level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
     // Fails only where somebody has started it already.
     let _ = match settings.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
     };
-    Ok(())
+    let waiting = lines.clone();
+    let flusher = move || {
+        loop {
+            std::thread::sleep(FLUSH_EVERY);
+            waiting.flush_all();
+        }
+    };
+    std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(flusher)
+        .map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
+    Ok(Flush(lines))
 }

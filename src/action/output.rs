@@ -1,7 +1,7 @@
 //! Output variables: values taken out of a response, and kept from the model
 //! where the definition says so.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -20,14 +20,22 @@ const MIN_SOUGHT: usize = 4;
 pub struct Output {
     /// Dotted name of the variable.
     pub name: String,
-    path: JsonPath,
-    shape: Shape,
+    path: Path,
     /// Whether the model is shown the value under `variables`.
     pub shown: bool,
     /// Whether the value is removed from the body that the model sees.
     pub hidden: bool,
     /// Whether the value is redacted in logs and events.
     pub sensitive: bool,
+}
+
+/// A compiled JSONPath.
+#[derive(Debug)]
+enum Path {
+    /// Names only, as a JSON Pointer: at most one match.
+    Single(String),
+    /// Anything else.
+    Query(JsonPath, Shape),
 }
 
 /// What several matches of a path become.
@@ -63,8 +71,10 @@ impl Output {
             .map_err(|error| format!("invalid JSONPath `{}`: {error}", definition.path))?;
         Ok(Self {
             name: definition.name.clone(),
-            path,
-            shape: shape(&definition.path),
+            path: match pointer(&definition.path) {
+                Some(pointer) => Path::Single(pointer),
+                None => Path::Query(path, shape(&definition.path)),
+            },
             shown: definition.expose == Some(true),
             hidden: definition.expose == Some(false)
                 || definition.sensitive && definition.expose != Some(true),
@@ -73,8 +83,12 @@ impl Output {
     }
 
     fn find(&self, body: &Value) -> Option<Value> {
-        let mut found = self.path.query(body).all().into_iter();
-        match self.shape {
+        let (path, shape) = match &self.path {
+            Path::Single(pointer) => return body.pointer(pointer).cloned(),
+            Path::Query(path, shape) => (path, *shape),
+        };
+        let mut found = path.query(body).all().into_iter();
+        match shape {
             Shape::List => Some(Value::Array(found.cloned().collect())),
             Shape::Value => {
                 let first = found.next()?;
@@ -83,6 +97,22 @@ impl Output {
                     Some(second) => {
                         Some(Value::Array([first, second].into_iter().chain(found).cloned().collect()))
                     }
+                }
+            }
+        }
+    }
+
+    /// Calls `found` with the place and the value of every match.
+    fn locate<'b>(&'b self, body: &'b Value, mut found: impl FnMut(Cow<'b, str>, &'b Value)) {
+        match &self.path {
+            Path::Single(pointer) => {
+                if let Some(value) = body.pointer(pointer) {
+                    found(Cow::Borrowed(pointer), value);
+                }
+            }
+            Path::Query(path, _) => {
+                for node in path.query_located(body) {
+                    found(Cow::Owned(node.location().to_json_pointer()), node.node());
                 }
             }
         }
@@ -111,10 +141,10 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
 pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
     let mut hidden = Hidden::default();
     for output in outputs.iter().filter(|output| output.hidden) {
-        for node in output.path.query_located(body) {
-            hidden.places.insert(node.location().to_json_pointer());
-            hidden.collect(node.node());
-        }
+        output.locate(body, |place, value| {
+            hidden.places.push(place);
+            hidden.collect(value);
+        });
     }
     if hidden.places.is_empty() {
         return None;
@@ -126,20 +156,20 @@ pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
 }
 
 #[derive(Default)]
-struct Hidden {
-    places: HashSet<String>,
-    texts: Vec<String>,
-    numbers: HashSet<String>,
+struct Hidden<'b> {
+    places: Vec<Cow<'b, str>>,
+    texts: Vec<&'b str>,
+    numbers: Vec<&'b str>,
 }
 
-impl Hidden {
-    fn collect(&mut self, value: &Value) {
+impl<'b> Hidden<'b> {
+    fn collect(&mut self, value: &'b Value) {
         match value {
-            Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text.clone()),
+            Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text),
             Value::Number(number) => {
-                let text = number.to_string();
+                let text = number.as_str();
                 if text.len() >= MIN_SOUGHT {
-                    self.numbers.insert(text.clone());
+                    self.numbers.push(text);
                     self.texts.push(text);
                 }
             }
@@ -157,10 +187,10 @@ struct Scan<'a> {
     at: usize,
     out: String,
     copied: usize,
-    hidden: &'a Hidden,
+    hidden: &'a Hidden<'a>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
@@ -174,7 +204,7 @@ impl Scan<'_> {
     fn value(&mut self, pointer: &mut String) {
         self.skip_space();
         let start = self.at;
-        if self.hidden.places.contains(pointer.as_str()) {
+        if self.hidden.places.iter().any(|place| place == pointer) {
             self.skip_value();
             self.replace(start, &format!("\"{HIDDEN}\""));
             return;
@@ -187,7 +217,7 @@ impl Scan<'_> {
             }
             _ => {
                 self.skip_value();
-                if self.hidden.numbers.contains(&self.text[start..self.at]) {
+                if self.hidden.numbers.contains(&&self.text[start..self.at]) {
                     self.replace(start, &format!("\"{HIDDEN}\""));
                 }
             }
@@ -211,7 +241,11 @@ impl Scan<'_> {
             self.at += 1; // the colon
             let cut = pointer.len();
             pointer.push('/');
-            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            if key.contains(['~', '/']) {
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            } else {
+                pointer.push_str(&key);
+            }
             self.value(pointer);
             pointer.truncate(cut);
         }
@@ -240,14 +274,19 @@ impl Scan<'_> {
     }
 
     /// Passes a string, hiding what it holds; returns its content.
-    fn string(&mut self) -> String {
+    fn string(&mut self) -> Cow<'a, str> {
         let start = self.at;
         self.skip_string();
-        let content: String = serde_json::from_str(&self.text[start..self.at]).unwrap_or_default();
-        if self.hidden.texts.iter().any(|text| content.contains(text.as_str())) {
-            let mut cleaned = content.clone();
+        let quoted: &'a str = &self.text[start..self.at];
+        let content = if quoted.contains('\\') {
+            Cow::Owned(serde_json::from_str(quoted).unwrap_or_default())
+        } else {
+            Cow::Borrowed(quoted.trim_matches('"'))
+        };
+        if self.hidden.texts.iter().any(|text| content.contains(text)) {
+            let mut cleaned = content.clone().into_owned();
             for text in &self.hidden.texts {
-                cleaned = cleaned.replace(text.as_str(), HIDDEN);
+                cleaned = cleaned.replace(text, HIDDEN);
             }
             self.replace(start, &Value::String(cleaned).to_string());
         }
@@ -301,6 +340,25 @@ impl Scan<'_> {
         self.out.push_str(with);
         self.copied = self.at;
     }
+}
+
+/// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
+/// is left to the query engine: to a pointer, `0` may be a member's name too.
+fn pointer(path: &str) -> Option<String> {
+    let mut pointer = String::new();
+    let names = path.strip_prefix('$')?;
+    if names.is_empty() {
+        return Some(pointer);
+    }
+    for name in names.strip_prefix('.')?.split('.') {
+        let plain = |c: char| c.is_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(char::is_numeric) || !name.chars().all(plain) {
+            return None;
+        }
+        pointer.push('/');
+        pointer.push_str(name);
+    }
+    Some(pointer)
 }
 
 /// Whether a path asks for a list: a wildcard or a slice outside of quotes and filters.
@@ -378,6 +436,10 @@ mod tests {
         check_extract("$..id", body.clone(), Some(json!([1, 2])));
         check_extract("$['slots'][1]['id']", body, Some(json!(2)));
         check_extract("$['a*b']", json!({"a*b": 1}), Some(json!(1)));
+        check_extract("$", json!(1), Some(json!(1)));
+        // A pointer's `0` is a member's name too; JSONPath's index is not.
+        check_extract("$.a[0]", json!({"a": {"0": 1}}), None);
+        check_extract("$.a[0].b", json!({"a": [{"b": 1}]}), Some(json!(1)));
     }
 
     #[test]

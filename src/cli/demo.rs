@@ -58,7 +58,7 @@ impl Demo {
             super::check::print(problems);
             anyhow::bail!("the embedded example project has errors");
         }
-        telemetry::start(&settings.log).map_err(anyhow::Error::msg)?;
+        let _flush = telemetry::start(&settings.log).map_err(anyhow::Error::msg)?;
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;

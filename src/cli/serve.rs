@@ -1,5 +1,6 @@
 //! `callgate serve`
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,8 +28,10 @@ impl Serve {
         for problem in project.problems.as_slice() {
             eprintln!("{problem}");
         }
-        telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
-        super::runtime()?.block_on(serve(&self.dir, project))?;
+        let _flush = telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
+        // This one only accepts connections and waits for signals.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(serve(&self.dir, project))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -48,7 +51,7 @@ async fn serve(dir: &Path, project: Project) -> anyhow::Result<()> {
     let state = AppState::new(gateway.clone(), &settings);
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     tokio::select! {
-        served = server::serve(listener, state, stop_signal(), grace) => served?,
+        served = server::serve_on_workers(listener, &state, workers(&settings), stop_signal(), grace) => served?,
         never = reload_on_hangup(dir, &gateway) => never?,
     }
     Ok(())
@@ -59,6 +62,11 @@ pub(super) fn limits(settings: &Settings) -> ExecutorLimits {
         max_response_bytes: settings.limits.max_response_bytes,
         max_body_chars: settings.limits.max_body_chars,
     }
+}
+
+/// As many threads as the settings say, else as there are processors.
+fn workers(settings: &Settings) -> NonZeroUsize {
+    settings.server.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 pub(super) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {

@@ -46,18 +46,18 @@ impl Default for ExecutorLimits {
     }
 }
 
-/// Executes tool calls. A clone is a pointer.
+/// Executes tool calls. A clone is two pointers.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    /// The one door out; its connections are this gateway's and its clones'.
+    egress: Egress,
 }
 
 #[derive(Debug)]
 struct Shared {
     /// What is served; a call keeps the one it began with.
     deployment: ArcSwap<Deployment>,
-    /// The one door out.
-    egress: Egress,
     /// What calls have learned.
     conversations: Conversations,
     /// Limits of every call.
@@ -84,11 +84,16 @@ impl Gateway {
     pub fn new(deployment: Deployment, limits: ExecutorLimits) -> Self {
         let shared = Shared {
             deployment: ArcSwap::from_pointee(deployment),
-            egress: Egress::new(),
             conversations: Conversations::default(),
             limits,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), egress: Egress::new() }
+    }
+
+    /// The same gateway with connections of its own: for a thread with its own runtime.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        Self { shared: self.shared.clone(), egress: Egress::new() }
     }
 
     /// What is served now.
@@ -179,7 +184,7 @@ impl Gateway {
         deadline: Deadline,
         receipt: &mut Receipt,
     ) -> Result<Response, Failure> {
-        let egress = &self.shared.egress;
+        let egress = &self.egress;
         let limits = Limits {
             connect_timeout: http.connect_timeout,
             max_response_bytes: self.shared.limits.max_response_bytes,

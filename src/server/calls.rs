@@ -1,8 +1,12 @@
 //! `POST /v1/tool-calls` and `POST /v1/actions/{name}/preview`.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,7 +18,7 @@ use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::JsonBody;
 use super::keys::Caller;
-use super::problem::{ProblemCode, ProblemDocument};
+use super::problem::{self, ProblemCode, ProblemDocument};
 use super::state::AppState;
 
 /// One call.
@@ -73,10 +77,11 @@ pub(super) async fn create(
 ) -> Result<Response, ProblemDocument> {
     let Some(calls) = request.calls else {
         let call = to_call(&state, &caller, request, "")?;
-        return Ok(Json(state.gateway().execute(call).await).into_response());
+        let result = caught(state.gateway().execute(call)).await?;
+        return Ok(Json(result).into_response());
     };
     let calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
-    let results = join_all(calls.into_iter().map(|call| state.gateway().execute(call))).await;
+    let results = caught(join_all(calls.into_iter().map(|call| state.gateway().execute(call)))).await?;
     Ok(Json(Results { results }).into_response())
 }
 
@@ -105,6 +110,14 @@ pub(super) async fn preview(
         }
         Err(error) => Ok(Json(PreviewFailure { error }).into_response()),
     }
+}
+
+/// A panic, which is a bug of ours, becomes a problem document instead of a
+/// broken connection. What calls share is changed in single assignments only,
+/// so it is whole all the same.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, ProblemDocument> {
+    let caught = AssertUnwindSafe(work).catch_unwind().await;
+    caught.map_err(|panic| problem::panicked(panic.as_ref()))
 }
 
 fn to_calls(

@@ -46,10 +46,10 @@ impl NewKey {
 
 /// The keys of a deployment. None at all means that everybody may call, which
 /// only a loopback address allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys(Vec<Key>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Key {
     digest: [u8; 32],
     environments: Option<Vec<String>>,

@@ -12,14 +12,12 @@ mod state;
 pub use self::keys::NewKey;
 pub use self::openapi::document as openapi;
 pub use self::problem::{ProblemCode, ProblemDocument};
-pub use self::run::{ServeError, check_exposure, serve};
+pub use self::run::{ServeError, check_exposure, serve, serve_on_workers};
 pub use self::state::AppState;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use tower_http::catch_panic::CatchPanicLayer;
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
@@ -35,8 +33,6 @@ pub fn router(state: AppState) -> Router {
         .route("/readyz", get(readyz))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(state)
 }
 

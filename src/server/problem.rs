@@ -111,12 +111,12 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ProblemDocum
     ProblemDocument::new(ProblemCode::MethodNotAllowed, detail)
 }
 
-pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> ProblemDocument {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
     tracing::error!(panic = text, "a request handler panicked");
-    ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this request").into_response()
+    ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this request")
 }

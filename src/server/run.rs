@@ -1,12 +1,15 @@
 //! Listening, and stopping without losing a call.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use axum::serve::Listener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::settings::Settings;
 
@@ -44,23 +47,21 @@ pub fn check_exposure(settings: &Settings) -> Result<(), ServeError> {
 /// # Errors
 ///
 /// The listener fails.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L>(
+    listener: L,
     state: AppState,
     stop: impl Future<Output = ()> + Send + 'static,
     grace: Duration,
-) -> Result<(), ServeError> {
-    let (stopped, mut when_stopped) = tokio::sync::watch::channel(());
+) -> Result<(), ServeError>
+where
+    L: Listener,
+    L::Addr: Debug,
+{
+    let (stopped, mut when_stopped) = watch::channel(());
     let stop = async move {
         stop.await;
         drop(stopped);
     };
-    // Answers are small and awaited by a person: never wait to fill a packet.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
     let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stop);
     let overdue = async {
         let _ = when_stopped.changed().await;
@@ -72,5 +73,106 @@ pub async fn serve(
             tracing::warn!(grace_ms = grace.as_millis(), "calls were still under way at the end of the grace period");
             Ok(())
         }
+    }
+}
+
+/// Serves as [`serve`] does, on `workers` threads that share nothing on a
+/// call's way: each has its own runtime, its own connections to callers and its
+/// own connections to upstreams, so that no call waits for another thread to
+/// wake up.
+///
+/// # Errors
+///
+/// No thread can be started.
+pub async fn serve_on_workers(
+    listener: TcpListener,
+    state: &AppState,
+    workers: NonZeroUsize,
+    stop: impl Future<Output = ()> + Send + 'static,
+    grace: Duration,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr()?;
+    let (stopping, stopped) = watch::channel(false);
+    let mut senders = Vec::new();
+    let mut ended = Vec::new();
+    for number in 0..workers.get() {
+        let (sender, accepted) = mpsc::unbounded_channel();
+        let (end, when_ended) = oneshot::channel();
+        let (state, mut stopped) = (state.for_worker(), stopped.clone());
+        let worker = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let served = runtime.map_err(ServeError::from).and_then(|runtime| {
+                let stop = async move {
+                    let _ = stopped.wait_for(|stopped| *stopped).await;
+                };
+                runtime.block_on(serve(Accepted { address, accepted }, state, stop, grace))
+            });
+            // Nobody listens any more only where the server has been dropped.
+            let _ = end.send(served);
+        };
+        std::thread::Builder::new().name(format!("worker-{number}")).spawn(worker)?;
+        senders.push(sender);
+        ended.push(when_ended);
+    }
+    tokio::select! {
+        () = deal_out(&listener, &senders) => {}
+        () = stop => {}
+    }
+    drop(listener);
+    let _ = stopping.send(true);
+    for end in ended {
+        if let Ok(served) = end.await {
+            served?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives every connection to the next worker in turn.
+async fn deal_out(listener: &TcpListener, workers: &[mpsc::UnboundedSender<std::net::TcpStream>]) {
+    for worker in workers.iter().cycle() {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    // Answers are small and awaited by a person: never wait to fill a packet.
+                    let stream = stream.set_nodelay(true).and_then(|()| stream.into_std());
+                    match stream.map(|stream| worker.send(stream)) {
+                        Ok(Ok(())) => break,
+                        Ok(Err(_)) => return,
+                        Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    // Most likely out of file descriptors: wait for some to come back.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+/// The connections dealt out to one worker.
+struct Accepted {
+    address: SocketAddr,
+    accepted: mpsc::UnboundedReceiver<std::net::TcpStream>,
+}
+
+impl Listener for Accepted {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Some(stream) = self.accepted.recv().await else { return std::future::pending().await };
+            let peer = stream.peer_addr();
+            if let (Ok(stream), Ok(peer)) = (TcpStream::from_std(stream), peer) {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
     }
 }

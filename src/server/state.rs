@@ -25,6 +25,13 @@ impl AppState {
         Self(Arc::new(Inner { gateway, keys, server: settings.server.clone() }))
     }
 
+    /// The same for a thread that makes its own connections to upstreams.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        let Inner { gateway, keys, server } = &*self.0;
+        Self(Arc::new(Inner { gateway: gateway.for_worker(), keys: keys.clone(), server: server.clone() }))
+    }
+
     /// What executes calls.
     pub fn gateway(&self) -> &Gateway {
         &self.0.gateway

@@ -1,0 +1,53 @@
+# `just check` is what CI runs, line by line.
+
+# List the recipes.
+default:
+    @just --list
+
+# Everything that CI judges a change by.
+check: fmt lint test doc schemas deny
+
+# Formatting.
+fmt:
+    cargo fmt --check
+
+# Lints; a warning is an error.
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# All tests. What needs another program is skipped with a reason; tests/external/install.sh installs it.
+test:
+    cargo test --locked
+
+# The documentation builds without a warning.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# schemas/ is what the Rust types say.
+schemas:
+    cargo run --locked -q -- schema --write schemas
+    git diff --exit-code schemas
+
+# Licences, duplicates and sources of all dependencies, if cargo-deny is installed.
+deny:
+    if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; else echo "skipped: cargo install --locked cargo-deny"; fi
+
+# Known vulnerabilities of dependencies; fetches the RustSec database.
+advisories:
+    cargo deny --locked check advisories
+
+# Rewrite the expected requests and results of the golden cases; read the diff before you commit it.
+golden:
+    UPDATE_GOLDEN=1 cargo test --test integration golden
+
+# Every benchmark, or one: just bench --bench NAME
+bench *args:
+    cargo bench {{ args }}
+
+# A call through Callgate next to a bare pass-through proxy: just load --rounds 3
+load *args:
+    cargo bench --bench load -- {{ args }}
+
+# Look for templates that panic or hang; needs nightly Rust and cargo-fuzz.
+fuzz seconds="60":
+    cargo +nightly fuzz run template -- -max_total_time={{ seconds }}
