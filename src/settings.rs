@@ -165,7 +165,9 @@ impl Settings {
     fn merge(file: toml::Table, problems: &mut Problems) -> Self {
         let sections = ["environments", "server", "limits", "secrets", "log", "keys"];
         let variables = Env::prefixed("CALLGATE_").split("__").filter(move |key| {
-            sections.iter().any(|section| key.as_str().split('.').next() == Some(section))
+            // Keys are still in capitals here.
+            let section = key.as_str().split('.').next().unwrap_or_default();
+            sections.iter().any(|known| section.eq_ignore_ascii_case(known))
         });
         let merged = Figment::from(Serialized::defaults(file)).merge(variables);
         match merged.extract::<Self>() {
