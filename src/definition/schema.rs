@@ -310,8 +310,14 @@ fn did_you_mean(name: &str, known: &[String]) -> String {
     }
 }
 
+/// Longest name that is compared: the work grows with it, and nobody misspells more.
+const MAX_COMPARED: usize = 100;
+
 /// The candidate that `name` is most likely a misspelling of.
 pub fn closest<'a, S: AsRef<str>>(name: &str, candidates: &'a [S]) -> Option<&'a str> {
+    if name.len() > MAX_COMPARED {
+        return None;
+    }
     let lower = name.to_lowercase();
     candidates
         .iter()
