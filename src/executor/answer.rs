@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::egress::Response;
 
+/// What a model sees of an answer in which nothing can be hidden.
+const WITHHELD: &str =
+    "[not shown: a part of this answer must stay hidden, and it is no JSON that can be read]";
+
 /// An answer, read as far as it can be.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -59,6 +63,18 @@ impl Answer {
 }
 
 impl Content {
+    /// Takes away what a model would see of JSON that cannot be read (cut off,
+    /// too deep, several in a row): what must stay hidden cannot be found in it.
+    pub(super) fn withhold_unreadable(&mut self) {
+        let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
+        match self {
+            Self::BrokenJson { text, .. } => WITHHELD.clone_into(text),
+            Self::Json(_) => *self = Self::Text(WITHHELD.to_owned()),
+            Self::Text(text) if is_json(text) => WITHHELD.clone_into(text),
+            Self::Empty | Self::Text(_) | Self::Binary { .. } => {}
+        }
+    }
+
     /// The answer as a JSON value, where it is one.
     pub(super) fn json(&self) -> Option<Value> {
         match self {

@@ -48,17 +48,20 @@ impl Outcome {
     pub(super) fn of(answer: Answer, action: &Action) -> Self {
         let Answer { status, mut content } = answer;
         let mut extracted = Vec::new();
-        if !action.outputs.is_empty()
-            && let Some(body) = content.json()
-        {
-            if status.is_success() {
-                extracted = output::extract(&action.outputs, &body);
+        let body = if action.outputs.is_empty() { None } else { content.json() };
+        match body {
+            Some(body) => {
+                if status.is_success() {
+                    extracted = output::extract(&action.outputs, &body);
+                }
+                if let Content::Json(text) = &content
+                    && let Some(hidden) = output::hide(&action.outputs, &body, text)
+                {
+                    content = Content::Json(hidden);
+                }
             }
-            if let Content::Json(text) = &content
-                && let Some(hidden) = output::hide(&action.outputs, &body, text)
-            {
-                content = Content::Json(hidden);
-            }
+            None if action.outputs.iter().any(|output| output.hidden) => content.withhold_unreadable(),
+            None => {}
         }
         let (ended, error) = match &content {
             Content::BrokenJson { problem, .. } if status.is_success() => {

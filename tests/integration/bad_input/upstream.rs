@@ -280,3 +280,32 @@ async fn a_status_that_is_no_success_says_what_may_have_happened() {
         check(status, reply, false, read, write, Value::Null).await;
     }
 }
+
+#[tokio::test]
+async fn what_must_stay_hidden_stays_hidden_in_json_that_cannot_be_read() {
+    const HIDING: &str = "description: d\nconnection: api\npath: /read\n\
+         output_variables:\n  - {name: token, path: $.token, expose: false}\n  - {name: id, path: $.id, expose: true}\n";
+    let deep = format!("{{\"token\": \"hidden-value\", \"deep\": {}{}}}", "[".repeat(500), "]".repeat(500));
+    let twice = "{\"token\": \"hidden-value-2\", \"id\": 7, \"token\": \"hidden-value\", \"copy\": \"a hidden-value\"}";
+    for (what, media, body, status) in [
+        ("whole", "application/json", "{\"token\": \"hidden-value\", \"id\": 7}", "success"),
+        ("twice", "application/json", twice, "success"),
+        ("too deep", "application/json", &deep, "success"),
+        ("cut off", "application/json", "{\"token\": \"hidden-value\", \"id", "failure"),
+        ("cut off, as text", "text/plain", "{\"token\": \"hidden-value\", \"id", "success"),
+        ("lines", "application/json", "{\"id\": 1}\n{\"token\": \"hidden-value\"}", "success"),
+    ] {
+        for code in ["200 OK", "400 Bad"] {
+            let answer = format!(
+                "HTTP/1.1 {code}\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let upstream = Upstream::start(move |_| raw(&answer)).await;
+            let gateway = Gateway::start(&files(upstream.port, &[("actions/hiding.yaml", HIDING)])).await;
+            let result = gateway.call("hiding", json!({})).await;
+            assert!(!result.to_string().contains("hidden-value"), "{what}: {result}");
+            assert_eq!(result["status"], if code == "200 OK" { status } else { "error" }, "{what}");
+            assert_ne!(result["body"], Value::Null, "{what}");
+        }
+    }
+}
