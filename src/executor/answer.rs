@@ -3,9 +3,14 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::egress::Response;
+
+/// What a model sees of an answer in which nothing can be hidden.
+const WITHHELD: &str =
+    "[not shown: a part of this answer must stay hidden, and it is no JSON that can be read]";
 
 /// An answer, read as far as it can be.
 #[derive(Debug)]
@@ -54,6 +59,28 @@ impl Answer {
             Err(_) => Content::Json(body.get().to_owned()),
         };
         Self { status: StatusCode::OK, content }
+    }
+}
+
+impl Content {
+    /// Takes away what a model would see of JSON that cannot be read (cut off,
+    /// too deep, several in a row): what must stay hidden cannot be found in it.
+    pub(super) fn withhold_unreadable(&mut self) {
+        let is_json = |text: &str| text.trim_start().starts_with(['{', '[']);
+        match self {
+            Self::BrokenJson { text, .. } => WITHHELD.clone_into(text),
+            Self::Json(_) => *self = Self::Text(WITHHELD.to_owned()),
+            Self::Text(text) if is_json(text) => WITHHELD.clone_into(text),
+            Self::Empty | Self::Text(_) | Self::Binary { .. } => {}
+        }
+    }
+
+    /// The answer as a JSON value, where it is one.
+    pub(super) fn json(&self) -> Option<Value> {
+        match self {
+            Self::Json(text) => serde_json::from_str(text).ok(),
+            Self::Empty | Self::Text(_) | Self::Binary { .. } | Self::BrokenJson { .. } => None,
+        }
     }
 }
 

@@ -49,7 +49,13 @@ impl Failure {
         let names: Vec<&str> =
             environment.into_iter().flat_map(|one| &one.actions).map(|action| action.name.as_str()).collect();
         Self::UnknownTool {
-            name: call.name.chars().take(80).collect(),
+            // The model's own text: it must not leave its backticks, nor the line.
+            name: call
+                .name
+                .chars()
+                .take(80)
+                .map(|c| if c == '`' || c.is_control() { ' ' } else { c })
+                .collect(),
             environment: call.environment.clone(),
             near: closest(&call.name, &names).map(str::to_owned),
         }
@@ -202,12 +208,12 @@ pub(super) fn upstream_status(status: StatusCode, action: &Action) -> ToolError 
     let number = status.as_u16();
     let (end, effect, retry) = after(action.is_safe());
     let (code, message, effect, retry) = match number {
-        300..=399 => (
-            FailureCode::UpstreamRedirect,
-            format!("The service answered with a redirect ({number}), which is not followed."),
-            Effect::None,
-            Retry::No,
-        ),
+        300..=399 => {
+            let start = format!("The service answered with a redirect ({number}), which is not followed.");
+            // A redirect after a write is often how its success is told.
+            let message = if action.is_safe() { start } else { format!("{start} {end}") };
+            (FailureCode::UpstreamRedirect, message, effect, Retry::No)
+        }
         401 | 403 => (
             FailureCode::UpstreamUnauthorized,
             format!("The service refused access ({number}); nothing was done."),

@@ -48,23 +48,20 @@ impl Outcome {
     pub(super) fn of(answer: Answer, action: &Action) -> Self {
         let Answer { status, mut content } = answer;
         let mut extracted = Vec::new();
-        if let (false, Content::Json(text)) = (action.outputs.is_empty(), &content) {
-            match serde_json::from_str(text) {
-                Ok(body) => {
-                    if status.is_success() {
-                        extracted = output::extract(&action.outputs, &body);
-                    }
-                    if let Some(hidden) = output::hide(&action.outputs, &body, text) {
-                        content = Content::Json(hidden);
-                    }
+        let body = if action.outputs.is_empty() { None } else { content.json() };
+        match body {
+            Some(body) => {
+                if status.is_success() {
+                    extracted = output::extract(&action.outputs, &body);
                 }
-                // Too deep, or made to confuse: what cannot be looked through
-                // is not shown, since something in it may have to be hidden.
-                Err(error) => {
-                    let problem = error.to_string();
-                    content = Content::BrokenJson { text: String::new(), problem };
+                if let Content::Json(text) = &content
+                    && let Some(hidden) = output::hide(&action.outputs, &body, text)
+                {
+                    content = Content::Json(hidden);
                 }
             }
+            None if action.outputs.iter().any(|output| output.hidden) => content.withhold_unreadable(),
+            None => {}
         }
         let (ended, error) = match &content {
             Content::BrokenJson { problem, .. } if status.is_success() => {

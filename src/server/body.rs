@@ -1,14 +1,26 @@
 //! Request bodies: bounded, and with errors that say where.
 
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
+
+/// How much of a body that is too large is read all the same, to be forgotten.
+const MAX_DRAINED: u64 = 64 * 1024 * 1024;
+/// How long that may take.
+const MAX_DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// A JSON body, whatever its `Content-Type` says: `curl -d` says form.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -22,26 +34,74 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     }
 }
 
-async fn read(request: Request, limit: usize) -> Result<Bytes, ProblemDocument> {
-    let too_large = || {
-        ProblemDocument::new(
-            ProblemCode::BodyTooLarge,
-            format!("a request body may have {limit} bytes at most"),
-        )
-    };
-    let declared =
-        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
+/// A value that is written as a JSON object and in no other way: a derived
+/// `Deserialize` would take a list of the fields in their order too.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
     }
-    match Limited::new(request.into_body(), limit).collect().await {
+}
+
+async fn read(request: Request, limit: usize) -> Result<Bytes, ProblemDocument> {
+    let headers = request.headers();
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let waits = headers.contains_key(EXPECT);
+    let mut body = request.into_body();
+    if declared.is_some_and(|length| length > limit as u64) {
+        // Who asks before sending gets the answer instead.
+        if !waits && declared.is_some_and(|length| length <= MAX_DRAINED) {
+            drain(&mut body).await;
+        }
+        return Err(too_large(limit));
+    }
+    match Limited::new(&mut body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            drain(&mut body).await;
+            Err(too_large(limit))
+        }
         Err(error) => Err(ProblemDocument::new(
             ProblemCode::InvalidRequest,
             format!("the body could not be read: {error}"),
         )),
     }
+}
+
+fn too_large(limit: usize) -> ProblemDocument {
+    ProblemDocument::new(ProblemCode::BodyTooLarge, format!("a request body may have {limit} bytes at most"))
+}
+
+/// Reads the rest of a refused body and forgets it. Most clients write all of
+/// a request before they read; to hang up on them would lose them the answer.
+async fn drain(body: &mut Body) {
+    let rest = async {
+        let mut drained = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len) as u64;
+            if drained > MAX_DRAINED {
+                return;
+            }
+        }
+    };
+    // A client too slow for this loses the answer, as before.
+    let _ = tokio::time::timeout(MAX_DRAIN_TIME, rest).await;
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ProblemDocument> {
@@ -58,13 +118,15 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ProblemDocument> {
             format!("the body is not UTF-8 from byte {at} on"),
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice(bytes).map(|Object(value)| value).map_err(|error| {
         let (code, what) = match error.classify() {
             Category::Data => (ProblemCode::InvalidRequest, "the body is not a valid request"),
             Category::Io | Category::Syntax | Category::Eof => {
                 (ProblemCode::InvalidJson, "the body is not JSON")
             }
         };
+        // The one name of a Rust type that the request's fields bring in.
+        let error = error.to_string().replace("expected u64", "expected a whole number");
         ProblemDocument::new(code, format!("{what}: {error}"))
     })
 }

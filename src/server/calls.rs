@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
-use super::body::JsonBody;
+use super::body::{JsonBody, Object};
 use super::keys::Caller;
 use super::problem::{self, ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -42,7 +42,8 @@ pub(super) struct CallRequest {
     /// Milliseconds from now by which the answer is wanted; the action's own timeout holds all the same.
     deadline_ms: Option<u64>,
     /// Several calls, run in parallel and answered in order; what stands beside them holds for those that leave it out.
-    calls: Option<Vec<CallRequest>>,
+    #[schema(value_type = Option<Vec<CallRequest>>, no_recursion)]
+    calls: Option<Vec<Object<CallRequest>>>,
 }
 
 /// The answers to several calls, in their order.
@@ -123,7 +124,7 @@ async fn caught<T>(work: impl Future<Output = T>) -> Result<T, ProblemDocument> 
 fn to_calls(
     state: &AppState,
     caller: &Caller,
-    calls: Vec<CallRequest>,
+    calls: Vec<Object<CallRequest>>,
     common: CallRequest,
 ) -> Result<Vec<ToolCall>, ProblemDocument> {
     let most = state.server().max_calls_per_request;
@@ -138,7 +139,7 @@ fn to_calls(
     calls
         .into_iter()
         .enumerate()
-        .map(|(index, call)| {
+        .map(|(index, Object(call))| {
             let call = CallRequest {
                 environment: call.environment.or_else(|| common.environment.clone()),
                 conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),

@@ -12,7 +12,8 @@ use callgate::project;
 use callgate::server::{self, AppState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// A gateway over a real socket, its project in a temporary directory.
@@ -93,6 +94,45 @@ impl Gateway {
     }
 }
 
+/// An HTTP answer, taken apart by hand.
+#[derive(Clone, Debug)]
+pub struct RawAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Status line and headers.
+    pub head: String,
+    /// What came after them.
+    pub body: String,
+}
+
+impl RawAnswer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Sends `bytes` as they are to `url`, and reads until the server hangs up; a
+/// `connection: close` among the bytes makes it do so.
+pub async fn send_raw(url: &str, bytes: &[u8]) -> RawAnswer {
+    let address = url.trim_start_matches("http://");
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let (mut from, mut to) = stream.split();
+        let mut answer = Vec::new();
+        // A server that refuses a body may hang up before all of it is written.
+        let (_, read) = tokio::join!(to.write_all(bytes), from.read_to_end(&mut answer));
+        if answer.is_empty() {
+            read.unwrap();
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let text = tokio::time::timeout(Duration::from_secs(60), exchange).await.expect("no answer in a minute");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+    let status = head.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    RawAnswer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
 async fn answer(response: reqwest::Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
@@ -160,6 +200,121 @@ impl Server {
 }
 
 impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The real program, serving a project; it is killed on drop.
+pub struct Process {
+    /// `http://127.0.0.1:<port>`
+    pub url: String,
+    child: Child,
+    lines: std::sync::Arc<std::sync::Mutex<Lines>>,
+}
+
+/// What the program has written to standard error, and who waits for more.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    over: bool,
+}
+
+/// Makes a command of the real program that knows nothing of this process's settings.
+pub fn callgate(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Process {
+    /// Starts `callgate serve DIR` on a free port, with these environment variables.
+    pub fn serve(dir: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = callgate(&["serve", dir.to_str().unwrap()]);
+        command.env("CALLGATE_SERVER__LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = std::sync::Arc::new(std::sync::Mutex::new(Lines::default()));
+        let (written, mut from) = (lines.clone(), BufReader::new(child.stderr.take().unwrap()));
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while from.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                written.lock().unwrap().text.push_str(&line);
+                line.clear();
+            }
+            written.lock().unwrap().over = true;
+        });
+        let mut process = Self { url: String::new(), child, lines };
+        let start = process.wait_for("callgate 0.1.0 serves ");
+        let url = start.split(" on ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        process.url = url.unwrap_or_else(|| panic!("no address in {start:?}")).to_owned();
+        process
+    }
+
+    /// What has been written to standard error so far.
+    pub fn written(&self) -> String {
+        self.lines.lock().unwrap().text.clone()
+    }
+
+    /// Waits for a line with `part` among those written and takes everything
+    /// up to it away; gives that line.
+    pub fn wait_for(&self, part: &str) -> String {
+        for _ in 0..6_000 {
+            {
+                let mut lines = self.lines.lock().unwrap();
+                if let Some(at) = lines.text.find(part) {
+                    let start = lines.text[..at].rfind('\n').map_or(0, |end| end + 1);
+                    let end = lines.text[at..].find('\n').map_or(lines.text.len(), |end| at + end + 1);
+                    let line = lines.text[start..end].to_owned();
+                    lines.text.drain(..end);
+                    return line;
+                }
+                assert!(!lines.over, "it ended without writing {part:?}: {}", lines.text);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no {part:?} in a minute: {}", self.written());
+    }
+
+    /// Sends a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+
+    /// Waits until it has ended; its exit status.
+    pub fn wait(&mut self) -> Option<i32> {
+        for _ in 0..6_000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("still running after a minute");
+    }
+
+    /// The most memory it has used so far, in kilobytes; `None` where the system does not say.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
+    }
+
+    /// Posts JSON to `path`.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        answer(client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap()).await
+    }
+
+    /// Calls an action.
+    pub async fn call(&self, name: &str, arguments: Value) -> Value {
+        let (status, result) =
+            self.post("/v1/tool-calls", &json!({"name": name, "arguments": arguments})).await;
+        assert_eq!(status, 200, "{result}");
+        result
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

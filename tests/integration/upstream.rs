@@ -1,10 +1,12 @@
 //! An upstream that shows the exact bytes it was sent and answers what the test says.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// A request, byte for byte.
 #[derive(Clone, Debug)]
@@ -50,6 +52,10 @@ pub enum Reply {
     RawThenStall(Vec<u8>),
     /// A head, then zeros without end.
     Endless(Vec<u8>),
+    /// A head, then this piece so often, then close; [`Upstream::hung_up`] tells when it stopped.
+    Repeat(Vec<u8>, Vec<u8>, usize),
+    /// These bytes one at a time, and again, without end.
+    Trickle(Vec<u8>),
     /// A complete answer after a while.
     After(Duration, Box<Reply>),
 }
@@ -66,6 +72,15 @@ pub struct Upstream {
     /// Where it listens.
     pub port: u16,
     requests: Arc<Mutex<Vec<Captured>>>,
+    flood: Arc<Flood>,
+}
+
+/// What became of answers that are too long.
+struct Flood {
+    /// Bytes that the peer took.
+    taken: AtomicU64,
+    /// One permit for each answer that is over.
+    over: Semaphore,
 }
 
 impl Upstream {
@@ -74,13 +89,22 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (kept, reply) = (requests.clone(), Arc::new(reply));
+        let flood = Arc::new(Flood { taken: AtomicU64::new(0), over: Semaphore::new(0) });
+        let (kept, reply, counted) = (requests.clone(), Arc::new(reply), flood.clone());
         tokio::task::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::task::spawn(converse(stream, kept.clone(), reply.clone()));
+                tokio::task::spawn(converse(stream, kept.clone(), reply.clone(), counted.clone()));
             }
         });
-        Self { port, requests }
+        Self { port, requests, flood }
+    }
+
+    /// Waits until the peer has hung up on one too long answer (or taken it
+    /// whole); says how many bytes all of them got rid of.
+    pub async fn hung_up(&self) -> u64 {
+        let over = tokio::time::timeout(Duration::from_secs(60), self.flood.over.acquire()).await;
+        over.expect("the connection is still open after a minute").unwrap().forget();
+        self.flood.taken.load(Ordering::SeqCst)
     }
 
     /// Every request so far.
@@ -100,6 +124,7 @@ async fn converse<F: Fn(&Captured) -> Reply>(
     mut stream: TcpStream,
     kept: Arc<Mutex<Vec<Captured>>>,
     reply: Arc<F>,
+    flood: Arc<Flood>,
 ) {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer).await {
@@ -131,12 +156,36 @@ async fn converse<F: Fn(&Captured) -> Reply>(
                 return tokio::time::sleep(Duration::from_secs(60)).await;
             }
             Reply::Endless(head) => {
-                let _ = stream.write_all(&head).await;
-                let zeros = vec![b'0'; 64 * 1024];
-                while stream.write_all(&zeros).await.is_ok() {}
+                return flood.pour(&mut stream, &head, &[b'0'; 64 * 1024], usize::MAX).await;
+            }
+            Reply::Repeat(head, piece, times) => {
+                return flood.pour(&mut stream, &head, &piece, times).await;
+            }
+            Reply::Trickle(bytes) => {
+                let mut pace = tokio::time::interval(Duration::from_millis(10));
+                for byte in bytes.iter().cycle() {
+                    pace.tick().await;
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        break;
+                    }
+                }
+                flood.over.add_permits(1);
                 return;
             }
         }
+    }
+}
+
+impl Flood {
+    async fn pour(&self, stream: &mut TcpStream, head: &[u8], piece: &[u8], times: usize) {
+        let _ = stream.write_all(head).await;
+        for _ in 0..times {
+            if stream.write_all(piece).await.is_err() {
+                break;
+            }
+            self.taken.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        }
+        self.over.add_permits(1);
     }
 }
 
