@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::definition::{Problem, Problems, ProjectFiles, read_project};
-use crate::executor::Deployment;
+use crate::executor::{Deployment, ExecutorLimits};
 use crate::secrets::{Secrets, Sources};
 use crate::settings::{FILE, Settings};
 
@@ -60,7 +60,11 @@ pub fn compile(
     let (catalog, uses) = Catalog::compile(files, &environments, problems);
     let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
     secrets.check(&uses, problems);
-    Deployment::build(catalog, &secrets, previous, problems)
+    let limits = ExecutorLimits {
+        max_response_bytes: settings.limits.max_response_bytes,
+        max_body_chars: settings.limits.max_body_chars,
+    };
+    Deployment::build(catalog, &secrets, limits, previous, problems)
 }
 
 /// The environments to serve: those of the settings, else all that are spoken of.

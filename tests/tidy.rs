@@ -28,7 +28,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 /// Crates that stay behind one door.
 const DOORS: &[(&str, &[&str])] = &[
     ("aho_corasick", &["secrets"]),
-    ("arc_swap", &["executor"]),
+    ("arc_swap", &["executor", "server"]),
     ("axum", &["server", "demo"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),

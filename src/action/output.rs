@@ -58,6 +58,8 @@ pub struct Extracted {
     pub shown: bool,
     /// Whether it is redacted in logs and events.
     pub sensitive: bool,
+    /// Whether the model must not see it, wherever it turns up again.
+    pub hidden: bool,
 }
 
 impl Output {
@@ -130,6 +132,7 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
                 value: output.find(body)?,
                 shown: output.shown,
                 sensitive: output.sensitive,
+                hidden: output.hidden,
             })
         })
         .collect()
@@ -149,10 +152,26 @@ pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
     if hidden.places.is_empty() {
         return None;
     }
-    let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0, hidden: &hidden };
-    scan.value(&mut String::new());
-    scan.out.push_str(&text[scan.copied..]);
-    Some(scan.out)
+    Some(Scan::clean(text, &hidden))
+}
+
+/// The JSON `text` without the texts that are to stay hidden, wherever they
+/// stand in its strings and numbers; `None` where none of them does.
+pub fn hide_texts(texts: &[String], text: &str) -> Option<String> {
+    // An escape can spell any character, so that only a scan can tell.
+    if !text.contains('\\') && !texts.iter().any(|hidden| text.contains(hidden)) {
+        return None;
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    Some(Scan::clean(text, &Hidden { places: Vec::new(), numbers: texts.clone(), texts }))
+}
+
+/// What a hidden value must not be seen as, anywhere: its texts and numbers
+/// that are long enough to be looked for.
+pub fn sought_texts(value: &Value) -> Vec<String> {
+    let mut hidden = Hidden::default();
+    hidden.collect(value);
+    hidden.texts.into_iter().map(str::to_owned).collect()
 }
 
 #[derive(Default)]
@@ -191,6 +210,13 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
+    fn clean(text: &'a str, hidden: &'a Hidden<'a>) -> String {
+        let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0, hidden };
+        scan.value(&mut String::new());
+        scan.out.push_str(&text[scan.copied..]);
+        scan.out
+    }
+
     fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Where, serve};
+use super::Where;
 
 #[derive(Debug, Args)]
 pub(crate) struct Call {
@@ -47,7 +47,7 @@ struct What {
 impl Call {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (project, call) = self.what.load()?;
-        let gateway = Gateway::new(project.deployment, serve::limits(&project.settings));
+        let gateway = Gateway::new(project.deployment);
         let result = super::runtime()?.block_on(gateway.execute(call));
         let success = result.status == Status::Success;
         print_json(&result, if success { GREEN } else { RED })?;
@@ -58,7 +58,7 @@ impl Call {
 impl Preview {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (project, call) = self.what.load()?;
-        let gateway = Gateway::new(project.deployment, serve::limits(&project.settings));
+        let gateway = Gateway::new(project.deployment);
         match gateway.preview(&call) {
             Ok(preview) => {
                 print_json(&preview, GREEN)?;

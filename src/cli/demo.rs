@@ -64,7 +64,7 @@ impl Demo {
             .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
         let address = listener.local_addr()?;
         print_welcome(address, upstream_address);
-        let gateway = Gateway::new(deployment, serve::limits(&settings));
+        let gateway = Gateway::new(deployment);
         let state = AppState::new(gateway, &settings);
         tokio::select! {
             served = server::serve(listener, state, serve::stop_signal(), Duration::from_secs(5)) => served?,

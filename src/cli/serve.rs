@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use callgate::executor::{ExecutorLimits, Gateway};
+use callgate::definition::Severity;
+use callgate::executor::Gateway;
 use callgate::project::{self, Project};
 use callgate::server::{self, AppState};
 use callgate::settings::Settings;
@@ -39,7 +40,7 @@ impl Serve {
 async fn serve(dir: &Path, project: Project) -> anyhow::Result<()> {
     let Project { settings, deployment, .. } = project;
     server::check_exposure(&settings)?;
-    let gateway = Gateway::new(deployment, limits(&settings));
+    let gateway = Gateway::new(deployment);
     let listener = listen(&settings).await?;
     let address = listener.local_addr()?;
     let environments = gateway.deployment().environment_names().join(", ");
@@ -52,16 +53,9 @@ async fn serve(dir: &Path, project: Project) -> anyhow::Result<()> {
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     tokio::select! {
         served = server::serve_on_workers(listener, &state, workers(&settings), stop_signal(), grace) => served?,
-        never = reload_on_hangup(dir, &gateway) => never?,
+        never = reload_on_hangup(dir, &gateway, &state, &settings) => never?,
     }
     Ok(())
-}
-
-pub(super) fn limits(settings: &Settings) -> ExecutorLimits {
-    ExecutorLimits {
-        max_response_bytes: settings.limits.max_response_bytes,
-        max_body_chars: settings.limits.max_body_chars,
-    }
 }
 
 /// As many threads as the settings say, else as there are processors.
@@ -91,22 +85,34 @@ pub(super) async fn stop_signal() {
 }
 
 /// Reloads the project at every SIGHUP: whole, or not at all.
-async fn reload_on_hangup(dir: &Path, gateway: &Gateway) -> anyhow::Result<()> {
+async fn reload_on_hangup(
+    dir: &Path,
+    gateway: &Gateway,
+    state: &AppState,
+    started: &Settings,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     loop {
         hangup.recv().await;
         let (dir, previous) = (dir.to_owned(), gateway.deployment());
-        let Project { deployment, problems, .. } =
+        let Project { settings, deployment, problems } =
             tokio::task::spawn_blocking(move || project::load(&dir, Some(&previous))).await?;
         let failed = problems.has_errors();
         for problem in problems.sorted() {
-            eprintln!("{problem}");
+            match problem.severity {
+                Severity::Error => tracing::error!("{problem}"),
+                Severity::Warning => tracing::warn!("{problem}"),
+            }
         }
         if failed {
             tracing::error!("reload refused: the project has errors; the old one serves on");
-        } else {
-            gateway.replace(deployment);
-            tracing::info!("reloaded");
+            continue;
+        }
+        gateway.replace(deployment);
+        state.reload(&settings);
+        tracing::info!("reloaded");
+        if settings.server != started.server || settings.log != started.log {
+            tracing::warn!("what has changed under [server] and [log] takes effect at the next start");
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::action::output::Extracted;
+use crate::action::output::{self, Extracted};
 use crate::action::variables;
 
 /// How long a conversation is remembered after its last call.
@@ -17,6 +17,8 @@ const TIME_TO_LIVE: Duration = Duration::from_secs(2 * 60 * 60);
 const MAX_CONVERSATIONS: usize = 100_000;
 /// Most bytes of variables in one conversation, as JSON.
 const MAX_BYTES: usize = 256 * 1024;
+/// Most hidden texts that are looked for in one conversation's answers.
+const MAX_CONCEALED: usize = 200;
 /// Locks, so that calls of different conversations do not wait for each other.
 const SHARDS: usize = 16;
 
@@ -35,6 +37,8 @@ struct Shard {
 #[derive(Debug)]
 struct Conversation {
     variables: Map<String, Value>,
+    /// What models must not see of the variables.
+    concealed: Arc<Vec<String>>,
     bytes: usize,
     used: Instant,
 }
@@ -59,6 +63,14 @@ impl Conversations {
         conversation.variables.clone()
     }
 
+    /// What models must not see of the conversation's variables: the texts
+    /// of hidden ones.
+    pub fn concealed(&self, environment: &str, id: &str) -> Arc<Vec<String>> {
+        let key = (environment.to_owned(), id.to_owned());
+        let shard = self.shard(&key);
+        shard.conversations.get(&key).map(|conversation| conversation.concealed.clone()).unwrap_or_default()
+    }
+
     /// Remembers what a call extracted. A variable that does not fit (a
     /// conflict of names, too many bytes) is left out and logged by name.
     pub fn remember(&self, environment: &str, id: &str, extracted: &[Extracted]) {
@@ -70,6 +82,7 @@ impl Conversations {
         shard.make_room();
         let conversation = shard.conversations.entry(key).or_insert_with(|| Conversation {
             variables: Map::new(),
+            concealed: Arc::default(),
             bytes: 0,
             used: Instant::now(),
         });
@@ -85,7 +98,12 @@ impl Conversations {
                 continue;
             }
             match variables::insert(&mut conversation.variables, &variable.name, variable.value.clone()) {
-                Ok(()) => conversation.bytes += bytes,
+                Ok(()) => {
+                    conversation.bytes += bytes;
+                    if variable.hidden {
+                        conversation.conceal(&variable.value);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(variable.name = %variable.name, %error, "variable not remembered");
                 }
@@ -96,6 +114,20 @@ impl Conversations {
     fn shard(&self, key: &(String, String)) -> MutexGuard<'_, Shard> {
         let at = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conversation {
+    fn conceal(&mut self, value: &Value) {
+        let texts = output::sought_texts(value);
+        let new: Vec<String> = texts.into_iter().filter(|text| !self.concealed.contains(text)).collect();
+        if !new.is_empty() {
+            let concealed = Arc::make_mut(&mut self.concealed);
+            concealed.extend(new);
+            // Longest first, so that no part of one is left standing.
+            concealed.sort_by_key(|text| std::cmp::Reverse(text.len()));
+            concealed.truncate(MAX_CONCEALED);
+        }
     }
 }
 

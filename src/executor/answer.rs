@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::action::output;
 use crate::egress::Response;
 
 /// What a model sees of an answer in which nothing can be hidden.
@@ -63,6 +64,21 @@ impl Answer {
 }
 
 impl Content {
+    /// The same without values that earlier calls of the conversation were told to hide.
+    pub(super) fn without(self, concealed: &[String]) -> Self {
+        if concealed.is_empty() {
+            return self;
+        }
+        match self {
+            Self::Json(text) => Self::Json(output::hide_texts(concealed, &text).unwrap_or(text)),
+            Self::Text(text) => Self::Text(plainly(concealed, text)),
+            Self::BrokenJson { text, problem } => {
+                Self::BrokenJson { text: plainly(concealed, text), problem }
+            }
+            Self::Empty | Self::Binary { .. } => self,
+        }
+    }
+
     /// Takes away what a model would see of JSON that cannot be read (cut off,
     /// too deep, several in a row): what must stay hidden cannot be found in it.
     pub(super) fn withhold_unreadable(&mut self) {
@@ -82,6 +98,12 @@ impl Content {
             Self::Empty | Self::Text(_) | Self::Binary { .. } | Self::BrokenJson { .. } => None,
         }
     }
+}
+
+fn plainly(concealed: &[String], text: String) -> String {
+    concealed.iter().fold(text, |text, hidden| {
+        if text.contains(hidden) { text.replace(hidden, output::HIDDEN) } else { text }
+    })
 }
 
 fn content(headers: &HeaderMap, body: Bytes) -> Content {

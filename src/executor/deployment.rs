@@ -5,6 +5,8 @@ use crate::catalog::Catalog;
 use crate::definition::Problems;
 use crate::secrets::{Redactor, Secrets};
 
+use super::ExecutorLimits;
+
 /// What is served: replaced whole on reload, so that a call never sees half of
 /// two projects.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub struct Deployment {
     pub catalog: Catalog,
     /// Their credentials.
     pub auth: Auth,
+    /// Limits of every call.
+    pub limits: ExecutorLimits,
     redactors: Vec<Redactor>,
     environment_names: Vec<String>,
 }
@@ -22,6 +26,7 @@ impl Deployment {
     pub fn build(
         catalog: Catalog,
         secrets: &Secrets,
+        limits: ExecutorLimits,
         previous: Option<&Self>,
         problems: &mut Problems,
     ) -> Self {
@@ -33,7 +38,7 @@ impl Deployment {
             .map(|(index, environment)| secrets.redactor(&environment.name, auth.derived(index)))
             .collect();
         let environment_names = catalog.environments().iter().map(|one| one.name.clone()).collect();
-        Self { catalog, auth, redactors, environment_names }
+        Self { catalog, auth, limits, redactors, environment_names }
     }
 
     /// The served environments, in the order of the settings.

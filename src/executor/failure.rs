@@ -30,6 +30,8 @@ pub(super) enum Failure {
     Render(#[from] RenderFailure),
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("the deadline passed before the request was sent")]
+    TooLate,
     #[error("{}", chain(error))]
     Egress { error: EgressError, safe: bool },
 }
@@ -65,6 +67,14 @@ impl Failure {
         Self::Egress { error, safe: action.is_safe() }
     }
 
+    /// The HTTP status of an answer that could not be taken.
+    pub(super) fn status_code(&self) -> Option<u16> {
+        match self {
+            Self::Egress { error: EgressError::TooLarge { status, .. }, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// What the model gets.
     pub(super) fn into_error(self) -> (Status, ToolError) {
         match self {
@@ -94,6 +104,10 @@ impl Failure {
                 let message =
                     format!("The sign-in to the service (`{connector}`) {reason}; nothing was done.");
                 exception(FailureCode::AuthFailed, message, retry)
+            }
+            Self::TooLate => {
+                let message = "There was no time left for this; nothing was done.";
+                exception(FailureCode::Timeout, message, Retry::Later)
             }
             Self::Egress { error, safe } => egress_error(&error, safe),
         }

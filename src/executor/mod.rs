@@ -60,8 +60,6 @@ struct Shared {
     deployment: ArcSwap<Deployment>,
     /// What calls have learned.
     conversations: Conversations,
-    /// Limits of every call.
-    limits: ExecutorLimits,
 }
 
 /// An action that was asked for, and where it stands in the catalog.
@@ -81,12 +79,9 @@ struct Values {
 
 impl Gateway {
     /// Serves `deployment`.
-    pub fn new(deployment: Deployment, limits: ExecutorLimits) -> Self {
-        let shared = Shared {
-            deployment: ArcSwap::from_pointee(deployment),
-            conversations: Conversations::default(),
-            limits,
-        };
+    pub fn new(deployment: Deployment) -> Self {
+        let shared =
+            Shared { deployment: ArcSwap::from_pointee(deployment), conversations: Conversations::default() };
         Self { shared: Arc::new(shared), egress: Egress::new() }
     }
 
@@ -111,7 +106,11 @@ impl Gateway {
         let mut receipt = Receipt::new();
         let deployment = self.deployment();
         let outcome = self.attempt(&deployment, &call, &mut receipt).await;
-        let result = outcome::result(call, outcome, receipt, &deployment, self.shared.limits);
+        let concealed = match &call.conversation_id {
+            Some(id) => self.shared.conversations.concealed(&call.environment, id),
+            None => Arc::default(),
+        };
+        let result = outcome::result(call, outcome, receipt, &deployment, &concealed);
         outcome::log(&result);
         result.into()
     }
@@ -128,6 +127,9 @@ impl Gateway {
         let answer = match &target.action.kind {
             Kind::Http(http) => {
                 let request = render(http, target.environment, &values)?;
+                if deadline.left().is_zero() {
+                    return Err(Failure::TooLate);
+                }
                 let response = self.send(deployment, target, http, request, deadline, receipt).await?;
                 Answer::read(response)
             }
@@ -187,7 +189,7 @@ impl Gateway {
         let egress = &self.egress;
         let limits = Limits {
             connect_timeout: http.connect_timeout,
-            max_response_bytes: self.shared.limits.max_response_bytes,
+            max_response_bytes: deployment.limits.max_response_bytes,
         };
         let resolve =
             || deployment.auth.resolve(target.environment_index, target.action_index, egress, deadline);

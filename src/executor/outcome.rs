@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::action::output::{self, Extracted};
 use crate::action::{self, Action};
-use crate::secrets::Redactor;
+use crate::secrets::{MASK, Redactor};
 use crate::tool::{Handover, Status, ToolCall, ToolError, ToolResult};
 
+use super::Deployment;
 use super::answer::{Answer, Content};
 use super::failure::{self, Failure};
-use super::{Deployment, ExecutorLimits};
 
 /// When a call came, and what is counted on its way.
 #[derive(Debug)]
@@ -115,15 +115,15 @@ pub(super) fn result(
     outcome: Result<Outcome, Failure>,
     receipt: Receipt,
     deployment: &Deployment,
-    limits: ExecutorLimits,
+    concealed: &[String],
 ) -> Logged {
     let redact =
         |text: String| mask(text, deployment.redactor(&call.environment), receipt.redactor.as_deref());
     let mut cause = None;
     let outcome = outcome.unwrap_or_else(|failure| {
         cause = Some(redact(failure.to_string()));
+        let status_code = failure.status_code();
         let (status, error) = failure.into_error();
-        let status_code = None;
         Outcome {
             status,
             status_code,
@@ -142,7 +142,7 @@ pub(super) fn result(
         name: call.name,
         status: outcome.status,
         status_code: outcome.status_code,
-        body: body(outcome.content, limits.max_body_chars, &redact),
+        body: body(outcome.content.without(concealed), deployment.limits.max_body_chars, &redact),
         variables,
         handover: outcome.handover,
         error,
@@ -153,7 +153,8 @@ pub(super) fn result(
     Logged { result, environment: call.environment, cause }
 }
 
-/// One line for each call: readable alone, and by its fields.
+/// One line for each call: readable alone, and by its fields. Texts that the
+/// caller chose are recorded as values, which the log writes quoted and escaped.
 pub(super) fn log(logged: &Logged) {
     let Logged { result, environment, cause } = logged;
     let status = match result.status {
@@ -164,14 +165,25 @@ pub(super) fn log(logged: &Logged) {
     };
     match &result.error {
         None => tracing::info!(
-            tool.name = %result.name, call.id = %result.tool_call_id, environment, status,
-            http.status = result.status_code, attempts = result.attempts, duration_ms = result.duration_ms,
+            tool.name = result.name.as_str(),
+            call.id = result.tool_call_id.as_str(),
+            environment,
+            status,
+            http.status = result.status_code,
+            attempts = result.attempts,
+            duration_ms = result.duration_ms,
             "tool call done"
         ),
         Some(error) => tracing::warn!(
-            tool.name = %result.name, call.id = %result.tool_call_id, environment, status,
-            http.status = result.status_code, attempts = result.attempts, duration_ms = result.duration_ms,
-            failure.code = error.code.as_str(), cause = cause.as_deref().unwrap_or_default(),
+            tool.name = result.name.as_str(),
+            call.id = result.tool_call_id.as_str(),
+            environment,
+            status,
+            http.status = result.status_code,
+            attempts = result.attempts,
+            duration_ms = result.duration_ms,
+            failure.code = error.code.as_str(),
+            cause = cause.as_deref().unwrap_or_default(),
             "tool call failed"
         ),
     }
@@ -194,7 +206,11 @@ fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> Value {
         Value::Object(map) => Value::Object(
             map.into_iter().map(|(key, item)| (redact(key), masked_value(item, redact))).collect(),
         ),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        Value::Number(number) => {
+            let text = redact(number.to_string());
+            if text == number.as_str() { Value::Number(number) } else { Value::String(text) }
+        }
+        Value::Null | Value::Bool(_) => value,
     }
 }
 
@@ -206,12 +222,12 @@ fn body(content: Content, max_chars: usize, redact: &impl Fn(String) -> String) 
             let text = redact(text);
             // A byte is at least as long as a character is.
             let fits = text.len() <= max_chars || text.chars().count() <= max_chars;
-            match RawValue::from_string(text) {
-                Ok(raw) if fits => return Some(raw),
-                Ok(raw) => raw.get().to_owned(),
-                // A masked number is no JSON any more.
-                Err(_) => return None,
+            // Where a number was masked, the rest is shown as the text it has become.
+            let is_json = !text.contains(MASK) || serde_json::from_str::<&RawValue>(&text).is_ok();
+            if fits && is_json {
+                return RawValue::from_string(text).ok();
             }
+            text
         }
         Content::Text(text) | Content::BrokenJson { text, .. } => redact(text),
         Content::Binary { media_type, bytes } => format!("[{media_type}, {bytes} bytes, not shown]"),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderName;
 use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -49,12 +50,23 @@ impl Gateway {
     pub fn preview(&self, call: &ToolCall) -> Result<Preview, ToolError> {
         let deployment = self.deployment();
         let redactor = deployment.redactor(&call.environment).cloned().unwrap_or_default();
+        let concealed: Vec<SecretString> = match &call.conversation_id {
+            Some(id) => self
+                .shared
+                .conversations
+                .concealed(&call.environment, id)
+                .iter()
+                .map(|text| text.as_str().into())
+                .collect(),
+            None => Vec::new(),
+        };
+        let redactors = [redactor.clone(), Redactor::new(&concealed)];
         let rendered = find(&deployment, call).and_then(|target| {
             let values = self.values(target, call)?;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
             let request = render(http, target.environment, &values)?;
             let credentials = deployment.auth.masked(target.environment_index, target.action_index);
-            Ok(Some(describe(request, credentials.cloned().unwrap_or_default(), &redactor)))
+            Ok(Some(describe(request, credentials.cloned().unwrap_or_default(), &redactors)))
         });
         match rendered {
             Ok(Some(preview)) => Ok(preview),
@@ -75,35 +87,44 @@ impl Gateway {
     }
 }
 
-fn describe(request: RequestSpec, credentials: Credentials, redactor: &Redactor) -> Preview {
-    let mut url = redactor.redact(&request.url).into_owned();
+fn describe(request: RequestSpec, credentials: Credentials, redactors: &[Redactor]) -> Preview {
+    let clean = |text: &str| {
+        redactors.iter().fold(text.to_owned(), |text, redactor| redactor.redact(&text).into_owned())
+    };
+    // As it goes over the wire, not as it was written.
+    let parsed = Url::parse(&request.url).ok();
+    let mut url = clean(parsed.as_ref().map_or(request.url.as_str(), Url::as_str));
     if let Some((name, _)) = &credentials.query {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str(&format!("{name}={MASK}"));
     }
-    let mut headers: Vec<(HeaderName, String)> = Vec::new();
-    if let Ok(parsed) = Url::parse(&request.url) {
-        headers.push((HOST, parsed[url::Position::BeforeHost..url::Position::AfterPort].to_owned()));
-    }
-    headers.push((USER_AGENT, concat!("callgate/", env!("CARGO_PKG_VERSION")).to_owned()));
-    headers.push((ACCEPT, "*/*".to_owned()));
-    headers.push((ACCEPT_ENCODING, "gzip, br".to_owned()));
+    let mut defined: Vec<(HeaderName, String)> = Vec::new();
     for (name, value) in request.headers.iter().chain(&credentials.headers) {
-        let text = redactor.redact(&String::from_utf8_lossy(value.as_bytes())).into_owned();
-        headers.retain(|(known, _)| known != name || name == COOKIE);
-        headers.push((name.clone(), text));
+        let text = clean(&String::from_utf8_lossy(value.as_bytes()));
+        defined.retain(|(known, _)| known != name || name == COOKIE);
+        defined.push((name.clone(), text));
     }
     if let Some(cookie) = &credentials.cookie {
         let own = String::from_utf8_lossy(cookie.as_bytes()).into_owned();
-        let there = headers.iter().find(|(name, _)| name == COOKIE).map(|(_, value)| value.clone());
-        headers.retain(|(name, _)| name != COOKIE);
-        headers.push((COOKIE, there.map_or(own.clone(), |there| format!("{there}; {own}"))));
+        let there = defined.iter().find(|(name, _)| name == COOKIE).map(|(_, value)| value.clone());
+        defined.retain(|(name, _)| name != COOKIE);
+        defined.push((COOKIE, there.map_or(own.clone(), |there| format!("{there}; {own}"))));
     }
-    let body =
-        request.body.as_deref().map(|body| redactor.redact(&String::from_utf8_lossy(body)).into_owned());
-    let curl = curl(request.method.as_str(), &url, &headers, body.as_deref());
-    let headers =
-        headers.into_iter().map(|(name, value)| (name.as_str().to_owned(), Value::String(value))).collect();
+    let body = request.body.as_deref().map(|body| clean(&String::from_utf8_lossy(body)));
+    let curl = curl(request.method.as_str(), &url, &defined, body.as_deref());
+    let host = parsed.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned());
+    let automatic = [
+        (HOST, host.unwrap_or_default()),
+        (USER_AGENT, concat!("callgate/", env!("CARGO_PKG_VERSION")).to_owned()),
+        (ACCEPT, "*/*".to_owned()),
+        (ACCEPT_ENCODING, "gzip,br".to_owned()),
+    ];
+    let headers = automatic
+        .into_iter()
+        .filter(|(name, _)| !defined.iter().any(|(own, _)| own == name))
+        .chain(defined.iter().cloned())
+        .map(|(name, value)| (name.as_str().to_owned(), Value::String(value)))
+        .collect();
     Preview { request: PreviewedRequest { method: request.method.to_string(), url, headers, body }, curl }
 }
 
@@ -116,10 +137,7 @@ fn curl(method: &str, url: &str, headers: &[(HeaderName, String)], body: Option<
     line.push(' ');
     line.push_str(&quote(url));
     for (name, value) in headers {
-        // curl sets these itself.
-        if ![HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING].contains(name) {
-            line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
-        }
+        line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
     }
     if let Some(body) = body {
         line.push_str(&format!(" --data-raw {}", quote(body)));

@@ -1,13 +1,9 @@
 //! `POST /v1/tool-calls` and `POST /v1/actions/{name}/preview`.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -18,8 +14,11 @@ use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::{JsonBody, Object};
 use super::keys::Caller;
-use super::problem::{self, ProblemCode, ProblemDocument};
+use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
+
+/// Longest id of a call or a conversation.
+const MAX_ID_BYTES: usize = 256;
 
 /// One call.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -78,11 +77,10 @@ pub(super) async fn create(
 ) -> Result<Response, ProblemDocument> {
     let Some(calls) = request.calls else {
         let call = to_call(&state, &caller, request, "")?;
-        let result = caught(state.gateway().execute(call)).await?;
-        return Ok(Json(result).into_response());
+        return Ok(Json(execute(&state, call).await?).into_response());
     };
     let calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
-    let results = caught(join_all(calls.into_iter().map(|call| state.gateway().execute(call)))).await?;
+    let results = try_join_all(calls.into_iter().map(|call| execute(&state, call))).await?;
     Ok(Json(Results { results }).into_response())
 }
 
@@ -113,12 +111,23 @@ pub(super) async fn preview(
     }
 }
 
-/// A panic, which is a bug of ours, becomes a problem document instead of a
-/// broken connection. What calls share is changed in single assignments only,
-/// so it is whole all the same.
-async fn caught<T>(work: impl Future<Output = T>) -> Result<T, ProblemDocument> {
-    let caught = AssertUnwindSafe(work).catch_unwind().await;
-    caught.map_err(|panic| problem::panicked(panic.as_ref()))
+/// Executes a call to its end, whether its caller waits or hangs up: what was
+/// sent upstream has to be logged and remembered all the same. The call's own
+/// deadline bounds it. A panic, which is a bug of ours, becomes a problem
+/// document instead of a broken connection.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "waited for by the caller of the call; bounded by its deadline"
+)]
+async fn execute(state: &AppState, call: ToolCall) -> Result<ToolResult, ProblemDocument> {
+    let gateway = state.gateway().clone();
+    match tokio::spawn(async move { gateway.execute(call).await }).await {
+        Ok(result) => Ok(result),
+        Err(error) => {
+            tracing::error!(%error, "a call did not come to its end");
+            Err(ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this call"))
+        }
+    }
 }
 
 fn to_calls(
@@ -175,6 +184,14 @@ fn to_call(
         Some(arguments) => arguments,
         None => no_arguments().map_err(|error| invalid(&error.to_string()))?,
     };
+    for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", request.conversation_id.as_ref())] {
+        let fits = |id: &String| !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
+        if id.is_some_and(|id| !fits(id)) {
+            return Err(invalid(&format!(
+                "`{what}` has 1 to {MAX_ID_BYTES} bytes and no control characters"
+            )));
+        }
+    }
     Ok(ToolCall {
         id,
         environment,

@@ -1,6 +1,7 @@
 //! Keys of those who may call.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -129,7 +130,7 @@ impl FromRequestParts<AppState> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let keys = state.keys();
         if keys.0.is_empty() {
-            return same_origin(&parts.headers).map(|()| Self::default());
+            return from_this_machine(&parts.headers).map(|()| Self::default());
         }
         let Some(key) = sent_key(&parts.headers) else {
             return Err(ProblemDocument::new(
@@ -151,18 +152,43 @@ fn sent_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Without keys, any web page that a developer has open could call a gateway on
-/// loopback: a browser says which page asks, and foreign ones are refused.
-fn same_origin(headers: &HeaderMap) -> Result<(), ProblemDocument> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().ok().and_then(|text| text.split_once("://")).map(|(_, host)| host);
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if origin.is_some() && origin == host {
+/// loopback. A browser says which page asks (`Origin`) and under which name it
+/// knows the gateway (`Host`): pages of other origins are refused, and so are
+/// names that somebody has pointed at this machine (DNS rebinding).
+fn from_this_machine(headers: &HeaderMap) -> Result<(), ProblemDocument> {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text(HOST);
+    if let Some(host) = host.filter(|host| !is_loopback(host)) {
+        return Err(ProblemDocument::new(
+            ProblemCode::ForeignOrigin,
+            format!(
+                "`{}` is not this machine's own name; a gateway without keys is called as localhost or 127.0.0.1, or add a key with `callgate keygen`",
+                excerpt(host)
+            ),
+        ));
+    }
+    let Some(origin) = text(ORIGIN) else { return Ok(()) };
+    if origin.split_once("://").map(|(_, origin)| origin) == host && host.is_some() {
         return Ok(());
     }
     Err(ProblemDocument::new(
         ProblemCode::ForeignOrigin,
         "a page of another origin may not call a gateway without keys; add a key with `callgate keygen`",
     ))
+}
+
+/// Whether `host` (with or without a port) can only be this machine.
+fn is_loopback(host: &str) -> bool {
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn digest(key: &str) -> [u8; 32] {

@@ -1,7 +1,5 @@
 //! Errors of the request itself, as problem documents (RFC 9457).
 
-use std::any::Any;
-
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
@@ -109,14 +107,4 @@ pub(super) async fn not_found(method: Method, uri: Uri) -> ProblemDocument {
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> ProblemDocument {
     let detail = format!("{} does not take {method}; /openapi.json lists the routes", uri.path());
     ProblemDocument::new(ProblemCode::MethodNotAllowed, detail)
-}
-
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> ProblemDocument {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("unknown");
-    tracing::error!(panic = text, "a request handler panicked");
-    ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this request")
 }

@@ -2,46 +2,50 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::executor::Gateway;
 use crate::settings::{ServerSettings, Settings};
 
 use super::keys::Keys;
 
-/// What the routes share. A clone is a pointer.
+/// What the routes share. A clone is a few pointers.
 #[derive(Clone, Debug)]
-pub struct AppState(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct AppState {
     gateway: Gateway,
-    keys: Keys,
-    server: ServerSettings,
+    /// Replaced whole on reload: a key that is taken away stops working then.
+    keys: Arc<ArcSwap<Keys>>,
+    server: Arc<ServerSettings>,
 }
 
 impl AppState {
     /// Makes the state of a server.
     pub fn new(gateway: Gateway, settings: &Settings) -> Self {
-        let keys = Keys::new(&settings.keys);
-        Self(Arc::new(Inner { gateway, keys, server: settings.server.clone() }))
+        let keys = Arc::new(ArcSwap::from_pointee(Keys::new(&settings.keys)));
+        Self { gateway, keys, server: Arc::new(settings.server.clone()) }
     }
 
     /// The same for a thread that makes its own connections to upstreams.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        let Inner { gateway, keys, server } = &*self.0;
-        Self(Arc::new(Inner { gateway: gateway.for_worker(), keys: keys.clone(), server: server.clone() }))
+        Self { gateway: self.gateway.for_worker(), ..self.clone() }
+    }
+
+    /// Takes the keys of reloaded settings; what `[server]` says holds until a restart.
+    pub fn reload(&self, settings: &Settings) {
+        self.keys.store(Arc::new(Keys::new(&settings.keys)));
     }
 
     /// What executes calls.
     pub fn gateway(&self) -> &Gateway {
-        &self.0.gateway
+        &self.gateway
     }
 
-    pub(super) fn keys(&self) -> &Keys {
-        &self.0.keys
+    pub(super) fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
+        self.keys.load()
     }
 
     pub(super) fn server(&self) -> &ServerSettings {
-        &self.0.server
+        &self.server
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Once;
 use std::time::Duration;
 
-use callgate::executor::{ExecutorLimits, Gateway as Executor};
+use callgate::executor::Gateway as Executor;
 use callgate::project;
 use callgate::server::{self, AppState};
 use serde_json::{Value, json};
@@ -48,11 +48,7 @@ impl Gateway {
         let problems: Vec<String> =
             project.problems.clone().sorted().iter().map(ToString::to_string).collect();
         assert!(!project.problems.has_errors(), "the project is refused:\n{}", problems.join("\n"));
-        let limits = ExecutorLimits {
-            max_response_bytes: project.settings.limits.max_response_bytes,
-            max_body_chars: project.settings.limits.max_body_chars,
-        };
-        let state = AppState::new(Executor::new(project.deployment, limits), &project.settings);
+        let state = AppState::new(Executor::new(project.deployment), &project.settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
