@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Problem, Problems, read_document};
+use crate::definition::{Document, Problem, Problems, read_document};
 use crate::secrets::Sources;
 
 /// The file that holds the settings of a deployment.
@@ -143,6 +143,7 @@ impl Settings {
     pub fn load(dir: &Path, problems: &mut Problems) -> Self {
         let path = dir.join(FILE);
         let mut file = toml::Table::new();
+        let mut known = None;
         if path.exists() {
             match read_document(&path, FILE) {
                 Ok(document) => {
@@ -154,19 +155,20 @@ impl Settings {
                             .unwrap_or_default();
                     }
                     problems.extend(checked.problems);
+                    known = Some(document);
                 }
                 Err(errors) => problems.extend(errors),
             }
         }
-        Self::merge(file, problems)
+        Self::merge(file, known.as_ref(), problems)
     }
 
     /// Reads settings that are at hand already, and the environment variables over them.
     pub fn from_text(text: &str, problems: &mut Problems) -> Self {
-        Self::merge(text.parse().unwrap_or_default(), problems)
+        Self::merge(text.parse().unwrap_or_default(), None, problems)
     }
 
-    fn merge(file: toml::Table, problems: &mut Problems) -> Self {
+    fn merge(file: toml::Table, document: Option<&Document>, problems: &mut Problems) -> Self {
         let sections = ["environments", "server", "limits", "secrets", "log", "keys"];
         let variables = Env::prefixed("CALLGATE_")
             .filter(move |key| {
@@ -188,7 +190,10 @@ impl Settings {
                     } else {
                         (FILE.to_owned(), format!("`{}`: {}", error.path.join("."), error.kind))
                     };
-                    problems.push(Problem::error(&file, (0, 0), "invalid_setting", message));
+                    let place = document
+                        .filter(|_| !from_variable)
+                        .map_or((0, 0), |document| document.at_value(&format!("/{}", error.path.join("/"))));
+                    problems.push(Problem::error(&file, place, "invalid_setting", message));
                 }
                 Self::default()
             }

@@ -385,8 +385,10 @@ impl Compiler<'_> {
             } else {
                 Problem::warning(&self.document().file, place, "invalid_template_output", message)
             };
-            self.problems
-                .push(problem.hint(format!("rendered with made-up values: {}", failure.rendered_excerpt)));
+            self.problems.push(
+                problem
+                    .hint(format!("rendered with made-up values: {}", failure.rendered_excerpt.trim_end())),
+            );
         }
     }
 
@@ -404,6 +406,8 @@ impl Compiler<'_> {
             }
             match Output::compile(definition) {
                 Ok(output) => outputs.push(output),
+                // A path that does not start with `$` is reported already.
+                Err(_) if !definition.path.starts_with('$') => {}
                 Err(message) => {
                     let problem = self
                         .error(&format!("/output_variables/{index}/path"), "invalid_jsonpath", message)
@@ -415,8 +419,34 @@ impl Compiler<'_> {
         outputs
     }
 
+    /// Whether a key that is missing was written, but wrong in a way that has
+    /// been reported: misspelled, or of another type.
+    pub(super) fn was_set_aside(&self, keys: &[&str]) -> bool {
+        let written = self.document().value.as_object().into_iter().flat_map(Map::keys);
+        written.into_iter().any(|key| match crate::definition::schema::closest(key, keys) {
+            Some(near) if near == key => self.definition_lacks(near),
+            Some(_) => !is_known(key),
+            None => false,
+        })
+    }
+
+    fn definition_lacks(&self, key: &str) -> bool {
+        let definition = self.definition;
+        match key {
+            "connection" => definition.connection.is_none(),
+            "path" => definition.path.is_none(),
+            "url" => definition.url.is_none(),
+            "response" => definition.response.is_none(),
+            "handover" => definition.handover.is_none(),
+            _ => false,
+        }
+    }
+
     fn fixed(&mut self) -> Option<Kind> {
         let Some(value) = self.over.response.as_ref().or(self.definition.response.as_ref()) else {
+            if self.was_set_aside(&["response"]) {
+                return None;
+            }
             let problem = self.error("/type", "missing_key", "an action of type `static` needs `response`");
             self.problems.push(problem);
             return None;
@@ -432,6 +462,7 @@ impl Compiler<'_> {
                 queue: to.queue.clone(),
                 message: to.message.clone(),
             }),
+            None if self.was_set_aside(&["handover"]) => None,
             _ => {
                 let problem = self.error(
                     "/type",
@@ -443,6 +474,13 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether `key` is a key of an action.
+fn is_known(key: &str) -> bool {
+    const KEYS: &[&str] =
+        &["connection", "path", "url", "response", "handover", "auth", "body", "bind", "form"];
+    KEYS.contains(&key)
 }
 
 /// Warns about overrides for environments that nothing else speaks of: most

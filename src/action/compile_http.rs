@@ -53,14 +53,17 @@ impl<'a> Compiler<'a> {
         let content_type = self.content_type();
         let body = self.body(method, content_type.as_deref(), parameters, bind);
         let query = self.query(parameters, bind);
-        let target = target?;
         let document = self.located.document.clone();
+        let Some(target) = target else {
+            // A path is judged wherever it would have led.
+            if let Some(path) = self.over.path.as_ref().or(self.definition.path.as_ref()) {
+                let pointer = self.pointer("path");
+                self.template(&document, &pointer, path, Target::PathSegment, parameters, bind);
+            }
+            return None;
+        };
         let pointer = if connection.is_some() { self.pointer("path") } else { self.pointer("url") };
-        let mut path =
-            self.template(&document, &pointer, &target.path, Target::PathSegment, parameters, bind);
-        if let Some(parsed) = path.take() {
-            path = Some(parsed);
-        }
+        let path = self.template(&document, &pointer, &target.path, Target::PathSegment, parameters, bind);
         let (plain, secret_headers) = headers;
         self.warn_cleartext(&target.prefix, &pointer, connector.is_some() || !secret_headers.is_empty());
         let path = path?;
@@ -151,6 +154,7 @@ impl<'a> Compiler<'a> {
                 let (path, query) = split.ok()?;
                 Some(url::Parts { prefix, path, query })
             }
+            _ if self.was_set_aside(&["connection", "path", "url"]) => None,
             _ => {
                 let problem = self
                     .error(

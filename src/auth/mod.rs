@@ -187,10 +187,11 @@ impl Builder<'_> {
             Credential::Cookie(name, key) => {
                 let Some(value) = self.value(key) else { return };
                 let text = format!("{name}={}", value.expose_secret());
-                source.fixed.cookie = self.sensitive(&text, file);
+                source.fixed.cookie = self.sensitive(&text, key, file);
                 source.masked.cookie = HeaderValue::try_from(format!("{name}={MASK}")).ok();
             }
             Credential::Basic { username, password } => {
+                let secret = password;
                 let (Some(username), Some(password)) = (self.value(username), self.value(password)) else {
                     return;
                 };
@@ -198,7 +199,7 @@ impl Builder<'_> {
                 let encoded = STANDARD.encode(&pair);
                 let text = format!("Basic {encoded}");
                 self.derived.extend([SecretString::from(pair), SecretString::from(encoded)]);
-                if let Some(value) = self.sensitive(&text, file) {
+                if let Some(value) = self.sensitive(&text, secret, file) {
                     source.fixed.headers.push((AUTHORIZATION, value));
                 }
                 source.masked.headers.push((AUTHORIZATION, HeaderValue::from_static("Basic ***")));
@@ -220,7 +221,7 @@ impl Builder<'_> {
         file: &str,
     ) {
         let Some(secret) = self.value(value) else { return };
-        if let Some(value) = self.sensitive(&format!("{before}{}", secret.expose_secret()), file) {
+        if let Some(value) = self.sensitive(&format!("{before}{}", secret.expose_secret()), value, file) {
             source.fixed.headers.push((name.clone(), value));
         }
         if let Ok(value) = HeaderValue::try_from(format!("{masked_before}{MASK}")) {
@@ -240,15 +241,19 @@ impl Builder<'_> {
         }
     }
 
-    fn sensitive(&mut self, text: &str, file: &str) -> Option<HeaderValue> {
+    fn sensitive(&mut self, text: &str, source: &ValueSource, file: &str) -> Option<HeaderValue> {
         match HeaderValue::from_str(text).or_else(|_| HeaderValue::from_bytes(text.as_bytes())) {
             Ok(mut value) => {
                 value.set_sensitive(true);
                 Some(value)
             }
             Err(_) => {
+                let what = match source {
+                    ValueSource::Secret { name, .. } => format!("the secret `{name}`"),
+                    ValueSource::Plain(_) => "a value".to_owned(),
+                };
                 let message = format!(
-                    "a secret of environment `{}` holds control characters, which a header cannot carry",
+                    "{what} of environment `{}` holds control characters, which a header cannot carry",
                     self.environment
                 );
                 self.problems.push(

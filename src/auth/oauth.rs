@@ -15,6 +15,7 @@ use oauth2::{
     TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -25,6 +26,8 @@ use crate::secrets::Redactor;
 
 /// How long a token is used whose server does not say `expires_in`.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+/// Longest life that is believed; a server may name any number.
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longest wait for a token endpoint; a call's own deadline may be sooner.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer of a token endpoint.
@@ -213,8 +216,11 @@ impl TokenSource {
         });
         let source = self.clone();
         let fetching: Fetching = async move {
-            task.await
-                .unwrap_or_else(|_| Err(source.error(TokenErrorKind::Unreachable("interrupted".to_owned()))))
+            task.await.unwrap_or_else(|_| {
+                // The task cannot say any more that it is over.
+                source.state().fetching = None;
+                Err(source.error(TokenErrorKind::Unreachable("interrupted".to_owned())))
+            })
         }
         .boxed()
         .shared();
@@ -237,11 +243,14 @@ impl TokenSource {
         let started = Instant::now();
         let response = request.request_async(&door).await.map_err(|error| self.error(self.explain(error)))?;
         let secret = response.access_token().secret();
+        if secret.is_empty() {
+            return Err(self.error(TokenErrorKind::Invalid("the token is empty".to_owned())));
+        }
         let mut header = HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| {
             self.error(TokenErrorKind::Invalid("the token holds characters a header cannot carry".to_owned()))
         })?;
         header.set_sensitive(true);
-        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME);
+        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
         Ok(Arc::new(Token {
             header,
             redactor: Arc::new(Redactor::new([&SecretString::from(secret.as_str())])),
@@ -256,7 +265,10 @@ impl TokenSource {
         let clean = |text: String| self.redactor.redact(&text).into_owned();
         match error {
             BasicRequestTokenError::Request(EgressError::Deadline) => TokenErrorKind::Deadline,
-            BasicRequestTokenError::Request(error) => TokenErrorKind::Unreachable(clean(error.to_string())),
+            BasicRequestTokenError::Request(error @ (EgressError::Connect(_) | EgressError::Lost(_))) => {
+                TokenErrorKind::Unreachable(clean(error.to_string()))
+            }
+            BasicRequestTokenError::Request(error) => TokenErrorKind::Invalid(clean(error.to_string())),
             BasicRequestTokenError::ServerResponse(response) => {
                 let code: &BasicErrorResponseType = response.error();
                 let description = response.error_description().map(|text| format!(", {}", excerpt(text)));
@@ -304,10 +316,31 @@ async fn exchange(
     };
     let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
     let response = egress.send(spec, &Credentials::default(), limits, deadline).await?;
-    let mut answer = http::Response::new(response.body.to_vec());
+    let body = with_plain_lifetime(&response.body).unwrap_or_else(|| response.body.to_vec());
+    let mut answer = http::Response::new(body);
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;
     Ok(answer)
+}
+
+/// A token response whose `expires_in` is a text, a fraction, negative or
+/// beyond all bounds, with what it means instead; RFC 6749 section 5.1 does
+/// not say that it is an integer, and servers know.
+fn with_plain_lifetime(body: &[u8]) -> Option<Vec<u8>> {
+    let mut response: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let lifetime = response.get_mut("expires_in")?;
+    if lifetime.as_u64().is_some() {
+        return None;
+    }
+    let seconds = match &*lifetime {
+        Value::Number(number) => number.as_str().parse::<f64>().ok(),
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    *lifetime = seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).ok())
+        .map_or(Value::Null, |lifetime| lifetime.as_secs().into());
+    serde_json::to_vec(&response).ok()
 }
 
 fn excerpt(text: &str) -> String {

@@ -29,7 +29,8 @@ impl Check {
             let environments = project.deployment.catalog.environments();
             let actions = environments.iter().map(|one| one.actions.len()).max().unwrap_or(0);
             println!(
-                "no problems: {actions} actions, environments {}",
+                "no problems: {}, environments {}",
+                count(actions, "action"),
                 project.deployment.environment_names().join(", ")
             );
         } else {
@@ -45,5 +46,9 @@ pub(super) fn print(problems: Problems) {
     for problem in problems.sorted() {
         eprintln!("{problem}");
     }
-    eprintln!("{errors} errors, {warnings} warnings");
+    eprintln!("{}, {}", count(errors, "error"), count(warnings, "warning"));
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

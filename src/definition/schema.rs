@@ -99,12 +99,18 @@ pub struct Checked {
 }
 
 /// Takes what `error` complains of out of `value`, or puts an empty text where
-/// something is missing.
-fn set_aside(value: &mut Value, error: &ValidationError<'_>) {
+/// something that `required` names is missing.
+fn set_aside(value: &mut Value, error: &ValidationError<'_>, required: &[&str]) {
     let Some(map) = value.as_object_mut() else { return };
     match (error.instance_path().as_str().split('/').nth(1), error.kind()) {
+        // A text is a text, if a wrong one: what stands beside it can be judged.
+        (_, ValidationErrorKind::Pattern { .. } | ValidationErrorKind::MinLength { .. }) => {}
         (Some(key), _) => {
-            map.shift_remove(&key.replace("~1", "/").replace("~0", "~"));
+            let key = key.replace("~1", "/").replace("~0", "~");
+            map.shift_remove(&key);
+            if required.contains(&key.as_str()) {
+                map.insert(key, Value::String(String::new()));
+            }
         }
         (None, ValidationErrorKind::AdditionalProperties { unexpected }) => {
             map.retain(|key, _| !unexpected.contains(key));
@@ -137,9 +143,11 @@ impl Checker {
     pub fn check(&self, document: &Document) -> Checked {
         let mut checked = Checked { problems: Vec::new(), value: document.value.clone() };
         let Some(validator) = &self.validator else { return checked };
+        let required = self.schema.get("required").and_then(Value::as_array);
+        let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
         for error in validator.iter_errors(&document.value) {
             self.report(document, &error, &mut checked.problems);
-            set_aside(&mut checked.value, &error);
+            set_aside(&mut checked.value, &error, &required);
         }
         checked
     }
@@ -179,7 +187,11 @@ impl Checker {
                     file,
                     value_at,
                     "wrong_type",
-                    format!("`{key}` must be {}, found {}", expected_types(kind), found()),
+                    if pointer.is_empty() {
+                        format!("the file must be {}, found {}", expected_types(kind), found())
+                    } else {
+                        format!("`{key}` must be {}, found {}", expected_types(kind), found())
+                    },
                 ));
             }
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {

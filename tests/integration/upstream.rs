@@ -56,6 +56,8 @@ pub enum Reply {
     Repeat(Vec<u8>, Vec<u8>, usize),
     /// These bytes one at a time, and again, without end.
     Trickle(Vec<u8>),
+    /// An answer once there is a permit.
+    Held(Arc<Semaphore>, Box<Reply>),
     /// A complete answer after a while.
     After(Duration, Box<Reply>),
 }
@@ -134,6 +136,10 @@ async fn converse<F: Fn(&Captured) -> Reply>(
             tokio::time::sleep(wait).await;
             next = *then;
         }
+        if let Reply::Held(gate, then) = next {
+            gate.acquire().await.unwrap().forget();
+            next = *then;
+        }
         match next {
             Reply::Json(status, body) => {
                 let head = format!(
@@ -149,7 +155,7 @@ async fn converse<F: Fn(&Captured) -> Reply>(
                 let _ = stream.write_all(&bytes).await;
                 return;
             }
-            Reply::Close | Reply::After(..) => return,
+            Reply::Close | Reply::After(..) | Reply::Held(..) => return,
             Reply::Stall => return tokio::time::sleep(Duration::from_secs(60)).await,
             Reply::RawThenStall(bytes) => {
                 let _ = stream.write_all(&bytes).await;
