@@ -1,5 +1,6 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Document, Problem, Problems, read_document};
+use crate::definition::{Document, Problem, Problems, closest, read_document};
 use crate::secrets::Sources;
 
 /// The file that holds the settings of a deployment.
@@ -25,6 +26,7 @@ pub const FILE: &str = "callgate.toml";
 pub struct Settings {
     /// The environments this deployment serves. Left out: every one that a
     /// definition, `variables.toml` or `secrets.toml` speaks of, else `development`.
+    #[schemars(length(min = 1), inner(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")))]
     pub environments: Option<Vec<String>>,
     /// The HTTP server.
     pub server: ServerSettings,
@@ -169,16 +171,17 @@ impl Settings {
     }
 
     fn merge(file: toml::Table, document: Option<&Document>, problems: &mut Problems) -> Self {
-        let sections = ["environments", "server", "limits", "secrets", "log", "keys"];
+        let section_of = |key: &str| key.split("__").next().unwrap_or_default().to_ascii_lowercase();
         let variables = Env::prefixed("CALLGATE_")
-            .filter(move |key| {
-                let key = key.as_str().to_ascii_lowercase();
-                sections.contains(&key.split("__").next().unwrap_or_default())
-            })
+            .filter(move |key| SECTIONS.contains(&section_of(key.as_str()).as_str()))
             .split("__");
+        warn_of_unknown_variables(problems);
         let merged = Figment::from(Serialized::defaults(file)).merge(variables);
         match merged.extract::<Self>() {
-            Ok(settings) => settings,
+            Ok(settings) => {
+                settings.check(document, problems);
+                settings
+            }
             Err(errors) => {
                 for error in errors {
                     let source = error.metadata.as_ref().map(|metadata| metadata.name.to_string());
@@ -186,9 +189,9 @@ impl Settings {
                     let from_variable =
                         source.as_deref().is_some_and(|name| name.contains("environment variable"));
                     let (file, message) = if from_variable {
-                        (format!("CALLGATE_{name}"), format!("invalid environment variable: {}", error.kind))
+                        (format!("CALLGATE_{name}"), explain(&error.kind))
                     } else {
-                        (FILE.to_owned(), format!("`{}`: {}", error.path.join("."), error.kind))
+                        (FILE.to_owned(), format!("`{}` {}", error.path.join("."), explain(&error.kind)))
                     };
                     let place = document
                         .filter(|_| !from_variable)
@@ -198,6 +201,51 @@ impl Settings {
                 Self::default()
             }
         }
+    }
+
+    /// What types alone do not say: ranges (of variables too), names, what belongs together.
+    fn check(&self, document: Option<&Document>, problems: &mut Problems) {
+        let place = |pointer: &str| document.map_or((0, 0), |document| document.at_value(pointer));
+        // Variables have passed no schema yet; what the file says has been reported.
+        let merged = serde_json::to_value(self).unwrap_or_default();
+        let merged = Document::without_places("CALLGATE_… variables", merged);
+        if !problems.has_errors() {
+            problems.extend(Checker::new(schema(), false).check(&merged).problems);
+        }
+        let mut seen = BTreeSet::new();
+        for name in self.environments.iter().flatten().filter(|name| !seen.insert(*name)) {
+            let message = format!("the environment `{name}` is given twice");
+            problems.push(Problem::error(FILE, place("/environments"), "invalid_setting", message));
+        }
+        let mut seen = BTreeSet::new();
+        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| !seen.insert(&key.name)) {
+            let message = format!("two keys are called `{}`", key.name);
+            problems.push(
+                Problem::error(FILE, place(&format!("/keys/{index}/name")), "invalid_setting", message)
+                    .hint("give each key the name of its holder, so that one can be taken away"),
+            );
+        }
+        if let Err(message) = crate::telemetry::check(&self.log) {
+            problems.push(
+                Problem::error(FILE, place("/log/level"), "invalid_setting", message)
+                    .hint("such as `info`, or `warn,callgate=debug`"),
+            );
+        }
+        if self.is_exposed() {
+            let message = format!(
+                "`{}` is not loopback, and no key guards it: `serve` refuses this",
+                self.server.listen
+            );
+            problems.push(
+                Problem::warning(FILE, place("/server/listen"), "exposed", message)
+                    .hint("run `callgate keygen` and add its [[keys]]"),
+            );
+        }
+    }
+
+    /// Whether the network can reach the gateway while no key guards it.
+    pub fn is_exposed(&self) -> bool {
+        self.keys.is_empty() && !self.server.listen.ip().is_loopback()
     }
 
     /// Where secrets come from besides `secrets.toml`.
@@ -211,6 +259,39 @@ impl Settings {
             .collect();
         Sources { directory: self.secrets.directory.clone(), variables }
     }
+}
+
+/// What begins the names of variables that set something.
+const SECTIONS: &[&str] = &["environments", "server", "limits", "secrets", "log", "keys"];
+
+/// Warns of variables that were meant to set something, but do not.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
+fn warn_of_unknown_variables(problems: &mut Problems) {
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("CALLGATE_")) else { continue };
+        let Some((section, _)) = name["CALLGATE_".len()..].split_once("__") else { continue };
+        let section = section.to_ascii_lowercase();
+        if section != "secret" && !SECTIONS.contains(&section.as_str()) {
+            let hint = closest(&section, SECTIONS)
+                .map(|near| format!("did you mean `CALLGATE_{}__…`?", near.to_uppercase()));
+            let message = "this environment variable sets nothing";
+            problems.push(Problem::warning(name, (0, 0), "unknown_variable", message).maybe_hint(hint));
+        }
+    }
+}
+
+/// What figment says, for people.
+fn explain(kind: &figment::error::Kind) -> String {
+    let text = kind.to_string();
+    if text.contains("socket address") {
+        return "must be an IP address and a port, such as 127.0.0.1:8080".to_owned();
+    }
+    if text.contains("expected a sequence") {
+        return format!("must be a list, such as [production] ({text})");
+    }
+    text.replace("usize", "a whole number")
+        .replace("u64", "a whole number")
+        .replace("struct ", "the section ")
 }
 
 /// The JSON Schema of `callgate.toml`.

@@ -61,6 +61,20 @@ impl Write for Lines {
     }
 }
 
+/// Whether the settings can be used.
+///
+/// # Errors
+///
+/// Says what is wrong with the filter.
+pub fn check(settings: &LogSettings) -> Result<(), String> {
+    filter(settings).map(drop)
+}
+
+fn filter(settings: &LogSettings) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(&settings.level)
+        .map_err(|error| format!("invalid log.level `{}`: {error}", settings.level))
+}
+
 /// Starts logging. Lines reach standard error within a tenth of a second, and
 /// at the latest when the value that comes back is dropped.
 ///
@@ -68,8 +82,7 @@ impl Write for Lines {
 ///
 /// Says what is wrong with the filter.
 pub fn start(settings: &LogSettings) -> Result<Flush, String> {
-    let filter = EnvFilter::try_new(&settings.level)
-        .map_err(|error| format!("invalid log.level `{}`: {error}", settings.level))?;
+    let filter = filter(settings)?;
     let lines = Lines::default();
     let writer = lines.clone();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());

@@ -21,8 +21,8 @@ const LAYERS: &[&[&str]] = &[
 
 /// What the layers below settings get as plain values.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    // The settings name where secrets come from.
-    ("settings", "secrets"),
+    // Whether a log filter can be used is for the log to say.
+    ("settings", "telemetry"),
 ];
 
 /// Crates that stay behind one door.

@@ -377,7 +377,7 @@ impl Compiler<'_> {
             let when = if failure.branches.is_empty() {
                 String::new()
             } else {
-                format!(" with {}", failure.branches)
+                format!(" with {}", self.with_lines_of_file(&failure.branches, pointer))
             };
             let message = format!("the body is not JSON{when}: {}", failure.problem);
             let problem = if all {
@@ -390,6 +390,19 @@ impl Compiler<'_> {
                     .hint(format!("rendered with made-up values: {}", failure.rendered_excerpt.trim_end())),
             );
         }
+    }
+
+    /// `(line 2)` of a template as the line of the file it stands in.
+    fn with_lines_of_file(&self, branches: &str, pointer: &str) -> String {
+        let mut parts = branches.split("(line ");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let line: usize = part[..digits].parse().unwrap_or(1);
+            let (line, _) = self.document().at_text(pointer, line, 1);
+            text.push_str(&format!("(line {line}{}", &part[digits..]));
+        }
+        text
     }
 
     fn outputs(&mut self) -> Vec<Output> {
@@ -423,10 +436,11 @@ impl Compiler<'_> {
     /// been reported: misspelled, or of another type.
     pub(super) fn was_set_aside(&self, keys: &[&str]) -> bool {
         let written = self.document().value.as_object().into_iter().flat_map(Map::keys);
-        written.into_iter().any(|key| match crate::definition::schema::closest(key, keys) {
-            Some(near) if near == key => self.definition_lacks(near),
-            Some(_) => !is_known(key),
-            None => false,
+        written.into_iter().any(|key| {
+            if keys.contains(&key.as_str()) {
+                return self.definition_lacks(key);
+            }
+            crate::definition::closest(key, keys).is_some() && !is_known(key)
         })
     }
 

@@ -48,9 +48,12 @@ impl<'a> Compiler<'a> {
         let connection = self.connection();
         let target = self.target(connection);
         let connector = self.connector(connection);
-        let method = self.definition.method.unwrap_or_default();
-        let headers = self.headers(connection, parameters, bind);
-        let content_type = self.content_type();
+        // A method that is none has been reported; what else is wrong must not depend on it.
+        let misspelled = self.definition.method.is_none() && self.document().value.get("method").is_some();
+        let method = self.definition.method.unwrap_or(if misspelled { Method::Post } else { Method::Get });
+        let written = self.written_headers(connection);
+        let content_type = self.content_type(&written);
+        let headers = self.headers(written, parameters, bind);
         let body = self.body(method, content_type.as_deref(), parameters, bind);
         let query = self.query(parameters, bind);
         let document = self.located.document.clone();
@@ -94,7 +97,8 @@ impl<'a> Compiler<'a> {
 
     /// The connection that the action names; an error where there is none of that name.
     fn connection(&mut self) -> Option<&'a Located<ConnectionDefinition>> {
-        let name = self.over.connection.as_ref().or(self.definition.connection.as_ref())?;
+        let written = self.definition.connection.as_ref().filter(|_| self.over.url.is_none());
+        let name = self.over.connection.as_ref().or(written)?;
         let found = self.around.connections.iter().find(|connection| connection.name == *name);
         if let Some(found) = found {
             super::compile::check_known(
@@ -123,11 +127,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn target(&mut self, connection: Option<&Located<ConnectionDefinition>>) -> Option<url::Parts> {
-        let named = self.over.connection.is_some() || self.definition.connection.is_some();
-        let path = self.over.path.as_ref().or(self.definition.path.as_ref());
-        let full = self.over.url.as_ref().or(self.definition.url.as_ref());
-        match (named, full, path) {
-            (false, Some(full), None) => match url::split_absolute(full) {
+        let (over, definition) = (self.over, self.definition);
+        // An override of one way takes the place of the other way as written.
+        let full = over.url.as_ref().or(definition.url.as_ref().filter(|_| over.connection.is_none()));
+        let named = over.connection.is_some() || definition.connection.is_some() && over.url.is_none();
+        let path = over.path.as_ref().or(definition.path.as_ref());
+        match (named, full) {
+            (false, Some(full)) if path.is_none() || over.url.is_some() => match url::split_absolute(full) {
                 Ok(parts) => Some(parts),
                 Err(reason) => {
                     let problem = self.error(
@@ -139,7 +145,7 @@ impl<'a> Compiler<'a> {
                     None
                 }
             },
-            (true, None, path) => {
+            (true, None) => {
                 let path = path.map_or("", String::as_str);
                 let split = url::split_path(path);
                 if let Err(reason) = &split {
@@ -155,14 +161,18 @@ impl<'a> Compiler<'a> {
                 Some(url::Parts { prefix, path, query })
             }
             _ if self.was_set_aside(&["connection", "path", "url"]) => None,
-            _ => {
+            (named, full) => {
+                let message = match (named, full, path) {
+                    (true, Some(_), _) => "`connection` and `url` are both given",
+                    (false, Some(_), Some(_)) => "`url` and `path` are both given",
+                    (false, None, Some(_)) => "`path` needs a `connection` to stand after",
+                    _ => "the action says neither `connection` nor `url`",
+                };
+                let message = format!("{message} (environment `{}`)", self.around.environment);
+                let pointer = if full.is_some() { self.pointer("url") } else { self.pointer("path") };
                 let problem = self
-                    .error(
-                        "",
-                        "missing_url",
-                        "an action needs either `connection` (and `path`) or a full `url`",
-                    )
-                    .hint("with a connection, write only `path`; without one, write only `url`");
+                    .error(&pointer, "missing_url", message)
+                    .hint("with a connection, write `path`; without one, write a full `url`");
                 self.problems.push(problem);
                 None
             }
@@ -253,12 +263,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// All headers by name; what is nearer to the call wins.
-    fn headers(
-        &mut self,
-        connection: Option<&'a Located<ConnectionDefinition>>,
-        parameters: &Parameters,
-        bind: &[Bound],
-    ) -> (Vec<PlainHeader>, Vec<SecretHeader>) {
+    fn written_headers(&self, connection: Option<&'a Located<ConnectionDefinition>>) -> Vec<Written<'a>> {
         let environment = self.around.environment;
         let over_pointer = format!("/environments/{environment}/headers");
         let mut written: Vec<Written<'a>> = Vec::new();
@@ -283,6 +288,15 @@ impl<'a> Compiler<'a> {
                 put(&mut written, name, value, &self.located.document, base);
             }
         }
+        written
+    }
+
+    fn headers(
+        &mut self,
+        written: Vec<Written<'a>>,
+        parameters: &Parameters,
+        bind: &[Bound],
+    ) -> (Vec<PlainHeader>, Vec<SecretHeader>) {
         let (mut plain, mut secret) = (Vec::new(), Vec::new());
         for header in written {
             let Some(name) = self.header_name(&header) else { continue };
@@ -293,7 +307,7 @@ impl<'a> Compiler<'a> {
                 ValueDefinition::Secret { secret: of, prefix } => {
                     self.secrets.push(SecretUse {
                         name: of.clone(),
-                        environment: environment.to_owned(),
+                        environment: self.around.environment.to_owned(),
                         file: header.document.file.clone(),
                         place: header.document.at_value(&header.pointer),
                     });
@@ -348,21 +362,25 @@ impl<'a> Compiler<'a> {
     }
 
     /// The media type the action asks for: `content_type`, or a `Content-Type` header.
-    fn content_type(&mut self) -> Option<String> {
-        let from_header =
-            self.definition.headers.0.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        let (text, pointer) = match (&self.definition.content_type, from_header) {
-            (Some(text), _) => (text.clone(), "/content_type".to_owned()),
-            (None, Some((name, ValueDefinition::Plain(Scalar(text))))) => {
-                (text.clone(), pointer_to("/headers", name))
+    fn content_type(&mut self, headers: &[Written<'_>]) -> Option<String> {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-type"));
+        let (text, document, pointer) = match (&self.definition.content_type, header) {
+            (Some(text), _) => (text.clone(), self.located.document.clone(), "/content_type".to_owned()),
+            (None, Some(Written { value: ValueDefinition::Plain(Scalar(text)), document, pointer, .. })) => {
+                (text.clone(), document.clone(), pointer.clone())
             }
             (None, _) => return None,
         };
         if HeaderValue::from_str(&text).is_err() || !text.contains('/') || text.contains("{{") {
-            let problem = self
-                .error(&pointer, "invalid_value", format!("`{text}` is not a media type"))
-                .hint("such as application/json; it is static");
-            self.problems.push(problem);
+            self.problems.push(
+                Problem::error(
+                    &document.file,
+                    document.at_value(&pointer),
+                    "invalid_value",
+                    format!("`{text}` is not a media type"),
+                )
+                .hint("such as application/json; it is static"),
+            );
         }
         Some(text)
     }

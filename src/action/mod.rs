@@ -16,6 +16,7 @@ pub mod variables;
 mod compile;
 mod compile_http;
 mod fields;
+mod unused;
 mod http_action;
 
 pub use self::compile::{SecretUse, Surroundings, compile};
@@ -23,6 +24,7 @@ pub use self::connector::{Connector, Credential, OAuth2Client, ValueSource};
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
 pub use self::name::{ActionName, InvalidActionName};
 pub use self::request::{RenderFailure, RequestSpec};
+pub use self::unused::check_unused;
 
 use std::time::Duration;
 

@@ -64,6 +64,12 @@ impl Document {
         }
     }
 
+    /// A value that stands in no file: all its places are 0:0.
+    pub fn without_places(name: &str, value: Value) -> Self {
+        let nowhere = Place { value: (0, 0), ..Place::default() };
+        Self { file: name.to_owned(), value, places: HashMap::from([(String::new(), nowhere)]) }
+    }
+
     /// The place of `pointer`, or of its nearest ancestor that exists.
     pub fn place(&self, pointer: &str) -> Place {
         let mut pointer = pointer;

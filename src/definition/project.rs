@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::document::{Document, Format};
 use super::problem::{Problem, Problems};
 use super::schema::{Checked, Checker, FileKind};
+use super::suggest::closest;
 use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
 
 /// Largest definition file.
@@ -100,6 +101,7 @@ pub fn read_project(dir: &Path, problems: &mut Problems) -> ProjectFiles {
         })
         .collect();
     warn_if_readable(dir, problems);
+    warn_of_strays(dir, problems);
     ProjectFiles::from_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())), problems)
 }
 
@@ -172,6 +174,31 @@ fn read_text(path: &Path, name: &str) -> Result<String, Problem> {
         Problem::error(name, (line, column), "invalid_utf8", "not valid UTF-8 from here on")
             .hint("save the file as UTF-8")
     })
+}
+
+/// Warns of files and folders whose names look like those of a project but are not.
+fn warn_of_strays(dir: &Path, problems: &mut Problems) {
+    const KNOWN: &[&str] =
+        &["actions", "connections", "auth", "variables.toml", "secrets.toml", "callgate.toml"];
+    let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let stems: Vec<String> = KNOWN.iter().map(|name| stem(name)).collect();
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    let mut names: Vec<String> =
+        entries.filter_map(Result::ok).filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    for name in names.iter().filter(|name| !KNOWN.contains(&name.as_str()) && !name.contains(".example")) {
+        let own = stem(name);
+        let meant = stems.iter().position(|known| *known == own).or_else(|| {
+            let near = closest(&own, &stems)?;
+            stems.iter().position(|known| known == near)
+        });
+        if let Some(meant) = meant {
+            problems.push(
+                Problem::warning(name, (0, 0), "ignored_file", "this is not read")
+                    .hint(format!("did you mean `{}`?", KNOWN[meant])),
+            );
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -23,7 +23,16 @@ const MIN_MASKED: usize = 4;
 /// The secrets of all served environments.
 #[derive(Debug, Default)]
 pub struct Secrets {
-    environments: HashMap<String, BTreeMap<String, SecretString>>,
+    environments: HashMap<String, Values>,
+}
+
+/// The secrets of one environment.
+#[derive(Debug, Default)]
+struct Values {
+    /// From the secrets file and the directory, by name.
+    files: BTreeMap<String, SecretString>,
+    /// From environment variables, by name in capitals; they win.
+    variables: BTreeMap<String, SecretString>,
 }
 
 impl Secrets {
@@ -38,28 +47,31 @@ impl Secrets {
     ) -> Self {
         let mut gathered = HashMap::new();
         for environment in environments {
-            let mut secrets = file.environments.get(environment).cloned().unwrap_or_default();
-            secrets.extend(sources.of(environment, problems));
-            for (name, value) in &secrets {
+            let mut files = file.environments.get(environment).cloned().unwrap_or_default();
+            files.extend(sources.files(environment, problems));
+            let values = Values { files, variables: sources.variables(environment) };
+            for (name, value) in values.files.iter().chain(&values.variables) {
                 let length = value.expose_secret().chars().count();
                 if length < MIN_MASKED {
                     let message = format!(
                         "the secret `{name}` of environment `{environment}` has {length} characters, too few to be masked where an upstream repeats it"
                     );
-                    let file = file.file.as_deref().unwrap_or("secrets.toml");
+                    let file = file.file.as_deref().unwrap_or("secrets");
                     problems.push(
                         Problem::warning(file, (0, 0), "short_secret", message).hint("use a longer one"),
                     );
                 }
             }
-            gathered.insert(environment.clone(), secrets);
+            gathered.insert(environment.clone(), values);
         }
         Self { environments: gathered }
     }
 
-    /// The secret `name` of `environment`.
+    /// The secret `name` of `environment`; an empty one is none.
     pub fn get(&self, environment: &str, name: &str) -> Option<&SecretString> {
-        self.environments.get(environment)?.get(name)
+        let values = self.environments.get(environment)?;
+        let found = values.variables.get(&source::shout(name)).or_else(|| values.files.get(name));
+        found.filter(|secret| !secret.expose_secret().is_empty())
     }
 
     /// An error for every use of a secret that its environment lacks.
@@ -69,8 +81,12 @@ impl Secrets {
                 continue;
             }
             let SecretUse { name, environment, file, place } = needed;
-            let names: Vec<&String> =
-                self.environments.get(environment).into_iter().flat_map(BTreeMap::keys).collect();
+            let names: Vec<&String> = self
+                .environments
+                .get(environment)
+                .into_iter()
+                .flat_map(|values| values.files.keys())
+                .collect();
             let near = crate::definition::closest(name, &names)
                 .map(|near| format!("did you mean `{near}`? else "))
                 .unwrap_or_default();
@@ -96,7 +112,8 @@ impl Secrets {
         environment: &str,
         more: impl IntoIterator<Item = &'a SecretString>,
     ) -> Redactor {
-        let own = self.environments.get(environment).into_iter().flat_map(BTreeMap::values);
+        let values = self.environments.get(environment).into_iter();
+        let own = values.flat_map(|values| values.files.values().chain(values.variables.values()));
         Redactor::new(own.chain(more))
     }
 }

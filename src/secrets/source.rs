@@ -30,23 +30,34 @@ impl Sources {
         format!("{}{}__{}", Self::PREFIX, shout(environment), shout(name))
     }
 
-    /// The secrets of `environment`, by name.
-    pub(super) fn of(&self, environment: &str, problems: &mut Problems) -> BTreeMap<String, SecretString> {
+    /// The secrets of `environment` that come from files, by name.
+    pub(super) fn files(&self, environment: &str, problems: &mut Problems) -> BTreeMap<String, SecretString> {
         let mut secrets = BTreeMap::new();
         if let Some(directory) = &self.directory {
+            if !directory.is_dir() {
+                problems.push(
+                    Problem::error(
+                        "callgate.toml",
+                        (0, 0),
+                        "invalid_setting",
+                        format!("`secrets.directory` is {}, which is not a directory", directory.display()),
+                    )
+                    .hint("mount it, or leave the setting out"),
+                );
+            }
             read_files(directory, &mut secrets, problems);
             read_files(&directory.join(environment), &mut secrets, problems);
         }
-        let prefix = format!("{}__", shout(environment));
-        for (variable, value) in &self.variables {
-            if let Some(name) = variable.strip_prefix(&prefix) {
-                // Environment variables are written in capitals, secrets mostly are not.
-                let same = secrets.keys().find(|known| shout(known) == name).cloned();
-                secrets.insert(same.unwrap_or_else(|| name.to_lowercase()), value.clone());
-                secrets.insert(name.to_owned(), value.clone());
-            }
-        }
         secrets
+    }
+
+    /// The secrets of `environment` that come from variables, by name in capitals.
+    pub(super) fn variables(&self, environment: &str) -> BTreeMap<String, SecretString> {
+        let prefix = format!("{}__", shout(environment));
+        self.variables
+            .iter()
+            .filter_map(|(variable, value)| Some((variable.strip_prefix(&prefix)?.to_owned(), value.clone())))
+            .collect()
     }
 }
 
@@ -85,7 +96,8 @@ fn read_files(directory: &Path, secrets: &mut BTreeMap<String, SecretString>, pr
     }
 }
 
-fn shout(text: &str) -> String {
+/// A name as environment variables write it: in capitals, `_` for what they cannot hold.
+pub(super) fn shout(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
@@ -94,6 +106,8 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::definition::SecretsFile;
+    use crate::secrets::Secrets;
 
     #[test]
     fn a_variable_wins_over_a_file_and_a_file_of_the_environment_over_a_common_one() {
@@ -109,8 +123,9 @@ mod tests {
             variables: vec![("PRODUCTION__C".to_owned(), SecretString::from("var-c"))],
         };
         let mut problems = Problems::default();
-        let secrets = sources.of("production", &mut problems);
-        let value = |name: &str| secrets[name].expose_secret().to_owned();
+        let environments = ["production".to_owned()];
+        let secrets = Secrets::gather(&SecretsFile::default(), &sources, &environments, &mut problems);
+        let value = |name: &str| secrets.get("production", name).expect("set").expose_secret().to_owned();
         assert_eq!((value("a"), value("b"), value("c")), ("common-a".into(), "own-b".into(), "var-c".into()));
         assert_eq!(problems, Problems::default());
         assert_eq!(

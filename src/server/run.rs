@@ -34,11 +34,7 @@ pub enum ServeError {
 ///
 /// [`ServeError::Exposed`].
 pub fn check_exposure(settings: &Settings) -> Result<(), ServeError> {
-    let listen = settings.server.listen;
-    if settings.keys.is_empty() && !listen.ip().is_loopback() {
-        return Err(ServeError::Exposed(listen));
-    }
-    Ok(())
+    if settings.is_exposed() { Err(ServeError::Exposed(settings.server.listen)) } else { Ok(()) }
 }
 
 /// Serves until `stop` is done; then takes no more calls and lets those under

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use callgate::executor::{ExecutorLimits, Gateway};
+use callgate::executor::Gateway;
 use callgate::project;
 use callgate::tool::{ToolCall, ToolResult};
 use serde_json::value::RawValue;
@@ -77,7 +77,7 @@ fn gateway(api: u16, tokens: u16) -> Gateway {
     let dir = write_project(&files);
     let project = project::load(dir.path(), None);
     assert!(!project.problems.has_errors(), "{:?}", project.problems);
-    Gateway::new(project.deployment, ExecutorLimits::default())
+    Gateway::new(project.deployment)
 }
 
 fn tool_call(name: &str) -> ToolCall {
