@@ -1,4 +1,4 @@
-//! The HTTP half of [`super::compile`]: where to, with what.
+//! The HTTP half of [`super::compile()`]: where to, with what.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Actions, as meant: an [`Action`] that exists is valid.
 //!
-//! Pure: no async, no I/O. [`compile`] turns a definition into an action for
-//! one environment, [`Action::render`] turns checked arguments into the exact
+//! Pure: no async, no I/O. [`compile()`] turns a definition into an action for
+//! one environment, [`HttpAction::render`] turns checked arguments into the exact
 //! request, [`output`] takes values out of the response.
 
 pub mod parameters;

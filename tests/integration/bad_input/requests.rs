@@ -9,7 +9,7 @@ const ACTION: (&str, &str) = ("actions/ping.yaml", "description: d\ntype: static
 async fn check(gateway: &Gateway, body: &[u8], status: u16, code: &str, detail: &str) {
     let shown: String = String::from_utf8_lossy(body).chars().take(80).collect();
     let head = format!(
-        "POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let answer = send_raw(&gateway.url, &[head.as_bytes(), body].concat()).await;
@@ -150,8 +150,7 @@ async fn a_body_of_ten_megabytes_is_refused_however_it_comes() {
     let body = format!("{{\"name\": \"ping\", \"arguments\": {{\"a\": \"{}\"}}}}", "x".repeat(10_000_000));
     check(&gateway, body.as_bytes(), 413, "body_too_large", detail).await;
     // Chunked: nobody says how long it is.
-    let head =
-        "POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut chunked = head.as_bytes().to_vec();
     for chunk in body.as_bytes().chunks(65_536) {
         chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -179,16 +178,17 @@ async fn a_body_of_ten_megabytes_is_refused_however_it_comes() {
 #[tokio::test]
 async fn rubbish_on_the_socket_hurts_nobody() {
     let gateway = Gateway::start(&files(1, &[ACTION])).await;
-    let long_line = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(1_000_000));
-    let many_headers = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-a: b\r\n".repeat(10_000));
+    let long_line = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(1_000_000));
+    let many_headers =
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x-a: b\r\n".repeat(10_000));
     for (bytes, statuses) in [
         (&b"\0\x01\x02\r\n\r\n"[..], &[400][..]),
         (b"GET / HTTP/9.9\r\n\r\n", &[400, 505]),
         (b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n", &[200, 400]),
-        (b"POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", &[400]),
-        (b"POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}", &[400]),
+        (b"POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", &[400]),
+        (b"POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}", &[400]),
         (
-            b"POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
             &[400],
         ),
         (long_line.as_bytes(), &[414, 431]),

@@ -102,7 +102,7 @@ fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
             "description: d\nconnection: api\nmethod: POST\npath: /x\nparameters:\n  type: object\n  properties: {a: {type: string}}\nbody: |\n  {\"a\": 1,\n    {{- if .parameters.a}} \"b\": \"{{.parameters.a}}\"{{end}}}\n",
         )],
         &[
-            "actions/x.yaml:10:9: warning[invalid_template_output]: the body is not JSON with `if .parameters.a` (line 2) not taken: trailing comma at line 1 column 9 of the rendered text",
+            "actions/x.yaml:10:9: warning[invalid_template_output]: the body is not JSON with `if .parameters.a` (line 10) not taken: trailing comma at line 1 column 9 of the rendered text",
             r#"    hint: rendered with made-up values: {"a": 1,}"#,
         ],
     );
