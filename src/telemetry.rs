@@ -36,11 +36,14 @@ impl Drop for Flush {
 
 impl Lines {
     fn flush_all(&self) {
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if !waiting.is_empty() {
-            // There is nowhere to report that standard error is gone.
-            let _ = io::stderr().lock().write_all(&waiting);
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            return;
         }
+        let lines = std::mem::replace(&mut *waiting, Vec::with_capacity(FLUSH_AT + FLUSH_AT / 8));
+        drop(waiting);
+        // There is nowhere to report that standard error is gone.
+        let _ = io::stderr().lock().write_all(&lines);
     }
 }
 

@@ -67,7 +67,7 @@ helpdesk_token = "bench-5f1c9d0e7a3b"
 /// Headers of every call; an inbound API key would go here. Each line ends in CRLF.
 const CALL_HEADERS: &str = "Content-Type: application/json\r\n";
 
-/// The tool call; both numbers are overwritten for every call.
+/// The tool call; both numbers are overwritten for every call: twenty calls make a conversation.
 const CALL: &str = concat!(
     r#"{"conversation_id":"conv_0000000000","tool_call_id":"call_0000000000","name":"create_support_ticket","#,
     r#""arguments":{"customer_email":"ada@example.com","#,
@@ -80,6 +80,9 @@ const NUMBERED: [&str; 2] = [r#""conv_"#, r#""call_"#];
 
 /// Digits of a call's number.
 const DIGITS: usize = 10;
+
+/// Calls of one conversation.
+const CALLS_A_CONVERSATION: u64 = 20;
 
 /// The upstream's one answer.
 pub(crate) const TICKET: &str = concat!(
@@ -130,8 +133,9 @@ impl CallRequest {
 
     /// Returns the request of call `number`.
     pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
-        let digits = format!("{number:0DIGITS$}");
-        for &offset in &self.offsets {
+        // Each call has a number of its own, its conversation one that it shares with its neighbours.
+        for (&offset, number) in self.offsets.iter().zip([number / CALLS_A_CONVERSATION, number]) {
+            let digits = format!("{number:0DIGITS$}");
             self.bytes[offset..offset + DIGITS].copy_from_slice(digits.as_bytes());
         }
         &self.bytes

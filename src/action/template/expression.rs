@@ -1,5 +1,7 @@
 //! Pipelines: names resolved, functions and argument counts checked, references noted.
 
+use crate::definition::closest;
+
 use gotmpl::parse::{CommandNode, Expr, PipeNode, SmolStr};
 
 use super::error::TemplateErrorCode;
@@ -179,8 +181,11 @@ impl Lowering<'_> {
         let message = format!(
             "there is no `.{name}`: the data has `.parameters`, `.variables` and `.static_variables`"
         );
-        let hint =
-            Some(format!("write `.parameters.{name}`, `.variables.{name}` or `.static_variables.{name}`"));
+        let roots = [Root::Parameters, Root::Variables, Root::StaticVariables].map(Root::as_str);
+        let hint = Some(match closest(name, &roots) {
+            Some(near) => format!("did you mean `.{near}`?"),
+            None => format!("write `.parameters.{name}`, `.variables.{name}` or `.static_variables.{name}`"),
+        });
         self.error_with_hint(TemplateErrorCode::TemplateSyntax, place, message, Some(name), hint);
         None
     }
