@@ -17,6 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::action::SecretUse;
 use crate::definition::{Problem, Problems, SecretsFile};
 
+use self::source::shout;
+
 /// Shortest secret that can be masked without masking ordinary words too.
 const MIN_MASKED: usize = 4;
 
@@ -24,6 +26,8 @@ const MIN_MASKED: usize = 4;
 #[derive(Debug, Default)]
 pub struct Secrets {
     environments: HashMap<String, BTreeMap<String, SecretString>>,
+    /// What environment variables say, by environment and the name in capitals.
+    variables: HashMap<String, BTreeMap<String, SecretString>>,
 }
 
 impl Secrets {
@@ -36,11 +40,12 @@ impl Secrets {
         environments: &[String],
         problems: &mut Problems,
     ) -> Self {
-        let mut gathered = HashMap::new();
+        let mut gathered = Self::default();
         for environment in environments {
             let mut secrets = file.environments.get(environment).cloned().unwrap_or_default();
-            secrets.extend(sources.of(environment, problems));
-            for (name, value) in &secrets {
+            secrets.extend(sources.files(environment, problems));
+            let variables = sources.variables(environment);
+            for (name, value) in secrets.iter().chain(&variables) {
                 let length = value.expose_secret().chars().count();
                 if length < MIN_MASKED {
                     let message = format!(
@@ -52,14 +57,16 @@ impl Secrets {
                     );
                 }
             }
-            gathered.insert(environment.clone(), secrets);
+            gathered.environments.insert(environment.clone(), secrets);
+            gathered.variables.insert(environment.clone(), variables);
         }
-        Self { environments: gathered }
+        gathered
     }
 
     /// The secret `name` of `environment`.
     pub fn get(&self, environment: &str, name: &str) -> Option<&SecretString> {
-        self.environments.get(environment)?.get(name)
+        let variable = self.variables.get(environment).and_then(|secrets| secrets.get(&shout(name)));
+        variable.or_else(|| self.environments.get(environment)?.get(name))
     }
 
     /// An error for every use of a secret that its environment lacks.
@@ -96,7 +103,8 @@ impl Secrets {
         environment: &str,
         more: impl IntoIterator<Item = &'a SecretString>,
     ) -> Redactor {
-        let own = self.environments.get(environment).into_iter().flat_map(BTreeMap::values);
+        let both = [&self.environments, &self.variables];
+        let own = both.into_iter().filter_map(|all| all.get(environment)).flat_map(BTreeMap::values);
         Redactor::new(own.chain(more))
     }
 }

@@ -30,23 +30,24 @@ impl Sources {
         format!("{}{}__{}", Self::PREFIX, shout(environment), shout(name))
     }
 
-    /// The secrets of `environment`, by name.
-    pub(super) fn of(&self, environment: &str, problems: &mut Problems) -> BTreeMap<String, SecretString> {
+    /// The secrets of `environment` that stand in files, by name.
+    pub(super) fn files(&self, environment: &str, problems: &mut Problems) -> BTreeMap<String, SecretString> {
         let mut secrets = BTreeMap::new();
         if let Some(directory) = &self.directory {
             read_files(directory, &mut secrets, problems);
             read_files(&directory.join(environment), &mut secrets, problems);
         }
-        let prefix = format!("{}__", shout(environment));
-        for (variable, value) in &self.variables {
-            if let Some(name) = variable.strip_prefix(&prefix) {
-                // Environment variables are written in capitals, secrets mostly are not.
-                let same = secrets.keys().find(|known| shout(known) == name).cloned();
-                secrets.insert(same.unwrap_or_else(|| name.to_lowercase()), value.clone());
-                secrets.insert(name.to_owned(), value.clone());
-            }
-        }
         secrets
+    }
+
+    /// The secrets of `environment` that environment variables hold, by the
+    /// name in capitals: how the definitions write it, a variable cannot say.
+    pub(super) fn variables(&self, environment: &str) -> BTreeMap<String, SecretString> {
+        let prefix = format!("{}__", shout(environment));
+        let named = self.variables.iter().filter_map(|(variable, value)| {
+            Some((variable.strip_prefix(&prefix)?.to_owned(), value.clone()))
+        });
+        named.collect()
     }
 }
 
@@ -85,7 +86,8 @@ fn read_files(directory: &Path, secrets: &mut BTreeMap<String, SecretString>, pr
     }
 }
 
-fn shout(text: &str) -> String {
+/// A name as an environment variable has it.
+pub(super) fn shout(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
@@ -94,6 +96,8 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+    use crate::definition::SecretsFile;
+    use crate::secrets::Secrets;
 
     #[test]
     fn a_variable_wins_over_a_file_and_a_file_of_the_environment_over_a_common_one() {
@@ -106,12 +110,24 @@ mod tests {
         fs::write(dir.path().join("production/c"), "own-c").expect("write");
         let sources = Sources {
             directory: Some(dir.path().to_owned()),
-            variables: vec![("PRODUCTION__C".to_owned(), SecretString::from("var-c"))],
+            variables: vec![
+                ("PRODUCTION__C".to_owned(), SecretString::from("var-c")),
+                ("PRODUCTION__HELP_DESK_KEY".to_owned(), SecretString::from("var-d")),
+            ],
         };
         let mut problems = Problems::default();
-        let secrets = sources.of("production", &mut problems);
-        let value = |name: &str| secrets[name].expose_secret().to_owned();
-        assert_eq!((value("a"), value("b"), value("c")), ("common-a".into(), "own-b".into(), "var-c".into()));
+        let file = SecretsFile::default();
+        let secrets = Secrets::gather(&file, &sources, &["production".to_owned()], &mut problems);
+        let value =
+            |name: &str| secrets.get("production", name).map(|value| value.expose_secret().to_owned());
+        assert_eq!(
+            ["a", "b", "c"].map(value),
+            ["common-a", "own-b", "var-c"].map(|text| Some(text.to_owned()))
+        );
+        // Whatever the name looks like, the variable that the hint of a missing secret names is read.
+        for name in ["help-desk.key", "HELP_DESK_KEY", "help_desk_key", "Help-Desk_key"] {
+            assert_eq!(value(name).as_deref(), Some("var-d"), "{name}");
+        }
         assert_eq!(problems, Problems::default());
         assert_eq!(
             Sources::variable_name("production", "help-desk.key"),
