@@ -4,6 +4,7 @@
 //! printed reason where that is not installed; `.ci/run` installs it.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and stops")]
+#![expect(unreachable_pub, reason = "the modules of one test binary")]
 
 mod harness;
 mod upstream;
