@@ -87,7 +87,7 @@ fn describe(request: RequestSpec, credentials: Credentials, redactor: &Redactor)
     }
     headers.push((USER_AGENT, concat!("callgate/", env!("CARGO_PKG_VERSION")).to_owned()));
     headers.push((ACCEPT, "*/*".to_owned()));
-    headers.push((ACCEPT_ENCODING, "gzip, br".to_owned()));
+    headers.push((ACCEPT_ENCODING, "gzip,br".to_owned()));
     for (name, value) in request.headers.iter().chain(&credentials.headers) {
         let text = redactor.redact(&String::from_utf8_lossy(value.as_bytes())).into_owned();
         headers.retain(|(known, _)| known != name || name == COOKIE);

@@ -151,18 +151,30 @@ fn sent_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Without keys, any web page that a developer has open could call a gateway on
-/// loopback: a browser says which page asks, and foreign ones are refused.
+/// loopback: a browser says which page asks, and foreign ones are refused. So
+/// are pages of a name that was made to point here (DNS rebinding): own pages
+/// come from `localhost` or an address.
 fn same_origin(headers: &HeaderMap) -> Result<(), ProblemDocument> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| text.split_once("://")).map(|(_, host)| host);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if origin.is_some() && origin == host {
+    if origin.is_some() && origin == host && host.is_some_and(is_local) {
         return Ok(());
     }
     Err(ProblemDocument::new(
         ProblemCode::ForeignOrigin,
         "a page of another origin may not call a gateway without keys; add a key with `callgate keygen`",
     ))
+}
+
+/// Whether a `Host` is `localhost` or an IP address, with or without a port.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn digest(key: &str) -> [u8; 32] {
