@@ -1,12 +1,13 @@
-//! Request bodies: bounded, and with errors that say where.
+//! What comes in: bodies, bounded and with errors that say where, and names in the path.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::value::MapAccessDeserializer;
@@ -31,6 +32,20 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
         let bytes = read(request, state.server().max_request_bytes).await?;
         decode(&bytes).map(Self)
+    }
+}
+
+/// The name in the path of a route.
+pub(super) struct Segment(pub(super) String);
+
+impl FromRequestParts<AppState> for Segment {
+    type Rejection = ProblemDocument;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(ProblemDocument::new(ProblemCode::InvalidRequest, error.body_text())),
+        }
     }
 }
 

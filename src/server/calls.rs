@@ -1,7 +1,7 @@
 //! `POST /v1/tool-calls` and `POST /v1/actions/{name}/preview`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
-use super::body::{JsonBody, Object};
+use super::body::{JsonBody, Object, Segment};
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -33,7 +33,7 @@ pub(super) struct CallRequest {
     /// Name of the action.
     name: Option<String>,
     /// The arguments: an object, or a JSON text of one.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = arguments)]
     arguments: Option<Box<RawValue>>,
     /// Variables for templates: dotted names, nested objects, or both.
     #[schema(value_type = Option<Object>)]
@@ -45,11 +45,41 @@ pub(super) struct CallRequest {
     calls: Option<Vec<Object<CallRequest>>>,
 }
 
+fn arguments() -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::String, Type::Null]))
+        .description(Some("The arguments: an object, or a JSON text of one."))
+        .build()
+}
+
 /// The answers to several calls, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Results {
     /// One result for each call.
     results: Vec<ToolResult>,
+}
+
+/// The answer to one call, or to several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "says in the OpenAPI document what the handler gives in two forms")]
+pub(super) enum CallReply {
+    /// Of one call.
+    One(ToolResult),
+    /// Of `{calls}`.
+    Several(Results),
+}
+
+/// The request of a call, or why there is none.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "says in the OpenAPI document what the handler gives in two forms")]
+pub(super) enum PreviewReply {
+    /// What would be sent.
+    Request(Preview),
+    /// What the call would fail with before it is sent.
+    Failure(PreviewFailure),
 }
 
 /// Why a call cannot be previewed.
@@ -65,7 +95,7 @@ pub(super) struct PreviewFailure {
 #[utoipa::path(
     post, path = "/v1/tool-calls", tag = "calls", request_body = CallRequest,
     responses(
-        (status = 200, description = "the result of one call, or `{results}` of several", body = ToolResult),
+        (status = 200, description = "the result of one call, or `{results}` of several", body = CallReply),
         (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security((), ("key" = []))
@@ -89,7 +119,7 @@ pub(super) async fn create(
     post, path = "/v1/actions/{name}/preview", tag = "calls", request_body = CallRequest,
     params(("name" = String, Path, description = "name of the action")),
     responses(
-        (status = 200, description = "the request, or `{error}` as in a result", body = Preview),
+        (status = 200, description = "the request, or `{error}` as in a result", body = PreviewReply),
         (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security((), ("key" = []))
@@ -97,7 +127,7 @@ pub(super) async fn create(
 pub(super) async fn preview(
     State(state): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
     let call = to_call(&state, &caller, CallRequest { name: Some(name), ..request }, "")?;

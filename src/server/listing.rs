@@ -1,7 +1,7 @@
 //! `GET /v1/tools`, `/v1/actions`, `/v1/environments`.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -10,6 +10,7 @@ use crate::action::{Action, Kind};
 use crate::dialect::Dialect;
 use crate::tool::ToolSpec;
 
+use super::body::Segment;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -146,7 +147,7 @@ pub(super) async fn actions(
 pub(super) async fn action(
     State(state): State<AppState>,
     caller: Caller,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ActionView>, ProblemDocument> {
     let query = checked(query)?;
@@ -164,7 +165,10 @@ pub(super) async fn action(
 /// The environments that the caller may use.
 #[utoipa::path(
     get, path = "/v1/environments", tag = "catalog",
-    responses((status = 200, description = "the environments", body = EnvironmentList)),
+    responses(
+        (status = 200, description = "the environments", body = EnvironmentList),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
     security((), ("key" = []))
 )]
 pub(super) async fn environments(State(state): State<AppState>, caller: Caller) -> Json<EnvironmentList> {

@@ -18,6 +18,7 @@ use super::{calls, listing};
         listing::environments,
         super::healthz,
         super::readyz,
+        serve,
     ),
     components(schemas(calls::Results, calls::PreviewFailure)),
     modifiers(&KeyScheme)
@@ -38,7 +39,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// Serves the document.
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "health",
+    responses((status = 200, description = "the OpenAPI document of this gateway", body = Object))
+)]
 pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     Json(document())
 }

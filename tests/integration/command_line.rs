@@ -1,1 +1,350 @@
-//! Later.
+//! The program as people and supervisors use it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::harness::{Process, callgate, client, files, write_project};
+use crate::upstream::{Reply, Upstream};
+
+/// Runs the program to its end, off the runtime that an upstream may need.
+async fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = callgate(args);
+    command.envs(variables.iter().copied());
+    finish(command).await
+}
+
+async fn finish(mut command: Command) -> Output {
+    let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+    tokio::time::timeout(Duration::from_secs(60), run).await.expect("it does not end").unwrap()
+}
+
+/// What was printed on standard output as JSON, and the exit status.
+fn printed(output: &Output) -> (Value, Option<i32>) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains('\u{1b}'), "colour in a pipe: {text:?}");
+    let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    (value, output.status.code())
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const SECRET_USER: (&str, &str) = (
+    "actions/read.yaml",
+    "description: d\nconnection: api\npath: /read\nheaders:\n  X-Key: {secret: help-desk.key}\n",
+);
+
+#[tokio::test]
+async fn the_help_of_every_command_has_an_example() {
+    let output = run(&["--help"], &[]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let commands: Vec<&str> = text
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.len() >= 9, "{text}");
+    for command in commands {
+        for help in ["--help", "-h"] {
+            let output = run(&[command, help], &[]).await;
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.contains("Example:\n  callgate "), "{command}: {text}");
+            assert!(text.contains(&format!("callgate {command}")), "{command}: {text}");
+            assert_eq!(output.status.code(), Some(0));
+        }
+    }
+    let output = run(&["chekc"], &[]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("'check'"), "{}", errors(&output));
+}
+
+#[tokio::test]
+async fn a_fresh_project_can_be_checked_listed_previewed_and_called() {
+    let upstream = Upstream::start(|_| Reply::ok(r#"{"status": "shipped", "customer_id": "c-1"}"#)).await;
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("mine");
+    let dir = dir.to_str().unwrap();
+    let output = run(&["init", dir], &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = run(&["check", dir], &[]).await;
+    let expected = "no problems: 1 action, environments development, staging, production\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
+    let connection = Path::new(dir).join("connections/orders.yaml");
+    let text = fs::read_to_string(&connection).unwrap();
+    fs::write(&connection, text.replace("127.0.0.1:8081", &format!("127.0.0.1:{}", upstream.port))).unwrap();
+
+    let in_dir = |more: &[&str]| {
+        let mut command = callgate(more);
+        command.current_dir(dir);
+        finish(command)
+    };
+    let (tools, status) = printed(&in_dir(&["tools", "-e", "development"]).await);
+    assert_eq!(status, Some(0));
+    assert_eq!(tools[0]["function"]["name"], "get_order_status");
+
+    let arguments = ["get_order_status", "-e", "development", "order_number=00012"];
+    let (preview, status) = printed(&in_dir(&[&["preview"], &arguments[..]].concat()).await);
+    assert_eq!(status, Some(0));
+    let url = format!("http://127.0.0.1:{}/orders?order_number=00012", upstream.port);
+    assert_eq!(preview["request"]["url"], url);
+    assert_eq!(preview["request"]["headers"]["authorization"], "Bearer ***");
+    assert!(upstream.requests().is_empty(), "a preview sends nothing");
+
+    let (result, status) = printed(&in_dir(&[&["call"], &arguments[..]].concat()).await);
+    assert_eq!((status, &result["status"]), (Some(0), &json!("success")));
+    assert_eq!(result["variables"], json!({"order.status": "shipped"}));
+    assert_eq!(upstream.request().header("authorization"), Some("Bearer demo-bearer-token"));
+
+    let (result, status) = printed(&in_dir(&["call", "get_order_status", "-e", "development"]).await);
+    assert_eq!((status, &result["error"]["code"]), (Some(1), &json!("invalid_arguments")));
+    let (result, status) = printed(&in_dir(&["preview", "get_ordr_status", "-e", "development"]).await);
+    assert_eq!((status, &result["error"]["code"]), (Some(1), &json!("unknown_tool")));
+    for (args, part) in [
+        (&["tools"][..], "name one with --environment: development, staging, production"),
+        (&["tools", "-e", "dev"], "no environment `dev`; there are: development, staging, production"),
+        (&["tools", "-e", "development", "--format", "smoke"], "there is no format `smoke`"),
+        (
+            &["call", "get_order_status", "-e", "development", "order_number"],
+            "`order_number` is not KEY=VALUE",
+        ),
+        (&["schema", "acton"], "no kind `acton`"),
+    ] {
+        let output = in_dir(args).await;
+        assert_ne!(output.status.code(), Some(0), "{args:?}");
+        assert!(errors(&output).contains(part), "{args:?}: {}", errors(&output));
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn init_overwrites_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("secrets.toml"), "mine").unwrap();
+    let output = run(&["init", dir.path().to_str().unwrap()], &[]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("has secrets.toml already; nothing was written"), "{output:?}");
+    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["secrets.toml"]);
+    assert_eq!(fs::read_to_string(dir.path().join("secrets.toml")).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn a_schema_is_printed_or_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = run(&["schema", "--write", dir.path().to_str().unwrap()], &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for kind in ["action", "connection", "auth", "variables", "secrets", "callgate"] {
+        let (schema, status) = printed(&run(&["schema", kind], &[]).await);
+        assert_eq!(status, Some(0));
+        assert!(jsonschema::draft202012::new(&schema).is_ok(), "{kind}");
+        let written = fs::read_to_string(dir.path().join(format!("{kind}.schema.json"))).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), schema, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn keygen_prints_a_key_once_and_the_hash_for_the_settings() {
+    let output = run(&["keygen", "--name", "a \"b\"", "-e", "development"], &[]).await;
+    let key = String::from_utf8(output.stdout.clone()).unwrap();
+    let key = key.trim();
+    assert!(key.starts_with("cg_") && key.len() == 3 + 64, "{key}");
+    let settings = errors(&output);
+    let settings = &settings[settings.find("[[keys]]").unwrap()..];
+    assert!(!settings.contains(key), "{settings}");
+    let text = format!("environments = [\"development\"]\n{settings}");
+    let ping = ("actions/ping.yaml", "description: d\ntype: static\nresponse: pong\n".to_owned());
+    let project = write_project(&[("callgate.toml", text), ping]);
+    let process = Process::serve(project.path(), &[]);
+    let http = client();
+    let url = format!("{}/v1/tools", process.url);
+    assert_eq!(http.get(&url).bearer_auth(key).send().await.unwrap().status(), 200);
+    assert_eq!(http.get(&url).header("x-api-key", key).send().await.unwrap().status(), 200);
+    assert_eq!(http.get(&url).send().await.unwrap().status(), 401);
+    assert_ne!(output.stdout, run(&["keygen"], &[]).await.stdout);
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_needs_a_key() {
+    let ping = ("actions/ping.yaml", "description: d\ntype: static\nresponse: pong\n".to_owned());
+    let project = write_project(&[ping]);
+    let dir = project.path().to_str().unwrap();
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let output = run(&["serve", dir], &[("CALLGATE_SERVER__LISTEN", address)]).await;
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let said = errors(&output);
+        assert!(said.contains(&format!("refusing to listen on {address}")), "{said}");
+        assert!(said.contains("callgate keygen"), "{said}");
+    }
+    let output = run(&["serve", dir], &[("CALLGATE_SERVER__LISTEN", "here")]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        errors(&output).contains("CALLGATE_SERVER__LISTEN: error[invalid_setting]"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[tokio::test]
+async fn settings_come_from_variables_over_the_file() {
+    let settings = "environments = [\"development\"]\n[server]\nmax_calls_per_request = 1\n[limits]\nmax_body_chars = 100\n";
+    let ping = format!("description: d\ntype: static\nresponse: {}\n", "x".repeat(300));
+    let project = write_project(&[("callgate.toml", settings.to_owned()), ("actions/ping.yaml", ping)]);
+    let variables = [("CALLGATE_LIMITS__MAX_BODY_CHARS", "200"), ("CALLGATE_LOG__LEVEL", "off")];
+    let process = Process::serve(project.path(), &variables);
+    let result = process.call("ping", json!({})).await;
+    assert_eq!(result["body"], format!("{}\n[cut: the first 200 of 300 characters]", "x".repeat(200)));
+    let two = json!({"calls": [{"name": "ping"}, {"name": "ping"}]});
+    assert_eq!(process.post("/v1/tool-calls", &two).await.0, 400);
+    assert_eq!(process.written(), "");
+    let port = process.url.trim_start_matches("http://").to_owned();
+    assert_eq!(run(&["health", "--address", &port], &[]).await.status.code(), Some(0));
+    drop(process);
+    assert_eq!(run(&["health", "--address", &port], &[]).await.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_secret_comes_from_a_file_a_directory_or_a_variable() {
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let mut all = files(upstream.port, &[SECRET_USER]);
+    all.push((
+        "callgate.toml",
+        "environments = [\"development\"]\n[secrets]\ndirectory = \"mounted\"\n".to_owned(),
+    ));
+    let project = write_project(&all);
+    let dir = project.path();
+    let args = ["call", "read", "--project", dir.to_str().unwrap()];
+    let output = run(&args, &[]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let hint = "add `help-desk.key` under [development] in secrets.toml, or set CALLGATE_SECRET__DEVELOPMENT__HELP_DESK_KEY";
+    assert!(errors(&output).contains(hint), "{}", errors(&output));
+
+    let variable = ("CALLGATE_SECRET__DEVELOPMENT__HELP_DESK_KEY", "from-a-variable");
+    let sent = || upstream.requests().last().and_then(|request| request.header("x-key").map(str::to_owned));
+    assert_eq!(run(&args, &[variable]).await.status.code(), Some(0));
+    assert_eq!(sent().as_deref(), Some("from-a-variable"));
+    fs::write(dir.join("secrets.toml"), "[development]\n\"help-desk.key\" = \"from-the-toml\"\n").unwrap();
+    assert_eq!(run(&args, &[]).await.status.code(), Some(0));
+    assert_eq!(sent().as_deref(), Some("from-the-toml"));
+    fs::create_dir_all(dir.join("mounted/development")).unwrap();
+    fs::write(dir.join("mounted/help-desk.key"), "from-a-mount\n").unwrap();
+    assert_eq!(run(&args, &[]).await.status.code(), Some(0));
+    assert_eq!(sent().as_deref(), Some("from-a-mount"));
+    fs::write(dir.join("mounted/development/help-desk.key"), "from-its-own-mount\r\n").unwrap();
+    assert_eq!(run(&args, &[]).await.status.code(), Some(0));
+    assert_eq!(sent().as_deref(), Some("from-its-own-mount"));
+    assert_eq!(run(&args, &[variable]).await.status.code(), Some(0));
+    assert_eq!(sent().as_deref(), Some("from-a-variable"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_takes_a_good_edit_and_refuses_a_broken_one() {
+    let text = |answer: &str| format!("description: d\ntype: static\nresponse: {answer}\n");
+    let project = write_project(&[("actions/ping.yaml", text("first"))]);
+    let process = Process::serve(project.path(), &[]);
+    let path = project.path().join("actions/ping.yaml");
+    let answer = async || process.call("ping", json!({})).await["body"].clone();
+    assert_eq!(answer().await, "first");
+
+    fs::write(&path, text("second")).unwrap();
+    assert_eq!(answer().await, "first", "an edit alone changes nothing");
+    process.signal("HUP");
+    process.wait_for("reloaded");
+    assert_eq!(answer().await, "second");
+
+    fs::write(&path, "description: d\ntype: sttic\nresponse: third\n").unwrap();
+    process.signal("HUP");
+    process.wait_for("actions/ping.yaml:2:7: error[invalid_value]: `type` is `sttic`");
+    process.wait_for("reload refused: the project has errors; the old one serves on");
+    assert_eq!(answer().await, "second");
+
+    fs::remove_dir_all(project.path().join("actions")).unwrap();
+    fs::write(project.path().join("actions"), "a file where a folder was").unwrap();
+    process.signal("HUP");
+    process.wait_for("reload refused");
+    assert_eq!(answer().await, "second");
+
+    fs::remove_file(project.path().join("actions")).unwrap();
+    fs::create_dir(project.path().join("actions")).unwrap();
+    fs::write(&path, text("fourth")).unwrap();
+    process.signal("HUP");
+    process.wait_for("reloaded");
+    assert_eq!(answer().await, "fourth");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_lets_calls_under_way_finish_and_takes_no_more() {
+    for signal in ["TERM", "INT"] {
+        let gate = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        let upstream =
+            Upstream::start(move |_| Reply::Held(held.clone(), Box::new(Reply::ok("{\"done\": true}"))))
+                .await;
+        let write = "description: d\nconnection: api\nmethod: POST\npath: /write\ntimeout_ms: 60000\n";
+        let project = write_project(&files(upstream.port, &[("actions/write.yaml", write)]));
+        let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "60000")]);
+        let url = process.url.clone();
+        let call = tokio::task::spawn(async move {
+            let body = json!({"name": "write"}).to_string();
+            let answer = client().post(format!("{url}/v1/tool-calls")).body(body).send().await.unwrap();
+            answer.text().await.unwrap()
+        });
+        upstream.received(1).await;
+        process.signal(signal);
+        process.wait_for("stopping: no new calls, those under way may finish");
+        let address = process.url.trim_start_matches("http://").to_owned();
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!call.is_finished());
+        gate.add_permits(1);
+        let result: Value = serde_json::from_str(&call.await.unwrap()).unwrap();
+        assert_eq!(result["body"], json!({"done": true}), "{signal}");
+        assert_eq!(process.wait(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_never_ends_does_not_keep_a_stop_waiting_for_ever() {
+    let upstream = Upstream::start(|_| Reply::Stall).await;
+    let read = "description: d\nconnection: api\npath: /read\ntimeout_ms: 300000\n";
+    let project = write_project(&files(upstream.port, &[("actions/read.yaml", read)]));
+    let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "50")]);
+    let url = format!("{}/v1/tool-calls", process.url);
+    let call = tokio::task::spawn(async move {
+        client().post(url).body(json!({"name": "read"}).to_string()).send().await.is_err()
+    });
+    upstream.received(1).await;
+    process.signal("TERM");
+    assert_eq!(process.wait(), Some(0));
+    assert!(call.await.unwrap(), "the connection is closed");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_and_a_project_with_errors_are_said_at_start() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let project = write_project(&[]);
+    let dir = project.path().to_str().unwrap().to_owned();
+    let output = run(&["serve", &dir], &[("CALLGATE_SERVER__LISTEN", &address)]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = errors(&output);
+    assert!(said.contains(&format!("cannot listen on {address}; set another address with")), "{said}");
+    fs::create_dir(project.path().join("actions")).unwrap();
+    fs::write(project.path().join("actions/x.yaml"), "description: d\n").unwrap();
+    for command in [&["serve", &dir][..], &["tools", "-p", &dir], &["call", "x", "-p", &dir]] {
+        let output = run(command, &[("CALLGATE_SERVER__LISTEN", "127.0.0.1:0")]).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors(&output).contains("actions/x.yaml:1:1: error[missing_url]"), "{}", errors(&output));
+        assert!(output.stdout.is_empty());
+    }
+}

@@ -56,8 +56,7 @@ impl Gateway {
             let _ = stopped.await;
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url, project: dir, client, _stop: stop }
+        Self { client: client(), url, project: dir, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -88,6 +87,13 @@ impl Gateway {
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
     }
+}
+
+/// A client for the gateway's own API.
+pub fn client() -> reqwest::Client {
+    // Fails only where a provider is set already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// An HTTP answer, taken apart by hand.
@@ -297,7 +303,7 @@ impl Process {
 
     /// Posts JSON to `path`.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = client();
         answer(client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap()).await
     }
 

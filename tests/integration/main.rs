@@ -3,7 +3,6 @@
 //! What needs another program (an OAuth2 server, httpbin) is skipped with a
 //! printed reason where that is not installed; `.ci/run` installs it.
 
-#![expect(unreachable_pub, reason = "modules of a test binary")]
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and stops")]
 
 mod harness;

@@ -109,6 +109,16 @@ impl Upstream {
         self.flood.taken.load(Ordering::SeqCst)
     }
 
+    /// Waits until `count` requests have come.
+    pub async fn received(&self, count: usize) {
+        let all = async {
+            while self.requests().len() < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), all).await.expect("the requests do not come");
+    }
+
     /// Every request so far.
     pub fn requests(&self) -> Vec<Captured> {
         self.requests.lock().unwrap().clone()
