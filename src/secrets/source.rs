@@ -36,7 +36,7 @@ impl Sources {
         if let Some(directory) = &self.directory {
             if !directory.is_dir() {
                 problems.push(
-                    Problem::error(
+                    Problem::warning(
                         "callgate.toml",
                         (0, 0),
                         "invalid_setting",

@@ -205,7 +205,9 @@ fn to_call(
     let deployment = state.gateway().deployment();
     let served = deployment.environment_names();
     let environment = caller.environment(request.environment.as_deref(), served)?;
-    let id = match request.tool_call_id {
+    // A product that has no id to fill in sends an empty one.
+    let conversation_id = request.conversation_id.filter(|id| !id.is_empty());
+    let id = match request.tool_call_id.filter(|id| !id.is_empty()) {
         Some(id) => id,
         None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
     };
@@ -214,18 +216,18 @@ fn to_call(
         Some(arguments) => arguments,
         None => no_arguments().map_err(|error| invalid(&error.to_string()))?,
     };
-    for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", request.conversation_id.as_ref())] {
-        let fits = |id: &String| !id.is_empty() && id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
+    for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", conversation_id.as_ref())] {
+        let fits = |id: &String| id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
         if id.is_some_and(|id| !fits(id)) {
             return Err(invalid(&format!(
-                "`{what}` has 1 to {MAX_ID_BYTES} bytes and no control characters"
+                "`{what}` may have {MAX_ID_BYTES} bytes and no control characters"
             )));
         }
     }
     Ok(ToolCall {
         id,
         environment,
-        conversation_id: request.conversation_id,
+        conversation_id,
         name,
         arguments,
         variables: request.variables.unwrap_or_default(),

@@ -229,8 +229,8 @@ fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
         "no URL at all",
         &[("actions/x.yaml", "description: d\n")],
         &[
-            "actions/x.yaml:1:1: error[missing_url]: an action needs either `connection` (and `path`) or a full `url`",
-            "    hint: with a connection, write only `path`; without one, write only `url`",
+            "actions/x.yaml:1:1: error[missing_url]: the action says neither `connection` nor `url` (environment `development`)",
+            "    hint: with a connection, write `path`; without one, write a full `url`",
         ],
     );
     check(

@@ -145,7 +145,9 @@ fn each_mistake_in_the_other_files_has_its_place_its_rule_and_a_hint() {
     check(
         "a listen address that is none",
         &[("callgate.toml", "environments = [\"development\"]\n[server]\nlisten = \"localhost\"\n")],
-        &["callgate.toml:3:10: error[invalid_setting]: `server.listen`: invalid socket address syntax"],
+        &[
+            "callgate.toml:3:10: error[invalid_setting]: `server.listen` must be an IP address and a port, such as 127.0.0.1:8080",
+        ],
     );
     check(
         "a key for an environment that is not served",
