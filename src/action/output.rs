@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
@@ -14,6 +15,10 @@ pub const HIDDEN: &str = "[hidden]";
 /// Shortest text that is looked for all over the body; shorter ones are hidden
 /// only where the path finds them, or half the body would vanish.
 const MIN_SOUGHT: usize = 4;
+
+/// Up to so many hidden texts are looked for one after the other: faster than
+/// building a finder for all of them.
+const FEW: usize = 8;
 
 /// A value to take from a response.
 #[derive(Debug)]
@@ -54,8 +59,9 @@ pub struct Extracted {
     pub name: String,
     /// The value.
     pub value: Value,
-    /// Whether the model is shown it under `variables`.
-    pub shown: bool,
+    /// What the model is shown of it under `variables`, if anything: the value
+    /// without the parts that other outputs hide.
+    pub shown: Option<Value>,
     /// Whether it is redacted in logs and events.
     pub sensitive: bool,
     /// Whether the model must not see it, wherever it turns up again.
@@ -89,19 +95,22 @@ impl Output {
             Path::Single(pointer) => return body.pointer(pointer).cloned(),
             Path::Query(path, shape) => (path, *shape),
         };
-        let mut found = path.query(body).all().into_iter();
-        match shape {
-            Shape::List => Some(Value::Array(found.cloned().collect())),
-            Shape::Value => {
-                let first = found.next()?;
-                match found.next() {
-                    None => Some(first.clone()),
-                    Some(second) => {
-                        Some(Value::Array([first, second].into_iter().chain(found).cloned().collect()))
-                    }
-                }
-            }
-        }
+        shape.of(path.query(body).all().into_iter().cloned())
+    }
+
+    /// As [`Self::find`], but what is hidden inside the values found is taken
+    /// from `masked`. A value that is hidden itself was exposed on purpose.
+    fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
+        let shape = match &self.path {
+            Path::Single(_) => Shape::Value,
+            Path::Query(_, shape) => *shape,
+        };
+        let mut found = Vec::new();
+        self.locate(body, |place, value| {
+            let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
+            found.push(seen.unwrap_or(value).clone());
+        });
+        shape.of(found.into_iter())
     }
 
     /// Calls `found` with the place and the value of every match.
@@ -121,16 +130,38 @@ impl Output {
     }
 }
 
+impl Shape {
+    fn of(self, mut found: impl Iterator<Item = Value>) -> Option<Value> {
+        match self {
+            Self::List => Some(found.collect()),
+            Self::Value => {
+                let first = found.next()?;
+                match found.next() {
+                    None => Some(first),
+                    Some(second) => Some([first, second].into_iter().chain(found).collect()),
+                }
+            }
+        }
+    }
+}
+
 /// Takes the values of `outputs` out of `body`; a path that finds nothing sets
 /// no variable.
 pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
+    let masked = outputs.iter().any(|output| output.shown).then(|| Masked::of(outputs, body)).flatten();
     outputs
         .iter()
         .filter_map(|output| {
+            let value = output.find(body)?;
+            let shown = match &masked {
+                _ if !output.shown => None,
+                None => Some(value.clone()),
+                Some(masked) => output.find_masked(body, masked),
+            };
             Some(Extracted {
                 name: output.name.clone(),
-                value: output.find(body)?,
-                shown: output.shown,
+                value,
+                shown,
                 sensitive: output.sensitive,
                 hidden: output.hidden,
             })
@@ -142,13 +173,7 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
 /// they stand in it; `None` where nothing had to be hidden. Every other byte
 /// stays as the upstream sent it.
 pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
-    let mut hidden = Hidden::default();
-    for output in outputs.iter().filter(|output| output.hidden) {
-        output.locate(body, |place, value| {
-            hidden.places.push(place);
-            hidden.collect(value);
-        });
-    }
+    let hidden = Hidden::find(outputs, body);
     if hidden.places.is_empty() {
         return None;
     }
@@ -163,7 +188,8 @@ pub fn hide_texts(texts: &[String], text: &str) -> Option<String> {
         return None;
     }
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    Some(Scan::clean(text, &Hidden { places: Vec::new(), numbers: texts.clone(), texts }))
+    let hidden = Hidden { places: Vec::new(), numbers: texts.clone(), texts };
+    Some(Scan::clean(text, &hidden.sorted()))
 }
 
 /// What a hidden value must not be seen as, anywhere: its texts and numbers
@@ -174,6 +200,30 @@ pub fn sought_texts(value: &Value) -> Vec<String> {
     hidden.texts.into_iter().map(str::to_owned).collect()
 }
 
+/// A body with `[hidden]` in the places that hidden outputs find.
+struct Masked<'b> {
+    body: Value,
+    places: Vec<Cow<'b, str>>,
+}
+
+impl<'b> Masked<'b> {
+    /// `None` where nothing is hidden.
+    fn of(outputs: &'b [Output], body: &'b Value) -> Option<Self> {
+        let places = Hidden::find(outputs, body).places;
+        if places.is_empty() {
+            return None;
+        }
+        let mut masked = body.clone();
+        for place in &places {
+            if let Some(value) = masked.pointer_mut(place) {
+                *value = Value::from(HIDDEN);
+            }
+        }
+        Some(Self { body: masked, places })
+    }
+}
+
+/// What is hidden, and as what; each list is sorted.
 #[derive(Default)]
 struct Hidden<'b> {
     places: Vec<Cow<'b, str>>,
@@ -182,6 +232,26 @@ struct Hidden<'b> {
 }
 
 impl<'b> Hidden<'b> {
+    fn find(outputs: &'b [Output], body: &'b Value) -> Self {
+        let mut hidden = Self::default();
+        for output in outputs.iter().filter(|output| output.hidden) {
+            output.locate(body, |place, value| {
+                hidden.places.push(place);
+                hidden.collect(value);
+            });
+        }
+        hidden.sorted()
+    }
+
+    fn sorted(mut self) -> Self {
+        self.places.sort_unstable();
+        self.numbers.sort_unstable();
+        // The longest first: a text that is a part of another must not break it up.
+        self.texts.sort_unstable_by_key(|text| (std::cmp::Reverse(text.len()), *text));
+        self.texts.dedup();
+        self
+    }
+
     fn collect(&mut self, value: &'b Value) {
         match value {
             Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text),
@@ -207,11 +277,18 @@ struct Scan<'a> {
     out: String,
     copied: usize,
     hidden: &'a Hidden<'a>,
+    /// Finds all hidden texts at once, where they are many: a list may hold
+    /// thousands, and each string is searched for each of them.
+    finder: Option<AhoCorasick>,
 }
 
 impl<'a> Scan<'a> {
     fn clean(text: &'a str, hidden: &'a Hidden<'a>) -> String {
-        let mut scan = Scan { text, at: 0, out: String::with_capacity(text.len()), copied: 0, hidden };
+        let finder = (hidden.texts.len() > FEW)
+            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&hidden.texts).ok())
+            .flatten();
+        let out = String::with_capacity(text.len());
+        let mut scan = Scan { text, at: 0, out, copied: 0, hidden, finder };
         scan.value(&mut String::new());
         scan.out.push_str(&text[scan.copied..]);
         scan.out
@@ -230,7 +307,7 @@ impl<'a> Scan<'a> {
     fn value(&mut self, pointer: &mut String) {
         self.skip_space();
         let start = self.at;
-        if self.hidden.places.iter().any(|place| place == pointer) {
+        if self.hidden.places.binary_search_by(|place| place.as_ref().cmp(pointer)).is_ok() {
             self.skip_value();
             self.replace(start, &format!("\"{HIDDEN}\""));
             return;
@@ -243,7 +320,7 @@ impl<'a> Scan<'a> {
             }
             _ => {
                 self.skip_value();
-                if self.hidden.numbers.contains(&&self.text[start..self.at]) {
+                if self.hidden.numbers.binary_search(&&self.text[start..self.at]).is_ok() {
                     self.replace(start, &format!("\"{HIDDEN}\""));
                 }
             }
@@ -309,14 +386,29 @@ impl<'a> Scan<'a> {
         } else {
             Cow::Borrowed(quoted.trim_matches('"'))
         };
-        if self.hidden.texts.iter().any(|text| content.contains(text)) {
-            let mut cleaned = content.clone().into_owned();
-            for text in &self.hidden.texts {
-                cleaned = cleaned.replace(text, HIDDEN);
-            }
+        if let Some(cleaned) = self.cleaned(&content) {
             self.replace(start, &Value::String(cleaned).to_string());
         }
         content
+    }
+
+    /// `content` without hidden texts; `None` where it holds none.
+    fn cleaned(&self, content: &str) -> Option<String> {
+        if let Some(finder) = &self.finder {
+            return finder.is_match(content).then(|| {
+                let mut cleaned = String::with_capacity(content.len());
+                finder.replace_all_with(content, &mut cleaned, |_, _, out| {
+                    out.push_str(HIDDEN);
+                    true
+                });
+                cleaned
+            });
+        }
+        let texts = &self.hidden.texts;
+        texts
+            .iter()
+            .any(|text| content.contains(text))
+            .then(|| texts.iter().fold(content.to_owned(), |cleaned, text| cleaned.replace(text, HIDDEN)))
     }
 
     fn skip_string(&mut self) {
@@ -504,6 +596,52 @@ mod tests {
             r#"{"id":90001,"ids":[90001,9000],"s":"n90001"}"#,
             r#"{"id":"[hidden]","ids":["[hidden]",9000],"s":"n[hidden]"}"#,
         );
+    }
+
+    #[test]
+    fn a_hidden_text_that_is_part_of_another_does_not_break_it_up() {
+        let text = r#"{"short":"tok-12","long":"tok-1234","both":"tok-1234 tok-12"}"#;
+        let body = serde_json::from_str(text).expect("valid");
+        let outputs = [output("$.short", Some(false), false), output("$.long", Some(false), false)];
+        let expected = r#"{"short":"[hidden]","long":"[hidden]","both":"[hidden] [hidden]"}"#;
+        assert_eq!(hide(&outputs, &body, text).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn an_exposed_value_shows_nothing_that_is_hidden_inside_it() {
+        let body = json!({"user": {"id": 1, "token": "tok-1234"}, "all": [{"k": "k-1"}, {"k": "k-2"}]});
+        let outputs = [
+            output("$.user", Some(true), false),
+            output("$.all[*]", Some(true), false),
+            output("$.user.token", Some(false), false),
+            output("$.all[*].k", None, true),
+            output("$.all[0].k", Some(true), false),
+        ];
+        let extracted = extract(&outputs, &body);
+        let shown: Vec<_> = extracted.iter().map(|one| one.shown.clone()).collect();
+        let expected = [
+            Some(json!({"id": 1, "token": HIDDEN})),
+            Some(json!([{"k": HIDDEN}, {"k": HIDDEN}])),
+            None,
+            None,
+            Some(json!("k-1")),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(extracted[0].value, body["user"], "later calls have the whole value");
+    }
+
+    #[test]
+    fn hiding_much_takes_time_in_proportion() {
+        let items: Vec<Value> = (10_000..30_000)
+            .map(|n| json!({"id": format!("cust_{n}"), "number": n, "note": format!("as cust_{n}")}))
+            .collect();
+        let body = json!({"items": items});
+        let text = body.to_string();
+        let outputs = ["$.items[*].id", "$.items[*].number"].map(|path| output(path, Some(false), false));
+        let started = std::time::Instant::now();
+        let hidden = hide(&outputs, &body, &text).expect("hidden");
+        assert!(!hidden.contains("cust_") && !hidden.contains("10000"));
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[test]

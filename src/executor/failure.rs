@@ -7,7 +7,7 @@
 use http::StatusCode;
 
 use crate::action::parameters::InvalidArguments;
-use crate::action::template::{RenderErrorCode, Root};
+use crate::action::template::{RenderError, RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
 use crate::action::{Action, ParametersFailure, RenderFailure};
 use crate::auth::{TokenError, TokenErrorKind};
@@ -156,7 +156,8 @@ fn render_error(failure: RenderFailure) -> (Status, ToolError) {
             (status, ToolError { missing: failed.reference, ..error })
         }
         RenderErrorCode::TemplateError => {
-            let message = format!("The request cannot be made with these values: {}.", failed.message);
+            let message =
+                format!("The request cannot be made with these values: {}.", in_the_models_words(&failed));
             exception(FailureCode::TemplateError, message, Retry::WithChanges)
         }
         RenderErrorCode::InvalidTemplateOutput => {
@@ -164,6 +165,16 @@ fn render_error(failure: RenderFailure) -> (Status, ToolError) {
                 format!("This tool is not set up correctly: its {place} comes out broken with these values.");
             exception(FailureCode::InvalidTemplateOutput, message, Retry::No)
         }
+    }
+}
+
+/// A message about a parameter, under the name that the model knows it by.
+fn in_the_models_words(failed: &RenderError) -> String {
+    match (&failed.reference, &failed.root_and_path) {
+        (Some(reference), Some((Root::Parameters, path))) if !path.is_empty() => {
+            failed.message.replacen(&format!("`{reference}`"), &format!("`{}`", path.join(".")), 1)
+        }
+        _ => failed.message.clone(),
     }
 }
 

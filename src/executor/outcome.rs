@@ -133,9 +133,9 @@ pub(super) fn result(
             handover: None,
         }
     });
-    let shown = outcome.extracted.into_iter().filter(|variable| variable.shown);
+    let shown = outcome.extracted.into_iter().filter_map(|one| Some((one.name, one.shown?)));
     let variables: Map<String, Value> =
-        shown.map(|variable| (variable.name, masked_value(variable.value, &redact))).collect();
+        shown.map(|(name, value)| (name, masked_value(value, &redact))).collect();
     let error = outcome.error.map(|error| ToolError { message: redact(error.message), ..error });
     let result = ToolResult {
         tool_call_id: call.id,

@@ -6,17 +6,23 @@
 //!   the upstream's address, and `callgate.toml` may be left out;
 //! - `call.json`: the body of `POST /v1/tool-calls`;
 //! - `response.json`: what the upstream answers (left out: `{}`), with status
-//!   200 or the one in `response.status`;
+//!   200 or the one in `response.status`, and `application/json` or the media
+//!   type in `response.type` (`(none)` for an answer without a body);
 //! - `request.txt`: what the upstream was sent, byte for byte but for its
 //!   address and multipart boundaries; `(none)` where nothing was sent;
-//! - `result.json`: the result, but for times and made-up ids.
+//! - `result.json`: the result, but for times and made-up ids; `body` as it
+//!   came, byte for byte.
+//!
+//! What a preview of the call shows is compared with what was sent as well.
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test integration golden` rewrites the last two.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::harness::Gateway;
 use crate::upstream::{Captured, Reply, Upstream};
@@ -26,7 +32,7 @@ async fn golden_cases_send_and_answer_what_is_written() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
-    assert!(cases.len() >= 20, "only {} golden cases found in {}", cases.len(), root.display());
+    assert!(cases.len() >= 100, "only {} golden cases found in {}", cases.len(), root.display());
     let mut failed = Vec::new();
     for case in &cases {
         let (request, result) = run(case).await;
@@ -40,7 +46,9 @@ async fn run(case: &Path) -> (String, String) {
     let read = |name: &str| fs::read_to_string(case.join(name)).ok();
     let body = read("response.json").unwrap_or_else(|| "{}".to_owned());
     let status = read("response.status").map_or(200, |text| text.trim().parse().unwrap());
-    let upstream = Upstream::start(move |_| Reply::Json(status, body.trim_end().to_owned())).await;
+    let media = read("response.type").unwrap_or_else(|| "application/json".to_owned());
+    let upstream =
+        Upstream::start(move |request| answer(request, status, media.trim(), body.trim_end())).await;
     let address = format!("http://127.0.0.1:{}", upstream.port);
     let mut files = Vec::new();
     collect(&case.join("project"), "", &mut files);
@@ -50,25 +58,89 @@ async fn run(case: &Path) -> (String, String) {
         .collect();
     let gateway = Gateway::start(&files).await;
     let call = read("call.json").unwrap_or_else(|| panic!("{} has no call.json", case.display()));
-    let (http_status, mut result) = gateway.post("/v1/tool-calls", call).await;
-    assert_eq!(http_status, 200, "{}: {result}", case.display());
-    mask(&mut result);
+    let response = gateway.request("POST", "/v1/tool-calls").header("content-type", "application/json");
+    let response = response.body(call.clone()).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{}", case.display());
+    let result = layout(&response.text().await.unwrap());
     let requests = upstream.requests();
     let request = match requests.as_slice() {
-        [] => "(none)\n".to_owned(),
-        [request] => show(request, upstream.port),
+        [] => return ("(none)\n".to_owned(), result),
+        [request] => request,
         more => panic!("{}: {} requests", case.display(), more.len()),
     };
-    (request, format!("{}\n", serde_json::to_string_pretty(&result).unwrap()))
+    let call: Value = serde_json::from_str(&call).unwrap();
+    let path = format!("/v1/actions/{}/preview", call["name"].as_str().unwrap());
+    let (_, preview) = gateway.post(&path, call.to_string()).await;
+    compare_preview(&preview["request"], request);
+    (show(request, upstream.port), result)
 }
 
-/// What differs from run to run.
-fn mask(result: &mut Value) {
-    result["duration_ms"] = Value::from("(time)");
-    result["timestamp"] = Value::from("(time)");
-    if result["tool_call_id"].as_str().is_some_and(|id| id.starts_with("call_")) {
-        result["tool_call_id"] = Value::from("(made up)");
+fn answer(request: &Captured, status: u16, media: &str, body: &str) -> Reply {
+    if media == "(none)" {
+        return Reply::Raw(format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").into_bytes());
     }
+    // The answer to HEAD has the length of a body and no body (RFC 9110 section 9.3.2).
+    let sent = if request.line().starts_with("HEAD ") { "" } else { body };
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: {media}\r\ncontent-length: {}", body.len());
+    Reply::Raw(format!("{head}\r\n\r\n{sent}").into_bytes())
+}
+
+/// The members of a result, each on a line of its own, without what differs
+/// from run to run.
+fn layout(result: &str) -> String {
+    let result: BTreeMap<String, Box<RawValue>> = serde_json::from_str(result).unwrap();
+    let members = ["tool_call_id", "name", "status", "status_code", "body", "variables", "handover", "error"];
+    let times = ["attempts", "duration_ms", "timestamp"];
+    assert!(result.keys().all(|key| members.contains(&key.as_str()) || times.contains(&key.as_str())));
+    let lines = members.iter().chain(&times).filter_map(|key| {
+        let raw = result.get(*key)?.get();
+        let value = match *key {
+            "duration_ms" | "timestamp" => "\"(time)\"".to_owned(),
+            "tool_call_id" if raw.starts_with("\"call_") => "\"(made up)\"".to_owned(),
+            "error" | "handover" | "variables" => pretty(raw),
+            _ => raw.to_owned(),
+        };
+        Some(format!("  \"{key}\": {value}"))
+    });
+    format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))
+}
+
+fn pretty(raw: &str) -> String {
+    let value: Value = serde_json::from_str(raw).unwrap();
+    serde_json::to_string_pretty(&value).unwrap().replace('\n', "\n  ")
+}
+
+/// A preview promises the exact request, with `***` for secrets.
+fn compare_preview(preview: &Value, sent: &Captured) {
+    let (method, target) = sent.line().split_once(' ').unwrap();
+    assert_eq!(preview["method"], method);
+    let url = preview["url"].as_str().unwrap();
+    let path = url.splitn(4, '/').nth(3).map_or("/".to_owned(), |path| format!("/{path}"));
+    assert!(is_masked(&path, target), "previewed {path}, sent {target}");
+    let is_multipart = sent.header("content-type").is_some_and(|media| media.starts_with("multipart/"));
+    let mut headers = preview["headers"].as_object().unwrap().clone();
+    for line in sent.head.lines().skip(1) {
+        let (name, value) = line.split_once(": ").unwrap();
+        // The length follows from the body.
+        if name == "content-length" {
+            continue;
+        }
+        let shown = headers.remove(name).unwrap_or_else(|| panic!("{name} is not previewed"));
+        let shown = shown.as_str().unwrap();
+        let boundary = is_multipart && name == "content-type";
+        assert!(boundary || is_masked(shown, value), "previewed {name}: {shown}, sent {value}");
+    }
+    assert!(headers.is_empty(), "previewed but not sent: {headers:?}");
+    if !is_multipart {
+        assert_eq!(preview["body"].as_str().unwrap_or_default(), sent.text());
+    }
+}
+
+/// Whether `shown` is `sent` with `***` for parts of it.
+fn is_masked(shown: &str, sent: &str) -> bool {
+    let Some((before, after)) = shown.split_once("***") else { return shown == sent };
+    let Some(rest) = sent.strip_prefix(before) else { return false };
+    after.is_empty() || (0..rest.len()).any(|at| rest.get(at..).is_some_and(|rest| is_masked(after, rest)))
 }
 
 fn show(request: &Captured, port: u16) -> String {

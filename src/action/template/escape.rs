@@ -42,7 +42,7 @@ pub(super) fn write_text(escape: Escape, text: &str, out: &mut String) -> Result
         }
         Escape::PathSegment => {
             if text.is_empty() {
-                return Err("is an empty value in the path");
+                return Err("may not be empty in the path");
             }
             if text.split(['/', '\\']).any(is_dot_segment) {
                 return Err("may not hold the path segment `.` or `..`");
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_path_value_cannot_change_the_path() {
-        check(Escape::PathSegment, "", "error: is an empty value in the path");
+        check(Escape::PathSegment, "", "error: may not be empty in the path");
         for text in ["..", ".", "../admin", "a/../b", "a\\..", "%2e%2E/x", ".%2e"] {
             check(Escape::PathSegment, text, "error: may not hold the path segment `.` or `..`");
         }

@@ -54,7 +54,7 @@ impl Lowering<'_> {
             }
         };
         let (expression, known) = lowered?;
-        let origin = self.origin(self.commands_span(&pipe.commands), None);
+        let origin = self.origin(self.commands_span(&pipe.commands), known.clone().into_path());
         Some(Pipeline { expression, known, bind: declared, origin })
     }
 
