@@ -170,6 +170,7 @@ impl Workshop {
 pub(crate) fn callgate_binary(named: Option<&Path>) -> Option<PathBuf> {
     let named = named.map(Path::to_path_buf);
     let built = || option_env!("CARGO_BIN_EXE_callgate").map(PathBuf::from);
+    #[expect(clippy::disallowed_methods, reason = "the benchmark's own setting")]
     let path = named.or_else(|| std::env::var_os("CALLGATE_BIN").map(PathBuf::from)).or_else(built)?;
     path.is_file().then_some(path)
 }

@@ -17,17 +17,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 /// A gateway over a real socket, its project in a temporary directory.
-pub struct Gateway {
+pub(crate) struct Gateway {
     /// `http://127.0.0.1:<port>`
     pub url: String,
-    /// The project directory.
-    pub project: TempDir,
+    /// The project directory, kept as long as the gateway.
+    _project: TempDir,
     client: reqwest::Client,
     _stop: oneshot::Sender<()>,
 }
 
 /// Writes the files of a project; without a `callgate.toml` it serves `development`.
-pub fn write_project(files: &[(&str, String)]) -> TempDir {
+pub(crate) fn write_project(files: &[(&str, String)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     if !files.iter().any(|(name, _)| *name == "callgate.toml") {
         fs::write(dir.path().join("callgate.toml"), "environments = [\"development\"]\n").unwrap();
@@ -42,7 +42,7 @@ pub fn write_project(files: &[(&str, String)]) -> TempDir {
 
 impl Gateway {
     /// Starts a gateway; panics with the problems if the project is refused.
-    pub async fn start(files: &[(&str, String)]) -> Self {
+    pub(crate) async fn start(files: &[(&str, String)]) -> Self {
         let dir = write_project(files);
         let project = project::load(dir.path(), None);
         let problems: Vec<String> =
@@ -56,41 +56,41 @@ impl Gateway {
             let _ = stopped.await;
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
-        Self { client: client(), url, project: dir, _stop: stop }
+        Self { client: client(), url, _project: dir, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
-    pub async fn call(&self, name: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Value {
         self.call_with(json!({"environment": "development", "name": name, "arguments": arguments})).await
     }
 
     /// Posts a whole request to `/v1/tool-calls`; the HTTP status must be 200.
-    pub async fn call_with(&self, body: Value) -> Value {
+    pub(crate) async fn call_with(&self, body: Value) -> Value {
         let (status, answer) = self.post("/v1/tool-calls", body.to_string()).await;
         assert_eq!(status, 200, "{answer}");
         answer
     }
 
     /// Posts `body`, whatever it is.
-    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let request =
             self.client.post(format!("{}{path}", self.url)).header("content-type", "application/json");
         answer(request.body(body).send().await.unwrap()).await
     }
 
     /// Gets `path`.
-    pub async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         answer(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await
     }
 
     /// A request of the test's own making.
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
     }
 }
 
 /// A client for the gateway's own API.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     // Fails only where a provider is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
@@ -98,7 +98,7 @@ pub fn client() -> reqwest::Client {
 
 /// An HTTP answer, taken apart by hand.
 #[derive(Clone, Debug)]
-pub struct RawAnswer {
+pub(crate) struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
     /// Status line and headers.
@@ -109,14 +109,14 @@ pub struct RawAnswer {
 
 impl RawAnswer {
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// Sends `bytes` as they are to `url`, and reads until the server hangs up; a
 /// `connection: close` among the bytes makes it do so.
-pub async fn send_raw(url: &str, bytes: &[u8]) -> RawAnswer {
+pub(crate) async fn send_raw(url: &str, bytes: &[u8]) -> RawAnswer {
     let address = url.trim_start_matches("http://");
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -148,7 +148,7 @@ async fn answer(response: reqwest::Response) -> (u16, Value) {
 
 /// A project of one connection `api` to `port`, without credentials, and the
 /// given files.
-pub fn files<'a>(port: u16, more: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
+pub(crate) fn files<'a>(port: u16, more: &[(&'a str, &str)]) -> Vec<(&'a str, String)> {
     let connection = format!("base_url: http://127.0.0.1:{port}\n");
     let mut files = vec![("connections/api.yaml", connection)];
     files.extend(more.iter().map(|(name, text)| (*name, text.replace("{port}", &port.to_string()))));
@@ -157,7 +157,7 @@ pub fn files<'a>(port: u16, more: &[(&'a str, &str)]) -> Vec<(&'a str, String)> 
 
 /// Where `tests/external/install.sh` puts things; `None` where it has not run,
 /// which is said once.
-pub fn external() -> Option<PathBuf> {
+pub(crate) fn external() -> Option<PathBuf> {
     static SAID: Once = Once::new();
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/external");
     #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
@@ -174,7 +174,7 @@ pub fn external() -> Option<PathBuf> {
 }
 
 /// A child process that prints `listening <port>`; it is killed on drop.
-pub struct Server {
+pub(crate) struct Server {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
     child: Child,
@@ -183,7 +183,7 @@ pub struct Server {
 
 impl Server {
     /// Starts `program` and waits for its port.
-    pub fn start(program: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(program: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::piped())
@@ -209,7 +209,7 @@ impl Drop for Server {
 }
 
 /// The real program, serving a project; it is killed on drop.
-pub struct Process {
+pub(crate) struct Process {
     /// `http://127.0.0.1:<port>`
     pub url: String,
     child: Child,
@@ -224,7 +224,7 @@ struct Lines {
 }
 
 /// Makes a command of the real program that knows nothing of this process's settings.
-pub fn callgate(args: &[&str]) -> Command {
+pub(crate) fn callgate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
     command.args(args).env_clear().stdin(Stdio::null());
     command
@@ -232,7 +232,7 @@ pub fn callgate(args: &[&str]) -> Command {
 
 impl Process {
     /// Starts `callgate serve DIR` on a free port, with these environment variables.
-    pub fn serve(dir: &Path, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn serve(dir: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = callgate(&["serve", dir.to_str().unwrap()]);
         command.env("CALLGATE_SERVER__LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -254,13 +254,13 @@ impl Process {
     }
 
     /// What has been written to standard error so far.
-    pub fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         self.lines.lock().unwrap().text.clone()
     }
 
     /// Waits for a line with `part` among those written and takes everything
     /// up to it away; gives that line.
-    pub fn wait_for(&self, part: &str) -> String {
+    pub(crate) fn wait_for(&self, part: &str) -> String {
         for _ in 0..6_000 {
             {
                 let mut lines = self.lines.lock().unwrap();
@@ -279,13 +279,13 @@ impl Process {
     }
 
     /// Sends a signal, such as `HUP`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success(), "kill -{name}");
     }
 
     /// Waits until it has ended; its exit status.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         for _ in 0..6_000 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
@@ -296,19 +296,19 @@ impl Process {
     }
 
     /// The most memory it has used so far, in kilobytes; `None` where the system does not say.
-    pub fn peak_memory(&self) -> Option<u64> {
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
     }
 
     /// Posts JSON to `path`.
-    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let client = client();
         answer(client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap()).await
     }
 
     /// Calls an action.
-    pub async fn call(&self, name: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Value {
         let (status, result) =
             self.post("/v1/tool-calls", &json!({"name": name, "arguments": arguments})).await;
         assert_eq!(status, 200, "{result}");

@@ -3,6 +3,10 @@
 //! What needs another program (an OAuth2 server, httpbin) is skipped with a
 //! printed reason where that is not installed; `.ci/run` installs it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test's tasks end with its runtime; its settings are its own"
+)]
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and stops")]
 
 mod harness;

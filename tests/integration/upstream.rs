@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 /// A request, byte for byte.
 #[derive(Clone, Debug)]
-pub struct Captured {
+pub(crate) struct Captured {
     /// Request line and headers, without the empty line.
     pub head: String,
     /// The body.
@@ -19,12 +19,12 @@ pub struct Captured {
 
 impl Captured {
     /// `GET /path`
-    pub fn line(&self) -> &str {
+    pub(crate) fn line(&self) -> &str {
         self.head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1")
     }
 
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -32,14 +32,14 @@ impl Captured {
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// What an upstream does with a request.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A complete answer.
     Json(u16, String),
     /// These bytes, then close.
@@ -64,13 +64,13 @@ pub enum Reply {
 
 impl Reply {
     /// `200` and this JSON.
-    pub fn ok(body: &str) -> Self {
+    pub(crate) fn ok(body: &str) -> Self {
         Self::Json(200, body.to_owned())
     }
 }
 
 /// An upstream on a port of its own.
-pub struct Upstream {
+pub(crate) struct Upstream {
     /// Where it listens.
     pub port: u16,
     requests: Arc<Mutex<Vec<Captured>>>,
@@ -87,7 +87,7 @@ struct Flood {
 
 impl Upstream {
     /// Starts an upstream that answers each request by `reply`.
-    pub async fn start(reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -103,14 +103,14 @@ impl Upstream {
 
     /// Waits until the peer has hung up on one too long answer (or taken it
     /// whole); says how many bytes all of them got rid of.
-    pub async fn hung_up(&self) -> u64 {
+    pub(crate) async fn hung_up(&self) -> u64 {
         let over = tokio::time::timeout(Duration::from_secs(60), self.flood.over.acquire()).await;
         over.expect("the connection is still open after a minute").unwrap().forget();
         self.flood.taken.load(Ordering::SeqCst)
     }
 
     /// Waits until `count` requests have come.
-    pub async fn received(&self, count: usize) {
+    pub(crate) async fn received(&self, count: usize) {
         let all = async {
             while self.requests().len() < count {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -120,12 +120,12 @@ impl Upstream {
     }
 
     /// Every request so far.
-    pub fn requests(&self) -> Vec<Captured> {
+    pub(crate) fn requests(&self) -> Vec<Captured> {
         self.requests.lock().unwrap().clone()
     }
 
     /// The only request so far.
-    pub fn request(&self) -> Captured {
+    pub(crate) fn request(&self) -> Captured {
         let requests = self.requests();
         assert_eq!(requests.len(), 1, "{requests:?}");
         requests[0].clone()

@@ -33,7 +33,7 @@ const INTERNALS: &[&str] = &[
 
 /// The error of `result`: `(status, code, effect, retry)` and the message,
 /// which must be speakable.
-pub fn told(result: &Value) -> ((&str, &str, &str, &str), &str) {
+pub(crate) fn told(result: &Value) -> ((&str, &str, &str, &str), &str) {
     let text = |pointer: &str| result.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let message = text("/error/message");
     assert_speakable(message);
@@ -43,7 +43,7 @@ pub fn told(result: &Value) -> ((&str, &str, &str, &str), &str) {
 
 /// Whether a voice agent can say `message` as it is.
 #[track_caller]
-pub fn assert_speakable(message: &str) {
+pub(crate) fn assert_speakable(message: &str) {
     let found: Vec<_> = INTERNALS.iter().filter(|word| message.contains(**word)).collect();
     assert!(found.is_empty(), "{found:?} in {message:?}");
     assert!(message.ends_with(['.', '?']), "not a sentence: {message:?}");
