@@ -60,7 +60,7 @@ pub(super) struct Results {
 /// The answer to one call, or to several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "says in the OpenAPI document what the handler gives in two forms")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "only says so in the OpenAPI document")]
 pub(super) enum CallReply {
     /// Of one call.
     One(ToolResult),
@@ -71,7 +71,7 @@ pub(super) enum CallReply {
 /// The request of a call, or why there is none.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "says in the OpenAPI document what the handler gives in two forms")]
+#[expect(dead_code, reason = "only says so in the OpenAPI document")]
 pub(super) enum PreviewReply {
     /// What would be sent.
     Request(Preview),
