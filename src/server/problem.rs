@@ -21,6 +21,8 @@ pub enum ProblemCode {
     InvalidRequest,
     /// The body is larger than the limit.
     BodyTooLarge,
+    /// The body did not come in time.
+    RequestTimeout,
     /// No environment is named, and there are several.
     EnvironmentRequired,
     /// No such environment is served.
@@ -71,6 +73,7 @@ impl ProblemDocument {
             | ProblemCode::UnknownEnvironment
             | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
             ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin => StatusCode::FORBIDDEN,
             ProblemCode::UnknownTool | ProblemCode::NotFound => StatusCode::NOT_FOUND,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
