@@ -18,6 +18,8 @@ use serde_json::error::Category;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
+/// How long a body may take to come.
+const MAX_READ_TIME: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read all the same, to be forgotten.
 const MAX_DRAINED: u64 = 64 * 1024 * 1024;
 /// How long that may take.
@@ -86,7 +88,12 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, ProblemDocument> 
         }
         return Err(too_large(limit));
     }
-    match Limited::new(&mut body, limit).collect().await {
+    let reading = Limited::new(&mut body, limit).collect();
+    let Ok(read) = tokio::time::timeout(MAX_READ_TIME, reading).await else {
+        let detail = format!("the body did not come within {} seconds", MAX_READ_TIME.as_secs());
+        return Err(ProblemDocument::new(ProblemCode::RequestTimeout, detail));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             drain(&mut body).await;

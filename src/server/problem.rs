@@ -19,6 +19,8 @@ pub enum ProblemCode {
     InvalidRequest,
     /// The body is larger than the limit.
     BodyTooLarge,
+    /// The body did not come in time.
+    RequestTimeout,
     /// No environment is named, and there are several.
     EnvironmentRequired,
     /// No such environment is served.
@@ -69,6 +71,7 @@ impl ProblemDocument {
             | ProblemCode::UnknownEnvironment
             | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
             ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin => StatusCode::FORBIDDEN,
             ProblemCode::UnknownTool | ProblemCode::NotFound => StatusCode::NOT_FOUND,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::harness::{Process, callgate, client, files, write_project};
 use crate::upstream::{Reply, Upstream};
@@ -293,7 +294,8 @@ async fn a_stop_lets_calls_under_way_finish_and_takes_no_more() {
         let project = write_project(&files(upstream.port, &[("actions/write.yaml", write)]));
         let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "60000")]);
         let url = process.url.clone();
-        let call = tokio::task::spawn(async move {
+        let mut calls = JoinSet::new();
+        calls.spawn(async move {
             let body = json!({"name": "write"}).to_string();
             let answer = client().post(format!("{url}/v1/tool-calls")).body(body).send().await.unwrap();
             answer.text().await.unwrap()
@@ -305,9 +307,9 @@ async fn a_stop_lets_calls_under_way_finish_and_takes_no_more() {
         while tokio::net::TcpStream::connect(&address).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        assert!(!call.is_finished());
+        assert!(calls.try_join_next().is_none(), "the call is still under way");
         gate.add_permits(1);
-        let result: Value = serde_json::from_str(&call.await.unwrap()).unwrap();
+        let result: Value = serde_json::from_str(&calls.join_next().await.unwrap().unwrap()).unwrap();
         assert_eq!(result["body"], json!({"done": true}), "{signal}");
         assert_eq!(process.wait(), Some(0), "{signal}");
     }
@@ -320,13 +322,14 @@ async fn a_call_that_never_ends_does_not_keep_a_stop_waiting_for_ever() {
     let project = write_project(&files(upstream.port, &[("actions/read.yaml", read)]));
     let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "50")]);
     let url = format!("{}/v1/tool-calls", process.url);
-    let call = tokio::task::spawn(async move {
-        client().post(url).body(json!({"name": "read"}).to_string()).send().await.is_err()
-    });
+    let mut calls = JoinSet::new();
+    calls.spawn(
+        async move { client().post(url).body(json!({"name": "read"}).to_string()).send().await.is_err() },
+    );
     upstream.received(1).await;
     process.signal("TERM");
     assert_eq!(process.wait(), Some(0));
-    assert!(call.await.unwrap(), "the connection is closed");
+    assert!(calls.join_next().await.unwrap().unwrap(), "the connection is closed");
 }
 
 #[tokio::test]

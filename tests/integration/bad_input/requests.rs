@@ -1,6 +1,9 @@
 //! Requests that are none: problem documents, and a server that goes on.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Gateway, files, send_raw};
 
@@ -198,4 +201,27 @@ async fn rubbish_on_the_socket_hurts_nobody() {
         assert!(statuses.contains(&answer.status), "{:?}: {answer:?}", String::from_utf8_lossy(&bytes[..30.min(bytes.len())]));
     }
     assert_eq!(gateway.get("/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_given_up() {
+    let gateway = Gateway::start(&files(1, &[ACTION])).await;
+    let mut stream = tokio::net::TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+    let head =
+        "POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 20\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    // It asks for the body, and so waits for it.
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"{\"name\":").await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
+    read.expect("no answer in a minute").unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
 }

@@ -49,7 +49,9 @@ async fn check(what: &str, reply: Reply, soon: bool, read: Told, write: Told, bo
                 assert!(message.contains("do not repeat it"), "{what}, {kind}: {message}");
             }
         }
-        assert_eq!(upstream.requests().len(), sent + 1, "{what}, {kind}");
+        // A short deadline may pass on a busy machine before the request is there.
+        let (got, all) = (upstream.requests().len(), sent + 1);
+        assert!(got == all || soon && got < all, "{what}, {kind}: {got} requests");
         assert_eq!(result["attempts"], 1, "{what}, {kind}");
     }
 }
@@ -102,7 +104,7 @@ async fn an_upstream_that_does_not_end_in_time_is_a_timeout() {
     let (read, write) = broken("timeout");
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     let stall = |text: String| Reply::RawThenStall(text.into_bytes());
-    for (what, reply) in [
+    let rows = [
         ("never answers", Reply::Stall),
         ("stops within the head", stall("HTTP/1.1 200 OK\r\ncontent-ty".to_owned())),
         ("stops after the head", stall(format!("{head}content-length: 20\r\n\r\n"))),
@@ -114,9 +116,10 @@ async fn an_upstream_that_does_not_end_in_time_is_a_timeout() {
         ("goes on saying 100", Reply::Trickle(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec())),
         ("trickles its head", Reply::Trickle(b"HTTP/1.1 200 OK\r\nx-a: b".to_vec())),
         ("answers too late", Reply::After(Duration::from_secs(30), Box::new(Reply::ok("{}")))),
-    ] {
-        check(what, reply, true, read, write, Value::Null).await;
-    }
+    ];
+    // All at once: each waits for its own deadlines.
+    let checks = rows.map(|(what, reply)| check(what, reply, true, read, write, Value::Null));
+    futures_util::future::join_all(checks).await;
 }
 
 #[tokio::test]
@@ -124,8 +127,9 @@ async fn a_body_that_trickles_past_the_deadline_is_a_timeout_and_is_hung_up_on()
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n[";
     let upstream = Upstream::start(move |_| Reply::Trickle(head.as_bytes().to_vec())).await;
     let gateway = Gateway::start(&files(upstream.port, ACTIONS)).await;
-    for (name, effect, retry) in [("read_soon", "none", "later"), ("write_soon", "unknown", "no")] {
-        let result = gateway.call(name, json!({})).await;
+    for (name, effect, retry) in [("read", "none", "later"), ("write", "unknown", "no")] {
+        // Long enough for a busy machine to get as far as the body.
+        let result = gateway.call_with(json!({"name": name, "deadline_ms": 1000})).await;
         assert_eq!(told(&result).0, ("failure", "timeout", effect, retry));
         upstream.hung_up().await;
     }
@@ -272,9 +276,11 @@ async fn a_status_that_is_no_success_says_what_may_have_happened() {
         ("500 Broken", "upstream_error", none("later"), unknown),
         ("503 Unavailable", "upstream_error", none("later"), unknown),
         ("599 Odd", "upstream_error", none("later"), unknown),
+        ("101 Switching\r\nupgrade: x\r\nconnection: upgrade", "upstream_error", none("later"), unknown),
         ("999 Odder", "upstream_error", none("later"), unknown),
     ] {
-        let length = if status.starts_with("304") { "" } else { "\r\ncontent-length: 0" };
+        let length =
+            if status.starts_with("304") || status.starts_with("101") { "" } else { "\r\ncontent-length: 0" };
         let reply = raw(&format!("HTTP/1.1 {status}{length}\r\n\r\n"));
         let (read, write) = (("error", code, read.0, read.1), ("error", code, write.0, write.1));
         check(status, reply, false, read, write, Value::Null).await;
@@ -308,4 +314,16 @@ async fn what_must_stay_hidden_stays_hidden_in_json_that_cannot_be_read() {
             assert_ne!(result["body"], Value::Null, "{what}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_answer_to_head_has_a_length_and_no_body() {
+    let reply = |_: &_| {
+        raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99999999999\r\n\r\n")
+    };
+    let upstream = Upstream::start(reply).await;
+    let head = ("actions/look.yaml", "description: d\nconnection: api\nmethod: HEAD\npath: /look\n");
+    let gateway = Gateway::start(&files(upstream.port, &[head])).await;
+    let result = gateway.call("look", json!({})).await;
+    assert_eq!((&result["status"], &result["body"]), (&json!("success"), &Value::Null), "{result}");
 }
