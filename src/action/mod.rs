@@ -11,6 +11,7 @@ mod connector;
 mod url;
 mod request;
 mod multipart;
+mod hide;
 pub mod output;
 pub mod variables;
 mod compile;
