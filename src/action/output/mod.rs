@@ -1,0 +1,299 @@
+//! Output variables: values taken out of a response, and kept from the model
+//! where the definition says so.
+
+mod hide;
+
+pub use self::hide::{HIDDEN, hide, hide_texts, sought_texts};
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::definition::OutputVariableDefinition;
+
+use self::hide::Masked;
+
+/// A value to take from a response.
+#[derive(Debug)]
+pub struct Output {
+    /// Dotted name of the variable.
+    pub name: String,
+    path: Path,
+    /// Whether the model is shown the value under `variables`.
+    pub shown: bool,
+    /// Whether the value is removed from the body that the model sees.
+    pub hidden: bool,
+    /// Whether the value is redacted in logs and events.
+    pub sensitive: bool,
+}
+
+/// A compiled JSONPath.
+#[derive(Debug)]
+enum Path {
+    /// Names only, as a JSON Pointer: at most one match.
+    Single(String),
+    /// Anything else.
+    Query(JsonPath, Shape),
+}
+
+/// What several matches of a path become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// A wildcard or slice asks for a list, however many there are.
+    List,
+    /// Any other path: one match is the value itself, several are a list.
+    Value,
+}
+
+/// A value that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// Dotted name of the variable.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+    /// What the model is shown of it under `variables`, if anything: the value
+    /// without the parts that other outputs hide.
+    pub shown: Option<Value>,
+    /// Whether it is redacted in logs and events.
+    pub sensitive: bool,
+    /// Whether the model must not see it, wherever it turns up again.
+    pub hidden: bool,
+}
+
+impl Output {
+    /// Compiles a definition.
+    ///
+    /// # Errors
+    ///
+    /// Says why the JSONPath is refused.
+    pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, String> {
+        let path = JsonPath::parse(&definition.path)
+            .map_err(|error| format!("invalid JSONPath `{}`: {error}", definition.path))?;
+        Ok(Self {
+            name: definition.name.clone(),
+            path: match pointer(&definition.path) {
+                Some(pointer) => Path::Single(pointer),
+                None => Path::Query(path, shape(&definition.path)),
+            },
+            shown: definition.expose == Some(true),
+            hidden: definition.expose == Some(false)
+                || definition.sensitive && definition.expose != Some(true),
+            sensitive: definition.sensitive,
+        })
+    }
+
+    fn find(&self, body: &Value) -> Option<Value> {
+        let (path, shape) = match &self.path {
+            Path::Single(pointer) => return body.pointer(pointer).cloned(),
+            Path::Query(path, shape) => (path, *shape),
+        };
+        shape.of(path.query(body).all().into_iter().cloned())
+    }
+
+    /// As [`Self::find`], but what is hidden inside the values found is taken
+    /// from `masked`. A value that is hidden itself was exposed on purpose.
+    fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
+        let shape = match &self.path {
+            Path::Single(_) => Shape::Value,
+            Path::Query(_, shape) => *shape,
+        };
+        let mut found = Vec::new();
+        self.locate(body, |place, value| {
+            let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
+            found.push(seen.unwrap_or(value).clone());
+        });
+        shape.of(found.into_iter())
+    }
+
+    /// Calls `found` with the place and the value of every match.
+    fn locate<'b>(&'b self, body: &'b Value, mut found: impl FnMut(Cow<'b, str>, &'b Value)) {
+        match &self.path {
+            Path::Single(pointer) => {
+                if let Some(value) = body.pointer(pointer) {
+                    found(Cow::Borrowed(pointer), value);
+                }
+            }
+            Path::Query(path, _) => {
+                for node in path.query_located(body) {
+                    found(Cow::Owned(node.location().to_json_pointer()), node.node());
+                }
+            }
+        }
+    }
+}
+
+impl Shape {
+    fn of(self, mut found: impl Iterator<Item = Value>) -> Option<Value> {
+        match self {
+            Self::List => Some(found.collect()),
+            Self::Value => {
+                let first = found.next()?;
+                match found.next() {
+                    None => Some(first),
+                    Some(second) => Some([first, second].into_iter().chain(found).collect()),
+                }
+            }
+        }
+    }
+}
+
+/// Takes the values of `outputs` out of `body`; a path that finds nothing sets
+/// no variable.
+pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
+    let masked = outputs.iter().any(|output| output.shown).then(|| Masked::of(outputs, body)).flatten();
+    outputs
+        .iter()
+        .filter_map(|output| {
+            let value = output.find(body)?;
+            let shown = match &masked {
+                _ if !output.shown => None,
+                None => Some(value.clone()),
+                Some(masked) => output.find_masked(body, masked),
+            };
+            Some(Extracted {
+                name: output.name.clone(),
+                value,
+                shown,
+                sensitive: output.sensitive,
+                hidden: output.hidden,
+            })
+        })
+        .collect()
+}
+
+/// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
+/// is left to the query engine: to a pointer, `0` may be a member's name too.
+fn pointer(path: &str) -> Option<String> {
+    let mut pointer = String::new();
+    let names = path.strip_prefix('$')?;
+    if names.is_empty() {
+        return Some(pointer);
+    }
+    for name in names.strip_prefix('.')?.split('.') {
+        let plain = |c: char| c.is_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(char::is_numeric) || !name.chars().all(plain) {
+            return None;
+        }
+        pointer.push('/');
+        pointer.push_str(name);
+    }
+    Some(pointer)
+}
+
+/// Whether a path asks for a list: a wildcard or a slice outside of quotes and filters.
+fn shape(path: &str) -> Shape {
+    let (mut quote, mut filter) = (None, 0_usize);
+    let mut previous = ' ';
+    let mut escaped = false;
+    for c in path.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None => match c {
+                '\'' | '"' => quote = Some(c),
+                '?' if filter == 0 => filter = 1,
+                '[' | '(' if filter > 0 => filter += 1,
+                ']' | ')' if filter > 0 => filter -= 1,
+                '*' | ':' if filter == 0 && (c == ':' || matches!(previous, '.' | '[' | ',' | ' ')) => {
+                    return Shape::List;
+                }
+                _ => {}
+            },
+        }
+        previous = c;
+    }
+    Shape::Value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
+        Output::compile(&OutputVariableDefinition {
+            name: "x".to_owned(),
+            path: path.to_owned(),
+            expose,
+            sensitive,
+        })
+        .expect("valid")
+    }
+
+    #[track_caller]
+    fn check_extract(path: &str, body: Value, expected: Option<Value>) {
+        let found = extract(&[output(path, None, false)], &body).into_iter().next().map(|found| found.value);
+        assert_eq!(found, expected, "{path}");
+    }
+
+    #[test]
+    fn the_table_of_the_field_holds() {
+        let body = json!({"data": {"id": "cust_123", "email": "user@example.com"}});
+        check_extract("$.data.id", body.clone(), Some(json!("cust_123")));
+        check_extract("$.data.email", body.clone(), Some(json!("user@example.com")));
+        check_extract("$.data.phone", body, None);
+    }
+
+    #[test]
+    fn several_matches_are_a_list_and_a_filter_finds_a_value() {
+        let body = json!({"slots": [{"id": 1, "open": true}, {"id": 2, "open": false}]});
+        check_extract("$.slots[*].id", body.clone(), Some(json!([1, 2])));
+        check_extract("$.slots[?@.open == true].id", body.clone(), Some(json!(1)));
+        check_extract("$.slots[0:1].id", body.clone(), Some(json!([1])));
+        check_extract("$..id", body.clone(), Some(json!([1, 2])));
+        check_extract("$['slots'][1]['id']", body, Some(json!(2)));
+        check_extract("$['a*b']", json!({"a*b": 1}), Some(json!(1)));
+        check_extract("$", json!(1), Some(json!(1)));
+        // A pointer's `0` is a member's name too; JSONPath's index is not.
+        check_extract("$.a[0]", json!({"a": {"0": 1}}), None);
+        check_extract("$.a[0].b", json!({"a": [{"b": 1}]}), Some(json!(1)));
+    }
+
+    #[test]
+    fn falsy_values_are_values() {
+        for value in [json!(0), json!(false), json!(""), Value::Null] {
+            check_extract("$.a", json!({"a": value}), Some(value));
+        }
+    }
+
+    #[test]
+    fn an_exposed_value_shows_nothing_that_is_hidden_inside_it() {
+        let body = json!({"user": {"id": 1, "token": "tok-1234"}, "all": [{"k": "k-1"}, {"k": "k-2"}]});
+        let outputs = [
+            output("$.user", Some(true), false),
+            output("$.all[*]", Some(true), false),
+            output("$.user.token", Some(false), false),
+            output("$.all[*].k", None, true),
+            output("$.all[0].k", Some(true), false),
+        ];
+        let extracted = extract(&outputs, &body);
+        let shown: Vec<_> = extracted.iter().map(|one| one.shown.clone()).collect();
+        let expected = [
+            Some(json!({"id": 1, "token": HIDDEN})),
+            Some(json!([{"k": HIDDEN}, {"k": HIDDEN}])),
+            None,
+            None,
+            Some(json!("k-1")),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(extracted[0].value, body["user"], "later calls have the whole value");
+    }
+
+    #[test]
+    fn what_expose_and_sensitive_mean() {
+        let of = |expose, sensitive| {
+            let output = output("$.x", expose, sensitive);
+            (output.shown, output.hidden)
+        };
+        assert_eq!(of(None, false), (false, false));
+        assert_eq!(of(Some(true), false), (true, false));
+        assert_eq!(of(Some(false), false), (false, true));
+        assert_eq!(of(None, true), (false, true));
+        assert_eq!(of(Some(true), true), (true, false));
+    }
+}
