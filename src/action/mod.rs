@@ -11,7 +11,6 @@ mod connector;
 mod url;
 mod request;
 mod multipart;
-mod hide;
 pub mod output;
 pub mod variables;
 mod compile;

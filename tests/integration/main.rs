@@ -18,6 +18,7 @@ mod check;
 mod oauth;
 mod command_line;
 mod demo;
+mod schemas;
 mod parameters;
 mod template_data;
 mod template_properties;

@@ -1,11 +1,11 @@
-//! Taking values out of JSON text and leaving every other byte as it was.
+//! What a model must not see of an answer, taken out of its text.
 
 use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
-use super::output::Output;
+use super::Output;
 
 /// What stands in the body where a value was taken away.
 pub const HIDDEN: &str = "[hidden]";
@@ -18,16 +18,70 @@ const MIN_SOUGHT: usize = 4;
 /// building a finder for all of them.
 const FEW: usize = 8;
 
+/// The text of `body` without the values that hidden outputs extract, wherever
+/// they stand in it; `None` where nothing had to be hidden. Every other byte
+/// stays as the upstream sent it.
+pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
+    let hidden = Hidden::find(outputs, body);
+    if hidden.places.is_empty() {
+        return None;
+    }
+    Some(Scan::clean(text, &hidden))
+}
+
+/// The JSON `text` without the texts that are to stay hidden, wherever they
+/// stand in its strings and numbers; `None` where none of them does.
+pub fn hide_texts(texts: &[String], text: &str) -> Option<String> {
+    // An escape can spell any character, so that only a scan can tell.
+    if !text.contains('\\') && !texts.iter().any(|hidden| text.contains(hidden)) {
+        return None;
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let hidden = Hidden { places: Vec::new(), numbers: texts.clone(), texts };
+    Some(Scan::clean(text, &hidden.sorted()))
+}
+
+/// What a hidden value must not be seen as, anywhere: its texts and numbers
+/// that are long enough to be looked for.
+pub fn sought_texts(value: &Value) -> Vec<String> {
+    let mut hidden = Hidden::default();
+    hidden.collect(value);
+    hidden.texts.into_iter().map(str::to_owned).collect()
+}
+
+/// A body with `[hidden]` in the places that hidden outputs find.
+pub(super) struct Masked<'b> {
+    pub(super) body: Value,
+    pub(super) places: Vec<Cow<'b, str>>,
+}
+
+impl<'b> Masked<'b> {
+    /// `None` where nothing is hidden.
+    pub(super) fn of(outputs: &'b [Output], body: &'b Value) -> Option<Self> {
+        let places = Hidden::find(outputs, body).places;
+        if places.is_empty() {
+            return None;
+        }
+        let mut masked = body.clone();
+        for place in &places {
+            if let Some(value) = masked.pointer_mut(place) {
+                *value = Value::from(HIDDEN);
+            }
+        }
+        Some(Self { body: masked, places })
+    }
+}
+
 /// What is hidden, and as what; each list is sorted.
 #[derive(Default)]
-pub(super) struct Hidden<'b> {
-    pub(super) places: Vec<Cow<'b, str>>,
-    pub(super) texts: Vec<&'b str>,
-    pub(super) numbers: Vec<&'b str>,
+struct Hidden<'b> {
+    places: Vec<Cow<'b, str>>,
+    texts: Vec<&'b str>,
+    numbers: Vec<&'b str>,
 }
 
 impl<'b> Hidden<'b> {
-    pub(super) fn find(outputs: &'b [Output], body: &'b Value) -> Self {
+    fn find(outputs: &'b [Output], body: &'b Value) -> Self {
         let mut hidden = Self::default();
         for output in outputs.iter().filter(|output| output.hidden) {
             output.locate(body, |place, value| {
@@ -38,7 +92,7 @@ impl<'b> Hidden<'b> {
         hidden.sorted()
     }
 
-    pub(super) fn sorted(mut self) -> Self {
+    fn sorted(mut self) -> Self {
         self.places.sort_unstable();
         self.numbers.sort_unstable();
         // The longest first: a text that is a part of another must not break it up.
@@ -47,7 +101,7 @@ impl<'b> Hidden<'b> {
         self
     }
 
-    pub(super) fn collect(&mut self, value: &'b Value) {
+    fn collect(&mut self, value: &'b Value) {
         match value {
             Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text),
             Value::Number(number) => {
@@ -66,7 +120,7 @@ impl<'b> Hidden<'b> {
 
 /// Walks JSON text that is known to be valid (and so no deeper than
 /// `serde_json` allows), copying it but for what is hidden.
-pub(super) struct Scan<'a> {
+struct Scan<'a> {
     text: &'a str,
     at: usize,
     out: String,
@@ -78,7 +132,7 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn clean(text: &'a str, hidden: &'a Hidden<'a>) -> String {
+    fn clean(text: &'a str, hidden: &'a Hidden<'a>) -> String {
         let finder = (hidden.texts.len() > FEW)
             .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&hidden.texts).ok())
             .flatten();
@@ -252,5 +306,86 @@ impl<'a> Scan<'a> {
         self.out.push_str(&self.text[self.copied..start]);
         self.out.push_str(with);
         self.copied = self.at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definition::OutputVariableDefinition;
+
+    fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
+        Output::compile(&OutputVariableDefinition {
+            name: "x".to_owned(),
+            path: path.to_owned(),
+            expose,
+            sensitive,
+        })
+        .expect("valid")
+    }
+
+    #[track_caller]
+    fn check_hide(path: &str, text: &str, expected: &str) {
+        let body = serde_json::from_str(text).expect("valid");
+        assert_eq!(
+            hide(&[output(path, Some(false), false)], &body, text).as_deref().unwrap_or(text),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_hidden_value_leaves_every_other_byte() {
+        check_hide(
+            "$.t",
+            r#"{ "a" :1.50, "t": "tok-1234" ,"z":[ 1,2 ]}"#,
+            r#"{ "a" :1.50, "t": "[hidden]" ,"z":[ 1,2 ]}"#,
+        );
+        check_hide("$.t", r#"{"t":{"a":[1,{"b":"}"}]},"u":1}"#, r#"{"t":"[hidden]","u":1}"#);
+        check_hide(
+            "$.items[*].id",
+            r#"{"items":[{"id":1},{"id":2,"n":"x"}]}"#,
+            r#"{"items":[{"id":"[hidden]"},{"id":"[hidden]","n":"x"}]}"#,
+        );
+        check_hide("$.other", r#"{"x":1}"#, r#"{"x":1}"#);
+        check_hide("$", r#"{"x":1}"#, r#""[hidden]""#);
+    }
+
+    #[test]
+    fn a_hidden_value_is_hidden_wherever_it_stands() {
+        check_hide(
+            "$.token",
+            r#"{"token":"tok\u002d1234","link":"https://x/?t=tok-1234&b=1","n":5,"tok-1234":1}"#,
+            r#"{"token":"[hidden]","link":"https://x/?t=[hidden]&b=1","n":5,"[hidden]":1}"#,
+        );
+        check_hide(
+            "$.id",
+            r#"{"id":90001,"ids":[90001,9000],"s":"n90001"}"#,
+            r#"{"id":"[hidden]","ids":["[hidden]",9000],"s":"n[hidden]"}"#,
+        );
+    }
+
+    #[test]
+    fn a_hidden_text_that_is_part_of_another_does_not_break_it_up() {
+        let text = r#"{"short":"tok-12","long":"tok-1234","both":"tok-1234 tok-12"}"#;
+        let body = serde_json::from_str(text).expect("valid");
+        let outputs = [output("$.short", Some(false), false), output("$.long", Some(false), false)];
+        let expected = r#"{"short":"[hidden]","long":"[hidden]","both":"[hidden] [hidden]"}"#;
+        assert_eq!(hide(&outputs, &body, text).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn hiding_much_takes_time_in_proportion() {
+        let items: Vec<Value> = (10_000..30_000)
+            .map(|n| json!({"id": format!("cust_{n}"), "number": n, "note": format!("as cust_{n}")}))
+            .collect();
+        let body = json!({"items": items});
+        let text = body.to_string();
+        let outputs = ["$.items[*].id", "$.items[*].number"].map(|path| output(path, Some(false), false));
+        let started = std::time::Instant::now();
+        let hidden = hide(&outputs, &body, &text).expect("hidden");
+        assert!(!hidden.contains("cust_") && !hidden.contains("10000"));
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
