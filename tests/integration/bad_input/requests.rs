@@ -207,8 +207,7 @@ async fn rubbish_on_the_socket_hurts_nobody() {
 async fn a_body_that_never_comes_is_given_up() {
     let gateway = Gateway::start(&files(1, &[ACTION])).await;
     let mut stream = tokio::net::TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
-    let head =
-        "POST /v1/tool-calls HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 20\r\n\r\n";
+    let head = "POST /v1/tool-calls HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 20\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut go_on = [0; 25];
     // It asks for the body, and so waits for it.
