@@ -10,8 +10,7 @@ use crate::action::output;
 use crate::egress::Response;
 
 /// What a model sees of an answer in which nothing can be hidden.
-const WITHHELD: &str =
-    "[not shown: a part of this answer must stay hidden, and it is no JSON that can be read]";
+const WITHHELD: &str = "[not shown: a part of this answer must stay hidden, and it cannot be read as JSON]";
 
 /// An answer, read as far as it can be.
 #[derive(Debug)]

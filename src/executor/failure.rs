@@ -184,7 +184,7 @@ fn after(safe: bool) -> (&'static str, Effect, Retry) {
         ("You can try once more.", Effect::None, Retry::Later)
     } else {
         (
-            "It is not known whether it was done; do not repeat it, tell the caller it will be checked.",
+            "It is not known whether it was done, so do not repeat it; tell the caller that it is not certain.",
             Effect::Unknown,
             Retry::No,
         )

@@ -7,7 +7,7 @@
     clippy::disallowed_methods,
     reason = "a test's tasks end with its runtime; its settings are its own"
 )]
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and stops")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
 
 mod harness;
 mod upstream;

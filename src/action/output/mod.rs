@@ -140,11 +140,29 @@ impl Shape {
     }
 }
 
+/// Takes `hidden` texts out of the longer texts in `value`. A text that is
+/// hidden as a whole was exposed on purpose.
+fn hide_in_value(hidden: &[String], value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let whole = text.len();
+            for part in hidden.iter().filter(|part| part.len() < whole) {
+                if text.contains(part.as_str()) {
+                    *text = text.replace(part.as_str(), HIDDEN);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_in_value(hidden, item)),
+        Value::Object(map) => map.values_mut().for_each(|item| hide_in_value(hidden, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// Takes the values of `outputs` out of `body`; a path that finds nothing sets
 /// no variable.
 pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
     let masked = OnceCell::new();
-    outputs
+    let mut extracted: Vec<Extracted> = outputs
         .iter()
         .filter_map(|output| {
             let value = output.find(body)?;
@@ -167,7 +185,17 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
                 hidden: output.hidden,
             })
         })
-        .collect()
+        .collect();
+    let mut hidden: Vec<String> =
+        extracted.iter().filter(|one| one.hidden).flat_map(|one| sought_texts(&one.value)).collect();
+    // Longest first, so that no part of one is left standing.
+    hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    if !hidden.is_empty() {
+        for value in extracted.iter_mut().filter_map(|one| one.shown.as_mut()) {
+            hide_in_value(&hidden, value);
+        }
+    }
+    extracted
 }
 
 /// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
@@ -259,6 +287,14 @@ mod tests {
         // A pointer's `0` is a member's name too; JSONPath's index is not.
         check_extract("$.a[0]", json!({"a": {"0": 1}}), None);
         check_extract("$.a[0].b", json!({"a": [{"b": 1}]}), Some(json!(1)));
+    }
+
+    #[test]
+    fn an_exposed_text_does_not_carry_a_hidden_one() {
+        let outputs = [output("$.t", None, true), output("$.link", Some(true), false)];
+        let body = json!({"t": "tok-1234", "link": "https://x/?t=tok-1234"});
+        let shown: Vec<_> = extract(&outputs, &body).into_iter().map(|one| one.shown).collect();
+        assert_eq!(shown, [None, Some(json!("https://x/?t=[hidden]"))]);
     }
 
     #[test]
