@@ -289,7 +289,8 @@ fn explain(kind: &figment::error::Kind) -> String {
     if text.contains("expected a sequence") {
         return format!("must be a list, such as [production] ({text})");
     }
-    text.replace("usize", "a whole number")
+    text.replace("a nonzero usize", "a whole number from 1 on")
+        .replace("usize", "a whole number")
         .replace("u64", "a whole number")
         .replace("struct ", "the section ")
 }

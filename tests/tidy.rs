@@ -44,7 +44,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("schemars", &["definition", "settings"]),
     ("serde_json_path", &["action"]),
     ("subtle", &["server"]),
-    ("tower_http", &["server"]),
     ("tracing_subscriber", &["telemetry"]),
 ];
 

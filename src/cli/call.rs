@@ -63,7 +63,7 @@ impl Preview {
             Ok(preview) => {
                 print_json(&preview, GREEN)?;
                 if std::io::stdout().is_terminal() {
-                    println!("\n{}", preview.curl);
+                    super::print_line(&format!("\n{}", preview.curl))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -128,8 +128,7 @@ const RESET: &str = "\u{1b}[0m";
 fn print_json(value: &impl Serialize, accent: &str) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     if !std::io::stdout().is_terminal() {
-        println!("{text}");
-        return Ok(());
+        return super::print_line(&text);
     }
     for line in text.lines() {
         let key_end = line.trim_start().starts_with('"').then(|| line.find("\": ")).flatten();
@@ -138,9 +137,9 @@ fn print_json(value: &impl Serialize, accent: &str) -> anyhow::Result<()> {
                 let (key, rest) = line.split_at(end + 1);
                 let colour =
                     if key.contains("\"status\"") || key.contains("\"error\"") { accent } else { CYAN };
-                println!("{colour}{key}{RESET}{rest}");
+                super::print_line(&format!("{colour}{key}{RESET}{rest}"))?;
             }
-            None => println!("{line}"),
+            None => super::print_line(line)?,
         }
     }
     Ok(())

@@ -24,7 +24,8 @@ impl Check {
         if self.json {
             let problems = project.problems.sorted();
             let text = serde_json::to_string_pretty(&problems).unwrap_or_else(|_| "[]".to_owned());
-            println!("{text}");
+            // A reader that has gone changes nothing about the verdict.
+            let _ = super::print_line(&text);
         } else if project.problems.as_slice().is_empty() {
             let environments = project.deployment.catalog.environments();
             let actions = environments.iter().map(|one| one.actions.len()).max().unwrap_or(0);

@@ -7,6 +7,7 @@ mod init;
 mod serve;
 mod show;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -121,6 +122,16 @@ fn loaded(project: Project) -> anyhow::Result<Project> {
         anyhow::bail!("the project has errors");
     }
     Ok(project)
+}
+
+/// Prints a line to standard output; a reader that has read enough (`| head`)
+/// is no error.
+fn print_line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -108,6 +108,12 @@ async fn reload_on_hangup(
             tracing::error!("reload refused: the project has errors; the old one serves on");
             continue;
         }
+        // The address is the one it was started with, whatever the file says now.
+        let now = Settings { server: started.server.clone(), ..settings.clone() };
+        if let Err(error) = server::check_exposure(&now) {
+            tracing::error!("reload refused: {error}");
+            continue;
+        }
         gateway.replace(deployment);
         state.reload(&settings);
         tracing::info!("reloaded");

@@ -33,7 +33,7 @@ impl Tools {
         let environments = project.deployment.catalog.environments();
         let actions = environments.iter().filter(|one| one.name == name).flat_map(|one| &one.actions);
         let specs = self.format.specs(actions.map(ToolSpec::from));
-        println!("{}", serde_json::to_string_pretty(&specs)?);
+        super::print_line(&serde_json::to_string_pretty(&specs)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -79,7 +79,7 @@ impl Schema {
             .iter()
             .find(|(name, _)| *name == kind)
             .with_context(|| format!("no kind `{kind}`; there are: {}", names()))?;
-        println!("{}", serde_json::to_string_pretty(schema)?);
+        super::print_line(&serde_json::to_string_pretty(schema)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -98,7 +98,7 @@ impl Keygen {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let key = NewKey::generate().context("the system gives no random numbers")?;
         eprintln!("The key, shown this once; callers send it as `Authorization: Bearer …`:");
-        println!("{}", key.key);
+        super::print_line(&key.key)?;
         eprintln!(
             "\nFor callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"",
             Value::String(self.name),

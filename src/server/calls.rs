@@ -151,8 +151,13 @@ pub(super) async fn preview(
     reason = "waited for by the caller of the call; bounded by its deadline"
 )]
 async fn execute(state: &AppState, call: ToolCall) -> Result<ToolResult, ProblemDocument> {
-    let gateway = state.gateway().clone();
-    match tokio::spawn(async move { gateway.execute(call).await }).await {
+    let (gateway, running) = (state.gateway().clone(), state.begin_call());
+    let work = async move {
+        let result = gateway.execute(call).await;
+        drop(running);
+        result
+    };
+    match tokio::spawn(work).await {
         Ok(result) => Ok(result),
         Err(error) => {
             tracing::error!(%error, "a call did not come to its end");

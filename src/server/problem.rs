@@ -33,7 +33,7 @@ pub enum ProblemCode {
     UnknownTool,
     /// No key, or a wrong one.
     Unauthorized,
-    /// A web page of another origin asks, and no keys guard the gateway.
+    /// A web page of another origin asks, or one that calls this machine by another name, and no keys guard the gateway.
     ForeignOrigin,
     /// No such route.
     NotFound,

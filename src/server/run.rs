@@ -58,13 +58,20 @@ where
         stop.await;
         drop(stopped);
     };
+    let running = state.running();
     let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stop);
+    let finishing = async {
+        let served = serving.await;
+        // Calls go on when their callers hang up; they are waited for too.
+        running.none().await;
+        served
+    };
     let overdue = async {
         let _ = when_stopped.changed().await;
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        served = async { serving.await } => served.map_err(ServeError::from),
+        served = finishing => served.map_err(ServeError::from),
         () = overdue => {
             tracing::warn!(grace_ms = grace.as_millis(), "calls were still under way at the end of the grace period");
             Ok(())

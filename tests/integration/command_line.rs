@@ -316,6 +316,40 @@ async fn a_stop_lets_calls_under_way_finish_and_takes_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_a_call_whose_caller_has_hung_up() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let upstream =
+        Upstream::start(move |_| Reply::Held(held.clone(), Box::new(Reply::ok("{\"done\": true}")))).await;
+    let write = "description: d\nconnection: api\nmethod: POST\npath: /write\ntimeout_ms: 60000\n";
+    let project = write_project(&files(upstream.port, &[("actions/write.yaml", write)]));
+    let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "60000")]);
+    let url = format!("{}/v1/tool-calls", process.url);
+    let mut calls = JoinSet::new();
+    calls.spawn(async move { client().post(url).body(json!({"name": "write"}).to_string()).send().await });
+    upstream.received(1).await;
+    calls.abort_all();
+    while calls.join_next().await.is_some() {}
+    process.signal("TERM");
+    process.wait_for("stopping: no new calls, those under way may finish");
+    gate.add_permits(1);
+    process.wait_for("tool call done");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn a_reload_that_would_leave_an_open_address_without_a_key_is_refused() {
+    let action = ("actions/ping.yaml", "description: d\ntype: static\nresponse: pong\n".to_owned());
+    let key = format!("[[keys]]\nname = \"a\"\nhash = \"sha256:{}\"\n", "0".repeat(64));
+    let settings = ("callgate.toml", format!("environments = [\"development\"]\n{key}"));
+    let project = write_project(&[action, settings]);
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__LISTEN", "0.0.0.0:0")]);
+    fs::write(project.path().join("callgate.toml"), "environments = [\"development\"]\n").unwrap();
+    process.signal("HUP");
+    process.wait_for("reload refused: refusing to listen on 0.0.0.0:0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_never_ends_does_not_keep_a_stop_waiting_for_ever() {
     let upstream = Upstream::start(|_| Reply::Stall).await;
     let read = "description: d\nconnection: api\npath: /read\ntimeout_ms: 300000\n";
