@@ -98,7 +98,8 @@ impl Caller {
             .filter(|name| self.environments.as_ref().is_none_or(|own| own.contains(name)))
             .collect();
         let list = || allowed.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        match asked {
+        // `?environment=` and `""` name none.
+        match asked.filter(|name| !name.is_empty()) {
             Some(name) if allowed.iter().any(|allowed| *allowed == name) => Ok(name.to_owned()),
             Some(name) if served.iter().any(|served| served == name) => Err(ProblemDocument::new(
                 ProblemCode::EnvironmentNotAllowed,

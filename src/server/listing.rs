@@ -100,7 +100,7 @@ pub(super) async fn tools(
     query: Result<Query<ToolsQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Value>, ProblemDocument> {
     let query = checked(query)?;
-    let dialect = match &query.format {
+    let dialect = match query.format.as_ref().filter(|name| !name.is_empty()) {
         Some(name) => name.parse().map_err(|error: crate::dialect::UnknownDialect| {
             ProblemDocument::new(ProblemCode::UnknownFormat, error.to_string())
         })?,

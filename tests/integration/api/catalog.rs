@@ -33,7 +33,12 @@ async fn the_tools_are_exactly_the_array_of_the_provider_and_always_the_same() {
     let text =
         |path: &'static str| async { api.0.request("GET", path).send().await.unwrap().text().await.unwrap() };
     let same = text("/v1/tools").await;
-    for path in ["/v1/tools", "/v1/tools?environment=development", "/v1/tools?format=openai-chat"] {
+    for path in [
+        "/v1/tools",
+        "/v1/tools?environment=development",
+        "/v1/tools?format=openai-chat",
+        "/v1/tools?environment=&format=",
+    ] {
         assert_eq!(text(path).await, same);
     }
 }
