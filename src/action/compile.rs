@@ -307,6 +307,8 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        // By the text, since a path may be known only at render: `index .variables .parameters.x`.
+        self.reads_variables |= source.replace("static_variables", "").contains("variables");
         for reference in template.references() {
             let place = document.at_text(pointer, reference.line, reference.column);
             let Some(name) = reference.path.first() else { continue };
@@ -328,7 +330,8 @@ impl Compiler<'_> {
                         );
                     }
                 }
-                Root::Variables => self.reads_variables = true,
+                // What a conversation knows is found out when it is called.
+                Root::Variables => {}
                 Root::StaticVariables => {
                     if !reference.guarded && !self.around.static_variables.contains_key(name) {
                         let environment = self.around.environment;
