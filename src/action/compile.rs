@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::{
     ActionDefinition, ActionKind, ActionOverride, AuthDefinition, ConnectionDefinition, Document, Located,
-    Problem, Problems,
+    Problem, Problems, push_token,
 };
 
 use super::output::Output;
@@ -519,5 +519,7 @@ pub(crate) fn check_known<'k>(
 
 /// `base` followed by `key`, escaped (RFC 6901).
 pub(super) fn pointer_to(base: &str, key: &str) -> String {
-    format!("{base}/{}", key.replace('~', "~0").replace('/', "~1"))
+    let mut pointer = base.to_owned();
+    push_token(&mut pointer, key);
+    pointer
 }

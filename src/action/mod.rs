@@ -23,6 +23,7 @@ pub use self::compile::{SecretUse, Surroundings, compile};
 pub use self::connector::{Connector, Credential, OAuth2Client, ValueSource};
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
 pub use self::name::{ActionName, InvalidActionName};
+pub(crate) use self::request::QUERY;
 pub use self::request::{RenderFailure, RequestSpec};
 pub use self::unused::check_unused;
 

@@ -14,8 +14,9 @@ use super::http_action::{Body, HttpAction};
 use super::multipart;
 use super::template::{Data, RenderError};
 
-/// What stays as it is in a query: the unreserved characters of RFC 3986.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Percent-encoding of a query's names and values: only the unreserved
+/// characters of RFC 3986 stay as they are.
+pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request as it will be sent, but for its credentials. Comparable, so that
 /// tests need no network.

@@ -68,14 +68,10 @@ impl Demo {
         let state = AppState::new(gateway, &settings);
         tokio::select! {
             served = server::serve(listener, state, serve::stop_signal(), Duration::from_secs(5)) => served?,
-            served = async { axum_serve(upstream).await } => served?,
+            served = demo::serve(upstream) => served.context("the example upstream failed")?,
         }
         Ok(())
     }
-}
-
-async fn axum_serve(listener: TcpListener) -> anyhow::Result<()> {
-    demo::serve(listener).await.context("the example upstream failed")
 }
 
 fn print_welcome(gateway: SocketAddr, upstream: SocketAddr) {

@@ -108,7 +108,7 @@ impl Document {
 }
 
 /// Appends one token to a JSON Pointer, escaped (RFC 6901 section 3).
-pub(super) fn push_token(pointer: &mut String, token: &str) {
+pub fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
     for c in token.chars() {
         match c {

@@ -23,7 +23,7 @@ pub use self::action::{
 };
 pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
 pub use self::connection::{ConnectionDefinition, ConnectionOverride};
-pub use self::document::{Document, Format, Place};
+pub use self::document::{Document, Format, Place, push_token};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
     Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,

@@ -7,16 +7,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::action::RequestSpec;
+use crate::action::{QUERY, RequestSpec};
 
 use super::{Credentials, Deadline, Response};
-
-/// Percent-encoding of a query value: all but the unreserved characters of RFC 3986.
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(90);

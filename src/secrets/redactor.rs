@@ -7,16 +7,15 @@ use std::fmt;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::action::QUERY;
 
 use super::MIN_MASKED;
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
-
-/// Percent-encoding that leaves the unreserved characters of RFC 3986 alone.
-const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Shortest piece of a base64 text that is taken for a secret's.
 const MIN_BASE64: usize = 6;
@@ -79,7 +78,7 @@ fn add_forms(text: &str, patterns: &mut BTreeSet<String>) {
     let json = json[1..json.len() - 1].to_owned();
     patterns.insert(json.replace('/', "\\/"));
     patterns.insert(json);
-    let percent = utf8_percent_encode(text, UNRESERVED_KEPT).to_string();
+    let percent = utf8_percent_encode(text, QUERY).to_string();
     patterns.insert(percent.replace("%20", "+"));
     patterns.insert(lower_hex(&percent));
     patterns.insert(percent);

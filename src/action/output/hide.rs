@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
+use crate::definition::push_token;
+
 use super::Output;
 
 /// What stands in the body where a value was taken away.
@@ -192,12 +194,7 @@ impl<'a> Scan<'a> {
             self.skip_space();
             self.at += 1; // the colon
             let cut = pointer.len();
-            pointer.push('/');
-            if key.contains(['~', '/']) {
-                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            } else {
-                pointer.push_str(&key);
-            }
+            push_token(pointer, &key);
             self.value(pointer);
             pointer.truncate(cut);
         }
@@ -313,18 +310,8 @@ impl<'a> Scan<'a> {
 mod tests {
     use serde_json::json;
 
+    use super::super::tests::output;
     use super::*;
-    use crate::definition::OutputVariableDefinition;
-
-    fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
-        Output::compile(&OutputVariableDefinition {
-            name: "x".to_owned(),
-            path: path.to_owned(),
-            expose,
-            sensitive,
-        })
-        .expect("valid")
-    }
 
     #[track_caller]
     fn check_hide(path: &str, text: &str, expected: &str) {

@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
+    pub(super) fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
         Output::compile(&OutputVariableDefinition {
             name: "x".to_owned(),
             path: path.to_owned(),
