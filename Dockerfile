@@ -1,5 +1,5 @@
 # docker build -t callgate .
-# docker run --rm -p 8080:8080 --user "$(id -u)" -v "$PWD/my-project:/project:ro" callgate
+# docker run --rm -p 8080:8080 --user "$(id -u)" -v "$PWD/my-project:/project:ro" -v callgate:/var/lib/callgate callgate
 
 FROM rust:1.95-slim-bookworm AS builder
 WORKDIR /src
@@ -19,6 +19,10 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=builder /usr/local/bin/callgate /usr/local/bin/callgate
+# What conversations have learned and done; the project itself may be read-only. Any user may make a file here.
+RUN install -d -m 1777 /var/lib/callgate
+ENV CALLGATE_STORE__PATH=/var/lib/callgate/store.db
+VOLUME /var/lib/callgate
 WORKDIR /project
 # By number, so that Kubernetes can see that it is not root. Run it as the owner
 # of secrets.toml (`--user`), or bring the secrets as variables or files.

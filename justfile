@@ -52,6 +52,10 @@ bench *args:
 load *args:
     cargo bench --bench load -- {{ args }}
 
-# Look for templates that panic or hang; needs nightly Rust and cargo-fuzz.
-fuzz seconds="60":
-    cargo +nightly fuzz run template -- -max_total_time={{ seconds }}
+# Look for inputs that panic, hang or leak: each target for so many seconds, or those that are named.
+fuzz seconds="60" *targets:
+    fuzz/run.sh {{ seconds }} {{ targets }}
+
+# Keep a gateway under more load than it takes, and look for calls that are lost or done twice.
+soak *args:
+    cargo bench --bench soak -- {{ args }}

@@ -35,3 +35,5 @@ pub mod telemetry;
 pub mod project;
 pub mod demo;
 pub mod server;
+#[doc(hidden)]
+pub mod fuzzing;

@@ -17,8 +17,9 @@ const LAYERS: &[&[&str]] = &[
     &["auth", "conversation"],
     &["executor", "dialect"],
     &["settings"],
-    &["telemetry", "project"],
+    &["telemetry", "project", "import"],
     &["server", "demo"],
+    &["fuzzing"],
 ];
 
 /// What the layers below settings get as plain values.
@@ -36,19 +37,36 @@ const DOORS: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "main"]),
     ("figment", &["settings"]),
     ("gotmpl", &["action"]),
+    ("governor", &["egress", "server"]),
+    ("hyper", &["server"]),
+    ("hyper_util", &["server"]),
+    ("ipnet", &["egress"]),
     ("jsonschema", &["definition", "action"]),
+    ("notify", &["project"]),
     ("oauth2", &["auth"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_http", &["egress"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("prometheus_client", &["telemetry"]),
+    ("redis", &["conversation"]),
+    ("regex", &["import"]),
     ("reqwest", &["egress"]),
+    ("rusqlite", &["conversation"]),
     ("rustls", &["egress"]),
+    ("rmcp", &["server"]),
     ("saphyr_parser", &["definition"]),
     ("schemars", &["definition", "settings"]),
     ("serde_json_path", &["action"]),
-    ("subtle", &["server"]),
+    ("subtle", &["auth", "server"]),
+    // With its `use`, since `String::` ends in the same letters.
+    ("use ring", &["auth"]),
+    ("toml_edit", &["import"]),
     ("tracing_subscriber", &["telemetry"]),
 ];
 
 /// Where the value of a secret may be looked at.
-const EXPOSE: &[&str] = &["secrets", "egress", "auth"];
+const EXPOSE: &[&str] = &["secrets", "egress", "auth", "import"];
 
 /// Where something may be printed.
 const PRINT: &[&str] = &["cli", "main"];

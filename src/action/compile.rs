@@ -2,21 +2,25 @@
 
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::definition::{
     ActionDefinition, ActionKind, ActionOverride, AuthDefinition, ConnectionDefinition, Document, Located,
-    Problem, Problems, push_token,
+    Problem, Problems, ResponseDefinition, push_token,
 };
 
-use super::output::Output;
-use super::parameters::Parameters;
+use super::output::{Output, Response, ResponseProblem};
+use super::parameters::{OutputSchema, Parameters, SchemaProblem};
 use super::template::{Data, Root, Target, Template};
-use super::{Action, ActionName, Bound, BoundValue, Handover, Kind, variables};
+use super::variables::{self, VariableReads};
+use super::{Action, ActionName, Bound, BoundValue, Handover, Kind};
 
 /// Time for a call whose action says nothing.
 const DEFAULT_TIMEOUT_MS: u64 = 5_000;
+/// How long the same write without an id is one write, where the action says nothing.
+const DEFAULT_DEDUPE_WINDOW_MS: u64 = 30_000;
 /// Longest description that all providers take (Vapi cuts at 1,000).
 const PORTABLE_DESCRIPTION: usize = 1_000;
 
@@ -70,7 +74,7 @@ pub fn compile(
         around,
         problems: &mut found,
         secrets,
-        reads_variables: false,
+        reads: VariableReads::default(),
     };
     let action = compiler.action();
     let failed = found.has_errors();
@@ -86,7 +90,7 @@ pub(super) struct Compiler<'a> {
     pub(super) around: &'a Surroundings<'a>,
     pub(super) problems: &'a mut Problems,
     pub(super) secrets: &'a mut Vec<SecretUse>,
-    pub(super) reads_variables: bool,
+    pub(super) reads: VariableReads,
 }
 
 impl Compiler<'_> {
@@ -110,11 +114,14 @@ impl Compiler<'_> {
         let hidden: Vec<&str> = bind.iter().map(|bound| bound.name.as_str()).collect();
         let model_schema = parameters.schema_without(&hidden);
         let kind = match self.definition.kind {
+            _ if self.is_of_no_type() => None,
             ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),
             ActionKind::Static => self.fixed(),
             ActionKind::Handover => self.handover().map(Kind::Handover),
         };
         let outputs = self.outputs();
+        let output_schema = self.output_schema();
+        let response = self.response();
         let timeout = self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
         Some(Action {
             name: name?,
@@ -123,9 +130,14 @@ impl Compiler<'_> {
             bind,
             kind: kind?,
             outputs,
+            response,
+            output_schema,
             timeout: Duration::from_millis(timeout),
             file: self.document().file.clone(),
-            reads_variables: self.reads_variables,
+            reads: std::mem::take(&mut self.reads),
+            dedupe_window: Duration::from_millis(
+                self.definition.dedupe_window_ms.unwrap_or(DEFAULT_DEDUPE_WINDOW_MS),
+            ),
             model_schema,
         })
     }
@@ -144,7 +156,12 @@ impl Compiler<'_> {
         Problem::error(&self.document().file, self.document().at_value(pointer), code, message)
     }
 
-    fn warning(&mut self, pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
+    pub(super) fn warning(
+        &mut self,
+        pointer: &str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Problem {
         Problem::warning(&self.document().file, self.document().at_value(pointer), code, message)
     }
 
@@ -201,6 +218,13 @@ impl Compiler<'_> {
         );
     }
 
+    /// Whether `type` is none that there is, which has been reported: then
+    /// nothing tells what the action lacks, or has too much.
+    fn is_of_no_type(&self) -> bool {
+        let written = self.document().value.get("type");
+        written.is_some_and(|kind| !["http", "static", "handover"].iter().any(|known| kind == known))
+    }
+
     /// Keys that belong to another type of action.
     fn refuse_strangers(&mut self) {
         const HTTP: &[&str] = &[
@@ -216,11 +240,19 @@ impl Compiler<'_> {
             "form",
             "multipart",
             "connect_timeout_ms",
+            "retry",
+            "idempotent",
+            "dedupe_window_ms",
         ];
+        if self.is_of_no_type() {
+            return;
+        }
         let (kind, strangers): (&str, Vec<&str>) = match self.definition.kind {
-            ActionKind::Http => ("http", vec!["response", "handover"]),
+            ActionKind::Http => ("http", vec!["handover"]),
             ActionKind::Static => ("static", [HTTP, &["handover"]].concat()),
-            ActionKind::Handover => ("handover", [HTTP, &["response", "output_variables"]].concat()),
+            ActionKind::Handover => {
+                ("handover", [HTTP, &["response", "output_variables", "output_schema"]].concat())
+            }
         };
         for key in strangers {
             if self.document().value.get(key).is_some() {
@@ -238,27 +270,39 @@ impl Compiler<'_> {
     fn parameters(&mut self) -> Option<Parameters> {
         match Parameters::compile(self.definition.parameters.as_ref()) {
             Ok(parameters) => {
-                for problem in parameters.warnings() {
-                    let place = self.document().at_value(&format!("/parameters{}", problem.pointer));
-                    let found =
-                        Problem::warning(&self.document().file, place, "schema", problem.message.clone())
-                            .maybe_hint(problem.hint.clone());
-                    self.problems.push(found);
-                }
+                self.tell("/parameters", parameters.warnings());
                 Some(parameters)
             }
             Err(problems) => {
-                for problem in problems {
-                    let pointer = format!("/parameters{}", problem.pointer);
-                    let found = if problem.warning {
-                        self.warning(&pointer, "schema", problem.message)
-                    } else {
-                        self.error(&pointer, "invalid_schema", problem.message)
-                    };
-                    self.problems.push(found.maybe_hint(problem.hint));
-                }
+                self.tell("/parameters", &problems);
                 None
             }
+        }
+    }
+
+    fn output_schema(&mut self) -> Option<OutputSchema> {
+        match OutputSchema::compile(self.definition.output_schema.as_ref()?) {
+            Ok((schema, warnings)) => {
+                self.tell("/output_schema", &warnings);
+                Some(schema)
+            }
+            Err(problems) => {
+                self.tell("/output_schema", &problems);
+                None
+            }
+        }
+    }
+
+    /// Tells what is wrong with the schema at `at`.
+    fn tell(&mut self, at: &str, problems: &[SchemaProblem]) {
+        for problem in problems {
+            let pointer = format!("{at}{}", problem.pointer);
+            let message = problem.message.clone();
+            let found = match problem.warning {
+                true => self.warning(&pointer, "schema", message),
+                false => self.error(&pointer, "invalid_schema", message),
+            };
+            self.problems.push(found.maybe_hint(problem.hint.clone()));
         }
     }
 
@@ -307,8 +351,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        // By the text, since a path may be known only at render: `index .variables .parameters.x`.
-        self.reads_variables |= source.replace("static_variables", "").contains("variables");
+        self.reads.add(source, template.references());
         for reference in template.references() {
             let place = document.at_text(pointer, reference.line, reference.column);
             let Some(name) = reference.path.first() else { continue };
@@ -433,6 +476,24 @@ impl Compiler<'_> {
             }
         }
         outputs
+    }
+
+    /// How an upstream's answer is shaped.
+    fn response(&mut self) -> Response {
+        let written = self.over.response.as_ref().or(self.definition.response.as_ref());
+        let (ActionKind::Http, Some(written)) = (self.definition.kind, written) else {
+            return Response::default();
+        };
+        // What is no shape has been reported by the schema.
+        let Ok(definition) = ResponseDefinition::deserialize(written) else { return Response::default() };
+        let base = self.pointer("response");
+        Response::compile(&definition).unwrap_or_else(|problems| {
+            for ResponseProblem { pointer, code, message, hint } in problems {
+                let problem = self.error(&format!("{base}{pointer}"), code, message).hint(hint);
+                self.problems.push(problem);
+            }
+            Response::default()
+        })
     }
 
     /// Whether a key that is missing was written, but wrong in a way that has

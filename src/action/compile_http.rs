@@ -9,11 +9,13 @@ use crate::definition::{AuthDefinition, ConnectionDefinition};
 use crate::definition::{ConnectionOverride, Document, Located, Method, Problem, Scalar, ValueDefinition};
 
 use super::compile::{Compiler, SecretUse, pointer_to};
+use super::connection::{self, ConnectionRules};
 use super::connector::{self, Connector};
 use super::fields::Field;
-use super::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
+use super::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
 use super::multipart::Part;
 use super::parameters::Parameters;
+use super::retry::RetryPolicy;
 use super::template::{Root, Target, Template};
 use super::{Bound, url};
 
@@ -67,20 +69,33 @@ impl<'a> Compiler<'a> {
         };
         let pointer = if connection.is_some() { self.pointer("path") } else { self.pointer("url") };
         let path = self.template(&document, &pointer, &target.path, Target::PathSegment, parameters, bind);
-        let (plain, secret_headers) = headers;
+        let (plain, secret_headers, in_headers) = headers;
         self.warn_cleartext(&target.prefix, &pointer, connector.is_some() || !secret_headers.is_empty());
+        let environment = self.around.environment;
+        let (rules, written) = match connection {
+            Some(connection) => (
+                connection::compile(connection, environment, &target.prefix, self.problems, self.secrets),
+                WrittenAt::at(&connection.document, &base_url_pointer(connection, environment)),
+            ),
+            None => (ConnectionRules::default(), WrittenAt::at(&document, &pointer)),
+        };
         let path = path?;
         let mut placed = placed_by(&path);
         for (_, field) in &query {
             placed.extend(placed_by(&field.template));
         }
+        placed.extend(in_headers);
         let connect = self
             .over
             .connect_timeout_ms
             .or(self.definition.connect_timeout_ms)
             .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS);
+        let method = http_method(method);
+        let retry = self.retry(&method);
         Some(HttpAction {
-            method: http_method(method),
+            method,
+            connection: rules,
+            written,
             prefix: target.prefix,
             path,
             static_query: target.query,
@@ -91,8 +106,22 @@ impl<'a> Compiler<'a> {
             content_type: body_content_type(body.as_ref()?, content_type.as_deref()),
             body: body?,
             connect_timeout: Duration::from_millis(connect),
+            retry,
             placed,
         })
+    }
+
+    /// When the request may be sent again; warns where what is written never holds.
+    fn retry(&mut self, method: &http::Method) -> RetryPolicy {
+        let retry = RetryPolicy::compile(self.definition, method);
+        if retry.idle_wishes() && self.document().value.pointer("/retry/on").is_some() {
+            let message = format!("a {method} is sent again only where not one byte of it was written");
+            let problem = self.warning("/retry/on", "retry_without_effect", message).hint(
+                "leave `on` at `[connect_failed]`, or say `idempotent: true` if the upstream honours `Idempotency-Key`",
+            );
+            self.problems.push(problem);
+        }
+        retry
     }
 
     /// The connection that the action names; an error where there is none of that name.
@@ -199,11 +228,7 @@ impl<'a> Compiler<'a> {
             );
             return None;
         };
-        let pointer = if overridden.is_some() {
-            format!("/environments/{environment}/base_url")
-        } else {
-            "/base_url".to_owned()
-        };
+        let pointer = base_url_pointer(connection, environment);
         let checked = url::check_absolute(base).and_then(|parsed| match parsed.query() {
             Some(_) => Err("a base URL has no query".to_owned()),
             None => Ok(parsed),
@@ -296,8 +321,8 @@ impl<'a> Compiler<'a> {
         written: Vec<Written<'a>>,
         parameters: &Parameters,
         bind: &[Bound],
-    ) -> (Vec<PlainHeader>, Vec<SecretHeader>) {
-        let (mut plain, mut secret) = (Vec::new(), Vec::new());
+    ) -> (Vec<PlainHeader>, Vec<SecretHeader>, Vec<String>) {
+        let (mut plain, mut secret, mut placed) = (Vec::new(), Vec::new(), Vec::new());
         for header in written {
             let Some(name) = self.header_name(&header) else { continue };
             if name == CONTENT_TYPE {
@@ -323,6 +348,10 @@ impl<'a> Compiler<'a> {
                         bind,
                     );
                     let Some(template) = template else { continue };
+                    // A connection's headers only repeat what its actions send.
+                    if Arc::ptr_eq(&header.document, &self.located.document) {
+                        placed.extend(placed_by(&template));
+                    }
                     let fixed = template.as_static().map(HeaderValue::from_str);
                     if let Some(Err(_)) = fixed {
                         self.problems.push(Problem::error(
@@ -339,7 +368,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
-        (plain, secret)
+        (plain, secret, placed)
     }
 
     fn header_name(&mut self, header: &Written<'_>) -> Option<HeaderName> {
@@ -512,6 +541,15 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// Where the base URL that holds in `environment` stands.
+fn base_url_pointer(connection: &Located<ConnectionDefinition>, environment: &str) -> String {
+    let over = connection.definition.environments.get(environment);
+    match over.and_then(|over| over.base_url.as_ref()) {
+        Some(_) => format!("/environments/{environment}/base_url"),
+        None => "/base_url".to_owned(),
+    }
+}
+
 fn put<'a>(
     written: &mut Vec<Written<'a>>,
     name: &'a str,
@@ -523,7 +561,7 @@ fn put<'a>(
     written.push(Written { name, value, document: document.clone(), pointer: pointer_to(base, name) });
 }
 
-/// Parameters that a template of the URL places.
+/// Parameters that a template places.
 fn placed_by(template: &Template) -> Vec<String> {
     template
         .references()

@@ -8,6 +8,8 @@ use crate::definition::{
 };
 
 use super::compile::SecretUse;
+use super::connection::{self, TlsSource};
+use super::http_action::WrittenAt;
 
 /// A rule for credentials: which, and where they travel. Holds names of
 /// secrets, never their values.
@@ -17,6 +19,17 @@ pub struct Connector {
     pub name: String,
     /// What it sends.
     pub credential: Credential,
+    /// The way to its token endpoint, if it has one.
+    pub token_endpoint: Option<TokenEndpoint>,
+}
+
+/// What decides the way to a token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenEndpoint {
+    /// Where its URL is written.
+    pub written: WrittenAt,
+    /// Certificates besides the system's.
+    pub tls: Option<TlsSource>,
 }
 
 /// What a connector sends.
@@ -61,7 +74,7 @@ pub struct OAuth2Client {
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueSource {
-    /// Written in the definition.
+    /// WrittenAt in the definition.
     Plain(String),
     /// A secret of the environment, after a prefix.
     Secret {
@@ -101,7 +114,15 @@ pub(super) fn compile(
     };
     reader.refuse_strangers();
     let credential = reader.credential()?;
-    Some(Connector { name: located.name.clone(), credential })
+    let token_endpoint = match &credential {
+        Credential::OAuth2(client) => Some(reader.token_endpoint(&client.token_url)?),
+        Credential::Bearer(_)
+        | Credential::Header(..)
+        | Credential::Query(..)
+        | Credential::Cookie(..)
+        | Credential::Basic { .. } => None,
+    };
+    Some(Connector { name: located.name.clone(), credential, token_endpoint })
 }
 
 struct Fields<'a> {
@@ -218,6 +239,7 @@ impl Fields<'_> {
                 "audience",
                 "extra_params",
                 "client_authentication",
+                "tls",
             ],
         };
         let kind = document.value.get("type").and_then(|kind| kind.as_str()).unwrap_or_default();
@@ -264,6 +286,27 @@ impl Fields<'_> {
                 None
             }
         }
+    }
+
+    fn token_endpoint(&mut self, url: &str) -> Option<TokenEndpoint> {
+        let document = &self.located.document;
+        let written = WrittenAt::at(document, &self.pointer("token_url"));
+        let pointer = connection::pointer(self.over.tls.is_some(), self.environment, "tls");
+        let tls = match self.over.tls.as_ref().or(self.located.definition.tls.as_ref()) {
+            Some(tls) => {
+                connection::warn_without_tls(url, document, &pointer, self.problems);
+                let mut compiler = connection::Tls {
+                    document,
+                    pointer: &pointer,
+                    environment: self.environment,
+                    problems: self.problems,
+                    secrets: self.secrets,
+                };
+                Some(compiler.source(tls)?)
+            }
+            None => None,
+        };
+        Some(TokenEndpoint { written, tls })
     }
 
     fn invalid(&mut self, pointer: &str, message: String) {

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
+use crate::definition::Document;
+
+use super::connection::ConnectionRules;
 use super::connector::Connector;
 use super::fields::Field;
 use super::multipart::Part;
+use super::retry::RetryPolicy;
 use super::template::Template;
 
 /// An HTTP call, compiled.
@@ -16,6 +20,10 @@ pub struct HttpAction {
     pub method: Method,
     /// Scheme, host, port and base path: what no value can change.
     pub prefix: String,
+    /// What its connection says besides.
+    pub connection: ConnectionRules,
+    /// Where the prefix is written.
+    pub written: WrittenAt,
     /// The path after the prefix.
     pub(super) path: Template,
     /// Static query text.
@@ -34,8 +42,25 @@ pub struct HttpAction {
     pub(super) content_type: Option<HeaderValue>,
     /// Time to connect.
     pub connect_timeout: Duration,
-    /// Parameters that the path or `query:` has placed already; not sent again.
+    /// When the request may be sent again.
+    pub retry: RetryPolicy,
+    /// Parameters that the path, `query:` or a header of the action has placed already; not sent again.
     pub(super) placed: Vec<String>,
+}
+
+/// A place in a file of the project, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenAt {
+    /// The file, relative to the project.
+    pub file: String,
+    /// Line and column.
+    pub place: (usize, usize),
+}
+
+impl WrittenAt {
+    pub(super) fn at(document: &Document, pointer: &str) -> Self {
+        Self { file: document.file.clone(), place: document.at_value(pointer) }
+    }
 }
 
 /// A header without secrets.

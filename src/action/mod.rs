@@ -7,6 +7,7 @@
 pub mod parameters;
 pub mod template;
 mod name;
+pub(crate) mod disguise;
 mod connector;
 mod url;
 mod request;
@@ -15,25 +16,32 @@ pub mod output;
 pub mod variables;
 mod compile;
 mod compile_http;
+mod connection;
 mod fields;
 mod unused;
+mod retry;
 mod http_action;
 
 pub use self::compile::{SecretUse, Surroundings, compile};
-pub use self::connector::{Connector, Credential, OAuth2Client, ValueSource};
-pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
+pub use self::connection::{
+    BreakerRules, ClientSource, ConnectionRules, FileSource, KeySource, LimitRules, RateRules, TlsSource,
+};
+pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
+pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
 pub use self::name::{ActionName, InvalidActionName};
 pub(crate) use self::request::QUERY;
 pub use self::request::{RenderFailure, RequestSpec};
+pub use self::retry::RetryPolicy;
 pub use self::unused::check_unused;
+pub use self::variables::VariableReads;
 
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use self::output::Output;
-use self::parameters::{InvalidArguments, Parameters};
+use self::output::{Extracted, Output, Response};
+use self::parameters::{InvalidArguments, OutputSchema, Parameters};
 use self::template::{Data, Template};
 
 /// What a model may do, in one environment.
@@ -51,12 +59,18 @@ pub struct Action {
     pub kind: Kind,
     /// Values to take from the response.
     pub outputs: Vec<Output>,
+    /// What of the response the model is shown.
+    pub response: Response,
+    /// What the body of a success is, as the model is shown it.
+    pub output_schema: Option<OutputSchema>,
     /// Time for the whole call.
     pub timeout: Duration,
     /// The file it is defined in, for the operator.
     pub file: String,
-    /// Whether any template reads `.variables`.
-    pub reads_variables: bool,
+    /// What its templates read of `.variables`.
+    pub reads: VariableReads,
+    /// How long the same write without an id is answered with the first one's result.
+    pub dedupe_window: Duration,
     model_schema: Value,
 }
 
@@ -114,10 +128,11 @@ impl Action {
         }
     }
 
-    /// Whether doing it twice is the same as doing it once (RFC 9110 section 9.2.2).
+    /// Whether doing it twice is the same as doing it once: by the method (RFC
+    /// 9110 section 9.2.2) or by the action's own word.
     pub fn is_idempotent(&self) -> bool {
         match &self.kind {
-            Kind::Http(http) => http.method.is_idempotent(),
+            Kind::Http(http) => http.retry.idempotent,
             Kind::Static(_) | Kind::Handover(_) => true,
         }
     }
@@ -143,6 +158,16 @@ impl Action {
         let mut parameters = self.parameters.validate(arguments)?.into_map();
         self.bind(false, &mut parameters, variables, static_variables)?;
         Ok(parameters)
+    }
+
+    /// What of a call must not be written down: the arguments that `x-sensitive` marks, and
+    /// the output variables that are `sensitive`, exposed or not. For a log or an event, make
+    /// a redactor of them by `secrets::Redactor::for_values`.
+    pub fn sensitive_texts(&self, arguments: &Map<String, Value>, extracted: &[Extracted]) -> Vec<String> {
+        let mut texts = self.parameters.sensitive_texts(arguments);
+        let outputs = extracted.iter().filter(|one| one.sensitive);
+        texts.extend(outputs.flat_map(|one| output::sought_texts(&one.value)));
+        texts
     }
 
     fn bind(

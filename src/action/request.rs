@@ -32,6 +32,15 @@ pub struct RequestSpec {
     pub body: Option<Bytes>,
 }
 
+impl RequestSpec {
+    /// Adds a header, unless the action has set it.
+    pub fn add_header(&mut self, name: HeaderName, value: impl FnOnce() -> HeaderValue) {
+        if !self.headers.iter().any(|(there, _)| *there == name) {
+            self.headers.push((name, value()));
+        }
+    }
+}
+
 /// Why a request could not be made from its arguments.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderFailure {

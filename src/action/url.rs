@@ -54,7 +54,7 @@ pub(super) fn split_path(path: &str) -> Result<(String, String), String> {
     if query.contains("{{") {
         return Err("a template after `?` belongs under `query:`".to_owned());
     }
-    if path.contains('#') && !path.contains("{{") || query.contains('#') {
+    if find_outside(path, '#').is_some() || query.contains('#') {
         return Err("a fragment (`#…`) is never sent".to_owned());
     }
     if path.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
@@ -79,21 +79,23 @@ pub(super) fn split_absolute(url: &str) -> Result<Parts, String> {
 
 /// The `?` that starts the query: the first one outside `{{…}}`.
 fn split_query(text: &str) -> (&str, &str) {
+    find_outside(text, '?').map_or((text, ""), |at| (&text[..at], &text[at + 1..]))
+}
+
+/// Where `sign` stands first outside of `{{…}}`.
+fn find_outside(text: &str, sign: char) -> Option<usize> {
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
         if rest.starts_with("{{") {
-            match rest.find("}}") {
-                Some(close) => at += close + 2,
-                None => break,
-            }
-        } else if let Some(query) = rest.strip_prefix('?') {
-            return (&text[..at], query);
+            at += rest.find("}}")? + 2;
+        } else if rest.starts_with(sign) {
+            return Some(at);
         } else {
             at += rest.chars().next().map_or(1, char::len_utf8);
         }
     }
-    (text, "")
+    None
 }
 
 #[cfg(test)]
@@ -115,6 +117,7 @@ mod tests {
             split_path("/a/{{or .parameters.x \"?\"}}").expect("valid").0,
             "/a/{{or .parameters.x \"?\"}}"
         );
+        assert!(split_path("/a/{{or .parameters.x \"#\"}}").is_ok());
     }
 
     #[test]
@@ -127,6 +130,8 @@ mod tests {
             "https://{{.parameters.h}}/x",
             "https://h/../x",
             "https://h/x#y",
+            "https://h/x#{{.parameters.a}}",
+            "https://h/{{.parameters.a}}#y",
             "https://h/x?a={{.parameters.a}}",
         ] {
             assert!(split_absolute(bad).is_err(), "{bad}");

@@ -2,6 +2,54 @@
 
 use serde_json::{Map, Value};
 
+use super::template::{Reference, Root};
+
+/// What the templates of an action read of `.variables`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VariableReads {
+    /// Whether they read any.
+    pub any: bool,
+    /// Whether a path is known only at render, so that it may be any of them.
+    all: bool,
+    /// The paths that are known at load.
+    paths: Vec<Vec<String>>,
+}
+
+impl VariableReads {
+    /// Adds what one template reads.
+    pub(super) fn add(&mut self, source: &str, references: &[Reference]) {
+        // By the text, since a path may be known only at render: `index .variables .parameters.x`.
+        if !source.replace("static_variables", "").contains("variables") {
+            return;
+        }
+        self.any = true;
+        self.all |= source.contains("index") || source.contains('$');
+        let read = references.iter().filter(|reference| reference.root == Root::Variables);
+        for path in read.map(|reference| &reference.path) {
+            self.all |= path.is_empty();
+            if !self.paths.contains(path) {
+                self.paths.push(path.clone());
+            }
+        }
+    }
+
+    /// The values that are read, each with its path; an absent one is `None`.
+    pub fn of<'v>(&'v self, variables: &'v Map<String, Value>) -> Vec<(&'v [String], Option<&'v Value>)> {
+        if self.all {
+            return variables.iter().map(|(name, value)| (std::slice::from_ref(name), Some(value))).collect();
+        }
+        self.paths.iter().map(|path| (path.as_slice(), at(variables, path))).collect()
+    }
+}
+
+fn at<'v>(variables: &'v Map<String, Value>, path: &[String]) -> Option<&'v Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(variables.get(first)?, |value, key| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => value.get(key),
+    })
+}
+
 /// Why a set of variables cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVariables {

@@ -1,6 +1,11 @@
 //! Auth connector + environment → credentials of a request.
 
 mod oauth;
+mod webhook;
+
+pub use self::webhook::{
+    HmacAlgorithm, HmacRule, Product, WebhookRefusal, WebhookRequest, WebhookRule, Webhooks,
+};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,13 +16,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::action::{Credential, HttpAction, Kind, OAuth2Client, ValueSource};
+use crate::action::{Connector, Credential, HttpAction, Kind, OAuth2Client, ValueSource};
 use crate::catalog::Catalog;
 use crate::definition::{Problem, Problems};
-use crate::egress::{Credentials, Deadline, Egress};
+use crate::egress::{Credentials, Deadline, Egress, Route, Target, WaysBuilder};
 use crate::secrets::{MASK, Redactor, Secrets};
 
 use self::oauth::TokenSource;
+pub(crate) use self::oauth::read_token_response;
 pub use self::oauth::{DEFAULT_LIFETIME, TokenError, TokenErrorKind};
 
 /// The credentials of every action of every environment, resolved at load.
@@ -42,9 +48,11 @@ struct TokenKey {
 #[derive(Debug, Default)]
 struct Source {
     fixed: Credentials,
-    token: Option<Arc<TokenSource>>,
+    token: Option<(Arc<TokenSource>, Route)>,
     /// The same with every value masked.
     masked: Credentials,
+    /// Names of the secrets in it.
+    secrets: Vec<String>,
 }
 
 /// The credentials of one call.
@@ -73,16 +81,20 @@ impl Resolved<'_> {
 
 impl Auth {
     /// Resolves the credentials of all actions of `catalog`. Tokens of
-    /// `previous` live on where client and secrets are the same.
+    /// `previous` live on where client and secrets are the same. `ways` leads to
+    /// the token endpoints.
     pub fn build(
         catalog: &Catalog,
         secrets: &Secrets,
+        ways: &mut WaysBuilder<'_>,
         previous: Option<&Self>,
         problems: &mut Problems,
     ) -> Self {
         let mut auth = Self::default();
-        for environment in catalog.environments() {
+        for (index, environment) in catalog.environments().iter().enumerate() {
             let mut builder = Builder {
+                index,
+                ways,
                 environment: &environment.name,
                 secrets,
                 previous,
@@ -125,10 +137,10 @@ impl Auth {
                 token: None,
             });
         };
-        let Some(tokens) = &source.token else {
+        let Some((tokens, route)) = &source.token else {
             return Ok(Resolved { credentials: Cow::Borrowed(&source.fixed), redactor: None, token: None });
         };
-        let token = tokens.token(egress, deadline).await?;
+        let token = tokens.token(egress, route, deadline).await?;
         let mut credentials = source.fixed.clone();
         credentials.headers.push((AUTHORIZATION, token.header.clone()));
         Ok(Resolved {
@@ -136,6 +148,24 @@ impl Auth {
             redactor: Some(token.redactor.clone()),
             token: Some((tokens, token.generation)),
         })
+    }
+
+    /// Names of the secrets that an action's request carries, or that its token
+    /// is fetched with; for the audit.
+    pub fn secrets(&self, environment: usize, action: usize) -> &[String] {
+        self.source(environment, action).map_or(&[], |source| &source.secrets)
+    }
+
+    /// Fetches of tokens so far: environment, connector, how many gave a token
+    /// and how many did not.
+    pub fn token_fetches(&self) -> Vec<(String, String, u64, u64)> {
+        let count = |(key, source): (&TokenKey, &Arc<TokenSource>)| {
+            let (done, failed) = source.fetches();
+            (key.environment.clone(), key.connector.clone(), done, failed)
+        };
+        let mut all: Vec<_> = self.tokens.iter().map(count).collect();
+        all.sort();
+        all
     }
 
     /// The shape of an action's credentials, every value masked.
@@ -148,7 +178,9 @@ impl Auth {
     }
 }
 
-struct Builder<'a> {
+struct Builder<'a, 'w> {
+    index: usize,
+    ways: &'a mut WaysBuilder<'w>,
     environment: &'a str,
     secrets: &'a Secrets,
     previous: Option<&'a Auth>,
@@ -157,21 +189,21 @@ struct Builder<'a> {
     problems: &'a mut Problems,
 }
 
-impl Builder<'_> {
+impl Builder<'_, '_> {
     fn source(&mut self, http: &HttpAction, file: &str) -> Source {
-        let mut source = Source::default();
+        let mut source = Source { secrets: secret_names(http), ..Source::default() };
         for header in &http.secret_headers {
             let value = ValueSource::Secret { name: header.secret.clone(), prefix: header.prefix.clone() };
             self.header(&mut source, &header.name, &value, "", &header.prefix, file);
         }
         if let Some(connector) = &http.connector {
-            self.connector(&mut source, &connector.name, &connector.credential, file);
+            self.connector(&mut source, connector, file);
         }
         source
     }
 
-    fn connector(&mut self, source: &mut Source, name: &str, credential: &Credential, file: &str) {
-        match credential {
+    fn connector(&mut self, source: &mut Source, connector: &Connector, file: &str) {
+        match &connector.credential {
             Credential::Bearer(token) => {
                 self.header(source, &AUTHORIZATION, token, "Bearer ", "Bearer ", file);
             }
@@ -205,7 +237,7 @@ impl Builder<'_> {
                 source.masked.headers.push((AUTHORIZATION, HeaderValue::from_static("Basic ***")));
             }
             Credential::OAuth2(client) => {
-                source.token = self.token_source(name, client);
+                source.token = self.token_source(connector, client);
                 source.masked.headers.push((AUTHORIZATION, HeaderValue::from_static("Bearer ***")));
             }
         }
@@ -265,22 +297,46 @@ impl Builder<'_> {
         }
     }
 
-    fn token_source(&mut self, connector: &str, client: &OAuth2Client) -> Option<Arc<TokenSource>> {
+    fn token_source(
+        &mut self,
+        connector: &Connector,
+        client: &OAuth2Client,
+    ) -> Option<(Arc<TokenSource>, Route)> {
         let id = self.value(&client.client_id)?;
         let secret = self.value(&client.client_secret)?;
         let key = TokenKey {
             environment: self.environment.to_owned(),
-            connector: connector.to_owned(),
+            connector: connector.name.clone(),
             fingerprint: oauth::fingerprint(client, &id, &secret),
         };
         let known = self.tokens.get(&key).or_else(|| self.previous.and_then(|auth| auth.tokens.get(&key)));
         let source = match known {
             Some(source) => source.clone(),
-            None => Arc::new(TokenSource::new(connector, client, id, secret)),
+            None => Arc::new(TokenSource::new(&connector.name, client, id, secret)),
         };
         self.tokens.insert(key, source.clone());
-        Some(source)
+        let secret = |name: &str| self.secrets.get(self.environment, name).cloned();
+        let tls = connector.token_endpoint.as_ref().and_then(|endpoint| endpoint.tls.as_ref());
+        let target =
+            Target { environment: self.index, url: &client.token_url, tls, rules: None, secret: &secret };
+        Some((source, self.ways.route(target, self.problems)?))
     }
+}
+
+/// Names of the secrets that go into a request, or into the fetch of its token.
+fn secret_names(http: &HttpAction) -> Vec<String> {
+    let values: Vec<&ValueSource> = match http.connector.as_ref().map(|connector| &connector.credential) {
+        None => Vec::new(),
+        Some(Credential::Bearer(value) | Credential::Header(_, value)) => vec![value],
+        Some(Credential::Query(_, value) | Credential::Cookie(_, value)) => vec![value],
+        Some(Credential::Basic { username, password }) => vec![username, password],
+        Some(Credential::OAuth2(client)) => vec![&client.client_id, &client.client_secret],
+    };
+    let of_connector = values.into_iter().filter_map(|value| match value {
+        ValueSource::Secret { name, .. } => Some(name.clone()),
+        ValueSource::Plain(_) => None,
+    });
+    http.secret_headers.iter().map(|header| header.secret.clone()).chain(of_connector).collect()
 }
 
 fn prefix_of(value: &ValueSource) -> &str {

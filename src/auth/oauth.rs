@@ -3,13 +3,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use http::HeaderValue;
-use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError};
+use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
     TokenUrl,
@@ -19,9 +20,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::action::{OAuth2Client, RequestSpec};
+use crate::action::{OAuth2Client, RequestSpec, ValueSource};
 use crate::definition::ClientAuthentication;
-use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits};
+use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
 use crate::secrets::Redactor;
 
 /// How long a token is used whose server does not say `expires_in`.
@@ -59,6 +60,9 @@ pub enum TokenErrorKind {
     /// The deadline passed.
     #[error("the token endpoint did not answer in time")]
     Deadline,
+    /// Its address is not one that the environment allows.
+    #[error("{0}")]
+    AddressRefused(String),
     /// It cannot be reached.
     #[error("the token endpoint cannot be reached ({0})")]
     Unreachable(String),
@@ -91,6 +95,8 @@ pub(super) struct TokenSource {
     scopes: Vec<String>,
     extra_params: Vec<(String, String)>,
     redactor: Redactor,
+    /// Fetches that gave a token, and those that did not.
+    fetches: [AtomicU64; 2],
     state: Mutex<State>,
 }
 
@@ -100,6 +106,8 @@ struct State {
     fetching: Option<Fetching>,
     generation: u64,
     refresh_not_before: Option<Instant>,
+    /// The last token that was had, in use or not.
+    last: Option<SecretString>,
 }
 
 /// What makes two clients the same: everything that goes into the token request.
@@ -121,7 +129,9 @@ impl TokenSource {
         id: SecretString,
         secret: SecretString,
     ) -> Self {
-        let redactor = Redactor::new([&secret]);
+        // An id that is a secret is one in the log too.
+        let hidden_id = matches!(client.client_id, ValueSource::Secret { .. }).then_some(&id);
+        let redactor = Redactor::new(hidden_id.into_iter().chain([&secret]));
         let auth_type = match client.authentication {
             ClientAuthentication::Header => AuthType::BasicAuth,
             ClientAuthentication::Body => AuthType::RequestBody,
@@ -139,6 +149,7 @@ impl TokenSource {
             scopes: client.scopes.clone(),
             extra_params: client.extra_params.clone(),
             redactor,
+            fetches: [const { AtomicU64::new(0) }; 2],
             state: Mutex::new(State::default()),
         }
     }
@@ -154,6 +165,7 @@ impl TokenSource {
     pub(super) async fn token(
         self: &Arc<Self>,
         egress: &Egress,
+        route: &Route,
         deadline: Deadline,
     ) -> Result<Arc<Token>, TokenError> {
         let fetching = {
@@ -163,13 +175,13 @@ impl TokenSource {
                 Some(token) if now < token.unusable_at => {
                     let waits = state.refresh_not_before.is_some_and(|not_before| now < not_before);
                     if now >= token.refresh_at && state.fetching.is_none() && !waits {
-                        drop(self.start(&mut state, egress));
+                        drop(self.start(&mut state, egress, route));
                     }
                     return Ok(token);
                 }
                 _ => match &state.fetching {
                     Some(fetching) => fetching.clone(),
-                    None => self.start(&mut state, egress),
+                    None => self.start(&mut state, egress, route),
                 },
             }
         };
@@ -184,6 +196,12 @@ impl TokenSource {
         }
     }
 
+    /// How many fetches gave a token, and how many did not.
+    pub(super) fn fetches(&self) -> (u64, u64) {
+        let [done, failed] = &self.fetches;
+        (done.load(Ordering::Relaxed), failed.load(Ordering::Relaxed))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change of the state is a single assignment: it is whole even
         // if somebody panicked while holding it.
@@ -195,11 +213,13 @@ impl TokenSource {
     }
 
     #[expect(clippy::disallowed_methods, reason = "waited for through `fetching`; bounded by FETCH_TIMEOUT")]
-    fn start(self: &Arc<Self>, state: &mut State, egress: &Egress) -> Fetching {
+    fn start(self: &Arc<Self>, state: &mut State, egress: &Egress, route: &Route) -> Fetching {
         state.generation += 1;
-        let (source, egress, generation) = (self.clone(), egress.clone(), state.generation);
+        let (source, egress, route, generation) =
+            (self.clone(), egress.clone(), route.clone(), state.generation);
         let task = tokio::spawn(async move {
-            let fetched = source.fetch(&egress, generation).await;
+            let fetched = source.fetch(&egress, &route, generation).await;
+            source.fetches[usize::from(fetched.is_err())].fetch_add(1, Ordering::Relaxed);
             let mut state = source.state();
             state.fetching = None;
             match &fetched {
@@ -228,7 +248,18 @@ impl TokenSource {
         fetching
     }
 
-    async fn fetch(&self, egress: &Egress, generation: u64) -> Result<Arc<Token>, TokenError> {
+    async fn fetch(&self, egress: &Egress, route: &Route, generation: u64) -> Result<Arc<Token>, TokenError> {
+        let started = Instant::now();
+        let door = Door { egress, route, deadline: Deadline::after(FETCH_TIMEOUT) };
+        let response = self.ask(&door).await?;
+        self.read(&response, started, generation).map(Arc::new)
+    }
+
+    /// Asks for a token through `door`.
+    async fn ask<'d, D>(&'d self, door: &'d D) -> Result<BasicTokenResponse, TokenError>
+    where
+        D: AsyncHttpClient<'d, Error = EgressError>,
+    {
         let client =
             self.client.as_ref().map_err(|reason| self.error(TokenErrorKind::Invalid(reason.clone())))?;
         let mut request = client.exchange_client_credentials();
@@ -238,40 +269,54 @@ impl TokenSource {
         for (name, value) in &self.extra_params {
             request = request.add_extra_param(name.as_str(), value.as_str());
         }
-        let deadline = Deadline::after(FETCH_TIMEOUT);
-        let door = Door { egress, deadline };
-        let started = Instant::now();
-        let response = request.request_async(&door).await.map_err(|error| self.error(self.explain(error)))?;
+        request.request_async(door).await.map_err(|error| self.error(self.explain(error)))
+    }
+
+    /// The token that a response to a request of the time `started` brings.
+    fn read(
+        &self,
+        response: &BasicTokenResponse,
+        started: Instant,
+        generation: u64,
+    ) -> Result<Token, TokenError> {
         let secret = response.access_token().secret();
         if secret.is_empty() {
             return Err(self.error(TokenErrorKind::Invalid("the token is empty".to_owned())));
         }
+        let token = SecretString::from(secret.as_str());
+        // A call that was sent twice had both, and its upstream may repeat either.
+        let former = self.state().last.replace(token.clone());
+        let redactor = Arc::new(Redactor::new([&token].into_iter().chain(&former)));
         let mut header = HeaderValue::from_str(&format!("Bearer {secret}")).map_err(|_| {
             self.error(TokenErrorKind::Invalid("the token holds characters a header cannot carry".to_owned()))
         })?;
         header.set_sensitive(true);
         let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
-        Ok(Arc::new(Token {
+        Ok(Token {
             header,
-            redactor: Arc::new(Redactor::new([&SecretString::from(secret.as_str())])),
+            redactor,
             generation,
             refresh_at: started + lifetime.saturating_sub(REFRESH_AHEAD.min(lifetime / 4)),
             unusable_at: started + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 10)),
-        }))
+        })
     }
 
     /// What the failure of a token request means, without the client's secret.
     fn explain(&self, error: BasicRequestTokenError<EgressError>) -> TokenErrorKind {
-        let clean = |text: String| self.redactor.redact(&text).into_owned();
+        // Cut last: half a secret is not found any more.
+        let clean = |text: String| excerpt(&self.redactor.redact(&text));
         match error {
             BasicRequestTokenError::Request(EgressError::Deadline) => TokenErrorKind::Deadline,
             BasicRequestTokenError::Request(error @ (EgressError::Connect(_) | EgressError::Lost(_))) => {
                 TokenErrorKind::Unreachable(clean(error.to_string()))
             }
+            BasicRequestTokenError::Request(
+                error @ (EgressError::Refused(_) | EgressError::ForeignOrigin { .. }),
+            ) => TokenErrorKind::AddressRefused(error.to_string()),
             BasicRequestTokenError::Request(error) => TokenErrorKind::Invalid(clean(error.to_string())),
             BasicRequestTokenError::ServerResponse(response) => {
                 let code: &BasicErrorResponseType = response.error();
-                let description = response.error_description().map(|text| format!(", {}", excerpt(text)));
+                let description = response.error_description().map(|text| format!(", {text}"));
                 TokenErrorKind::Refused(clean(format!(
                     "{}{}",
                     code.as_ref(),
@@ -280,9 +325,9 @@ impl TokenSource {
             }
             BasicRequestTokenError::Parse(error, _) => {
                 // The place in the document is enough; serde's text may quote a value.
-                TokenErrorKind::Invalid(format!("at `{}`", error.path()))
+                TokenErrorKind::Invalid(clean(format!("at `{}`", error.path())))
             }
-            BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(excerpt(&text))),
+            BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(text)),
         }
     }
 }
@@ -290,6 +335,7 @@ impl TokenSource {
 /// Our one way out, as the `oauth2` crate wants to see it.
 struct Door<'a> {
     egress: &'a Egress,
+    route: &'a Route,
     deadline: Deadline,
 }
 
@@ -298,12 +344,13 @@ impl<'c> AsyncHttpClient<'c> for Door<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, EgressError>> + Send + 'c>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(exchange(self.egress, request, self.deadline))
+        Box::pin(exchange(self.egress, self.route, request, self.deadline))
     }
 }
 
 async fn exchange(
     egress: &Egress,
+    route: &Route,
     request: oauth2::HttpRequest,
     deadline: Deadline,
 ) -> Result<oauth2::HttpResponse, EgressError> {
@@ -315,12 +362,36 @@ async fn exchange(
         body: Some(body.into()),
     };
     let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
-    let response = egress.send(spec, &Credentials::default(), limits, deadline).await?;
+    let response = egress.send(spec, &Credentials::default(), route, limits, deadline).await?;
+    Ok(answer(response))
+}
+
+fn answer(response: Response) -> oauth2::HttpResponse {
     let body = with_plain_lifetime(&response.body).unwrap_or_else(|| response.body.to_vec());
     let mut answer = http::Response::new(body);
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;
-    Ok(answer)
+    answer
+}
+
+/// Reads `response` as the answer of the token endpoint of `client`: how long
+/// its token can be used, or what the log says.
+///
+/// # Errors
+///
+/// As a call that needs the token would fail.
+pub(crate) fn read_token_response(
+    client: &OAuth2Client,
+    secret: &SecretString,
+    response: Response,
+) -> Result<Duration, String> {
+    let source = TokenSource::new("fuzz", client, SecretString::from("id"), secret.clone());
+    let answer = answer(response);
+    let door = |_| std::future::ready(Ok::<_, EgressError>(answer.clone()));
+    let (started, asked) = (Instant::now(), source.ask(&door).now_or_never());
+    let response = asked.unwrap_or_else(|| Err(source.error(TokenErrorKind::Deadline)));
+    let token = response.and_then(|response| source.read(&response, started, 0));
+    token.map(|token| token.unusable_at - started).map_err(|error| error.to_string())
 }
 
 /// A token response whose `expires_in` is a text, a fraction, negative or
@@ -343,6 +414,7 @@ fn with_plain_lifetime(body: &[u8]) -> Option<Vec<u8>> {
     serde_json::to_vec(&response).ok()
 }
 
+/// The first 200 characters, each of which a line of the log can hold.
 fn excerpt(text: &str) -> String {
-    text.chars().take(200).collect()
+    text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -59,7 +59,7 @@ impl Preview {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (project, call) = self.what.load()?;
         let gateway = Gateway::new(project.deployment);
-        match gateway.preview(&call) {
+        match super::runtime()?.block_on(gateway.preview(&call)) {
             Ok(preview) => {
                 print_json(&preview, GREEN)?;
                 if std::io::stdout().is_terminal() {
@@ -100,11 +100,14 @@ impl What {
         }
         let call = ToolCall {
             id: "cli".to_owned(),
+            id_is_given: false,
             environment,
             conversation_id: self.conversation,
             name: self.name,
             arguments: RawValue::from_string(Value::Object(arguments).to_string())?,
             variables,
+            caller: None,
+            trace: None,
             deadline_ms: None,
         };
         Ok((project, call))

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use callgate::executor::Gateway;
 use callgate::secrets::Sources;
 use callgate::server::{self, AppState};
 use callgate::settings::Settings;
+use callgate::telemetry::metrics::Metrics;
 use callgate::{demo, project, telemetry};
 use clap::Args;
 use tokio::net::TcpListener;
@@ -58,16 +60,18 @@ impl Demo {
             super::check::print(problems);
             anyhow::bail!("the embedded example project has errors");
         }
-        let _flush = telemetry::start(&settings.log).map_err(anyhow::Error::msg)?;
+        let log = telemetry::start(&settings.log).map_err(anyhow::Error::msg)?;
+        log.mask(deployment.redactors().to_vec());
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;
         let address = listener.local_addr()?;
         print_welcome(address, upstream_address);
-        let gateway = Gateway::new(deployment);
-        let state = AppState::new(gateway, &settings);
+        let metrics = Arc::new(Metrics::default());
+        let gateway = Gateway::observed(deployment, vec![metrics.clone()]);
+        let state = AppState::new(gateway, &settings).with_metrics(metrics);
         tokio::select! {
-            served = server::serve(listener, state, serve::stop_signal(), Duration::from_secs(5)) => served?,
+            () = server::serve(listener, state, serve::stop_signal(), Duration::from_secs(5)) => {}
             served = demo::serve(upstream) => served.context("the example upstream failed")?,
         }
         Ok(())

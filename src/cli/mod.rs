@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod demo;
 mod init;
+mod mcp;
 mod serve;
 mod show;
 
@@ -39,12 +40,12 @@ pub(crate) enum Command {
     Init(init::Init),
     /// Find every problem of a project at once
     #[command(
-        after_help = "Example:\n  callgate check my-project\n  callgate check my-project --json\n\nExit status 1 if there is an error; warnings alone are 0."
+        after_help = "Example:\n  callgate check my-project\n  callgate check my-project --json\n  callgate check my-project --dialect all\n\nExit status 1 if there is an error; warnings alone are 0."
     )]
     Check(check::Check),
     /// Print the tool specs that a model is offered
     #[command(
-        after_help = "Example:\n  callgate tools --project my-project --environment staging --format openai-chat"
+        after_help = "Example:\n  callgate tools --project my-project --environment staging --format openai-chat\n  callgate tools --format vapi --base-url https://gate.example.com\n  callgate tools --format gemini --report"
     )]
     Tools(show::Tools),
     /// Execute an action once, for real
@@ -52,6 +53,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  callgate call get_order_status --environment development order_number=ORD-12345\n  callgate call create_ticket 'customer={\"name\": \"Ann\"}' priority=high\n\nThe result is coloured on a terminal and plain JSON in a pipe. Exit status 1 unless it is a success."
     )]
     Call(call::Call),
+    /// Serve the tools to a desktop client by MCP, over standard input and output
+    #[command(
+        after_help = "Example:\n  callgate mcp --project my-project --environment production\n\nIn claude_desktop_config.json:\n  {\"mcpServers\": {\"orders\": {\"command\": \"callgate\", \"args\": [\"mcp\", \"--project\", \"/path/to/project\"]}}}\n\nOver HTTP, `callgate serve` has the same at /mcp/{environment}."
+    )]
+    Mcp(mcp::Mcp),
     /// Show the exact request of an action without sending it, secrets masked
     #[command(
         after_help = "Example:\n  callgate preview get_order_status --environment development order_number=ORD-12345"
@@ -79,6 +85,7 @@ impl Command {
             Self::Check(command) => Ok(command.run()),
             Self::Tools(command) => command.run(),
             Self::Call(command) => command.run(),
+            Self::Mcp(command) => command.run(),
             Self::Preview(command) => command.run(),
             Self::Schema(command) => command.run(),
             Self::Keygen(command) => command.run(),

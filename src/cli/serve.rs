@@ -3,15 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use callgate::definition::Severity;
-use callgate::executor::Gateway;
-use callgate::project::{self, Project};
-use callgate::server::{self, AppState};
+use callgate::executor::{Gateway, Observer};
+use callgate::project::{self, Project, Watch};
+use callgate::server::{self, AppState, Reloader};
 use callgate::settings::Settings;
-use callgate::telemetry;
+use callgate::telemetry::metrics::Metrics;
+use callgate::telemetry::traces::Traces;
+use callgate::telemetry::{self, LogMask};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,18 +31,28 @@ impl Serve {
         for problem in project.problems.as_slice() {
             eprintln!("{problem}");
         }
-        let _flush = telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
+        let log = telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
+        log.mask(project.deployment.redactors().to_vec());
         // This one only accepts connections and waits for signals.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(serve(&self.dir, project))?;
+        runtime.block_on(serve(&self.dir, project, log.masks()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn serve(dir: &Path, project: Project) -> anyhow::Result<()> {
-    let Project { settings, deployment, .. } = project;
+async fn serve(dir: &Path, project: Project, log: LogMask) -> anyhow::Result<()> {
+    let Project { settings, deployment, files, .. } = project;
+    // As written they are of no use any more.
+    drop(files);
     server::check_exposure(&settings)?;
-    let gateway = Gateway::new(deployment);
+    let metrics = Arc::new(Metrics::default());
+    let mut observers: Vec<Arc<dyn Observer>> = vec![metrics.clone()];
+    if let Some(endpoint) = &settings.traces.endpoint {
+        let traces = Traces::start(endpoint).map_err(anyhow::Error::msg);
+        observers.push(Arc::new(traces.context("cannot trace to `[traces] endpoint`")?));
+    }
+    let store = project::open_store(&settings.store, dir)?;
+    let gateway = Gateway::with_store(deployment, store, observers);
     let listener = listen(&settings).await?;
     let address = listener.local_addr()?;
     let environments = gateway.deployment().environment_names().join(", ");
@@ -49,11 +61,12 @@ async fn serve(dir: &Path, project: Project) -> anyhow::Result<()> {
         env!("CARGO_PKG_VERSION"),
         dir.display()
     );
-    let state = AppState::new(gateway.clone(), &settings);
+    let reloader = Reloader::new(dir.to_owned(), settings.clone(), log);
+    let state = AppState::new(gateway, &settings).with_reloader(reloader.clone()).with_metrics(metrics);
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     tokio::select! {
         served = server::serve_on_workers(listener, &state, workers(&settings), stop_signal(), grace) => served?,
-        never = reload_on_hangup(dir, &gateway, &state, &settings) => never?,
+        never = reload_when_told(dir, settings.server.watch, &reloader, &state) => never?,
     }
     Ok(())
 }
@@ -84,41 +97,35 @@ pub(super) async fn stop_signal() {
     tracing::info!("stopping: no new calls, those under way may finish");
 }
 
-/// Reloads the project at every SIGHUP: whole, or not at all.
-async fn reload_on_hangup(
+/// Reloads the project at every SIGHUP, and at every edit of its files unless
+/// the settings say otherwise.
+pub(super) async fn reload_when_told(
     dir: &Path,
-    gateway: &Gateway,
+    watch: bool,
+    reloader: &Reloader,
     state: &AppState,
-    started: &Settings,
 ) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let mut edits = None;
+    if watch {
+        match Watch::new(dir) {
+            Ok(watch) => edits = Some(watch),
+            Err(error) => tracing::warn!(%error, "edits are not noticed; reload with SIGHUP"),
+        }
+    }
     loop {
-        hangup.recv().await;
-        let (dir, previous) = (dir.to_owned(), gateway.deployment());
-        let Project { settings, deployment, problems } =
-            tokio::task::spawn_blocking(move || project::load(&dir, Some(&previous))).await?;
-        let failed = problems.has_errors();
-        for problem in problems.sorted() {
-            match problem.severity {
-                Severity::Error => tracing::error!("{problem}"),
-                Severity::Warning => tracing::warn!("{problem}"),
-            }
+        tokio::select! {
+            signal = hangup.recv() => if signal.is_none() { return std::future::pending().await },
+            Some(()) = edited(&mut edits) => tracing::info!("the project's files have been edited"),
         }
-        if failed {
-            tracing::error!("reload refused: the project has errors; the old one serves on");
-            continue;
-        }
-        // The address is the one it was started with, whatever the file says now.
-        let now = Settings { server: started.server.clone(), ..settings.clone() };
-        if let Err(error) = server::check_exposure(&now) {
-            tracing::error!("reload refused: {error}");
-            continue;
-        }
-        gateway.replace(deployment);
-        state.reload(&settings);
-        tracing::info!("reloaded");
-        if settings.server != started.server || settings.log != started.log {
-            tracing::warn!("what has changed under [server] and [log] takes effect at the next start");
-        }
+        // What came of it is in the log.
+        let _ = reloader.reload(state).await;
+    }
+}
+
+async fn edited(edits: &mut Option<Watch>) -> Option<()> {
+    match edits {
+        Some(watch) => watch.edited().await,
+        None => std::future::pending().await,
     }
 }

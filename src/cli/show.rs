@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use callgate::definition::schema::FileKind;
-use callgate::dialect::Dialect;
+use callgate::dialect::{Dialect, SpecOptions};
 use callgate::server::NewKey;
 use callgate::settings;
 use callgate::tool::ToolSpec;
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Where;
 
@@ -21,9 +21,19 @@ use super::Where;
 pub(crate) struct Tools {
     #[command(flatten)]
     place: Where,
-    /// The provider's form: openai-chat
+    /// The provider's form: openai-chat, openai-responses, openai-realtime, anthropic, gemini,
+    /// gemini-schema, mcp, vapi, retell, elevenlabs
     #[arg(long, short, default_value = "openai-chat", value_name = "NAME")]
     format: Dialect,
+    /// OpenAI's strict mode
+    #[arg(long)]
+    strict: bool,
+    /// Where vapi, retell and elevenlabs call the gateway; `[server] public_url` where left out
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Print what became of each keyword in place of the specs: kept, lowered or lost, and counts
+    #[arg(long)]
+    report: bool,
 }
 
 impl Tools {
@@ -32,7 +42,22 @@ impl Tools {
         let name = self.place.environment(&project)?;
         let environments = project.deployment.catalog.environments();
         let actions = environments.iter().filter(|one| one.name == name).flat_map(|one| &one.actions);
-        let specs = self.format.specs(actions.map(ToolSpec::from));
+        if self.report {
+            let reports: Vec<Value> = actions
+                .map(|action| {
+                    let report = self.format.report(ToolSpec::from(action), self.strict);
+                    json!({"name": action.name.as_str(), "keywords": report.keywords, "counts": report.counts})
+                })
+                .collect();
+            super::print_line(&serde_json::to_string_pretty(&reports)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(problem) = self.base_url.as_deref().and_then(settings::public_url_problem) {
+            anyhow::bail!("--base-url {problem}");
+        }
+        let base_url = self.base_url.as_deref().or(project.settings.server.public_url.as_deref());
+        let options = SpecOptions { strict: self.strict, base_url, environment: &name };
+        let specs = self.format.specs(actions.map(ToolSpec::from), &options)?;
         super::print_line(&serde_json::to_string_pretty(&specs)?)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::connection::Headers;
+use super::retry::RetryDefinition;
 use super::value::{Scalar, ValueDefinition};
 
 /// What an action does.
@@ -40,7 +41,7 @@ pub enum Method {
 /// An action: what a model may do, described once.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "Callgate action")]
+#[schemars(title = "Callgate action", transform = response_of_http)]
 pub struct ActionDefinition {
     /// The name a model calls the action by; the file's name where it is left out. At most 40 characters work with every provider.
     #[schemars(regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$"))]
@@ -91,11 +92,26 @@ pub struct ActionDefinition {
     /// Time to connect in milliseconds; 2000 where left out.
     #[schemars(range(min = 1, max = 60_000))]
     pub connect_timeout_ms: Option<u64>,
+    /// When and how often the request is sent again.
+    pub retry: Option<RetryDefinition>,
+    /// Whether doing it twice is the same as doing it once; by the method where left out. Say `true` for a POST whose
+    /// upstream honours `Idempotency-Key`, which Callgate sends with every write; `false` for a PUT that adds something.
+    pub idempotent: Option<bool>,
+    /// For calls without a `tool_call_id`: how long, in milliseconds, the same write of one conversation is answered with
+    /// the result of the first; 30000 where left out, 0 turns it off.
+    #[schemars(range(min = 0, max = 86_400_000))]
+    pub dedupe_window_ms: Option<u64>,
     /// Values taken from the response for later calls.
     #[serde(default)]
     pub output_variables: Vec<OutputVariableDefinition>,
-    /// `type: static`: the answer, a text or any JSON.
+    /// `type: http`: how the answer is shaped for the model. `type: static`: the answer, a text or any JSON.
+    #[serde(default)]
+    #[schemars(schema_with = "response", transform = without_default)]
     pub response: Option<Value>,
+    /// JSON Schema 2020-12 of the body that the model is shown of a success; its type is `object`. Offered to MCP clients
+    /// as `outputSchema`; a body that breaks it is an error to them.
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub output_schema: Option<Value>,
     /// `type: handover`: where to.
     pub handover: Option<HandoverDefinition>,
     /// What differs in an environment.
@@ -128,6 +144,8 @@ pub struct ActionOverride {
     #[schemars(range(min = 1, max = 60_000))]
     pub connect_timeout_ms: Option<u64>,
     /// Replaces `response`.
+    #[serde(default)]
+    #[schemars(schema_with = "response", transform = without_default)]
     pub response: Option<Value>,
     /// Replaces `handover`.
     pub handover: Option<HandoverDefinition>,
@@ -148,6 +166,63 @@ pub struct OutputVariableDefinition {
     /// Whether the value is redacted in logs and events; without `expose: true` it is removed from the body as well.
     #[serde(default)]
     pub sensitive: bool,
+}
+
+/// `response` of `type: http`: what of an upstream's answer the model is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseDefinition {
+    /// Longest body that the model is shown, in characters; replaces `max_body_chars` of `[limits]`.
+    #[schemars(range(min = 100, max = 1_000_000))]
+    pub max_chars: Option<usize>,
+    /// The only parts of a successful JSON answer that the model is shown. One path alone: its value. Several, or one with a name: an object.
+    #[schemars(with = "Option<Vec<PickDefinition>>", length(min = 1, max = 100))]
+    pub pick: Option<Vec<PickDefinition>>,
+    /// Most items of each list that the model is shown; a marker after them says how many there were.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_items: Option<usize>,
+}
+
+/// A part of an answer: a JSONPath, or a name and a JSONPath.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PickDefinition {
+    /// JSONPath (RFC 9535) into the body; shown under the last name of the path.
+    Path(#[schemars(regex(pattern = r"^\$"))] String),
+    /// The same, shown under a name of its own.
+    Named(NamedPickDefinition),
+}
+
+/// A part of an answer and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NamedPickDefinition {
+    /// The name it is shown under.
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+    /// JSONPath (RFC 9535) into the body, starting with `$`.
+    #[schemars(regex(pattern = r"^\$"))]
+    pub path: String,
+}
+
+/// Anything here: what it may be depends on the type of the action, of which
+/// [`response_of_http`] speaks.
+fn response(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<ResponseDefinition>();
+    Schema::from(true)
+}
+
+/// Takes the default away that serde's is taken for: nothing is written here to say `null`.
+fn without_default(schema: &mut Schema) {
+    schema.remove("default");
+}
+
+/// Adds to the schema of an action what `response` is where the type is `http`.
+fn response_of_http(schema: &mut Schema) {
+    schema.insert("if".to_owned(), json!({"properties": {"type": {"const": "http"}}}));
+    let shape = json!({"$ref": "#/$defs/ResponseDefinition"});
+    let overrides = json!({"additionalProperties": {"properties": {"response": shape}}});
+    schema.insert("then".to_owned(), json!({"properties": {"response": shape, "environments": overrides}}));
 }
 
 /// Where a handover leads: a phone number or a queue.

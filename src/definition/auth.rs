@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::connection::TlsDefinition;
 use super::value::{Scalar, ValueDefinition};
 
 /// The kind of an auth connector.
@@ -82,6 +83,8 @@ pub struct AuthDefinition {
     pub extra_params: Option<BTreeMap<String, Scalar>>,
     /// oauth2_client_credentials: how the client proves itself; `header` where left out.
     pub client_authentication: Option<ClientAuthentication>,
+    /// oauth2_client_credentials: certificates for the token endpoint, as in a connection.
+    pub tls: Option<TlsDefinition>,
     /// What differs in an environment.
     #[serde(default)]
     pub environments: BTreeMap<String, AuthOverride>,
@@ -111,4 +114,6 @@ pub struct AuthOverride {
     pub audience: Option<String>,
     /// Replaces `extra_params`.
     pub extra_params: Option<BTreeMap<String, Scalar>>,
+    /// Replaces `tls`.
+    pub tls: Option<TlsDefinition>,
 }

@@ -14,19 +14,24 @@ mod suggest;
 mod action;
 mod auth;
 mod connection;
+mod retry;
 mod value;
 mod project;
 
 pub use self::action::{
-    ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, OutputVariableDefinition,
-    PartDefinition,
+    ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, NamedPickDefinition,
+    OutputVariableDefinition, PartDefinition, PickDefinition, ResponseDefinition,
 };
 pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
-pub use self::connection::{ConnectionDefinition, ConnectionOverride};
+pub use self::connection::{
+    BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
+};
 pub use self::document::{Document, Format, Place, push_token};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
     Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,
 };
+pub use self::retry::{RetryDefinition, RetryOn};
 pub use self::suggest::closest;
 pub use self::value::{Scalar, ValueDefinition};
+pub use self::yaml::read_value;

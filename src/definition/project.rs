@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -60,6 +60,8 @@ pub struct ProjectFiles {
     pub variables: VariablesFile,
     /// `secrets.toml`.
     pub secrets: SecretsFile,
+    /// The project directory, where it is one: what names of other files are relative to.
+    pub root: Option<PathBuf>,
 }
 
 impl ProjectFiles {
@@ -102,7 +104,8 @@ pub fn read_project(dir: &Path, problems: &mut Problems) -> ProjectFiles {
         .collect();
     warn_if_readable(dir, problems);
     warn_of_strays(dir, problems);
-    ProjectFiles::from_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())), problems)
+    let texts = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    ProjectFiles { root: Some(dir.to_owned()), ..ProjectFiles::from_texts(texts, problems) }
 }
 
 /// Reads and parses one file; the format follows its ending.

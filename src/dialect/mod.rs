@@ -1,6 +1,27 @@
-//! Wire forms: one file per provider or orchestrator.
+//! Wire forms, one file per provider or orchestrator: tool specs out, tool calls in, results out.
+//!
+//! ```text
+//! ToolSpec ─► lower ─► specs            what the provider's `tools` field takes
+//! bytes ─► decode ─► Turn ─► execute ─► Outcome ─► encode ─► what the caller appends
+//! ```
+//!
+//! Pure: no I/O. One call of a turn that cannot be read is refused by itself; it never costs the
+//! others their results.
 
-mod openai_chat;
+pub mod lower;
+mod fields;
+mod turn;
+mod text;
+mod spec;
+pub mod openai_chat;
+pub mod openai_responses;
+pub mod openai_realtime;
+pub mod anthropic;
+pub mod gemini;
+pub mod vapi;
+pub mod retell;
+pub mod elevenlabs;
+pub mod mcp;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +30,35 @@ use serde_json::Value;
 
 use crate::tool::ToolSpec;
 
+use self::lower::{Profile, Report};
+use self::spec::Prepared;
+
+pub use self::spec::{NoSpecs, SpecOptions};
+pub use self::turn::{IncomingCall, Malformed, Outcome, Turn};
+
 /// A wire form of tool specs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// OpenAI Chat Completions.
     OpenAiChat,
+    /// OpenAI Responses.
+    OpenAiResponses,
+    /// OpenAI Realtime.
+    OpenAiRealtime,
+    /// Anthropic Messages.
+    Anthropic,
+    /// Gemini, by `parametersJsonSchema`.
+    Gemini,
+    /// Gemini, by the older `parameters`.
+    GeminiSchema,
+    /// The Model Context Protocol.
+    Mcp,
+    /// Vapi's function tools.
+    Vapi,
+    /// Retell's custom functions.
+    Retell,
+    /// ElevenLabs' webhook tools.
+    ElevenLabs,
 }
 
 /// A name that is no dialect's.
@@ -25,20 +70,105 @@ pub struct UnknownDialect {
 
 impl Dialect {
     /// All dialects.
-    pub const ALL: &'static [Self] = &[Self::OpenAiChat];
+    pub const ALL: &'static [Self] = &[
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::OpenAiRealtime,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::GeminiSchema,
+        Self::Mcp,
+        Self::Vapi,
+        Self::Retell,
+        Self::ElevenLabs,
+    ];
 
     /// The name used in `?format=` and `--format`.
     pub fn name(self) -> &'static str {
         match self {
             Self::OpenAiChat => "openai-chat",
+            Self::OpenAiResponses => "openai-responses",
+            Self::OpenAiRealtime => "openai-realtime",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::GeminiSchema => "gemini-schema",
+            Self::Mcp => "mcp",
+            Self::Vapi => "vapi",
+            Self::Retell => "retell",
+            Self::ElevenLabs => "elevenlabs",
+        }
+    }
+
+    /// Whether `strict` means something to it.
+    pub fn has_strict(self) -> bool {
+        matches!(self, Self::OpenAiChat | Self::OpenAiResponses | Self::OpenAiRealtime)
+    }
+
+    /// Whether its tools are called at an address of the gateway.
+    pub fn calls_back(self) -> bool {
+        matches!(self, Self::Vapi | Self::Retell | Self::ElevenLabs)
+    }
+
+    /// What the provider accepts of JSON Schema.
+    pub fn profile(self, strict: bool) -> &'static Profile {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses | Self::OpenAiRealtime if strict => {
+                &Profile::OPENAI_STRICT
+            }
+            Self::OpenAiChat | Self::OpenAiResponses => &Profile::OPENAI,
+            Self::OpenAiRealtime => &Profile::OPENAI_REALTIME,
+            Self::Anthropic => &Profile::ANTHROPIC,
+            Self::Gemini => &Profile::GEMINI,
+            Self::GeminiSchema => &Profile::GEMINI_SCHEMA,
+            Self::Mcp => &Profile::MCP,
+            Self::Vapi => &Profile::VAPI,
+            Self::Retell => &Profile::RETELL,
+            Self::ElevenLabs => &Profile::ELEVENLABS,
         }
     }
 
     /// The array that the provider's `tools` field takes.
-    pub fn specs<'a>(self, tools: impl Iterator<Item = ToolSpec<'a>>) -> Value {
-        match self {
-            Self::OpenAiChat => tools.map(openai_chat::spec).collect(),
+    ///
+    /// # Errors
+    ///
+    /// `strict` where the provider has none, or no address for tools that call back.
+    pub fn specs<'a>(
+        self,
+        tools: impl Iterator<Item = ToolSpec<'a>>,
+        options: &SpecOptions<'_>,
+    ) -> Result<Value, NoSpecs> {
+        if options.strict && !self.has_strict() {
+            return Err(NoSpecs::NotStrict(self));
         }
+        let base = match options.base_url {
+            Some(base) => base.trim_end_matches('/'),
+            None if self.calls_back() => return Err(NoSpecs::NoAddress(self)),
+            None => "",
+        };
+        let profile = self.profile(options.strict);
+        let prepared = tools.map(|tool| Prepared::new(tool, profile));
+        let specs = match self {
+            Self::OpenAiChat => prepared.map(|tool| openai_chat::spec(tool, options.strict)).collect(),
+            Self::OpenAiResponses => {
+                prepared.map(|tool| openai_responses::spec(tool, options.strict)).collect()
+            }
+            Self::OpenAiRealtime => prepared.map(openai_realtime::spec).collect(),
+            Self::Anthropic => prepared.map(anthropic::spec).collect(),
+            Self::Gemini => gemini::specs(prepared, "parametersJsonSchema"),
+            Self::GeminiSchema => gemini::specs(prepared, "parameters"),
+            Self::Mcp => prepared.map(mcp::spec).collect(),
+            Self::Vapi => prepared.map(|tool| vapi::spec(tool, base, options.environment)).collect(),
+            Self::Retell => prepared.map(|tool| retell::spec(tool, base, options.environment)).collect(),
+            Self::ElevenLabs => {
+                prepared.map(|tool| elevenlabs::spec(tool, base, options.environment)).collect()
+            }
+        };
+        Ok(specs)
+    }
+
+    /// What becomes of a tool's schema in this dialect.
+    pub fn report(self, tool: ToolSpec<'_>, strict: bool) -> Report {
+        Prepared::new(tool, self.profile(strict && self.has_strict())).report
     }
 
     fn names() -> String {

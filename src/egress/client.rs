@@ -1,7 +1,6 @@
-//! Pooled HTTP clients and the way a request goes through them.
+//! The way a request goes through the door.
 
-use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,10 +12,10 @@ use url::Url;
 
 use crate::action::{QUERY, RequestSpec};
 
-use super::{Credentials, Deadline, Response};
-
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(90);
+use super::clients::Clients;
+use super::error::{EgressError, classify};
+use super::guard::Lookup;
+use super::{Credentials, Deadline, Response, Route};
 
 /// Limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,56 +26,26 @@ pub struct Limits {
     pub max_response_bytes: usize,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EgressError {
-    /// The URL is none; nothing was sent.
-    #[error("the rendered URL is invalid: {0}")]
-    InvalidUrl(String),
-    /// No connection; nothing was sent.
-    #[error("cannot connect to the upstream")]
-    Connect(#[source] reqwest::Error),
-    /// The deadline passed.
-    #[error("no complete answer before the deadline")]
-    Deadline,
-    /// The connection broke, or what came is not HTTP.
-    #[error("the connection broke before the answer was complete")]
-    Lost(#[source] reqwest::Error),
-    /// The answer's encoding is broken.
-    #[error("the answer cannot be decoded")]
-    Decode(#[source] reqwest::Error),
-    /// The answer is longer than the limit.
-    #[error("the answer is longer than {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: usize,
-        /// The HTTP status that came with it.
-        status: u16,
-    },
-}
-
 /// The one door out. A clone is a pointer.
 #[derive(Clone, Debug)]
 pub struct Egress {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// One client, and so one pool, per connect timeout: the client fixes it.
-    clients: RwLock<HashMap<Duration, reqwest::Client>>,
+    clients: Arc<Clients>,
 }
 
 impl Egress {
     /// Opens the door; connections are made when they are needed.
     pub fn new() -> Self {
-        // Fails only where a provider is set already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { shared: Arc::new(Shared { clients: RwLock::new(HashMap::new()) }) }
+        Self::with_lookup(Lookup::System)
     }
 
-    /// Sends `request` with its credentials and reads the whole answer.
+    /// The same, with names looked up in another way.
+    pub(super) fn with_lookup(lookup: Lookup) -> Self {
+        // Fails only where a provider is set already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { clients: Arc::new(Clients::new(lookup)) }
+    }
+
+    /// Sends `request` with its credentials over `route` and reads the whole answer.
     ///
     /// # Errors
     ///
@@ -86,28 +55,24 @@ impl Egress {
         &self,
         request: RequestSpec,
         credentials: &Credentials,
+        route: &Route,
         limits: Limits,
         deadline: Deadline,
     ) -> Result<Response, EgressError> {
-        let request = assemble(request, credentials)?;
-        let client = self.client(limits.connect_timeout)?;
-        deadline
-            .within(exchange(&client, request, limits.max_response_bytes))
-            .await
-            .unwrap_or(Err(EgressError::Deadline))
-    }
-
-    fn client(&self, connect_timeout: Duration) -> Result<reqwest::Client, EgressError> {
-        let known =
-            self.shared.clients.read().ok().and_then(|clients| clients.get(&connect_timeout).cloned());
-        if let Some(client) = known {
-            return Ok(client);
+        let request = assemble(request, credentials, &route.origin)?;
+        // The connector asks nobody about an address that stands in the URL.
+        route.way.outlet.policy.judge_url(request.url()).map_err(EgressError::Refused)?;
+        let client = self.clients.get(&route.way, limits.connect_timeout)?;
+        let permit = match &route.lane {
+            Some(lane) => Some(lane.enter(deadline).await?),
+            None => None,
+        };
+        let sent = deadline.within(exchange(&client, request, limits.max_response_bytes)).await;
+        let answer = sent.unwrap_or(Err(EgressError::Deadline));
+        if let Some(permit) = permit {
+            permit.settle(&answer);
         }
-        let client = build_client(connect_timeout).map_err(EgressError::Connect)?;
-        if let Ok(mut clients) = self.shared.clients.write() {
-            clients.insert(connect_timeout, client.clone());
-        }
-        Ok(client)
+        answer
     }
 }
 
@@ -117,20 +82,19 @@ impl Default for Egress {
     }
 }
 
-fn build_client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tcp_nodelay(true)
-        .connect_timeout(connect_timeout)
-        .pool_idle_timeout(IDLE)
-        .user_agent(concat!("callgate/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
 /// Joins a request and its credentials.
-fn assemble(request: RequestSpec, credentials: &Credentials) -> Result<reqwest::Request, EgressError> {
+fn assemble(
+    request: RequestSpec,
+    credentials: &Credentials,
+    origin: &Url,
+) -> Result<reqwest::Request, EgressError> {
     let mut url = Url::parse(&request.url).map_err(|error| EgressError::InvalidUrl(error.to_string()))?;
+    if !is_same_origin(&url, origin) {
+        return Err(EgressError::ForeignOrigin {
+            rendered: url.origin().ascii_serialization(),
+            defined: origin.origin().ascii_serialization(),
+        });
+    }
     if let Some((name, value)) = &credentials.query {
         let pair = format!(
             "{}={}",
@@ -159,6 +123,15 @@ fn assemble(request: RequestSpec, credentials: &Credentials) -> Result<reqwest::
         *assembled.body_mut() = Some(body.into());
     }
     Ok(assembled)
+}
+
+/// Whether two URLs have one scheme, host and port (RFC 6454 section 5). Hosts
+/// are static, so this holds unless something else is wrong; credentials are
+/// not the thing to find that out with.
+fn is_same_origin(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme()
+        && one.host_str() == other.host_str()
+        && one.port_or_known_default() == other.port_or_known_default()
 }
 
 /// Adds a cookie to those that are there: a request has one `Cookie` line (RFC 6265 section 5.4).
@@ -204,33 +177,4 @@ async fn exchange(
 
 fn within_limit(body: Bytes, limit: usize, status: u16) -> Result<Bytes, EgressError> {
     if body.len() > limit { Err(EgressError::TooLarge { limit, status }) } else { Ok(body) }
-}
-
-/// What a client error means. The URL, which may hold a key, is taken out.
-fn classify(error: reqwest::Error) -> EgressError {
-    let error = error.without_url();
-    if error.is_connect() {
-        EgressError::Connect(error)
-    } else if error.is_decode() && !is_incomplete(&error) {
-        EgressError::Decode(error)
-    } else {
-        EgressError::Lost(error)
-    }
-}
-
-/// Whether a decoding failed because its input ended early.
-fn is_incomplete(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::UnexpectedEof
-        {
-            return true;
-        }
-        if inner.to_string().contains("end of file before message length") {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
 }

@@ -1,14 +1,27 @@
-//! The one door out: a request, a deadline, pooled connections, a size limit.
+//! The one door out: a request, a deadline, pooled connections, a size limit,
+//! and a guard that judges every address.
 //!
 //! Redirects are results, not journeys: a redirect could carry credentials to
-//! another host. No proxy is taken from the process's environment.
+//! another host. A proxy is one that the settings name; none is
+//! taken from the process's environment.
 
 mod client;
+mod collector;
+mod clients;
 mod credentials;
 mod deadline;
+mod error;
+mod guard;
+mod pressure;
 mod response;
+mod tls;
+mod ways;
 
-pub use self::client::{Egress, EgressError, Limits};
+pub use self::client::{Egress, Limits};
+pub use self::collector::Collector;
 pub use self::credentials::Credentials;
-pub use self::deadline::Deadline;
+pub use self::deadline::{Deadline, DeadlineExceeded};
+pub use self::error::{EgressError, Overload};
+pub use self::guard::{InvalidRule, Policy, Refusal};
 pub use self::response::Response;
+pub use self::ways::{Outlet, Route, Target, Ways, WaysBuilder};

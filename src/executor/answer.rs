@@ -30,6 +30,13 @@ pub(super) enum Content {
     Json(String),
     /// Text.
     Text(String),
+    /// What an HTML page says.
+    Html {
+        /// Its title and visible text.
+        text: String,
+        /// How long the page was, in characters.
+        page: usize,
+    },
     /// Neither; described.
     Binary {
         /// Its media type, as far as it is known.
@@ -71,6 +78,7 @@ impl Content {
         match self {
             Self::Json(text) => Self::Json(output::hide_texts(concealed, &text).unwrap_or(text)),
             Self::Text(text) => Self::Text(plainly(concealed, text)),
+            Self::Html { text, page } => Self::Html { text: plainly(concealed, text), page },
             Self::BrokenJson { text, problem } => {
                 Self::BrokenJson { text: plainly(concealed, text), problem }
             }
@@ -86,7 +94,7 @@ impl Content {
             Self::BrokenJson { text, .. } => WITHHELD.clone_into(text),
             Self::Json(_) => *self = Self::Text(WITHHELD.to_owned()),
             Self::Text(text) if is_json(text) => WITHHELD.clone_into(text),
-            Self::Empty | Self::Text(_) | Self::Binary { .. } => {}
+            Self::Empty | Self::Text(_) | Self::Html { .. } | Self::Binary { .. } => {}
         }
     }
 
@@ -94,15 +102,17 @@ impl Content {
     pub(super) fn json(&self) -> Option<Value> {
         match self {
             Self::Json(text) => serde_json::from_str(text).ok(),
-            Self::Empty | Self::Text(_) | Self::Binary { .. } | Self::BrokenJson { .. } => None,
+            Self::Empty
+            | Self::Text(_)
+            | Self::Html { .. }
+            | Self::Binary { .. }
+            | Self::BrokenJson { .. } => None,
         }
     }
 }
 
 fn plainly(concealed: &[String], text: String) -> String {
-    concealed.iter().fold(text, |text, hidden| {
-        if text.contains(hidden) { text.replace(hidden, output::HIDDEN) } else { text }
-    })
+    output::hide_in_text(concealed, &text).unwrap_or(text)
 }
 
 fn content(headers: &HeaderMap, body: Bytes) -> Content {
@@ -134,7 +144,13 @@ fn content(headers: &HeaderMap, body: Bytes) -> Content {
     };
     let looks_like_json = text.trim_start().starts_with(['{', '[']);
     if !declared_json && !looks_like_json {
-        return Content::Text(text);
+        let declared_html = essence == "text/html" || essence == "application/xhtml+xml";
+        // What some servers declare to be HTML is a word or two.
+        return if declared_html && text.contains('<') || output::is_html(&text) {
+            Content::Html { text: output::html_to_text(&text), page: text.chars().count() }
+        } else {
+            Content::Text(text)
+        };
     }
     match serde_json::from_str::<&RawValue>(&text) {
         Ok(_) => Content::Json(text),

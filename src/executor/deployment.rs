@@ -1,8 +1,10 @@
 //! What is served: catalog, credentials and redactors that belong together.
 
-use crate::auth::Auth;
+use crate::action::{Action, Connector, Credential, Kind, WrittenAt};
+use crate::auth::{Auth, Webhooks};
 use crate::catalog::Catalog;
-use crate::definition::Problems;
+use crate::definition::{Problem, Problems};
+use crate::egress::{Route, Target, Ways, WaysBuilder};
 use crate::secrets::{Redactor, Secrets};
 
 use super::ExecutorLimits;
@@ -15,22 +17,49 @@ pub struct Deployment {
     pub catalog: Catalog,
     /// Their credentials.
     pub auth: Auth,
+    /// What the webhooks of orchestrators must show.
+    pub webhooks: Webhooks,
     /// Limits of every call.
     pub limits: ExecutorLimits,
     redactors: Vec<Redactor>,
+    ways: Ways,
+    /// By environment, then by action, as in the catalog; of those that call an upstream.
+    routes: Vec<Vec<Option<Route>>>,
     environment_names: Vec<String>,
 }
 
 impl Deployment {
-    /// Puts together what a project compiled to.
+    /// Puts together what a project compiled to; `ways` is for its environments.
     pub fn build(
         catalog: Catalog,
         secrets: &Secrets,
         limits: ExecutorLimits,
+        mut ways: WaysBuilder<'_>,
         previous: Option<&Self>,
         problems: &mut Problems,
     ) -> Self {
-        let auth = Auth::build(&catalog, secrets, previous.map(|deployment| &deployment.auth), problems);
+        let former = previous.map(|deployment| &deployment.auth);
+        let auth = Auth::build(&catalog, secrets, &mut ways, former, problems);
+        let routes = catalog.environments().iter().enumerate().map(|(index, environment)| {
+            let secret = |name: &str| secrets.get(&environment.name, name).cloned();
+            let mut of_action = |action: &Action| match &action.kind {
+                Kind::Http(http) => {
+                    let rules = &http.connection;
+                    let target = Target {
+                        environment: index,
+                        url: &http.prefix,
+                        tls: rules.tls.as_ref(),
+                        rules: Some(rules),
+                        secret: &secret,
+                    };
+                    ways.route(target, problems)
+                }
+                Kind::Static(_) | Kind::Handover(_) => None,
+            };
+            environment.actions.iter().map(&mut of_action).collect()
+        });
+        let routes = routes.collect();
+        warn_of_refusals(&catalog, &ways, problems);
         let redactors = catalog
             .environments()
             .iter()
@@ -38,7 +67,16 @@ impl Deployment {
             .map(|(index, environment)| secrets.redactor(&environment.name, auth.derived(index)))
             .collect();
         let environment_names = catalog.environments().iter().map(|one| one.name.clone()).collect();
-        Self { catalog, auth, limits, redactors, environment_names }
+        Self {
+            catalog,
+            auth,
+            webhooks: Webhooks::default(),
+            limits,
+            redactors,
+            ways: ways.finish(),
+            routes,
+            environment_names,
+        }
     }
 
     /// The served environments, in the order of the settings.
@@ -46,8 +84,54 @@ impl Deployment {
         &self.environment_names
     }
 
+    /// The ways out.
+    pub fn ways(&self) -> &Ways {
+        &self.ways
+    }
+
+    /// The way out of an action, by its place in the catalog; `None` where it calls no upstream.
+    pub(super) fn route(&self, environment: usize, action: usize) -> Option<&Route> {
+        self.routes.get(environment)?.get(action)?.as_ref()
+    }
+
+    /// Masks of all environments, for texts that belong to none: the log.
+    pub fn redactors(&self) -> &[Redactor] {
+        &self.redactors
+    }
+
     /// Masks the secrets of the environment called `name`.
     pub(super) fn redactor(&self, name: &str) -> Option<&Redactor> {
         self.redactors.get(self.catalog.environment_index(name)?)
+    }
+}
+
+/// Warns of URLs in the definitions to which every call would be refused.
+fn warn_of_refusals(catalog: &Catalog, ways: &WaysBuilder<'_>, problems: &mut Problems) {
+    for (index, environment) in catalog.environments().iter().enumerate() {
+        let name = &environment.name;
+        let mut judge = |target: &str, written: &WrittenAt| {
+            let Err(refusal) = ways.judge(index, target) else { return };
+            let kinds: Vec<&str> = refusal.addresses.iter().map(|(_, what)| what.as_str()).collect();
+            let message = format!(
+                "environment `{name}` does not allow requests to `{}`, {}; every call will be refused",
+                refusal.host,
+                kinds.join(", ")
+            );
+            let host = refusal.host.trim_start_matches('[').trim_end_matches(']');
+            problems.push(
+                Problem::warning(&written.file, written.place, "address_refused", message)
+                    .hint(format!("in callgate.toml, under [egress.{name}]: allow = [\"{host}\"]")),
+            );
+        };
+        for action in &environment.actions {
+            let Kind::Http(http) = &action.kind else { continue };
+            judge(&http.prefix, &http.written);
+            if let Some(Connector { credential: Credential::OAuth2(client), token_endpoint, .. }) =
+                &http.connector
+                && let Some(endpoint) = token_endpoint
+            {
+                judge(&client.token_url, &endpoint.written);
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::action::template::{RenderError, RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
 use crate::action::{Action, ParametersFailure, RenderFailure};
 use crate::auth::{TokenError, TokenErrorKind};
+use crate::conversation::StoreError;
 use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
@@ -32,6 +33,20 @@ pub(super) enum Failure {
     Token(#[from] TokenError),
     #[error("the deadline passed before the request was sent")]
     TooLate,
+    #[error("the call was cancelled before it was sent")]
+    Cancelled,
+    #[error("the id `{0}` stands for another call of this conversation")]
+    IdReused(String),
+    #[error("the same call was still under way at the deadline")]
+    InProgress { safe: bool },
+    #[error("the same call was being sent when the process that sent it ended")]
+    Lost,
+    #[error("`{action}` was called {most} times in this conversation")]
+    TooManyCalls { action: String, most: u32 },
+    #[error("{error}")]
+    Store { error: StoreError, safe: bool },
+    #[error("the gateway failed to handle the call")]
+    Internal { safe: bool },
     #[error("{}", chain(error))]
     Egress { error: EgressError, safe: bool },
 }
@@ -67,6 +82,27 @@ impl Failure {
         Self::Egress { error, safe: action.is_safe() }
     }
 
+    pub(super) fn store(error: StoreError, action: &Action) -> Self {
+        Self::Store { error, safe: action.is_safe() }
+    }
+
+    /// Whether the same call fails the same way again, whenever it comes.
+    pub(super) fn is_by_the_values(&self) -> bool {
+        match self {
+            Self::UnknownTool { .. } | Self::Arguments(_) | Self::Variables(_) | Self::Render(_) => true,
+            Self::Token(_)
+            | Self::TooLate
+            | Self::Cancelled
+            | Self::IdReused(_)
+            | Self::InProgress { .. }
+            | Self::Lost
+            | Self::TooManyCalls { .. }
+            | Self::Store { .. }
+            | Self::Internal { .. }
+            | Self::Egress { .. } => false,
+        }
+    }
+
     /// The HTTP status of an answer that could not be taken.
     pub(super) fn status_code(&self) -> Option<u16> {
         match self {
@@ -94,12 +130,15 @@ impl Failure {
                 Retry::WithChanges,
             ),
             Self::Render(failure) => render_error(failure),
+            Self::Token(TokenError { kind: TokenErrorKind::AddressRefused(_), .. }) => address_refused(),
             Self::Token(TokenError { connector, kind }) => {
                 let (reason, retry) = match kind {
                     TokenErrorKind::Deadline => ("did not answer in time", Retry::Later),
                     TokenErrorKind::Unreachable(_) => ("cannot be reached", Retry::Later),
                     TokenErrorKind::Refused(_) => ("was refused", Retry::No),
-                    TokenErrorKind::Invalid(_) => ("gave no usable answer", Retry::Later),
+                    TokenErrorKind::Invalid(_) | TokenErrorKind::AddressRefused(_) => {
+                        ("gave no usable answer", Retry::Later)
+                    }
                 };
                 let message =
                     format!("The sign-in to the service (`{connector}`) {reason}; nothing was done.");
@@ -109,9 +148,73 @@ impl Failure {
                 let message = "There was no time left for this; nothing was done.";
                 exception(FailureCode::Timeout, message, Retry::Later)
             }
+            Self::Cancelled => {
+                let message = "This was cancelled before it was sent; nothing was done.";
+                exception(FailureCode::Cancelled, message, Retry::Later)
+            }
+            Self::IdReused(_) => {
+                let message = "This call has the id of an earlier one with other arguments; nothing was done. Send it again under an id of its own.";
+                exception(FailureCode::IdReused, message, Retry::WithChanges)
+            }
+            Self::InProgress { safe } => {
+                let (end, effect, retry) = after(safe);
+                let message = format!("The same call is still under way. {end}");
+                (Status::Failure, error(FailureCode::InProgress, message, effect, retry))
+            }
+            Self::Lost => {
+                let (end, effect, retry) = after(false);
+                let message = format!("The same call was interrupted before its answer came. {end}");
+                (Status::Failure, error(FailureCode::Interrupted, message, effect, retry))
+            }
+            Self::TooManyCalls { most, .. } => {
+                let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
+                let message = format!(
+                    "This may be done {times} in a conversation, and has been; nothing was done now."
+                );
+                exception(FailureCode::TooManyCalls, message, Retry::No)
+            }
+            Self::Store { error: StoreError::Full(_), .. } => {
+                let message = "Too much is going on right now; nothing was done.";
+                exception(FailureCode::Overloaded, message, Retry::Later)
+            }
+            // Whoever has taken the intent may be sending it.
+            Self::Store { error: StoreError::Fenced, safe } => Self::InProgress { safe }.into_error(),
+            Self::Store { error: StoreError::Unavailable { .. }, .. } => {
+                let message = "This cannot be done safely right now, because what was done before cannot be looked up; nothing was done.";
+                exception(FailureCode::StoreUnavailable, message, Retry::Later)
+            }
+            Self::Internal { safe } => {
+                let (end, effect, retry) = after(safe);
+                let message = format!("Something went wrong here. {end}");
+                (Status::Failure, error(FailureCode::InternalError, message, effect, retry))
+            }
             Self::Egress { error, safe } => egress_error(&error, safe),
         }
     }
+}
+
+/// Tells a model that it sends the same impossible call again and again.
+pub(super) fn tell_to_stop(error: &mut ToolError, times: u32) {
+    error.message.push_str(&format!(
+        " The very same call has failed {times} times: do not send it again, ask the caller for what is missing or wrong."
+    ));
+}
+
+/// Tells of a failure after an earlier attempt that may have done the thing:
+/// whatever became of the last one, it is not certain that nothing was done.
+pub(super) fn after_earlier_attempt(error: ToolError) -> ToolError {
+    let (end, effect, retry) = after(false);
+    ToolError {
+        message: format!("The service failed while this was being done. {end}"),
+        effect,
+        retry,
+        ..error
+    }
+}
+
+/// What an attempt without a complete answer may have done.
+pub(super) fn egress_effect(error: &EgressError, safe: bool) -> Effect {
+    if safe || error.never_sent() { Effect::None } else { Effect::Unknown }
 }
 
 fn error(code: FailureCode, message: impl Into<String>, effect: Effect, retry: Retry) -> ToolError {
@@ -191,6 +294,12 @@ fn after(safe: bool) -> (&'static str, Effect, Retry) {
     }
 }
 
+/// Which address, and why, is for the operator.
+fn address_refused() -> (Status, ToolError) {
+    let message = "This tool is not allowed to reach its service from here; nothing was done.";
+    exception(FailureCode::AddressRefused, message, Retry::No)
+}
+
 fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
     let (end, effect, retry) = after(safe);
     let failure = |code, start: &str| (Status::Failure, error(code, format!("{start} {end}"), effect, retry));
@@ -199,6 +308,17 @@ fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
             FailureCode::TemplateError,
             "These values make no valid address for the request.",
             Retry::WithChanges,
+        ),
+        EgressError::ForeignOrigin { .. } | EgressError::Refused(_) => address_refused(),
+        EgressError::Overloaded(_) => exception(
+            FailureCode::Overloaded,
+            "Too many calls wait for the service right now; nothing was done.",
+            Retry::Later,
+        ),
+        EgressError::Unavailable { .. } => exception(
+            FailureCode::UpstreamUnavailable,
+            "The service has been failing and is left alone for a moment; nothing was done.",
+            Retry::Later,
         ),
         EgressError::Connect(_) => {
             let message = "The service cannot be reached right now; nothing was done.";

@@ -1,35 +1,54 @@
 //! One call, start to end.
 //!
-//! [`Gateway::execute`] reads as the data goes: call → arguments → request →
+//! [`Gateway::run`] reads as the data goes: call → arguments → claim → request →
 //! credentials → response → outputs → result. [`Gateway::preview`] takes the
 //! same way up to the request and stops there.
 
 mod answer;
+mod attempts;
+mod body;
+mod control;
 mod deployment;
 mod failure;
+mod intent;
+mod learning;
 mod outcome;
 mod preview;
+mod repeats;
+mod report;
 
+pub(crate) use self::body::shown;
+pub use self::control::{CallControl, CancelError};
 pub use self::deployment::Deployment;
 pub use self::preview::{Preview, PreviewedRequest};
+pub use self::report::{CallReport, Observer, Spent, Step};
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use http::StatusCode;
-use serde_json::{Map, Value, json};
+use futures_util::FutureExt as _;
+use serde_json::{Map, Value};
 
 use crate::action::template::Data;
-use crate::action::{Action, HttpAction, Kind, RequestSpec, parameters, variables};
+use crate::action::{Action, HttpAction, Kind, RequestSpec};
 use crate::catalog::Environment;
-use crate::conversation::Conversations;
-use crate::egress::{Deadline, Egress, Limits, Response};
-use crate::tool::{ToolCall, ToolResult};
+use crate::conversation::change::Change;
+use crate::conversation::{
+    Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, MemoryStore, Opening, Store, StoreError,
+    now_ms,
+};
+use crate::egress::{Deadline, Egress};
+use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
+use self::attempts::Sending;
+use self::control::UnderWay;
 use self::failure::Failure;
 use self::outcome::{Outcome, Receipt};
+use self::repeats::Repeats;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +77,16 @@ pub struct Gateway {
 struct Shared {
     /// What is served; a call keeps the one it began with.
     deployment: ArcSwap<Deployment>,
-    /// What calls have learned.
-    conversations: Conversations,
+    /// What calls have learned, and what has been done or is being done.
+    store: Arc<dyn Store>,
+    /// Tells the calls of this gateway from each other, and from those of other ones.
+    next_holder: AtomicU64,
+    /// The calls under way in this process.
+    under_way: UnderWay,
+    /// Calls that fail again and again.
+    repeats: Repeats,
+    /// Who counts and traces.
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 /// An action that was asked for, and where it stands in the catalog.
@@ -71,6 +98,24 @@ struct Target<'a> {
     action_index: usize,
 }
 
+/// A call that passed every check, before anything of it is sent.
+struct Admitted<'a> {
+    target: Target<'a>,
+    values: Values,
+    conversation: Option<Arc<Conversation>>,
+    claim: Option<Claim>,
+    deadline: Deadline,
+}
+
+/// What a look at a conversation does to it.
+#[derive(Clone, Copy)]
+enum Access {
+    /// It begins if it has not, and stays for longer.
+    Use,
+    /// Nothing.
+    Look,
+}
+
 /// Everything that templates read.
 struct Values {
     parameters: Map<String, Value>,
@@ -78,10 +123,31 @@ struct Values {
 }
 
 impl Gateway {
-    /// Serves `deployment`.
+    /// Serves `deployment`; what it learns is gone with the process.
     pub fn new(deployment: Deployment) -> Self {
-        let shared =
-            Shared { deployment: ArcSwap::from_pointee(deployment), conversations: Conversations::default() };
+        Self::observed(deployment, Vec::new())
+    }
+
+    /// The same; `observers` see every call end.
+    pub fn observed(deployment: Deployment, observers: Vec<Arc<dyn Observer>>) -> Self {
+        Self::with_store(deployment, Arc::new(MemoryStore::default()), observers)
+    }
+
+    /// Serves `deployment`; what it learns and does is kept in `store`.
+    pub fn with_store(
+        deployment: Deployment,
+        store: Arc<dyn Store>,
+        observers: Vec<Arc<dyn Observer>>,
+    ) -> Self {
+        let shared = Shared {
+            deployment: ArcSwap::from_pointee(deployment),
+            store,
+            // From a place of its own, so that holders of several processes differ.
+            next_holder: AtomicU64::new(getrandom::u64().unwrap_or_default()),
+            under_way: UnderWay::default(),
+            repeats: Repeats::default(),
+            observers,
+        };
         Self { shared: Arc::new(shared), egress: Egress::new() }
     }
 
@@ -89,6 +155,11 @@ impl Gateway {
     #[must_use]
     pub fn for_worker(&self) -> Self {
         Self { shared: self.shared.clone(), egress: Egress::new() }
+    }
+
+    /// What calls have learned and done.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
     }
 
     /// What is served now.
@@ -101,115 +172,284 @@ impl Gateway {
         self.shared.deployment.store(Arc::new(deployment));
     }
 
-    /// Executes a call. A call that fails has a result too.
-    pub async fn execute(&self, call: ToolCall) -> ToolResult {
+    /// Executes a call that nobody cancels. A call that fails has a result too.
+    pub async fn execute(&self, call: ToolCall) -> Arc<ToolResult> {
+        self.run(call, &Arc::default()).await
+    }
+
+    /// Executes a call once: whoever comes with the same intent gets its result.
+    /// A call that fails has a result too.
+    pub async fn run(&self, call: ToolCall, control: &Arc<CallControl>) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
         let deployment = self.deployment();
-        let outcome = self.attempt(&deployment, &call, &mut receipt).await;
-        let concealed = match &call.conversation_id {
-            Some(id) => self.shared.conversations.concealed(&call.environment, id),
-            None => Arc::default(),
+        let admitted = match self.admit(&deployment, &call, &receipt, Access::Use).await {
+            Ok(admitted) => admitted,
+            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, None),
         };
-        let result = outcome::result(call, outcome, receipt, &deployment, &concealed);
-        outcome::log(&result);
-        result.into()
+        let (conversation, deadline) = (admitted.conversation.clone(), admitted.deadline);
+        let conversation = conversation.as_deref();
+        match receipt.waiting(self.claim(&admitted, &call, control)).await {
+            Ok(None) => {}
+            Ok(Some(first)) => return self.replay(call, &first, &receipt),
+            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, conversation),
+        }
+        let claim = admitted.claim.clone();
+        let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
+        let outcome = self.perform(&deployment, &call, admitted, &mut receipt, control).await;
+        receipt.cancellation = control.cancellation();
+        let change = learning::change(&call, &outcome);
+        let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
+        let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
+        self.keep(done, &receipt, deadline).await;
+        drop(entry);
+        result
+    }
+
+    /// Finds the action and checks everything that the call brings.
+    async fn admit<'d>(
+        &self,
+        deployment: &'d Deployment,
+        call: &ToolCall,
+        receipt: &Receipt,
+        access: Access,
+    ) -> Result<Admitted<'d>, Failure> {
+        let target = find(deployment, call)?;
+        let deadline = deadline(target.action, call, receipt.started);
+        let arguments = target.action.parameters.read(&call.arguments)?;
+        let digest = intent::digest_of_arguments(&call.name, &arguments);
+        let conversation = self.conversation(target, call, deadline, access).await?;
+        let values = values(target, call, arguments, conversation.as_deref())?;
+        let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
+        let key = conversation.as_deref().map(|conversation| &conversation.key);
+        let claim = intent::claim(call, key, target.action, digest, &values, holder);
+        Ok(Admitted { target, values, conversation, claim, deadline })
+    }
+
+    /// What is known of the call's conversation; nothing where it names none.
+    async fn conversation(
+        &self,
+        target: Target<'_>,
+        call: &ToolCall,
+        deadline: Deadline,
+        access: Access,
+    ) -> Result<Option<Arc<Conversation>>, Failure> {
+        let Some(id) = &call.conversation_id else { return Ok(None) };
+        let (store, key) = (&self.shared.store, ConversationKey::new(&target.environment.name, id));
+        let found = match access {
+            Access::Use => {
+                let opened = deadline.within(store.open(&key, Opening::default())).await;
+                opened.map(|opened| opened.map(|opened| Some(opened.conversation)))
+            }
+            Access::Look => deadline.within(store.find(&key)).await,
+        };
+        let found = found.map_err(|_| Failure::TooLate)?;
+        let found = found.map_err(|error| Failure::store(error, target.action))?;
+        Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
+    }
+
+    /// Takes the call's intent, or gives the result of the call that has it.
+    async fn claim(
+        &self,
+        admitted: &Admitted<'_>,
+        call: &ToolCall,
+        control: &CallControl,
+    ) -> Result<Option<Arc<ToolResult>>, Failure> {
+        let Some(claim) = &admitted.claim else { return Ok(None) };
+        let (store, deadline) = (&self.shared.store, admitted.deadline);
+        let failed = |error| Failure::store(error, admitted.target.action);
+        loop {
+            let Ok(claimed) = deadline.within(store.claim(claim)).await else {
+                // Nobody will use what may have been taken.
+                drop(store.release(claim));
+                return Err(Failure::TooLate);
+            };
+            let first = match claimed.map_err(failed)? {
+                Claimed::Fresh => return Ok(None),
+                Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
+                Claimed::TooManyCalls(most) => {
+                    return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
+                }
+                Claimed::Lost => return Err(Failure::Lost),
+                Claimed::Settled(result) => return Ok(Some(result)),
+                Claimed::UnderWay => claim.key,
+                Claimed::Twin(first) => first,
+            };
+            let ended = self.ended(first, deadline, control).await;
+            if first != claim.key {
+                // The twin's result is this call's too; without one, its claim goes back.
+                if let Some(Ok(Ended::Settled(result))) = &ended {
+                    learning::note(deadline.within(store.settle(claim, result, Change::default())).await);
+                } else {
+                    learning::note(deadline.within(store.release(claim)).await);
+                }
+            }
+            match ended {
+                Some(Ok(Ended::Settled(result))) => return Ok(Some(result)),
+                Some(Ok(Ended::Lost)) => return Err(Failure::Lost),
+                // Where nothing was sent after all, this call takes its place.
+                Some(Ok(Ended::Free)) => {}
+                Some(Err(error)) => return Err(failed(error)),
+                None => return Err(Failure::InProgress { safe: !claim.is_write }),
+            }
+        }
+    }
+
+    /// Waits for the end of another call; `None` where the deadline comes first.
+    async fn ended(
+        &self,
+        first: ClaimKey,
+        deadline: Deadline,
+        control: &CallControl,
+    ) -> Option<Result<Ended, StoreError>> {
+        if let Some(first) = self.shared.under_way.of_claim(&first) {
+            control.join(first);
+        }
+        let ended = deadline.within(self.shared.store.ended(first)).await;
+        control.leave();
+        ended.ok()
+    }
+
+    /// Does what the call asks for, unless it is cancelled before.
+    async fn perform(
+        &self,
+        deployment: &Deployment,
+        call: &ToolCall,
+        admitted: Admitted<'_>,
+        receipt: &mut Receipt,
+        control: &CallControl,
+    ) -> Result<Outcome, Failure> {
+        let safe = admitted.target.action.is_safe();
+        let work = self.attempt(deployment, call, admitted, receipt, control);
+        // A panic is a bug of ours; whoever waits must hear of it all the same.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            biased;
+            () = control.cancelled() => Err(Failure::Cancelled),
+            outcome = work => outcome.unwrap_or(Err(Failure::Internal { safe })),
+        }
     }
 
     async fn attempt(
         &self,
         deployment: &Deployment,
         call: &ToolCall,
+        admitted: Admitted<'_>,
         receipt: &mut Receipt,
+        control: &CallControl,
     ) -> Result<Outcome, Failure> {
-        let target = find(deployment, call)?;
-        let deadline = deadline(target.action, call, receipt.started);
-        let values = self.values(target, call)?;
+        let (target, deadline) = (admitted.target, admitted.deadline);
         let answer = match &target.action.kind {
             Kind::Http(http) => {
-                let request = render(http, target.environment, &values)?;
+                let request = render(http, &admitted, call)?;
                 if deadline.left().is_zero() {
                     return Err(Failure::TooLate);
                 }
-                let response = self.send(deployment, target, http, request, deadline, receipt).await?;
-                Answer::read(response)
+                let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
+                let egress = &self.egress;
+                let sending =
+                    Sending { egress, deployment, target, http, deadline, call, control, store, claim };
+                Answer::read(sending.response(request, receipt).await?)
             }
             Kind::Static(body) => Answer::fixed(body),
             Kind::Handover(handover) => return Ok(Outcome::handover(handover)),
         };
-        let outcome = Outcome::of(answer, target.action);
-        if let (Some(id), true) = (&call.conversation_id, outcome.is_success()) {
-            self.shared.conversations.remember(&target.environment.name, id, &outcome.extracted);
-        }
-        Ok(outcome)
+        Ok(Outcome::of(answer, target.action))
     }
 
-    /// Arguments that passed their schema, bound values, variables.
-    fn values(&self, target: Target<'_>, call: &ToolCall) -> Result<Values, Failure> {
-        let arguments = parameters::parse_arguments(&call.arguments)?;
-        let action = target.action;
-        let variables =
-            if action.reads_variables { self.variables(&target.environment.name, call)? } else { Map::new() };
-        let parameters = action.parameters(arguments, &variables, &target.environment.static_variables)?;
-        Ok(Values { parameters, variables })
+    /// The result of another call of the same intent.
+    fn replay(&self, call: ToolCall, first: &ToolResult, receipt: &Receipt) -> Arc<ToolResult> {
+        let result = Arc::new(receipt.replay(first, call.id));
+        self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt);
+        result
     }
 
-    /// What the conversation knows, what the caller brings, and what is always there.
-    fn variables(&self, environment: &str, call: &ToolCall) -> Result<Map<String, Value>, Failure> {
-        let mut known = match &call.conversation_id {
-            Some(id) => self.shared.conversations.variables(environment, id),
-            None => Map::new(),
-        };
-        for (name, value) in variables::nest(call.variables.clone())? {
-            variables::insert(&mut known, &name, value)?;
-        }
-        let conversation = json!({
-            "id": call.conversation_id.as_deref().unwrap_or(&call.id),
-            "environment": environment,
-        });
-        match (known.get_mut("conversation"), conversation) {
-            (Some(Value::Object(there)), Value::Object(ours)) => there.extend(ours),
-            (_, ours) => {
-                known.insert("conversation".to_owned(), ours);
-            }
-        }
-        Ok(known)
-    }
-
-    /// Sends the request; once more with a fresh token where the upstream
-    /// refused the one that was cached: a refused request has had no effect.
-    async fn send(
+    fn observe(
         &self,
-        deployment: &Deployment,
-        target: Target<'_>,
-        http: &HttpAction,
-        request: RequestSpec,
-        deadline: Deadline,
-        receipt: &mut Receipt,
-    ) -> Result<Response, Failure> {
-        let egress = &self.egress;
-        let limits = Limits {
-            connect_timeout: http.connect_timeout,
-            max_response_bytes: deployment.limits.max_response_bytes,
-        };
-        let resolve =
-            || deployment.auth.resolve(target.environment_index, target.action_index, egress, deadline);
-        let resolved = resolve().await?;
-        receipt.redactor.clone_from(&resolved.redactor);
-        receipt.attempts += 1;
-        let again = resolved.redactor.is_some().then(|| request.clone());
-        let response = egress.send(request, &resolved.credentials, limits, deadline).await;
-        let response = response.map_err(|error| Failure::egress(error, target.action))?;
-        match again {
-            Some(request) if response.status == StatusCode::UNAUTHORIZED && resolved.refuse() => {
-                let resolved = resolve().await?;
-                receipt.redactor.clone_from(&resolved.redactor);
-                receipt.attempts += 1;
-                let response = egress.send(request, &resolved.credentials, limits, deadline).await;
-                response.map_err(|error| Failure::egress(error, target.action))
-            }
-            _ => Ok(response),
+        environment: &str,
+        action: Option<&str>,
+        trace: Option<&TraceContext>,
+        result: &ToolResult,
+        receipt: &Receipt,
+    ) {
+        if self.shared.observers.is_empty() {
+            return;
+        }
+        let report = receipt.report(environment, action, trace, result);
+        for observer in &self.shared.observers {
+            observer.call_ended(&report);
         }
     }
+
+    /// Shapes and logs the result.
+    fn conclude(
+        &self,
+        call: ToolCall,
+        outcome: Result<Outcome, Failure>,
+        receipt: &Receipt,
+        deployment: &Deployment,
+        conversation: Option<&Conversation>,
+    ) -> Arc<ToolResult> {
+        let concealed = learning::concealed(conversation, &outcome);
+        let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
+        let times = if is_hopeless { self.shared.repeats.count(&call) } else { 1 };
+        // A name that is no action's is the model's own text: no label for it.
+        let is_known = !matches!(outcome, Err(Failure::UnknownTool { .. }));
+        let (environment, trace) = (call.environment.clone(), call.trace);
+        let mut logged = outcome::result(call, outcome, receipt, deployment, &concealed);
+        if times >= repeats::TOO_OFTEN
+            && let Some(error) = &mut logged.result.error
+        {
+            failure::tell_to_stop(error, times);
+        }
+        outcome::log(&logged);
+        let result: Arc<ToolResult> = Arc::new(logged.into());
+        self.observe(
+            &environment,
+            is_known.then_some(result.name.as_str()),
+            trace.as_ref(),
+            &result,
+            receipt,
+        );
+        result
+    }
+
+    /// Cancels the call under way that has this id, if it is not sent yet; says
+    /// which of the two it was. Several calls of one id and one conversation
+    /// are one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or several conversations have one.
+    pub fn cancel(
+        &self,
+        environment: &str,
+        id: &str,
+        conversation: Option<&str>,
+    ) -> Result<Cancellation, CancelError> {
+        self.shared.under_way.cancel(environment, id, conversation)
+    }
+
+    /// The caller of a call has hung up: cancels it if it is not sent and
+    /// nobody else waits for it. What is sent runs to its end, and its result
+    /// answers the same write when it comes again under another id.
+    pub async fn hang_up(&self, control: &CallControl) {
+        if let Some(claim) = control.hang_up() {
+            learning::note(Ok(self.shared.store.orphan(claim).await));
+        }
+    }
+}
+
+/// Arguments that passed their schema, bound values, variables.
+fn values(
+    target: Target<'_>,
+    call: &ToolCall,
+    arguments: Map<String, Value>,
+    conversation: Option<&Conversation>,
+) -> Result<Values, Failure> {
+    let action = target.action;
+    let variables = if action.reads.any { learning::variables(call, conversation)? } else { Map::new() };
+    let parameters = action.parameters(arguments, &variables, &target.environment.static_variables)?;
+    Ok(Values { parameters, variables })
 }
 
 fn find<'a>(deployment: &'a Deployment, call: &ToolCall) -> Result<Target<'a>, Failure> {
@@ -226,11 +466,18 @@ fn deadline(action: &Action, call: &ToolCall, received: Instant) -> Deadline {
     Deadline::after(action.timeout.min(asked).saturating_sub(received.elapsed()))
 }
 
-fn render(http: &HttpAction, environment: &Environment, values: &Values) -> Result<RequestSpec, Failure> {
+/// The exact request. A write carries the key by which the upstream knows it again.
+fn render(http: &HttpAction, admitted: &Admitted<'_>, call: &ToolCall) -> Result<RequestSpec, Failure> {
+    let Admitted { target, values, claim, .. } = admitted;
     let data = Data {
         parameters: &values.parameters,
         variables: &values.variables,
-        static_variables: &environment.static_variables,
+        static_variables: &target.environment.static_variables,
     };
-    Ok(http.render(&data)?)
+    let mut request = http.render(&data)?;
+    if !target.action.is_safe() {
+        let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given);
+        request.add_header(intent::IDEMPOTENCY_KEY, key);
+    }
+    Ok(request)
 }

@@ -3,31 +3,92 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::action::output::{self, Extracted};
 use crate::action::{self, Action};
-use crate::secrets::{MASK, Redactor};
-use crate::tool::{Handover, Status, ToolCall, ToolError, ToolResult};
+use crate::secrets::Redactor;
+use crate::tool::{Cancellation, Effect, Handover, Status, ToolCall, ToolError, ToolResult, TraceContext};
 
 use super::Deployment;
 use super::answer::{Answer, Content};
+use super::body::{self, mask, masked_error, masked_value};
 use super::failure::{self, Failure};
+use super::report::{CallReport, Spent, Step};
 
 /// When a call came, and what is counted on its way.
 #[derive(Debug)]
 pub(super) struct Receipt {
     pub(super) started: Instant,
     pub(super) attempts: u32,
+    /// Whether a byte of the request may have been written.
+    pub(super) was_sent: bool,
+    /// Whether an attempt may have changed something without saying so.
+    pub(super) may_be_done: bool,
+    /// What a cancellation met, where one came.
+    pub(super) cancellation: Option<Cancellation>,
     /// Masks the token that was sent.
     pub(super) redactor: Option<Arc<Redactor>>,
+    /// Where the time went, but for the total.
+    pub(super) spent: Spent,
+    /// The attempts, where the call is traced.
+    pub(super) steps: Vec<Step>,
     timestamp: jiff::Timestamp,
 }
 
 impl Receipt {
     pub(super) fn new() -> Self {
-        Self { started: Instant::now(), attempts: 0, redactor: None, timestamp: jiff::Timestamp::now() }
+        Self {
+            started: Instant::now(),
+            attempts: 0,
+            was_sent: false,
+            may_be_done: false,
+            cancellation: None,
+            redactor: None,
+            spent: Spent::default(),
+            steps: Vec::new(),
+            timestamp: jiff::Timestamp::now(),
+        }
+    }
+
+    /// The result of another call of the same intent, as this call's.
+    pub(super) fn replay(&self, first: &ToolResult, id: String) -> ToolResult {
+        tracing::info!(
+            tool.name = first.name.as_str(),
+            call.id = id.as_str(),
+            first.id = first.tool_call_id.as_str(),
+            "tool call replayed"
+        );
+        let result = ToolResult { tool_call_id: id, replayed: true, ..first.clone() };
+        ToolResult { duration_ms: self.duration_ms(), timestamp: self.timestamp(), ..result }
+    }
+
+    /// Waits, and notes how long it took.
+    pub(super) async fn waiting<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let done = work.await;
+        self.spent.waiting += started.elapsed();
+        done
+    }
+
+    pub(super) fn report<'a>(
+        &'a self,
+        environment: &'a str,
+        action: Option<&'a str>,
+        trace: Option<&'a TraceContext>,
+        result: &'a ToolResult,
+    ) -> CallReport<'a> {
+        let spent = Spent { total: self.started.elapsed(), ..self.spent };
+        let started = self.timestamp.into();
+        CallReport { environment, action, result, started, spent, trace, steps: &self.steps }
+    }
+
+    fn duration_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn timestamp(&self) -> String {
+        format!("{:.3}", self.timestamp)
     }
 }
 
@@ -39,6 +100,8 @@ pub(super) struct Outcome {
     content: Content,
     error: Option<ToolError>,
     pub(super) extracted: Vec<Extracted>,
+    /// What the action says instead of the deployment's limit.
+    max_chars: Option<usize>,
     handover: Option<Handover>,
 }
 
@@ -47,22 +110,7 @@ impl Outcome {
     /// model must not see.
     pub(super) fn of(answer: Answer, action: &Action) -> Self {
         let Answer { status, mut content } = answer;
-        let mut extracted = Vec::new();
-        let body = if action.outputs.is_empty() { None } else { content.json() };
-        match body {
-            Some(body) => {
-                if status.is_success() {
-                    extracted = output::extract(&action.outputs, &body);
-                }
-                if let Content::Json(text) = &content
-                    && let Some(hidden) = output::hide(&action.outputs, &body, text)
-                {
-                    content = Content::Json(hidden);
-                }
-            }
-            None if action.outputs.iter().any(|output| output.hidden) => content.withhold_unreadable(),
-            None => {}
-        }
+        let extracted = body::shape(&mut content, action, status.is_success());
         let (ended, error) = match &content {
             Content::BrokenJson { problem, .. } if status.is_success() => {
                 (Status::Failure, Some(failure::broken_json(action, problem)))
@@ -70,7 +118,15 @@ impl Outcome {
             _ if status.is_success() => (Status::Success, None),
             _ => (Status::Error, Some(failure::upstream_status(status, action))),
         };
-        Self { status: ended, status_code: Some(status.as_u16()), content, error, extracted, handover: None }
+        Self {
+            status: ended,
+            status_code: Some(status.as_u16()),
+            content,
+            error,
+            extracted,
+            max_chars: action.response.max_chars,
+            handover: None,
+        }
     }
 
     /// The caller is to be transferred.
@@ -83,6 +139,7 @@ impl Outcome {
             content: Content::Text(text),
             error: None,
             extracted: Vec::new(),
+            max_chars: None,
             handover: Some(Handover {
                 phone_number: handover.phone_number.clone(),
                 queue: handover.queue.clone(),
@@ -98,7 +155,7 @@ impl Outcome {
 
 /// A result, and what the log says beyond it.
 pub(super) struct Logged {
-    result: ToolResult,
+    pub(super) result: ToolResult,
     environment: String,
     cause: Option<String>,
 }
@@ -113,7 +170,7 @@ impl From<Logged> for ToolResult {
 pub(super) fn result(
     call: ToolCall,
     outcome: Result<Outcome, Failure>,
-    receipt: Receipt,
+    receipt: &Receipt,
     deployment: &Deployment,
     concealed: &[String],
 ) -> Logged {
@@ -121,7 +178,8 @@ pub(super) fn result(
         |text: String| mask(text, deployment.redactor(&call.environment), receipt.redactor.as_deref());
     let mut cause = None;
     let outcome = outcome.unwrap_or_else(|failure| {
-        cause = Some(redact(failure.to_string()));
+        let sensitive = sensitive(deployment, &call);
+        cause = Some(sensitive.redact(&redact(failure.to_string())).into_owned());
         let status_code = failure.status_code();
         let (status, error) = failure.into_error();
         Outcome {
@@ -130,27 +188,52 @@ pub(super) fn result(
             content: Content::Empty,
             error: Some(error),
             extracted: Vec::new(),
+            max_chars: None,
             handover: None,
         }
     });
+    let max_chars = outcome.max_chars.unwrap_or(deployment.limits.max_body_chars);
     let shown = outcome.extracted.into_iter().filter_map(|one| Some((one.name, one.shown?)));
     let variables: Map<String, Value> =
-        shown.map(|(name, value)| (name, masked_value(value, &redact))).collect();
-    let error = outcome.error.map(|error| ToolError { message: redact(error.message), ..error });
+        shown.map(|(name, value)| (name, masked_value(without(value, concealed), &redact))).collect();
+    let error = outcome.error.map(|error| {
+        let earlier = receipt.may_be_done && error.effect == Effect::None;
+        let error = if earlier { failure::after_earlier_attempt(error) } else { error };
+        masked_error(error, &redact)
+    });
     let result = ToolResult {
         tool_call_id: call.id,
         name: call.name,
         status: outcome.status,
         status_code: outcome.status_code,
-        body: body(outcome.content.without(concealed), deployment.limits.max_body_chars, &redact),
+        body: body::body(outcome.content.without(concealed), outcome.status, max_chars, &redact),
         variables,
         handover: outcome.handover,
         error,
+        replayed: false,
+        cancellation: receipt.cancellation,
         attempts: receipt.attempts,
-        duration_ms: u64::try_from(receipt.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        timestamp: format!("{:.3}", receipt.timestamp),
+        duration_ms: receipt.duration_ms(),
+        timestamp: receipt.timestamp(),
     };
     Logged { result, environment: call.environment, cause }
+}
+
+/// Masks what the log of a failed call must not say: causes hold no arguments,
+/// and this makes sure of the sensitive ones.
+fn sensitive(deployment: &Deployment, call: &ToolCall) -> Redactor {
+    let Ok(target) = super::find(deployment, call) else { return Redactor::default() };
+    let arguments = target.action.parameters.read(&call.arguments).unwrap_or_default();
+    let texts = target.action.sensitive_texts(&arguments, &[]);
+    Redactor::for_values(texts.iter().map(String::as_str))
+}
+
+/// `value` without the texts that earlier calls of the conversation were told to hide.
+fn without(mut value: Value, concealed: &[String]) -> Value {
+    if !concealed.is_empty() {
+        output::hide_in_value(concealed, &mut value);
+    }
+    value
 }
 
 /// One line for each call: readable alone, and by its fields. Texts that the
@@ -186,62 +269,5 @@ pub(super) fn log(logged: &Logged) {
             cause = cause.as_deref().unwrap_or_default(),
             "tool call failed"
         ),
-    }
-}
-
-fn mask(text: String, environment: Option<&Redactor>, token: Option<&Redactor>) -> String {
-    let mut text = text;
-    for redactor in [environment, token].into_iter().flatten() {
-        if let std::borrow::Cow::Owned(clean) = redactor.redact(&text) {
-            text = clean;
-        }
-    }
-    text
-}
-
-fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(redact(text)),
-        Value::Array(items) => items.into_iter().map(|item| masked_value(item, redact)).collect(),
-        Value::Object(map) => Value::Object(
-            map.into_iter().map(|(key, item)| (redact(key), masked_value(item, redact))).collect(),
-        ),
-        Value::Number(number) => {
-            let text = redact(number.to_string());
-            if text == number.as_str() { Value::Number(number) } else { Value::String(text) }
-        }
-        Value::Null | Value::Bool(_) => value,
-    }
-}
-
-/// The body that the model sees: JSON as it is, anything else as a JSON string.
-fn body(content: Content, max_chars: usize, redact: &impl Fn(String) -> String) -> Option<Box<RawValue>> {
-    let text = match content {
-        Content::Empty => return None,
-        Content::Json(text) => {
-            let text = redact(text);
-            // A byte is at least as long as a character is.
-            let fits = text.len() <= max_chars || text.chars().count() <= max_chars;
-            // Where a number was masked, the rest is shown as the text it has become.
-            let is_json = !text.contains(MASK) || serde_json::from_str::<&RawValue>(&text).is_ok();
-            if fits && is_json {
-                return RawValue::from_string(text).ok();
-            }
-            text
-        }
-        Content::Text(text) | Content::BrokenJson { text, .. } => redact(text),
-        Content::Binary { media_type, bytes } => format!("[{media_type}, {bytes} bytes, not shown]"),
-    };
-    RawValue::from_string(Value::String(cut(text, max_chars)).to_string()).ok()
-}
-
-/// The first `max_chars` characters, and a marker that says so.
-fn cut(text: String, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text,
-        Some((at, _)) => {
-            let all = text.chars().count();
-            format!("{}\n[cut: the first {max_chars} of {all} characters]", &text[..at])
-        }
     }
 }

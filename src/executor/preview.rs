@@ -15,7 +15,9 @@ use crate::egress::Credentials;
 use crate::secrets::{MASK, Redactor};
 use crate::tool::{ToolCall, ToolError};
 
-use super::{Gateway, find, render};
+use super::body::masked_error;
+use super::outcome::Receipt;
+use super::{Access, Gateway, render};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,30 +43,26 @@ pub struct PreviewedRequest {
 }
 
 impl Gateway {
-    /// Renders the request of a call and does not send it.
+    /// Renders the request of a call and does not send it. Secrets are masked,
+    /// and arguments that are `x-sensitive`: a preview is kept where it is shown.
     ///
     /// # Errors
     ///
     /// What the call itself would fail with before it is sent; also where the
     /// action sends nothing.
-    pub fn preview(&self, call: &ToolCall) -> Result<Preview, ToolError> {
+    pub async fn preview(&self, call: &ToolCall) -> Result<Preview, ToolError> {
         let deployment = self.deployment();
         let redactor = deployment.redactor(&call.environment).cloned().unwrap_or_default();
-        let concealed: Vec<SecretString> = match &call.conversation_id {
-            Some(id) => self
-                .shared
-                .conversations
-                .concealed(&call.environment, id)
-                .iter()
-                .map(|text| text.as_str().into())
-                .collect(),
-            None => Vec::new(),
-        };
-        let redactors = [redactor.clone(), Redactor::new(&concealed)];
-        let rendered = find(&deployment, call).and_then(|target| {
-            let values = self.values(target, call)?;
+        let admitted = self.admit(&deployment, call, &Receipt::new(), Access::Look).await;
+        let rendered = admitted.and_then(|admitted| {
+            let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
-            let request = render(http, target.environment, &values)?;
+            let request = render(http, &admitted, call)?;
+            let concealed = admitted.conversation.iter().flat_map(|known| known.concealed.iter());
+            let concealed: Vec<SecretString> = concealed.map(|text| text.as_str().into()).collect();
+            let sensitive = target.action.sensitive_texts(&admitted.values.parameters, &[]);
+            let sensitive = Redactor::for_values(sensitive.iter().map(String::as_str));
+            let redactors = [redactor.clone(), Redactor::new(&concealed), sensitive];
             let credentials = deployment.auth.masked(target.environment_index, target.action_index);
             Ok(Some(describe(request, credentials.cloned().unwrap_or_default(), &redactors)))
         });
@@ -80,8 +78,7 @@ impl Gateway {
                 curl: "# this action sends no request".to_owned(),
             }),
             Err(failure) => {
-                let error = failure.into_error().1;
-                Err(ToolError { message: redactor.redact(&error.message).into_owned(), ..error })
+                Err(masked_error(failure.into_error().1, &|text| redactor.redact(&text).into_owned()))
             }
         }
     }

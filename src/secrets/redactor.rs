@@ -7,10 +7,10 @@ use std::fmt;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded;
 
-use crate::action::QUERY;
+use crate::action::disguise;
 
 use super::MIN_MASKED;
 
@@ -18,9 +18,14 @@ use super::MIN_MASKED;
 pub const MASK: &str = "***";
 
 /// Shortest piece of a base64 text that is taken for a secret's.
-const MIN_BASE64: usize = 6;
+const MIN_BASE64: usize = 4;
+/// Shortest sensitive value of a call that is masked: a card's check number.
+const MIN_SENSITIVE: usize = 3;
 
 /// Masks a fixed set of secrets.
+///
+/// Built once, where the secrets become known: a call pays for one pass over
+/// its text, and for another over each layer of escapes that the text has.
 #[derive(Clone, Default)]
 pub struct Redactor {
     finder: Option<AhoCorasick>,
@@ -34,14 +39,25 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    /// Makes a redactor for `secrets`: as they are, JSON-escaped,
-    /// percent-encoded, HTML-escaped, and base64 at any offset (which finds
-    /// them inside `Basic` credentials too).
+    /// Makes a redactor for `secrets`: as they are, escaped as JSON, HTML or by
+    /// percent signs (also on top of each other), in hexadecimal digits, and in
+    /// base64 at any offset, which finds them inside `Basic` credentials too.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
+        Self::build(secrets.into_iter().map(SecretString::expose_secret), MIN_MASKED)
+    }
+
+    /// Makes a redactor for the sensitive values of one call, such as
+    /// `action::Action::sensitive_texts` finds them; for whoever writes
+    /// down what a call said. Texts of less than three characters are left out:
+    /// masking them would mask ordinary words.
+    pub fn for_values<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::build(values, MIN_SENSITIVE)
+    }
+
+    fn build<'a>(texts: impl IntoIterator<Item = &'a str>, shortest: usize) -> Self {
         let mut patterns = BTreeSet::new();
-        for secret in secrets {
-            let text = secret.expose_secret();
-            if text.chars().count() >= MIN_MASKED {
+        for text in texts {
+            if text.chars().count() >= shortest {
                 add_forms(text, &mut patterns);
             }
         }
@@ -53,48 +69,43 @@ impl Redactor {
         Self { finder }
     }
 
+    /// Whether there is nothing to mask.
+    pub fn is_empty(&self) -> bool {
+        self.finder.is_none()
+    }
+
     /// `text` with every secret masked; borrowed where there is none.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(finder) = &self.finder else { return Cow::Borrowed(text) };
-        let mut found = finder.find_iter(text).peekable();
-        if found.peek().is_none() {
-            return Cow::Borrowed(text);
-        }
-        let mut clean = String::with_capacity(text.len());
-        let mut copied = 0;
-        for secret in found {
-            clean.push_str(&text[copied..secret.start()]);
-            clean.push_str(MASK);
-            copied = secret.end();
-        }
-        clean.push_str(&text[copied..]);
-        Cow::Owned(clean)
+        let clean = disguise::replace(text, MASK, |bytes, found| {
+            for secret in finder.find_iter(bytes) {
+                found(secret.range());
+            }
+        });
+        clean.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 }
 
+/// Adds the forms that undoing escapes does not lead back to the text itself.
 fn add_forms(text: &str, patterns: &mut BTreeSet<String>) {
     patterns.insert(text.to_owned());
-    let json = serde_json::Value::String(text.to_owned()).to_string();
-    let json = json[1..json.len() - 1].to_owned();
-    patterns.insert(json.replace('/', "\\/"));
-    patterns.insert(json);
-    let percent = utf8_percent_encode(text, QUERY).to_string();
-    patterns.insert(percent.replace("%20", "+"));
-    patterns.insert(lower_hex(&percent));
-    patterns.insert(percent);
-    patterns.insert(utf8_percent_encode(text, NON_ALPHANUMERIC).to_string());
-    patterns.insert(
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;")
-            .replace('\'', "&#39;"),
-    );
-    for offset in 0..3 {
-        for core in [base64_core(&STANDARD_NO_PAD, text, offset), base64_core(&URL_SAFE_NO_PAD, text, offset)]
-        {
-            if core.len() >= MIN_BASE64 {
-                patterns.insert(core);
+    // As forms write it, once the percent signs are undone.
+    patterns.insert(text.replace(' ', "+"));
+    // UTF-8 in a header, read as Latin-1 by whoever echoes it.
+    patterns.insert(text.bytes().map(char::from).collect());
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    patterns.insert(hex.to_ascii_uppercase());
+    patterns.insert(hex);
+    // In the `Basic` of an OAuth2 client, id and secret are form-encoded (RFC 6749 section 2.3.1).
+    let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    for text in [text, &form] {
+        for offset in 0..3 {
+            for core in
+                [base64_core(&STANDARD_NO_PAD, text, offset), base64_core(&URL_SAFE_NO_PAD, text, offset)]
+            {
+                if core.len() >= MIN_BASE64 {
+                    patterns.insert(core);
+                }
             }
         }
     }
@@ -115,26 +126,11 @@ fn base64_core(engine: &impl base64::Engine, text: &str, offset: usize) -> Strin
     encoded.get(head..tail).unwrap_or_default().to_owned()
 }
 
-fn lower_hex(percent: &str) -> String {
-    let mut lower = String::with_capacity(percent.len());
-    let mut hex = 0;
-    for c in percent.chars() {
-        lower.push(if hex > 0 { c.to_ascii_lowercase() } else { c });
-        hex = if c == '%' {
-            2
-        } else if hex > 0 {
-            hex - 1
-        } else {
-            0
-        };
-    }
-    lower
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
     use super::*;
 
@@ -143,30 +139,102 @@ mod tests {
         Redactor::new(&secrets)
     }
 
+    /// `text` in every encoding that a secret is known to travel in.
+    fn encodings(text: &str) -> Vec<String> {
+        let json = serde_json::to_string(text).expect("string");
+        let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let each = |form: fn(char) -> String| text.chars().map(form).collect::<String>();
+        let units = |upper: bool| {
+            let hex = |unit| if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+            text.encode_utf16().map(hex).collect::<String>()
+        };
+        let mut all = vec![
+            text.to_owned(),
+            json.clone(),
+            json.replace('/', "\\/"),
+            serde_json::to_string(&json).expect("string"),
+            units(false),
+            units(true),
+            text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            text.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            percent.clone(),
+            percent.to_lowercase(),
+            percent.replace("%20", "+"),
+            utf8_percent_encode(&percent, NON_ALPHANUMERIC).to_string(),
+            form.clone(),
+            text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;"),
+            each(|c| format!("&#{};", c as u32)),
+            each(|c| format!("&#x{:X};", c as u32)),
+            text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            text.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        ];
+        for before in ["", "u", "us", "user:", "u1:", "us1:"] {
+            for after in ["", ":", "ta", "tail"] {
+                for text in [text, &form] {
+                    let pair = format!("{before}{text}{after}");
+                    all.extend([
+                        STANDARD.encode(&pair),
+                        STANDARD_NO_PAD.encode(&pair),
+                        URL_SAFE.encode(&pair),
+                        URL_SAFE_NO_PAD.encode(&pair),
+                        utf8_percent_encode(&STANDARD.encode(&pair), NON_ALPHANUMERIC).to_string(),
+                        STANDARD.encode(&pair).replace('/', "\\/"),
+                    ]);
+                }
+            }
+        }
+        all
+    }
+
     #[test]
-    fn every_form_of_a_secret_is_masked() {
-        let secret = "p/w \"ü\" & more+1";
-        let net = redactor(&[secret]);
-        let json = serde_json::to_string(secret).expect("string");
-        for text in [
-            secret.to_owned(),
-            json,
-            STANDARD.encode(secret),
-            format!("Basic {}", STANDARD.encode(format!("user:{secret}"))),
-            format!("Basic {}", STANDARD.encode(format!("u1:{secret}"))),
-            format!("Basic {}", STANDARD.encode(format!("us1:{secret}:tail"))),
-            format!("?k={}", utf8_percent_encode(secret, NON_ALPHANUMERIC)),
-            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+    fn every_encoding_of_a_secret_is_masked() {
+        for secret in [
+            "p/w \"ü\" & more+1",
+            "hunter2-hunter2",
+            "a+b c%d\\e/f?>~",
+            "pass word",
+            "日本語の秘密",
+            "4929-1111",
+            "%41&#65;\\u0041\\",
         ] {
-            let clean = net.redact(&text);
-            assert!(clean.contains(MASK), "{text} → {clean}");
-            assert!(!clean.contains("more"), "{clean}");
+            let net = redactor(&[secret]);
+            for text in encodings(secret) {
+                let clean = net.redact(&format!("<{text}>")).into_owned();
+                assert!(clean.contains(MASK), "{secret}: {text} → {clean}");
+                // Base64 shares its outermost characters with what stands around; no more may be left.
+                assert!(clean.len() <= 40 && !clean.contains(secret), "{secret}: {text} → {clean}");
+            }
         }
     }
 
     #[test]
+    fn a_secret_is_masked_where_escapes_break_it_up() {
+        let net = redactor(&["hunter2-hunter2"]);
+        assert_eq!(net.redact(r#"{"a":"hunt\u0065r2\u002dhunter2","b":1}"#), r#"{"a":"***","b":1}"#);
+        assert_eq!(net.redact("?k=%68unter2%2Dhunter%32&l=1"), "?k=***&l=1");
+        assert_eq!(net.redact("<b>hunter2&#45;hunter&#x32;</b>"), "<b>***</b>");
+        assert_eq!(net.redact("hunter2-hunter2hunter2-hunter2"), "******");
+    }
+
+    #[test]
+    fn a_secret_echoed_in_latin_1_is_masked() {
+        let net = redactor(&["schlüssel"]);
+        assert_eq!(net.redact("Authorization: Bearer schlÃ¼ssel"), "Authorization: Bearer ***");
+    }
+
+    #[test]
+    fn short_values_are_masked_for_a_call_and_not_for_a_project() {
+        assert_eq!(Redactor::for_values(["123", "ab"]).redact("cvc 123 ab"), "cvc *** ab");
+        assert!(redactor(&["123"]).is_empty());
+    }
+
+    #[test]
     fn text_without_a_secret_is_borrowed() {
-        assert!(matches!(redactor(&["hunter2-hunter2"]).redact("nothing here"), Cow::Borrowed(_)));
+        let net = redactor(&["hunter2-hunter2"]);
+        for text in ["nothing here", r#"{"a":"nothing\nhere"}"#, "100%25 &amp; more"] {
+            assert!(matches!(net.redact(text), Cow::Borrowed(_)), "{text}");
+        }
         assert!(matches!(Redactor::default().redact("nothing here"), Cow::Borrowed(_)));
     }
 

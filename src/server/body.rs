@@ -37,6 +37,17 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     }
 }
 
+/// A body as it came, whatever it is.
+pub(super) struct RawBody(pub(super) Bytes);
+
+impl FromRequest<AppState> for RawBody {
+    type Rejection = ProblemDocument;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
+        read(request, state.server().max_request_bytes).await.map(Self)
+    }
+}
+
 /// The name in the path of a route.
 pub(super) struct Segment(pub(super) String);
 
@@ -46,6 +57,20 @@ impl FromRequestParts<AppState> for Segment {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(ProblemDocument::new(ProblemCode::InvalidRequest, error.body_text())),
+        }
+    }
+}
+
+/// The two names in the path of a route.
+pub(super) struct Segments(pub(super) String, pub(super) String);
+
+impl FromRequestParts<AppState> for Segments {
+    type Rejection = ProblemDocument;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
             Err(error) => Err(ProblemDocument::new(ProblemCode::InvalidRequest, error.body_text())),
         }
     }
@@ -76,7 +101,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-async fn read(request: Request, limit: usize) -> Result<Bytes, ProblemDocument> {
+/// Reads a body to its end, within 30 seconds and `limit` bytes.
+///
+/// # Errors
+///
+/// It is too large, too slow, or breaks off.
+pub(super) async fn read(request: Request, limit: usize) -> Result<Bytes, ProblemDocument> {
     let headers = request.headers();
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let waits = headers.contains_key(EXPECT);

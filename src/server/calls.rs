@@ -1,5 +1,7 @@
 //! `POST /v1/tool-calls` and `POST /v1/actions/{name}/preview`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -13,12 +15,14 @@ use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::{JsonBody, Object, Segment};
+use super::execution::{CallHeaders, execute};
 use super::keys::Caller;
+use super::limit;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
 /// Longest id of a call or a conversation.
-const MAX_ID_BYTES: usize = 256;
+pub(super) const MAX_ID_BYTES: usize = 256;
 
 /// One call.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -57,7 +61,8 @@ fn arguments() -> utoipa::openapi::schema::Object {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Results {
     /// One result for each call.
-    results: Vec<ToolResult>,
+    #[schema(value_type = Vec<ToolResult>)]
+    results: Vec<Arc<ToolResult>>,
 }
 
 /// The answer to one call, or to several.
@@ -95,23 +100,37 @@ pub(super) struct PreviewFailure {
 /// A call that fails has a result too, with HTTP status 200.
 #[utoipa::path(
     post, path = "/v1/tool-calls", tag = "calls", request_body = CallRequest,
+    params(("Callgate-Deadline-Ms" = Option<u64>, Header, description = "milliseconds from now by which the answer is wanted; the sooner of this and `deadline_ms` holds")),
     responses(
         (status = 200, description = "the result of one call, or `{results}` of several", body = CallReply),
-        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "the request is broken, or its key calls too often", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "no room for the call; `Retry-After` says when to come again", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security((), ("key" = []))
 )]
 pub(super) async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    headers: CallHeaders,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
+    let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
+    let traceparent = headers.traceparent.as_deref();
     let Some(calls) = request.calls else {
-        let call = to_call(&state, &caller, request, "")?;
-        return Ok(Json(execute(&state, call).await?).into_response());
+        let mut call = to_call(&state, &caller, request, "")?;
+        call.trace = state.trace(traceparent);
+        let mut begun = state.begin_calls(1)?;
+        let running = begun.pop().ok_or_else(limit::no_room)?;
+        return Ok(Json(execute(&state, call, running).await?).into_response());
     };
-    let calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
-    let results = try_join_all(calls.into_iter().map(|call| execute(&state, call))).await?;
+    let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
+    for call in &mut calls {
+        call.trace = state.trace(traceparent);
+    }
+    caller.charge_more(calls.len().saturating_sub(1))?;
+    let begun = state.begin_calls(calls.len())?;
+    let executed = calls.into_iter().zip(begun).map(|(call, running)| execute(&state, call, running));
+    let results = try_join_all(executed).await?;
     Ok(Json(Results { results }).into_response())
 }
 
@@ -132,7 +151,7 @@ pub(super) async fn preview(
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
     let call = to_call(&state, &caller, CallRequest { name: Some(name), ..request }, "")?;
-    match state.gateway().preview(&call) {
+    match state.gateway().preview(&call).await {
         Ok(preview) => Ok(Json(preview).into_response()),
         Err(error) if error.code == FailureCode::UnknownTool => {
             let document = ProblemDocument::new(ProblemCode::UnknownTool, error.message.clone());
@@ -142,27 +161,11 @@ pub(super) async fn preview(
     }
 }
 
-/// Executes a call to its end, whether its caller waits or hangs up: what was
-/// sent upstream has to be logged and remembered all the same. The call's own
-/// deadline bounds it. A panic, which is a bug of ours, becomes a problem
-/// document instead of a broken connection.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "waited for by the caller of the call; bounded by its deadline"
-)]
-async fn execute(state: &AppState, call: ToolCall) -> Result<ToolResult, ProblemDocument> {
-    let (gateway, running) = (state.gateway().clone(), state.begin_call());
-    let work = async move {
-        let result = gateway.execute(call).await;
-        drop(running);
-        result
-    };
-    match tokio::spawn(work).await {
-        Ok(result) => Ok(result),
-        Err(error) => {
-            tracing::error!(%error, "a call did not come to its end");
-            Err(ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this call"))
-        }
+/// The sooner of two deadlines.
+fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -189,7 +192,7 @@ fn to_calls(
                 environment: call.environment.or_else(|| common.environment.clone()),
                 conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),
                 variables: call.variables.or_else(|| common.variables.clone()),
-                deadline_ms: call.deadline_ms.or(common.deadline_ms),
+                deadline_ms: sooner(call.deadline_ms, common.deadline_ms),
                 ..call
             };
             to_call(state, caller, call, &format!("calls[{index}]: "))
@@ -213,7 +216,9 @@ fn to_call(
     let environment = caller.environment(request.environment.as_deref(), served)?;
     // A product that has no id to fill in sends an empty one.
     let conversation_id = request.conversation_id.filter(|id| !id.is_empty());
-    let id = match request.tool_call_id.filter(|id| !id.is_empty()) {
+    let given = request.tool_call_id.filter(|id| !id.is_empty());
+    let id_is_given = given.is_some();
+    let id = match given {
         Some(id) => id,
         None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
     };
@@ -232,16 +237,19 @@ fn to_call(
     }
     Ok(ToolCall {
         id,
+        id_is_given,
         environment,
         conversation_id,
         name,
         arguments,
         variables: request.variables.unwrap_or_default(),
+        caller: caller.name().map(str::to_owned),
+        trace: None,
         deadline_ms: request.deadline_ms,
     })
 }
 
 /// A fresh id for a call that came without one.
-fn new_id() -> Result<String, getrandom::Error> {
+pub(super) fn new_id() -> Result<String, getrandom::Error> {
     Ok(format!("call_{:016x}", getrandom::u64()?))
 }

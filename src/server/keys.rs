@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -10,8 +11,9 @@ use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::settings::KeySettings;
+use crate::settings::{KeySettings, RateSettings};
 
+use super::limit::{Charge, KeyRate};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -52,15 +54,35 @@ pub(super) struct Keys(Vec<Key>);
 
 #[derive(Clone, Debug)]
 struct Key {
+    name: String,
     digest: [u8; 32],
     environments: Option<Vec<String>>,
+    admin: bool,
+    rate: Option<Arc<KeyRate>>,
 }
 
 impl Keys {
-    pub(super) fn new(settings: &[KeySettings]) -> Self {
+    /// Takes the keys of `settings`; `common` is the rate of those that have none. A rate that is the same as in
+    /// `previous` goes on where it stands.
+    pub(super) fn new(
+        settings: &[KeySettings],
+        common: Option<&RateSettings>,
+        previous: Option<&Self>,
+    ) -> Self {
         let keys = settings.iter().filter_map(|key| {
             let digest = unhex(key.hash.strip_prefix("sha256:")?)?;
-            Some(Key { digest, environments: key.environments.clone() })
+            let rate = key.rate.as_ref().or(common).map(|rate| {
+                let former = previous.into_iter().flat_map(|keys| &keys.0).find(|key| key.digest == digest);
+                let former = former.and_then(|key| key.rate.as_ref()).filter(|former| former.is_for(rate));
+                former.cloned().unwrap_or_else(|| Arc::new(KeyRate::new(rate)))
+            });
+            Some(Key {
+                name: key.name.clone(),
+                digest,
+                environments: key.environments.clone(),
+                admin: key.admin,
+                rate,
+            })
         });
         Self(keys.collect())
     }
@@ -72,7 +94,14 @@ impl Keys {
         for known in &self.0 {
             let same: Choice = known.digest.as_slice().ct_eq(digest.as_slice());
             if bool::from(same) {
-                found = Some(Caller { environments: known.environments.clone() });
+                let charge = known.rate.clone().map(Charge::new);
+                let name = Some(known.name.clone());
+                found = Some(Caller {
+                    name,
+                    environments: known.environments.clone(),
+                    admin: known.admin,
+                    charge,
+                });
             }
         }
         found
@@ -80,13 +109,41 @@ impl Keys {
 }
 
 /// Somebody who may call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
+    /// The name of the key; `None` where no keys guard the gateway.
+    name: Option<String>,
     /// The environments allowed; `None` for all.
     environments: Option<Vec<String>>,
+    admin: bool,
+    /// What the request takes of the key's rate, if it has one.
+    charge: Option<Charge>,
 }
 
 impl Caller {
+    /// The name of the key.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the caller may do what concerns the deployment as a whole.
+    pub(super) fn is_admin(&self) -> bool {
+        self.admin
+    }
+
+    pub(super) fn charge(&self) -> Option<Charge> {
+        self.charge.clone()
+    }
+
+    /// Takes `calls` of the key's rate besides the one that every request takes.
+    ///
+    /// # Errors
+    ///
+    /// The key calls too often.
+    pub(super) fn charge_more(&self, calls: usize) -> Result<(), ProblemDocument> {
+        self.charge.as_ref().map_or(Ok(()), |charge| charge.take(calls))
+    }
+
     /// The environment of a request: the one it names, else the only one there is.
     pub(super) fn environment(
         &self,
@@ -129,19 +186,32 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ProblemDocument;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let keys = state.keys();
-        if keys.0.is_empty() {
-            return from_this_machine(&parts.headers).map(|()| Self::default());
+        // Found out already where a rate may have to be taken before the body is read.
+        match parts.extensions.get::<Result<Self, ProblemDocument>>() {
+            Some(identified) => identified.clone(),
+            None => identify(state, &parts.headers),
         }
-        let Some(key) = sent_key(&parts.headers) else {
-            return Err(ProblemDocument::new(
-                ProblemCode::Unauthorized,
-                "a key is needed: `Authorization: Bearer cg_…` or `X-API-Key: cg_…`; `callgate keygen` makes one",
-            ));
-        };
-        keys.find(key)
-            .ok_or_else(|| ProblemDocument::new(ProblemCode::Unauthorized, "this key is not known here"))
     }
+}
+
+/// Who sends a request with these headers.
+///
+/// # Errors
+///
+/// Nobody who may.
+pub(super) fn identify(state: &AppState, headers: &HeaderMap) -> Result<Caller, ProblemDocument> {
+    let keys = state.keys();
+    if keys.0.is_empty() {
+        return from_this_machine(headers).map(|()| Caller { admin: true, ..Caller::default() });
+    }
+    let Some(key) = sent_key(headers) else {
+        return Err(ProblemDocument::new(
+            ProblemCode::Unauthorized,
+            "a key is needed: `Authorization: Bearer cg_…` or `X-API-Key: cg_…`; `callgate keygen` makes one",
+        ));
+    };
+    keys.find(key)
+        .ok_or_else(|| ProblemDocument::new(ProblemCode::Unauthorized, "this key is not known here"))
 }
 
 fn sent_key(headers: &HeaderMap) -> Option<&str> {
@@ -217,4 +287,30 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 fn excerpt(text: &str) -> String {
     text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_keeps_the_count_of_a_key_whose_rate_stays() {
+        let key = |rate: Option<f64>| KeySettings {
+            admin: false,
+            name: "one".to_owned(),
+            hash: format!("sha256:{}", hex(&digest("cg_one"))),
+            environments: None,
+            rate: rate.map(|per_second| RateSettings { per_second, burst: Some(2) }),
+        };
+        let left = |keys: &Keys| keys.find("cg_one").unwrap().charge().map(|charge| charge.take(2).is_ok());
+        let before = Keys::new(&[key(Some(0.001))], None, None);
+        assert_eq!((left(&before), left(&before)), (Some(true), Some(false)));
+        let same = Keys::new(&[key(Some(0.001))], None, Some(&before));
+        assert_eq!(left(&same), Some(false));
+        let common = RateSettings { per_second: 0.001, burst: Some(2) };
+        assert_eq!(left(&Keys::new(&[key(None)], Some(&common), Some(&before))), Some(false));
+        assert_eq!(left(&Keys::new(&[key(Some(0.002))], None, Some(&before))), Some(true));
+        assert_eq!(left(&Keys::new(&[key(None)], None, Some(&before))), None);
+        assert!(before.find("cg_two").is_none());
+    }
 }

@@ -2,17 +2,20 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Action, Kind};
 use crate::dialect::Dialect;
-use crate::tool::ToolSpec;
+use crate::settings::public_url_problem;
 
 use super::body::Segment;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
+use super::specs::SpecList;
 use super::state::AppState;
 
 /// Which tools, in which form.
@@ -24,6 +27,11 @@ pub(super) struct ToolsQuery {
     environment: Option<String>,
     /// The provider's form; `openai-chat` where left out.
     format: Option<String>,
+    /// OpenAI's strict mode; off where left out.
+    #[serde(default)]
+    strict: bool,
+    /// Where the tools of `vapi`, `retell` and `elevenlabs` call the gateway; `[server] public_url` where left out.
+    base_url: Option<String>,
 }
 
 /// Which environment.
@@ -89,7 +97,8 @@ pub(super) struct EnvironmentList {
 #[utoipa::path(
     get, path = "/v1/tools", tag = "catalog", params(ToolsQuery),
     responses(
-        (status = 200, description = "tool specs", body = Vec<Value>),
+        (status = 200, description = "tool specs; `ETag` names this list", body = Vec<Value>),
+        (status = 304, description = "the list that `If-None-Match` names"),
         (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security((), ("key" = []))
@@ -97,8 +106,9 @@ pub(super) struct EnvironmentList {
 pub(super) async fn tools(
     State(state): State<AppState>,
     caller: Caller,
+    headers: HeaderMap,
     query: Result<Query<ToolsQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Value>, ProblemDocument> {
+) -> Result<Response, ProblemDocument> {
     let query = checked(query)?;
     let dialect = match query.format.as_ref().filter(|name| !name.is_empty()) {
         Some(name) => name.parse().map_err(|error: crate::dialect::UnknownDialect| {
@@ -106,10 +116,19 @@ pub(super) async fn tools(
         })?,
         None => Dialect::OpenAiChat,
     };
-    with_actions(&state, &caller, query.environment.as_deref(), |_, actions| {
-        dialect.specs(actions.iter().map(ToolSpec::from))
-    })
-    .map(Json)
+    let deployment = state.gateway().deployment();
+    let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
+    let asked = query.base_url.filter(|url| !url.is_empty());
+    if let Some(problem) = asked.as_deref().and_then(public_url_problem) {
+        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, format!("`base_url` {problem}")));
+    }
+    let base_url = asked.or_else(|| state.server().public_url.clone()).filter(|_| dialect.calls_back());
+    let list = SpecList { environment, dialect, strict: query.strict, base_url };
+    let specs = state
+        .specs()
+        .get(&deployment, list)
+        .map_err(|error| ProblemDocument::new(ProblemCode::InvalidRequest, error.to_string()))?;
+    Ok(specs.answer(&headers))
 }
 
 /// The actions of an environment.
@@ -178,7 +197,7 @@ pub(super) async fn environments(State(state): State<AppState>, caller: Caller) 
     Json(EnvironmentList { environments })
 }
 
-fn checked<T>(
+pub(super) fn checked<T>(
     query: Result<Query<T>, axum::extract::rejection::QueryRejection>,
 ) -> Result<T, ProblemDocument> {
     query

@@ -2,38 +2,95 @@
 
 mod body;
 mod calls;
+mod dialects;
+mod execution;
 mod keys;
+mod limit;
 mod listing;
+mod mcp;
 mod openapi;
 mod problem;
+mod reload;
 mod run;
+mod specs;
 mod state;
+mod webhooks;
 
 pub use self::keys::NewKey;
+pub use self::mcp::{StdioError, serve_stdio};
 pub use self::openapi::document as openapi;
 pub use self::problem::{ProblemCode, ProblemDocument};
+pub use self::reload::{ReloadError, Reloader};
 pub use self::run::{ServeError, check_exposure, serve, serve_on_workers};
 pub use self::state::AppState;
 
+use self::keys::Caller;
+
 use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
-    Router::new()
+    let room = from_fn_with_state(state.clone(), limit::room);
+    let limited = Router::new()
         .route("/v1/tools", get(listing::tools))
-        .route("/v1/tool-calls", post(calls::create))
+        .route("/v1/tool-calls", post(calls::create).route_layer(room.clone()))
+        .route("/v1/tool-calls/{id}", delete(execution::cancel))
+        .route("/v1/openai/chat/tool-calls", post(dialects::openai_chat).route_layer(room.clone()))
+        .route("/v1/openai/responses/tool-calls", post(dialects::openai_responses).route_layer(room.clone()))
+        .route("/v1/openai/realtime/tool-calls", post(dialects::openai_realtime).route_layer(room.clone()))
+        .route("/v1/anthropic/tool-calls", post(dialects::anthropic).route_layer(room.clone()))
+        .route("/v1/gemini/tool-calls", post(dialects::gemini).route_layer(room.clone()))
         .route("/v1/actions", get(listing::actions))
         .route("/v1/actions/{name}", get(listing::action))
         .route("/v1/actions/{name}/preview", post(calls::preview))
         .route("/v1/environments", get(listing::environments))
+        .route("/mcp/{environment}", post(mcp::serve).get(mcp::serve).delete(mcp::serve))
+        .route("/admin/reload", post(reload::reload))
+        .route("/metrics", get(metrics))
+        .route_layer(from_fn_with_state(state.clone(), limit::admit));
+    // What these products show is checked by themselves.
+    let webhooks = Router::new()
+        .route("/webhooks/vapi/{environment}", post(webhooks::vapi))
+        .route(
+            "/webhooks/retell/{environment}",
+            post(webhooks::retell).put(webhooks::retell).patch(webhooks::retell),
+        )
+        .route(
+            "/webhooks/retell/{environment}/{action}",
+            get(webhooks::retell_action)
+                .post(webhooks::retell_action)
+                .put(webhooks::retell_action)
+                .patch(webhooks::retell_action)
+                .delete(webhooks::retell_action),
+        )
+        .route("/webhooks/elevenlabs/{environment}/{action}", post(webhooks::elevenlabs))
+        .route_layer(room);
+    Router::new()
+        .merge(limited)
+        .merge(webhooks)
         .route("/openapi.json", get(openapi::serve))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(state)
+}
+
+/// Metrics in the text format of OpenMetrics, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "the metrics", body = String, content_type = "application/openmetrics-text")),
+    security((), ("key" = []))
+)]
+async fn metrics(State(state): State<AppState>, _: Caller) -> ([(HeaderName, &'static str); 1], String) {
+    // The type that OpenMetrics 1.0 asks for.
+    const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, TYPE)], state.render_metrics())
 }
 
 /// The process is alive.
@@ -43,7 +100,10 @@ async fn healthz() -> StatusCode {
 }
 
 /// The process serves calls.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "ready")))]
-async fn readyz() -> StatusCode {
-    StatusCode::OK
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses((status = 200, description = "ready"), (status = 503, description = "stopping: no more calls are taken"))
+)]
+async fn readyz(State(state): State<AppState>) -> StatusCode {
+    if state.is_stopping() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{calls, listing};
+use super::{calls, dialects, execution, listing, mcp, reload, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -12,10 +12,23 @@ use super::{calls, listing};
     paths(
         listing::tools,
         calls::create,
+        execution::cancel,
+        dialects::openai_chat,
+        dialects::openai_responses,
+        dialects::openai_realtime,
+        dialects::anthropic,
+        dialects::gemini,
+        webhooks::vapi,
+        webhooks::retell,
+        webhooks::retell_action,
+        webhooks::elevenlabs,
+        mcp::serve,
         listing::actions,
         listing::action,
         calls::preview,
         listing::environments,
+        reload::reload,
+        super::metrics,
         super::healthz,
         super::readyz,
         serve,

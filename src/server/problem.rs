@@ -1,12 +1,13 @@
 //! Errors of the request itself, as problem documents (RFC 9457).
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::definition::Problem;
 use crate::tool::ToolError;
 
 /// Stable names of what can be wrong with a request.
@@ -31,6 +32,10 @@ pub enum ProblemCode {
     UnknownFormat,
     /// No such action.
     UnknownTool,
+    /// No call of this id is under way.
+    CallNotFound,
+    /// Calls of several conversations have this id.
+    ConversationRequired,
     /// No key, or a wrong one.
     Unauthorized,
     /// A web page of another origin asks, or one that calls this machine by another name, and no keys guard the gateway.
@@ -39,6 +44,16 @@ pub enum ProblemCode {
     NotFound,
     /// Not with this method.
     MethodNotAllowed,
+    /// Only for a key with `admin = true`.
+    AdminOnly,
+    /// The project has errors; the former one serves on.
+    ReloadRefused,
+    /// The gateway is stopping and takes no more calls.
+    Stopping,
+    /// This key calls too often.
+    RateLimited,
+    /// Too many calls are in flight.
+    Overloaded,
     /// The fault is the gateway's.
     Internal,
 }
@@ -60,6 +75,13 @@ pub struct ProblemDocument {
     /// The same in the form of a tool result's error, where a tool was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<ToolError>>,
+    /// `reload_refused`: what is wrong with the project, as `callgate check --json` prints it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub problems: Vec<Problem>,
+    /// Seconds to wait, for the `Retry-After` header.
+    #[serde(skip)]
+    pub(super) retry_after: Option<u64>,
 }
 
 impl ProblemDocument {
@@ -72,10 +94,19 @@ impl ProblemDocument {
             | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
             ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin => StatusCode::FORBIDDEN,
-            ProblemCode::UnknownTool | ProblemCode::NotFound => StatusCode::NOT_FOUND,
+            ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin | ProblemCode::AdminOnly => {
+                StatusCode::FORBIDDEN
+            }
+            ProblemCode::ReloadRefused => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            ProblemCode::UnknownTool | ProblemCode::NotFound | ProblemCode::CallNotFound => {
+                StatusCode::NOT_FOUND
+            }
+            ProblemCode::ConversationRequired => StatusCode::CONFLICT,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ProblemCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self {
@@ -85,16 +116,28 @@ impl ProblemDocument {
             code,
             detail: detail.into(),
             error: None,
+            problems: Vec::new(),
+            retry_after: None,
         }
+    }
+
+    /// Says after how many seconds to come again.
+    #[must_use]
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 }
 
 impl IntoResponse for ProblemDocument {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -5,15 +5,32 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::Request;
 use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::settings::Settings;
 
 use super::{AppState, router};
+
+/// How long a new connection may take to send the head of its first request.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// How long a connection is kept between two requests, the head of the second
+/// one included; longer than clients usually keep theirs (60 s), so that it is
+/// the client who hangs up.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,43 +56,74 @@ pub fn check_exposure(settings: &Settings) -> Result<(), ServeError> {
 
 /// Serves until `stop` is done; then takes no more calls and lets those under
 /// way finish, for `grace` at most.
-///
-/// # Errors
-///
-/// The listener fails.
+#[expect(clippy::disallowed_methods, reason = "waited for by `connections` at shutdown")]
 pub async fn serve<L>(
-    listener: L,
+    mut listener: L,
     state: AppState,
     stop: impl Future<Output = ()> + Send + 'static,
     grace: Duration,
-) -> Result<(), ServeError>
-where
+) where
     L: Listener,
     L::Addr: Debug,
 {
-    let (stopped, mut when_stopped) = watch::channel(());
-    let stop = async move {
-        stop.await;
-        drop(stopped);
-    };
-    let running = state.running();
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stop);
+    let (running, stopping) = (state.running(), state.clone());
+    let routes = router(state);
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            (stream, _) = listener.accept() => {
+                tokio::task::spawn(converse(stream, routes.clone(), connections.watcher()));
+            }
+            () = &mut stop => break,
+        }
+    }
+    stopping.stop();
+    drop(listener);
     let finishing = async {
-        let served = serving.await;
+        connections.shutdown().await;
         // Calls go on when their callers hang up; they are waited for too.
         running.none().await;
-        served
     };
-    let overdue = async {
-        let _ = when_stopped.changed().await;
-        tokio::time::sleep(grace).await;
+    if tokio::time::timeout(grace, finishing).await.is_err() {
+        tracing::warn!(
+            grace_ms = grace.as_millis(),
+            "calls were still under way at the end of the grace period"
+        );
+    }
+}
+
+/// Serves one connection for as long as requests come over it. A client that
+/// keeps the gateway waiting for the head of a request is hung up on, so that
+/// nobody holds connections by sending a byte now and then.
+async fn converse<I>(stream: I, routes: Router, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (begun, mut when_begun) = watch::channel(false);
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(move |request: Request<Incoming>| {
+        begun.send_replace(true);
+        routes.call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    // The time between two requests is counted too: this is also how long an idle connection is kept.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);
+    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+    // Until its first request it is not known which protocol the client speaks, and none of them counts the time.
+    let silent = async {
+        if tokio::time::timeout(FIRST_HEAD, when_begun.wait_for(|begun| *begun)).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
     };
     tokio::select! {
-        served = finishing => served.map_err(ServeError::from),
-        () = overdue => {
-            tracing::warn!(grace_ms = grace.as_millis(), "calls were still under way at the end of the grace period");
-            Ok(())
+        served = connection => {
+            if let Err(error) = served {
+                tracing::debug!(error, "a connection ended early");
+            }
         }
+        () = silent => tracing::debug!("a client that sent no request was hung up on"),
     }
 }
 
@@ -104,11 +152,11 @@ pub async fn serve_on_workers(
         let (state, mut stopped) = (state.for_worker(), stopped.clone());
         let worker = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = runtime.map_err(ServeError::from).and_then(|runtime| {
+            let served = runtime.map(|runtime| {
                 let stop = async move {
                     let _ = stopped.wait_for(|stopped| *stopped).await;
                 };
-                runtime.block_on(serve(Accepted { address, accepted }, state, stop, grace))
+                runtime.block_on(serve(Accepted { address, accepted }, state, stop, grace));
             });
             // Nobody listens any more only where the server has been dropped.
             let _ = end.send(served);

@@ -1,15 +1,22 @@
 //! What the routes share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::executor::Gateway;
 use crate::settings::{ServerSettings, Settings};
+use crate::telemetry::metrics::{Gauges, Metrics};
+use crate::tool::TraceContext;
 
 use super::keys::Keys;
+use super::limit;
+use super::mcp::Mcp;
+use super::problem::ProblemDocument;
+use super::reload::Reloader;
+use super::specs::KeptSpecs;
 
 /// What the routes share. A clone is a few pointers.
 #[derive(Clone, Debug)]
@@ -18,8 +25,21 @@ pub struct AppState {
     /// Replaced whole on reload: a key that is taken away stops working then.
     keys: Arc<ArcSwap<Keys>>,
     server: Arc<ServerSettings>,
+    /// Loads the project again; `None` where there is no directory to load it from.
+    reloader: Option<Arc<Reloader>>,
+    /// Whether the server takes no more calls.
+    stopping: Arc<AtomicBool>,
+    specs: Arc<KeptSpecs>,
     /// The calls under way: some of them may have lost their callers.
     running: Arc<Running>,
+    /// Whether calls are traced.
+    is_tracing: bool,
+    /// The MCP server.
+    mcp: Arc<Mcp>,
+    /// What is counted.
+    metrics: Arc<Metrics>,
+    /// One for each call that the whole process may have under way.
+    places: Arc<Semaphore>,
 }
 
 /// Counts calls under way.
@@ -45,20 +65,80 @@ impl Running {
 
 /// A call under way; it ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct RunningCall(Arc<Running>);
+pub(super) struct RunningCall {
+    running: Arc<Running>,
+    _place: OwnedSemaphorePermit,
+}
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::AcqRel);
-        self.0.ended.notify_waiters();
+        self.running.count.fetch_sub(1, Ordering::AcqRel);
+        self.running.ended.notify_waiters();
     }
 }
 
 impl AppState {
     /// Makes the state of a server.
     pub fn new(gateway: Gateway, settings: &Settings) -> Self {
-        let keys = Arc::new(ArcSwap::from_pointee(Keys::new(&settings.keys)));
-        Self { gateway, keys, server: Arc::new(settings.server.clone()), running: Arc::default() }
+        let server = Arc::new(settings.server.clone());
+        let keys = Keys::new(&settings.keys, server.rate.as_ref(), None);
+        let places = Arc::new(Semaphore::new(server.max_calls_in_flight));
+        Self {
+            gateway,
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+            server,
+            reloader: None,
+            stopping: Arc::default(),
+            running: Arc::default(),
+            mcp: Arc::new(Mcp::new(&settings.mcp)),
+            metrics: Arc::default(),
+            is_tracing: settings.traces.endpoint.is_some(),
+            specs: Arc::default(),
+            places,
+        }
+    }
+
+    /// The same with a way to reload.
+    #[must_use]
+    pub fn with_reloader(self, reloader: Arc<Reloader>) -> Self {
+        Self { reloader: Some(reloader), ..self }
+    }
+
+    pub(super) fn reloader(&self) -> Option<&Arc<Reloader>> {
+        self.reloader.as_ref()
+    }
+
+    /// The same with what `metrics` counts; the gateway must have it among its observers.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// All metrics, as text.
+    pub(super) fn render_metrics(&self) -> String {
+        let deployment = self.gateway.deployment();
+        self.metrics.render(&Gauges {
+            in_flight: self.server.max_calls_in_flight.saturating_sub(self.places.available_permits()),
+            token_fetches: deployment.auth.token_fetches(),
+            breakers: deployment.ways().breakers(),
+        })
+    }
+
+    /// Where a call stands in a trace; `None` where nobody traces.
+    pub(super) fn trace(&self, traceparent: Option<&str>) -> Option<TraceContext> {
+        // Without random numbers there is no id, and no trace.
+        self.is_tracing.then(|| TraceContext::begin(traceparent).ok()).flatten()
+    }
+
+    /// No more calls are taken from now on.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.mcp.stop();
+    }
+
+    /// Whether no more calls are taken.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// The same for a thread that makes its own connections to upstreams.
@@ -67,9 +147,11 @@ impl AppState {
         Self { gateway: self.gateway.for_worker(), running: Arc::default(), ..self.clone() }
     }
 
-    /// Takes the keys of reloaded settings; what `[server]` says holds until a restart.
+    /// Takes the keys of reloaded settings, and tells MCP clients whose tools have changed; what `[server]` says holds until a restart.
     pub fn reload(&self, settings: &Settings) {
-        self.keys.store(Arc::new(Keys::new(&settings.keys)));
+        let keys = Keys::new(&settings.keys, self.server.rate.as_ref(), Some(&self.keys()));
+        self.keys.store(Arc::new(keys));
+        self.mcp.reloaded();
     }
 
     /// What executes calls.
@@ -77,10 +159,27 @@ impl AppState {
         &self.gateway
     }
 
-    /// Counts a call until what comes back is dropped.
-    pub(super) fn begin_call(&self) -> RunningCall {
-        self.running.count.fetch_add(1, Ordering::AcqRel);
-        RunningCall(self.running.clone())
+    /// Whether one more call may be under way.
+    pub(super) fn has_room(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    /// Counts `calls` until what comes back is dropped, one by one; all or none
+    /// of them, so that no part of a request is executed.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for all of them.
+    pub(super) fn begin_calls(&self, calls: usize) -> Result<Vec<RunningCall>, ProblemDocument> {
+        let all = u32::try_from(calls)
+            .ok()
+            .and_then(|calls| self.places.clone().try_acquire_many_owned(calls).ok());
+        let mut places = all.ok_or_else(limit::no_room)?;
+        let begun = std::iter::from_fn(|| places.split(1)).take(calls).map(|place| {
+            self.running.count.fetch_add(1, Ordering::AcqRel);
+            RunningCall { running: self.running.clone(), _place: place }
+        });
+        Ok(begun.collect())
     }
 
     pub(super) fn running(&self) -> Arc<Running> {
@@ -89,6 +188,14 @@ impl AppState {
 
     pub(super) fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
         self.keys.load()
+    }
+
+    pub(super) fn mcp(&self) -> &Arc<Mcp> {
+        &self.mcp
+    }
+
+    pub(super) fn specs(&self) -> &KeptSpecs {
+        &self.specs
     }
 
     pub(super) fn server(&self) -> &ServerSettings {

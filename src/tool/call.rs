@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 pub struct ToolCall {
     /// The id that the result repeats.
     pub id: String,
+    /// Whether the caller chose the id: then it stands for one intent, however often it comes.
+    pub id_is_given: bool,
     /// The environment it runs in: chosen by the caller's key, never by the model.
     pub environment: String,
     /// The phone call or chat it belongs to.
@@ -18,6 +20,103 @@ pub struct ToolCall {
     pub arguments: Box<RawValue>,
     /// Variables that the caller brings: dotted names, nested objects, or both.
     pub variables: Map<String, Value>,
+    /// The name of the key it came with, for the audit; `None` where no keys guard the gateway.
+    pub caller: Option<String>,
+    /// The trace it belongs to; `None` where nobody traces.
+    pub trace: Option<TraceContext>,
     /// Milliseconds from the receipt of the request by which the caller wants its answer.
     pub deadline_ms: Option<u64>,
+}
+
+/// Where a call stands in a trace (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace, not zero.
+    pub trace: u128,
+    /// The caller's span, where the caller traces.
+    pub parent: Option<u64>,
+    /// The call's own span, not zero.
+    pub span: u64,
+    /// Whether the trace is recorded.
+    pub sampled: bool,
+}
+
+impl TraceContext {
+    /// A new trace, or the one that `traceparent` names.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no random numbers.
+    pub fn begin(traceparent: Option<&str>) -> Result<Self, getrandom::Error> {
+        let span = new_span()?;
+        if let Some((trace, parent, sampled)) = traceparent.and_then(parse_traceparent) {
+            return Ok(Self { trace, parent: Some(parent), span, sampled });
+        }
+        let trace = u128::from(getrandom::u64()?) << 64 | u128::from(new_span()?);
+        Ok(Self { trace, parent: None, span, sampled: true })
+    }
+
+    /// The header that tells an upstream of the trace, with `span` as its parent.
+    pub fn traceparent(&self, span: u64) -> String {
+        format!("00-{:032x}-{span:016x}-{:02x}", self.trace, u8::from(self.sampled))
+    }
+}
+
+/// A random id of a span.
+///
+/// # Errors
+///
+/// The system gives no random numbers.
+pub fn new_span() -> Result<u64, getrandom::Error> {
+    // Zero is no id (W3C Trace Context section 3.2.2.4).
+    Ok(getrandom::u64()?.max(1))
+}
+
+/// `version-trace_id-parent_id-flags`; a later version may say more after these.
+fn parse_traceparent(text: &str) -> Option<(u128, u64, bool)> {
+    let mut parts = text.trim().split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |part: &str, length| {
+        part.len() == length
+            && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let well_formed = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
+    if !well_formed || version == "ff" || version == "00" && parts.next().is_some() {
+        return None;
+    }
+    let (trace, parent) = (u128::from_str_radix(trace, 16).ok()?, u64::from_str_radix(parent, 16).ok()?);
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+    (trace != 0 && parent != 0).then_some((trace, parent, sampled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on() {
+        let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context = TraceContext::begin(Some(header)).unwrap();
+        assert_eq!(context.trace, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        assert_eq!((context.parent, context.sampled), (Some(0x00f0_67aa_0ba9_02b7), true));
+        assert_eq!(context.traceparent(0x00f0_67aa_0ba9_02b7), header);
+    }
+
+    #[test]
+    fn what_is_no_traceparent_begins_a_new_trace() {
+        for text in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::begin(Some(text)).unwrap().parent, None, "{text}");
+        }
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more";
+        assert!(TraceContext::begin(Some(later)).unwrap().parent.is_some());
+    }
 }

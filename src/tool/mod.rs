@@ -5,6 +5,6 @@ mod call;
 mod result;
 mod spec;
 
-pub use self::call::ToolCall;
-pub use self::result::{Effect, FailureCode, Handover, Retry, Status, ToolError, ToolResult};
+pub use self::call::{ToolCall, TraceContext, new_span};
+pub use self::result::{Cancellation, Effect, FailureCode, Handover, Retry, Status, ToolError, ToolResult};
 pub use self::spec::ToolSpec;

@@ -1,6 +1,6 @@
 //! What a model gets.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::action::parameters::Violation;
 
 /// The answer to a tool call. A call that failed has one too.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ToolResult {
     /// The id of the call.
     pub tool_call_id: String,
@@ -29,6 +29,13 @@ pub struct ToolResult {
     pub handover: Option<Handover>,
     /// What went wrong, if anything did.
     pub error: Option<ToolError>,
+    /// Whether this is the result of an earlier call, or of one under way, that stands for the same intent: nothing
+    /// was sent for this one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replayed: bool,
+    /// What a cancellation met, where one came: by `DELETE /v1/tool-calls/{id}` or by a caller that hung up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
     /// How often the request was sent upstream.
     pub attempts: u32,
     /// Time from receipt to answer.
@@ -37,8 +44,22 @@ pub struct ToolResult {
     pub timestamp: String,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// What a cancellation met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cancellation {
+    /// The call had not been sent, and will not be.
+    NotSent,
+    /// The call had been sent; it ran to its end, and this is its result.
+    AlreadySent,
+}
+
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The upstream answered 2xx.
@@ -52,7 +73,7 @@ pub enum Status {
 }
 
 /// What went wrong, for a model that has a person on the line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ToolError {
     /// Stable name of the failure.
     pub code: FailureCode,
@@ -63,7 +84,7 @@ pub struct ToolError {
     /// Whether calling again makes sense.
     pub retry: Retry,
     /// `invalid_arguments`: each violation, with its JSON Pointer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub violations: Vec<Violation>,
     /// `missing_variable`: the reference that had no value, such as `.parameters.email`.
@@ -72,7 +93,7 @@ pub struct ToolError {
 }
 
 /// Whether anything may have happened upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Nothing happened upstream.
@@ -82,7 +103,7 @@ pub enum Effect {
 }
 
 /// Whether calling again makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
     /// No: it would fail again, or happen twice.
@@ -94,7 +115,7 @@ pub enum Retry {
 }
 
 /// Why a call failed. Stable: clients and prompts rely on these names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// No action of this name in this environment.
@@ -109,8 +130,28 @@ pub enum FailureCode {
     TemplateError,
     /// The rendered body is not JSON.
     InvalidTemplateOutput,
+    /// The same conversation used this id for another call.
+    IdReused,
+    /// The same call is under way and did not end in the time that this one had.
+    InProgress,
+    /// The call was cancelled before it was sent.
+    Cancelled,
+    /// A call of the same intent was being sent when the gateway that sent it was killed; it may have been done.
+    Interrupted,
+    /// The action has been called as often in this conversation as it may be.
+    TooManyCalls,
+    /// What was done before cannot be looked up: the store is out of reach.
+    StoreUnavailable,
+    /// The gateway failed to handle the call: a bug of ours.
+    InternalError,
     /// No credentials could be had from the auth connector.
     AuthFailed,
+    /// The address of the service is not one that this environment allows.
+    AddressRefused,
+    /// Too much is asked of the service already; the call was not sent.
+    Overloaded,
+    /// The service has been failing and is left alone for a moment; the call was not sent.
+    UpstreamUnavailable,
     /// No connection to the upstream.
     ConnectFailed,
     /// No answer in time.
@@ -145,7 +186,17 @@ impl FailureCode {
             Self::MissingVariable => "missing_variable",
             Self::TemplateError => "template_error",
             Self::InvalidTemplateOutput => "invalid_template_output",
+            Self::IdReused => "id_reused",
+            Self::InProgress => "in_progress",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::TooManyCalls => "too_many_calls",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::InternalError => "internal_error",
             Self::AuthFailed => "auth_failed",
+            Self::AddressRefused => "address_refused",
+            Self::Overloaded => "overloaded",
+            Self::UpstreamUnavailable => "upstream_unavailable",
             Self::ConnectFailed => "connect_failed",
             Self::Timeout => "timeout",
             Self::ConnectionLost => "connection_lost",
@@ -162,7 +213,7 @@ impl FailureCode {
 }
 
 /// Where the caller is to be transferred.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Handover {
     /// E.164 number.
     #[serde(skip_serializing_if = "Option::is_none")]

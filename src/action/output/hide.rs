@@ -2,65 +2,67 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
 use crate::definition::push_token;
 
 use super::Output;
+use super::cursor::Cursor;
+use super::sought::Sought;
 
 /// What stands in the body where a value was taken away.
 pub const HIDDEN: &str = "[hidden]";
-
-/// Shortest text that is looked for all over the body; shorter ones are hidden
-/// only where the path finds them, or half the body would vanish.
-const MIN_SOUGHT: usize = 4;
-
-/// Up to so many hidden texts are looked for one after the other: faster than
-/// building a finder for all of them.
-const FEW: usize = 8;
 
 /// The text of `body` without the values that hidden outputs extract, wherever
 /// they stand in it; `None` where nothing had to be hidden. Every other byte
 /// stays as the upstream sent it.
 pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
     let hidden = Hidden::find(outputs, body);
-    if hidden.places.is_empty() {
-        return None;
-    }
-    Some(Scan::clean(text, &hidden))
+    (!hidden.is_empty()).then(|| hidden.clean(text, ""))
 }
 
 /// The JSON `text` without the texts that are to stay hidden, wherever they
 /// stand in its strings and numbers; `None` where none of them does.
+///
+/// Takes JSON of any depth, for it does not look at how things are nested.
 pub fn hide_texts(texts: &[String], text: &str) -> Option<String> {
-    // An escape can spell any character, so that only a scan can tell.
-    if !text.contains('\\') && !texts.iter().any(|hidden| text.contains(hidden)) {
-        return None;
+    let sought = Sought::texts(texts.to_vec());
+    let mut copy = Copy { cursor: Cursor::new(text), out: String::new(), copied: 0, sought: &sought };
+    loop {
+        match copy.cursor.peek() {
+            0 => break,
+            b'"' => drop(copy.string()),
+            b'-' | b'0'..=b'9' => copy.word(),
+            _ => copy.cursor.at += 1,
+        }
     }
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let hidden = Hidden { places: Vec::new(), numbers: texts.clone(), texts };
-    Some(Scan::clean(text, &hidden.sorted()))
+    (copy.copied > 0).then(|| copy.finish())
 }
 
-/// What a hidden value must not be seen as, anywhere: its texts and numbers
-/// that are long enough to be looked for.
-pub fn sought_texts(value: &Value) -> Vec<String> {
-    let mut hidden = Hidden::default();
-    hidden.collect(value);
-    hidden.texts.into_iter().map(str::to_owned).collect()
+/// A plain text without the texts that are to stay hidden; `None` where it
+/// holds none of them.
+pub fn hide_in_text(texts: &[String], text: &str) -> Option<String> {
+    Sought::texts(texts.to_vec()).clean(text)
+}
+
+/// As [`hide_texts`], in what an output variable shows: a value that is hidden
+/// as a whole was exposed on purpose.
+pub fn hide_in_value(texts: &[String], value: &mut Value) {
+    Sought::texts(texts.to_vec()).clean_inside(value);
 }
 
 /// A body with `[hidden]` in the places that hidden outputs find.
 pub(super) struct Masked<'b> {
     pub(super) body: Value,
     pub(super) places: Vec<Cow<'b, str>>,
+    /// Whether there is more to hide than could be located.
+    pub(super) unknown: bool,
 }
 
 impl<'b> Masked<'b> {
     /// `None` where nothing is hidden.
     pub(super) fn of(outputs: &'b [Output], body: &'b Value) -> Option<Self> {
-        let places = Hidden::find(outputs, body).places;
+        let Hidden { places, unknown, .. } = Hidden::find(outputs, body);
         if places.is_empty() {
             return None;
         }
@@ -70,244 +72,154 @@ impl<'b> Masked<'b> {
                 *value = Value::from(HIDDEN);
             }
         }
-        Some(Self { body: masked, places })
+        Some(Self { body: masked, places, unknown })
     }
 }
 
-/// What is hidden, and as what; each list is sorted.
-#[derive(Default)]
-struct Hidden<'b> {
+/// What is hidden: where (sorted), and as what.
+#[derive(Debug, Default)]
+pub(super) struct Hidden<'b> {
     places: Vec<Cow<'b, str>>,
-    texts: Vec<&'b str>,
-    numbers: Vec<&'b str>,
+    sought: Sought,
+    /// Whether there is more than could be located; then all is hidden.
+    unknown: bool,
 }
 
 impl<'b> Hidden<'b> {
-    fn find(outputs: &'b [Output], body: &'b Value) -> Self {
-        let mut hidden = Self::default();
+    pub(super) fn find(outputs: &'b [Output], body: &'b Value) -> Self {
+        let (mut places, mut values) = (Vec::new(), Vec::new());
         for output in outputs.iter().filter(|output| output.hidden) {
-            output.locate(body, |place, value| {
-                hidden.places.push(place);
-                hidden.collect(value);
+            let located = output.locate(body, |place, value| {
+                places.push(place);
+                values.push(value);
             });
-        }
-        hidden.sorted()
-    }
-
-    fn sorted(mut self) -> Self {
-        self.places.sort_unstable();
-        self.numbers.sort_unstable();
-        // The longest first: a text that is a part of another must not break it up.
-        self.texts.sort_unstable_by_key(|text| (std::cmp::Reverse(text.len()), *text));
-        self.texts.dedup();
-        self
-    }
-
-    fn collect(&mut self, value: &'b Value) {
-        match value {
-            Value::String(text) if text.chars().count() >= MIN_SOUGHT => self.texts.push(text),
-            Value::Number(number) => {
-                let text = number.as_str();
-                if text.len() >= MIN_SOUGHT {
-                    self.numbers.push(text);
-                    self.texts.push(text);
-                }
+            if !located {
+                // Where it is not known what to hide, all is hidden.
+                return Self { places: vec![Cow::Borrowed("")], sought: Sought::default(), unknown: true };
             }
-            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
-            Value::Object(map) => map.values().for_each(|item| self.collect(item)),
-            Value::Null | Value::Bool(_) | Value::String(_) => {}
         }
+        places.sort_unstable();
+        Self { places, sought: Sought::of(values), unknown: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn hides(&self, pointer: &str) -> bool {
+        self.places.binary_search_by(|place| place.as_ref().cmp(pointer)).is_ok()
+    }
+
+    /// The JSON `text` of the value at `pointer`, without what is hidden.
+    pub(super) fn clean(&self, text: &str, pointer: &str) -> String {
+        // Parts of what is hidden are hidden too.
+        let mut above = pointer.match_indices('/').map(|(end, _)| &pointer[..end]);
+        if above.any(|pointer| self.hides(pointer)) {
+            return format!("\"{HIDDEN}\"");
+        }
+        let out = String::with_capacity(text.len());
+        let copy = Copy { cursor: Cursor::new(text), out, copied: 0, sought: &self.sought };
+        let mut scan = Scan { copy, hidden: self };
+        scan.value(&mut pointer.to_owned());
+        scan.copy.finish()
     }
 }
 
-/// Walks JSON text that is known to be valid (and so no deeper than
-/// `serde_json` allows), copying it but for what is hidden.
-struct Scan<'a> {
-    text: &'a str,
-    at: usize,
+/// Copies JSON text but for the strings and numbers that must not be seen.
+struct Copy<'a> {
+    cursor: Cursor<'a>,
     out: String,
     copied: usize,
-    hidden: &'a Hidden<'a>,
-    /// Finds all hidden texts at once, where they are many: a list may hold
-    /// thousands, and each string is searched for each of them.
-    finder: Option<AhoCorasick>,
+    sought: &'a Sought,
 }
 
-impl<'a> Scan<'a> {
-    fn clean(text: &'a str, hidden: &'a Hidden<'a>) -> String {
-        let finder = (hidden.texts.len() > FEW)
-            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&hidden.texts).ok())
-            .flatten();
-        let out = String::with_capacity(text.len());
-        let mut scan = Scan { text, at: 0, out, copied: 0, hidden, finder };
-        scan.value(&mut String::new());
-        scan.out.push_str(&text[scan.copied..]);
-        scan.out
-    }
-
-    fn peek(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
-            self.at += 1;
-        }
-    }
-
-    fn value(&mut self, pointer: &mut String) {
-        self.skip_space();
-        let start = self.at;
-        if self.hidden.places.binary_search_by(|place| place.as_ref().cmp(pointer)).is_ok() {
-            self.skip_value();
-            self.replace(start, &format!("\"{HIDDEN}\""));
-            return;
-        }
-        match self.peek() {
-            b'{' => self.members(pointer),
-            b'[' => self.items(pointer),
-            b'"' => {
-                self.string();
-            }
-            _ => {
-                self.skip_value();
-                if self.hidden.numbers.binary_search(&&self.text[start..self.at]).is_ok() {
-                    self.replace(start, &format!("\"{HIDDEN}\""));
-                }
-            }
-        }
-    }
-
-    fn members(&mut self, pointer: &mut String) {
-        self.at += 1;
-        loop {
-            self.skip_space();
-            match self.peek() {
-                b'"' => {}
-                b',' => {
-                    self.at += 1;
-                    continue;
-                }
-                _ => break,
-            }
-            let key = self.string();
-            self.skip_space();
-            self.at += 1; // the colon
-            let cut = pointer.len();
-            push_token(pointer, &key);
-            self.value(pointer);
-            pointer.truncate(cut);
-        }
-        self.at += 1;
-    }
-
-    fn items(&mut self, pointer: &mut String) {
-        self.at += 1;
-        let mut index = 0_usize;
-        loop {
-            self.skip_space();
-            match self.peek() {
-                b']' | 0 => break,
-                b',' => self.at += 1,
-                _ => {
-                    let cut = pointer.len();
-                    pointer.push('/');
-                    pointer.push_str(&index.to_string());
-                    self.value(pointer);
-                    pointer.truncate(cut);
-                    index += 1;
-                }
-            }
-        }
-        self.at += 1;
-    }
-
-    /// Passes a string, hiding what it holds; returns its content.
+impl<'a> Copy<'a> {
+    /// Passes a string; what it says.
     fn string(&mut self) -> Cow<'a, str> {
-        let start = self.at;
-        self.skip_string();
-        let quoted: &'a str = &self.text[start..self.at];
-        let content = if quoted.contains('\\') {
-            Cow::Owned(serde_json::from_str(quoted).unwrap_or_default())
-        } else {
-            Cow::Borrowed(quoted.trim_matches('"'))
-        };
-        if let Some(cleaned) = self.cleaned(&content) {
-            self.replace(start, &Value::String(cleaned).to_string());
+        let start = self.cursor.at;
+        self.cursor.skip_string();
+        let place = start..self.cursor.at;
+        let inner = self.cursor.text.get(start + 1..self.cursor.at - 1).unwrap_or_default();
+        if let Some(clean) = self.sought.clean(inner) {
+            self.replace(start, &format!("\"{clean}\""));
         }
-        content
+        self.cursor.content(place)
     }
 
-    /// `content` without hidden texts; `None` where it holds none.
-    fn cleaned(&self, content: &str) -> Option<String> {
-        if let Some(finder) = &self.finder {
-            return finder.is_match(content).then(|| {
-                let mut cleaned = String::with_capacity(content.len());
-                finder.replace_all_with(content, &mut cleaned, |_, _, out| {
-                    out.push_str(HIDDEN);
-                    true
-                });
-                cleaned
-            });
-        }
-        let texts = &self.hidden.texts;
-        texts
-            .iter()
-            .any(|text| content.contains(text))
-            .then(|| texts.iter().fold(content.to_owned(), |cleaned, text| cleaned.replace(text, HIDDEN)))
-    }
-
-    fn skip_string(&mut self) {
-        self.at += 1;
-        loop {
-            match self.peek() {
-                b'"' | 0 => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
-            }
-        }
-        self.at += 1;
-    }
-
-    fn skip_value(&mut self) {
-        let mut depth = 0_usize;
-        loop {
-            match self.peek() {
-                b'"' => {
-                    self.skip_string();
-                    if depth == 0 {
-                        return;
-                    }
-                    continue;
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    if depth == 0 {
-                        return;
-                    }
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at += 1;
-                        return;
-                    }
-                }
-                b',' | b' ' | b'\t' | b'\n' | b'\r' if depth == 0 => return,
-                0 => return,
-                _ => {}
-            }
-            self.at += 1;
+    /// Passes a number or another word.
+    fn word(&mut self) {
+        let start = self.cursor.at;
+        self.cursor.skip_word();
+        if self.sought.has_number(&self.cursor.text[start..self.cursor.at]) {
+            self.replace(start, &format!("\"{HIDDEN}\""));
         }
     }
 
     fn replace(&mut self, start: usize, with: &str) {
-        self.out.push_str(&self.text[self.copied..start]);
+        self.out.push_str(&self.cursor.text[self.copied..start]);
         self.out.push_str(with);
-        self.copied = self.at;
+        self.copied = self.cursor.at;
+    }
+
+    fn finish(mut self) -> String {
+        self.out.push_str(&self.cursor.text[self.copied..]);
+        self.out
+    }
+}
+
+/// Walks JSON text that is known to be no deeper than `serde_json` allows.
+struct Scan<'a> {
+    copy: Copy<'a>,
+    hidden: &'a Hidden<'a>,
+}
+
+impl Scan<'_> {
+    fn value(&mut self, pointer: &mut String) {
+        self.copy.cursor.skip_space();
+        if self.hidden.hides(pointer) {
+            let start = self.copy.cursor.at;
+            self.copy.cursor.skip_value();
+            self.copy.replace(start, &format!("\"{HIDDEN}\""));
+            return;
+        }
+        match self.copy.cursor.peek() {
+            b'{' => self.members(pointer),
+            b'[' => self.items(pointer),
+            b'"' => drop(self.copy.string()),
+            _ => self.copy.word(),
+        }
+    }
+
+    fn members(&mut self, pointer: &mut String) {
+        self.copy.cursor.at += 1;
+        while self.copy.cursor.next_in() {
+            let name = self.copy.string();
+            self.copy.cursor.skip_space();
+            self.copy.cursor.at += 1; // the colon
+            let cut = pointer.len();
+            push_token(pointer, &name);
+            self.value(pointer);
+            pointer.truncate(cut);
+        }
+    }
+
+    fn items(&mut self, pointer: &mut String) {
+        self.copy.cursor.at += 1;
+        let mut index = 0_usize;
+        while self.copy.cursor.next_in() {
+            let cut = pointer.len();
+            pointer.push('/');
+            pointer.push_str(&index.to_string());
+            self.value(pointer);
+            pointer.truncate(cut);
+            index += 1;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::super::tests::output;
@@ -360,6 +272,76 @@ mod tests {
         let outputs = [output("$.short", Some(false), false), output("$.long", Some(false), false)];
         let expected = r#"{"short":"[hidden]","long":"[hidden]","both":"[hidden] [hidden]"}"#;
         assert_eq!(hide(&outputs, &body, text).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_hidden_value_is_hidden_however_it_is_written() {
+        check_hide(
+            "$.id",
+            r#"{"id":90001,"a":90001.0,"b":9.0001e4,"c":900010,"d":"90001","e":-90001}"#,
+            r#"{"id":"[hidden]","a":"[hidden]","b":"[hidden]","c":900010,"d":"[hidden]","e":-90001}"#,
+        );
+        check_hide("$.pin", r#"{"pin":"4929","n":4929}"#, r#"{"pin":"[hidden]","n":"[hidden]"}"#);
+        check_hide(
+            "$.key",
+            r#"{"key":"a b/ü\"c","u":"https:\/\/x\/?k=a%20b%2F%C3%BC%22c&l=\u00e9","j":"{\"k\":\"a b\\/\\u00fc\\\"c\"}","h":"<i>a b/&uuml;&quot;c</i>"}"#,
+            r#"{"key":"[hidden]","u":"https:\/\/x\/?k=[hidden]&l=\u00e9","j":"{\"k\":\"[hidden]\"}","h":"<i>[hidden]</i>"}"#,
+        );
+        // An escape that looks like a part of the value is not broken up.
+        check_hide("$.a", r#"{"a":"nope","b":"\nope"}"#, r#"{"a":"[hidden]","b":"[hidden]"}"#);
+    }
+
+    #[test]
+    fn the_parts_of_a_hidden_list_are_hidden_elsewhere_too() {
+        check_hide(
+            "$.all",
+            r#"{"all":[{"token":"tok-1"},["tok-2"],1,true],"log":"tok-1, tok-2","n":1,"token":true}"#,
+            r#"{"all":"[hidden]","log":"[hidden], [hidden]","n":1,"token":true}"#,
+        );
+    }
+
+    #[test]
+    fn a_name_given_twice_hides_both_values() {
+        check_hide("$.t", r#"{"t":"old-1","t":"new-1"}"#, r#"{"t":"[hidden]","t":"[hidden]"}"#);
+    }
+
+    #[test]
+    fn texts_of_former_calls_are_hidden_at_any_depth() {
+        let hidden = ["tok-1234".to_owned(), "90001".to_owned()];
+        let deep = format!("{}\"tok\\u002d1234\",90001.0{}", "[".repeat(200_000), "]".repeat(200_000));
+        let clean = hide_texts(&hidden, &deep).expect("hidden");
+        assert!(clean.contains("[\"[hidden]\",\"[hidden]\"]") && !clean.contains("1234"));
+        assert_eq!(hide_texts(&hidden, r#"{"a":"tok-","b":9000}"#), None);
+        assert_eq!(hide_texts(&hidden, r#"{"tok-1234":true}"#).as_deref(), Some(r#"{"[hidden]":true}"#));
+        assert_eq!(hide_in_text(&hidden, "t=tok%2D1234;").as_deref(), Some("t=[hidden];"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_json_and_does_not_hold_the_value(
+            secret in r#"[a-z0-9"\\/ %&ü-]{4,12}"#, before in any::<String>(), escape in any::<bool>(),
+        ) {
+            let spelled = if escape {
+                secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+            } else {
+                let json = Value::from(secret.as_str()).to_string();
+                json[1..json.len() - 1].to_owned()
+            };
+            let before = Value::from(before).to_string();
+            let text = format!(r#"{{"s":"{spelled}","b":{before},"c":"x{spelled}y","{spelled}":1}}"#);
+            let body: Value = serde_json::from_str(&text).expect("valid");
+            let clean = hide(&[output("$.s", Some(false), false)], &body, &text).expect("hidden");
+            let clean: Value = serde_json::from_str(&clean).expect("still JSON");
+            prop_assert_eq!(&clean["s"], HIDDEN);
+            prop_assert!(!clean["c"].as_str().expect("text").contains(&secret));
+            prop_assert!(!clean.as_object().expect("object").contains_key(&secret));
+        }
+    }
+
+    #[test]
+    fn where_too_much_is_to_be_hidden_all_is() {
+        let text = format!("{{\"a\":[{}0]}}", "1,".repeat(50_000));
+        check_hide("$.a[*]", &text, r#""[hidden]""#);
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! Output variables: values taken out of a response, and kept from the model
 //! where the definition says so.
 
+mod cursor;
+mod cut;
 mod hide;
+mod html;
+mod response;
+mod sought;
 
-pub use self::hide::{HIDDEN, hide, hide_texts, sought_texts};
+pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
+pub use self::hide::{HIDDEN, hide, hide_in_text, hide_in_value, hide_texts};
+pub use self::html::{html_to_text, is_html};
+pub use self::response::{Response, ResponseProblem};
+pub use self::sought::sought_texts;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -14,6 +23,12 @@ use serde_json_path::JsonPath;
 use crate::definition::OutputVariableDefinition;
 
 use self::hide::Masked;
+use self::sought::Sought;
+
+/// Most values, counted with those inside of others, that one variable takes.
+const MAX_EXTRACTED: usize = 1_000_000;
+/// Most matches of one path whose places are looked for.
+const MAX_LOCATED: usize = 50_000;
 
 /// A value to take from a response.
 #[derive(Debug)]
@@ -70,14 +85,9 @@ impl Output {
     ///
     /// Says why the JSONPath is refused.
     pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, String> {
-        let path = JsonPath::parse(&definition.path)
-            .map_err(|error| format!("invalid JSONPath `{}`: {error}", definition.path))?;
         Ok(Self {
             name: definition.name.clone(),
-            path: match pointer(&definition.path) {
-                Some(pointer) => Path::Single(pointer),
-                None => Path::Query(path, shape(&definition.path)),
-            },
+            path: Path::compile(&definition.path)?,
             shown: definition.expose == Some(true),
             hidden: definition.expose == Some(false)
                 || definition.sensitive && definition.expose != Some(true),
@@ -90,38 +100,78 @@ impl Output {
             Path::Single(pointer) => return body.pointer(pointer).cloned(),
             Path::Query(path, shape) => (path, *shape),
         };
-        shape.of(path.query(body).all().into_iter().cloned())
+        let found = path.query(body).all();
+        // What `$..x` finds may be many times the whole: parts of parts.
+        let mut left = MAX_EXTRACTED;
+        let fits = found.iter().all(|value| take_values(value, &mut left));
+        if fits { shape.of(found.into_iter().cloned()) } else { None }
     }
 
     /// As [`Self::find`], but what is hidden inside the values found is taken
     /// from `masked`. A value that is hidden itself was exposed on purpose.
     fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
-        let shape = match &self.path {
-            Path::Single(_) => Shape::Value,
-            Path::Query(_, shape) => *shape,
-        };
+        if masked.unknown {
+            return Some(Value::from(HIDDEN));
+        }
+        let shape = self.path.shape();
         let mut found = Vec::new();
-        self.locate(body, |place, value| {
+        let located = self.locate(body, |place, value| {
             let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
             found.push(seen.unwrap_or(value).clone());
         });
-        shape.of(found.into_iter())
+        if located { shape.of(found.into_iter()) } else { Some(Value::from(HIDDEN)) }
     }
 
-    /// Calls `found` with the place and the value of every match.
-    fn locate<'b>(&'b self, body: &'b Value, mut found: impl FnMut(Cow<'b, str>, &'b Value)) {
-        match &self.path {
-            Path::Single(pointer) => {
+    fn locate<'b>(&'b self, body: &'b Value, found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
+        self.path.locate(body, found)
+    }
+}
+
+/// Counts the values in `value` off `left`; false where there are more.
+fn take_values(value: &Value, left: &mut usize) -> bool {
+    let Some(less) = left.checked_sub(1) else { return false };
+    *left = less;
+    match value {
+        Value::Array(items) => items.iter().all(|item| take_values(item, left)),
+        Value::Object(map) => map.values().all(|item| take_values(item, left)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+impl Path {
+    fn compile(text: &str) -> Result<Self, String> {
+        let path = JsonPath::parse(text).map_err(|error| format!("invalid JSONPath `{text}`: {error}"))?;
+        Ok(match pointer(text) {
+            Some(pointer) => Self::Single(pointer),
+            None => Self::Query(path, shape(text)),
+        })
+    }
+
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Single(_) => Shape::Value,
+            Self::Query(_, shape) => *shape,
+        }
+    }
+
+    /// Calls `found` with the place and the value of every match; false, and
+    /// not at all, where there are too many to be told where they stand.
+    fn locate<'b>(&'b self, body: &'b Value, mut found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
+        match self {
+            Self::Single(pointer) => {
                 if let Some(value) = body.pointer(pointer) {
                     found(Cow::Borrowed(pointer), value);
                 }
             }
-            Path::Query(path, _) => {
+            // A place takes a hundred times the memory of a match.
+            Self::Query(path, _) if path.query(body).len() > MAX_LOCATED => return false,
+            Self::Query(path, _) => {
                 for node in path.query_located(body) {
                     found(Cow::Owned(node.location().to_json_pointer()), node.node());
                 }
             }
         }
+        true
     }
 }
 
@@ -137,24 +187,6 @@ impl Shape {
                 }
             }
         }
-    }
-}
-
-/// Takes `hidden` texts out of the longer texts in `value`. A text that is
-/// hidden as a whole was exposed on purpose.
-fn hide_in_value(hidden: &[String], value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            let whole = text.len();
-            for part in hidden.iter().filter(|part| part.len() < whole) {
-                if text.contains(part.as_str()) {
-                    *text = text.replace(part.as_str(), HIDDEN);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| hide_in_value(hidden, item)),
-        Value::Object(map) => map.values_mut().for_each(|item| hide_in_value(hidden, item)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -186,13 +218,10 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
             })
         })
         .collect();
-    let mut hidden: Vec<String> =
-        extracted.iter().filter(|one| one.hidden).flat_map(|one| sought_texts(&one.value)).collect();
-    // Longest first, so that no part of one is left standing.
-    hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let hidden = Sought::of(extracted.iter().filter(|one| one.hidden).map(|one| &one.value));
     if !hidden.is_empty() {
         for value in extracted.iter_mut().filter_map(|one| one.shown.as_mut()) {
-            hide_in_value(&hidden, value);
+            hidden.clean_inside(value);
         }
     }
     extracted
@@ -295,6 +324,15 @@ mod tests {
         let body = json!({"t": "tok-1234", "link": "https://x/?t=tok-1234"});
         let shown: Vec<_> = extract(&outputs, &body).into_iter().map(|one| one.shown).collect();
         assert_eq!(shown, [None, Some(json!("https://x/?t=[hidden]"))]);
+    }
+
+    #[test]
+    fn parts_that_are_more_than_the_whole_set_no_variable() {
+        let mut body = json!((0..20_000).collect::<Vec<_>>());
+        for _ in 0..100 {
+            body = json!({"a": body});
+        }
+        check_extract("$..a", body, None);
     }
 
     #[test]

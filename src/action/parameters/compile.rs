@@ -170,7 +170,7 @@ fn meta(schema: &Value, draft: Draft, problems: &mut Vec<SchemaProblem>) {
     };
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(schema).collect();
     let (nothing, no_names) = (Value::Null, HashSet::new());
-    let explainer = Explainer::new(&nothing, schema, &no_names, None);
+    let explainer = Explainer::new(&nothing, schema, &no_names, None, None);
     for error in &errors {
         let pointer = error.instance_path().as_str();
         let keyword = pointer.rsplit('/').next().unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::definition::closest;
 
 use super::path::{self, Path};
 use super::violation::{MAX_VIOLATIONS, Violation};
-use super::{subschema, text};
+use super::{sensitive, subschema, text};
 
 /// Nested `anyOf` and `oneOf` are entered this far.
 const MAX_BRANCH_DEPTH: usize = 8;
@@ -25,6 +25,8 @@ pub(super) struct Explainer<'a> {
     known: &'a HashSet<String>,
     /// The keyword that Callgate added to the root, if any.
     closing: Option<&'static str>,
+    /// Where `x-sensitive` values stand; `None` where the schema marks nothing.
+    sensitive: Option<&'a [String]>,
     pub(super) found: Vec<Violation>,
     pub(super) depth: usize,
 }
@@ -35,8 +37,9 @@ impl<'a> Explainer<'a> {
         arguments: &'a Value,
         known: &'a HashSet<String>,
         closing: Option<&'static str>,
+        sensitive: Option<&'a [String]>,
     ) -> Self {
-        Self { schema, arguments, known, closing, found: Vec::new(), depth: 0 }
+        Self { schema, arguments, known, closing, sensitive, found: Vec::new(), depth: 0 }
     }
 
     /// One that starts over for the errors of a branch.
@@ -233,7 +236,11 @@ impl<'a> Explainer<'a> {
             (false, true) => "is not a parameter of this tool",
             (false, false) => "is not a known field",
         };
-        let got = members.and_then(|members| members.get(name)).map(text::short);
+        // A misspelt name may well hold the value that another one was meant for.
+        let got = match self.sensitive {
+            Some(_) => Some(sensitive::MASKED.to_owned()),
+            None => members.and_then(|members| members.get(name)).map(text::short),
+        };
         let expected = "only declared names".to_owned();
         let sentence =
             |subject: &str, masked: bool| format!("{subject} {what}{}", if masked { "." } else { &advice });
@@ -269,7 +276,19 @@ impl<'a> Explainer<'a> {
         };
         let said = sentence(&subject(at.spoken(|_| true)), false);
         let masked = sentence(&subject(at.spoken(|name| self.known.contains(name))), true);
-        let violation = Violation::new(at, keyword, expected, got, said, masked);
+        let places = self.sensitive.unwrap_or_default();
+        let pointer = at.pointer();
+        let violation = match sensitive::above(places, &pointer) {
+            // Below a sensitive value its names are a part of it.
+            Some(place) => {
+                let at = Path::from_pointer(place, self.arguments);
+                Violation::new(&at, keyword, expected, sensitive::MASKED.to_owned(), masked.clone(), masked)
+            }
+            None if sensitive::touches(places, &pointer) => {
+                Violation::new(at, keyword, expected, sensitive::MASKED.to_owned(), said, masked)
+            }
+            None => Violation::new(at, keyword, expected, got, said, masked),
+        };
         let repeated =
             self.found.iter().any(|v| v.pointer == violation.pointer && v.sentence == violation.sentence);
         if !repeated && self.found.len() < MAX_VIOLATIONS {

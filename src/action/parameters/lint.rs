@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::definition::closest;
 
 use super::subschema::{self, KEYWORDS, Place};
-use super::{explain, path, text};
+use super::{explain, path, sensitive, text};
 
 /// Deeper schemas are refused, to bound the stack of everything that walks one.
 const MAX_DEPTH: usize = 64;
@@ -137,6 +137,10 @@ impl<'s> Linter<'s> {
                     }
                     false => self.enums.push(pointer.to_owned()),
                 },
+                (sensitive::KEYWORD, value) if !value.is_boolean() => {
+                    let problem = SchemaProblem::error(&at(), "`x-sensitive` must be true or false");
+                    self.problems.push(problem.hint("write `x-sensitive: true`"));
+                }
                 ("default", _) => self.defaults.push(pointer.to_owned()),
                 ("pattern", Value::String(pattern)) => self.patterns.push((at(), pattern)),
                 ("patternProperties", Value::Object(patterns)) => {
@@ -154,7 +158,7 @@ impl<'s> Linter<'s> {
                 }
                 _ => {}
             }
-            self.keyword(keyword, pointer);
+            self.keyword(keyword, value, pointer);
         }
         let mut names: Vec<&str> = around.to_vec();
         names.extend(explain::declared(self.root, members));
@@ -165,7 +169,17 @@ impl<'s> Linter<'s> {
         }
     }
 
-    fn keyword(&mut self, keyword: &str, pointer: &str) {
+    fn keyword(&mut self, keyword: &str, value: &Value, pointer: &str) {
+        // A slip here would be written down with everything that it was to protect.
+        let slip = ["sensitive", "x-secret", "secret"].contains(&keyword)
+            || (keyword != sensitive::KEYWORD && closest(keyword, [sensitive::KEYWORD]).is_some());
+        if slip && *value == Value::Bool(true) {
+            let at = format!("{pointer}/{}", path::escape(keyword));
+            let message = format!("`{}` marks nothing as sensitive", path::speakable(keyword));
+            self.problems
+                .push(SchemaProblem::warning(&at, message).hint("did you mean `x-sensitive: true`?"));
+            return;
+        }
         let known = KEYWORDS.contains(&keyword) || FOREIGN_KEYWORDS.contains(&keyword);
         if known || keyword.starts_with("x-") {
             return;

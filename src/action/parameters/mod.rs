@@ -24,24 +24,30 @@ mod explain;
 mod finding;
 mod branches;
 mod violation;
+mod sensitive;
+mod absent;
 mod path;
 mod text;
 mod sample;
 mod sample_pattern;
+mod output_schema;
 
 use std::collections::HashSet;
 use std::fmt;
 
 use jsonschema::Validator;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use self::defaults::Defaults;
 use self::explain::Explainer;
-use self::subschema::same_value;
 use self::visible::Closing;
 
 pub use self::lint::SchemaProblem;
+pub use self::output_schema::OutputSchema;
 pub use self::strict_json::parse_arguments;
+pub(crate) use self::subschema::{resolve, same_value, subschemas};
+pub use self::text::FORMATS;
 pub use self::violation::{InvalidArguments, Violation};
 
 /// The parameters of an action, compiled once.
@@ -58,6 +64,8 @@ pub struct Parameters {
     /// Every property name at any depth.
     known: HashSet<String>,
     warnings: Vec<SchemaProblem>,
+    /// Whether the schema marks anything with `x-sensitive: true`.
+    sensitive: bool,
 }
 
 impl Parameters {
@@ -89,6 +97,7 @@ impl Parameters {
             accepted,
             required: required(&schema, false),
             known: known(&schema),
+            sensitive: sensitive::marks_any(&schema),
             schema,
             validator,
             closing,
@@ -108,12 +117,13 @@ impl Parameters {
     }
 
     /// A copy of the schema without the top-level properties `hidden`, for a model that must
-    /// neither see nor set them.
+    /// neither see nor set them, and without `x-sensitive`.
     ///
     /// Conditions and choices that mention one are left out whole; [`Self::validate`] still
     /// checks them.
     pub fn schema_without(&self, hidden: &[&str]) -> Value {
-        visible::without(&self.schema, hidden)
+        let visible = visible::without(&self.schema, hidden);
+        if self.sensitive { sensitive::without_marks(&visible) } else { visible }
     }
 
     /// Whether `name` is a top-level property in any branch of the schema.
@@ -137,7 +147,8 @@ impl Parameters {
         self.names.iter().map(String::as_str)
     }
 
-    /// Fills defaults into `arguments` and checks them.
+    /// Fills defaults into `arguments` and checks them. Where they do not fit, a null for a property
+    /// that is not required and takes no null counts as absent, as models in a strict mode mean it.
     ///
     /// # Errors
     ///
@@ -146,12 +157,45 @@ impl Parameters {
         if let Some(defaults) = &self.defaults {
             defaults.fill(&mut arguments);
         }
-        let value = Value::Object(arguments);
-        let violations = self.violations(&value);
+        let mut value = Value::Object(arguments);
+        let mut violations = self.violations(&value);
+        if !violations.is_empty()
+            && let Value::Object(arguments) = &mut value
+            && absent::drop_nulls(&self.schema, arguments)
+        {
+            if let Some(defaults) = &self.defaults {
+                defaults.fill(arguments);
+            }
+            violations = self.violations(&value);
+        }
         match (violations.is_empty(), value) {
             (true, Value::Object(arguments)) => Ok(Arguments(arguments)),
             _ => Err(violations.into()),
         }
+    }
+
+    /// Reads `arguments` as a model sent them, as [`parse_arguments`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_arguments`], without what was sent where the schema marks anything sensitive.
+    pub fn read(&self, arguments: &RawValue) -> Result<Map<String, Value>, InvalidArguments> {
+        parse_arguments(arguments).map_err(|mut invalid| {
+            if self.sensitive {
+                invalid.violations.iter_mut().for_each(|one| sensitive::MASKED.clone_into(&mut one.got));
+            }
+            invalid
+        })
+    }
+
+    /// The texts and numbers in `arguments` that the schema marks with `x-sensitive: true`: what
+    /// must not be written down, wherever else it turns up.
+    pub fn sensitive_texts(&self, arguments: &Map<String, Value>) -> Vec<String> {
+        if !self.sensitive {
+            return Vec::new();
+        }
+        let arguments = Value::Object(arguments.clone());
+        sensitive::texts(&arguments, &sensitive::places(&self.schema, &arguments))
     }
 
     /// Made-up arguments with every declared property, for previews and for checking templates.
@@ -177,7 +221,8 @@ impl Parameters {
             Closing::Author | Closing::Names => None,
         };
         let errors: Vec<_> = self.validator.iter_errors(arguments).collect();
-        let mut explainer = Explainer::new(&self.schema, arguments, &self.known, keyword);
+        let secret = self.sensitive.then(|| sensitive::places(&self.schema, arguments));
+        let mut explainer = Explainer::new(&self.schema, arguments, &self.known, keyword, secret.as_deref());
         explainer.explain(&errors);
         explainer.push_unknown(&unknown);
         let mut violations = explainer.found;

@@ -7,7 +7,7 @@ use super::path;
 
 /// How a subschema relates to the schema that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Looks at the same value (`allOf`, `if`, …).
     Same,
     /// Looks at a member, an item or a name.
@@ -17,12 +17,12 @@ pub(super) enum Place {
 }
 
 /// A schema inside another one.
-pub(super) struct Subschema<'s> {
-    pub(super) keyword: &'s str,
-    pub(super) place: Place,
+pub(crate) struct Subschema<'s> {
+    pub(crate) keyword: &'s str,
+    pub(crate) place: Place,
     /// The JSON Pointer from the holding schema.
-    pub(super) pointer: String,
-    pub(super) schema: &'s Value,
+    pub(crate) pointer: String,
+    pub(crate) schema: &'s Value,
 }
 
 /// Every keyword, for recognising a slip.
@@ -92,7 +92,7 @@ pub(super) const KEYWORDS: &[&str] = &[
 ];
 
 /// Lists the schemas directly inside `schema`, in the order they are written.
-pub(super) fn subschemas(schema: &Map<String, Value>) -> Vec<Subschema<'_>> {
+pub(crate) fn subschemas(schema: &Map<String, Value>) -> Vec<Subschema<'_>> {
     let mut found = Vec::new();
     for (keyword, value) in schema {
         let place = match keyword.as_str() {
@@ -140,7 +140,7 @@ pub(super) fn subschemas(schema: &Map<String, Value>) -> Vec<Subschema<'_>> {
 }
 
 /// Follows a `$ref` inside the document; gives the target and its JSON Pointer.
-pub(super) fn resolve<'s>(root: &'s Value, reference: &str) -> Option<(&'s Value, String)> {
+pub(crate) fn resolve<'s>(root: &'s Value, reference: &str) -> Option<(&'s Value, String)> {
     let fragment = percent_decode(reference.strip_prefix('#')?)?;
     if fragment.is_empty() || fragment.starts_with('/') {
         return Some((root.pointer(&fragment)?, fragment));
@@ -186,7 +186,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 /// Calls `visit` for `schema` and every schema that looks at the same value whatever the value is
 /// (`$ref`, `allOf`; with `branches` also the ones that only may), each once.
-pub(super) fn same_value<'s>(
+pub(crate) fn same_value<'s>(
     root: &'s Value,
     schema: &'s Value,
     branches: bool,

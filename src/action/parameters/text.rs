@@ -120,8 +120,8 @@ pub(super) fn format(name: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The formats that are checked.
-pub(super) const FORMATS: &[&str] = &[
+/// The formats that are checked (JSON Schema 2020-12 Validation, section 7.3).
+pub const FORMATS: &[&str] = &[
     "email",
     "idn-email",
     "date",

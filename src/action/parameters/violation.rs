@@ -1,7 +1,7 @@
 //! What is wrong with the arguments, for the model that sent them and for the log.
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::path::Path;
 use super::text;
@@ -14,7 +14,7 @@ const MAX_SPOKEN: usize = 3;
 /// One place where the arguments break their schema.
 ///
 /// `Debug` shows neither the value nor names the model made up, so that it may be logged.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// The JSON Pointer (RFC 6901) to the value, empty for the arguments as a whole.
     pub pointer: String,
@@ -73,6 +73,19 @@ impl Violation {
     ) -> Self {
         let got = text::cut(&got, text::MAX_VALUE_CHARS);
         Self { pointer: path.pointer(), keyword: keyword.to_owned(), expected, got, sentence, masked }
+    }
+
+    /// The same with `change` made to each of its texts.
+    #[must_use]
+    pub fn map_texts(self, change: impl Fn(String) -> String) -> Self {
+        Self {
+            pointer: change(self.pointer),
+            keyword: self.keyword,
+            expected: change(self.expected),
+            got: change(self.got),
+            sentence: change(self.sentence),
+            masked: change(self.masked),
+        }
     }
 
     /// The sentence without values and without names that only the model knows.

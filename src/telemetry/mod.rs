@@ -5,12 +5,17 @@
 //! `auth.connector`, `variable.name`. Arguments, bodies, URLs, headers and
 //! variables' values are never logged.
 
+pub mod metrics;
+pub mod traces;
+
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::secrets::Redactor;
 use crate::settings::{LogFormat, LogSettings};
 
 /// How long a line may wait for others before it is written.
@@ -19,9 +24,16 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 const FLUSH_AT: usize = 64 * 1024;
 
 /// Lines on their way to standard error: written together, so that a call does
-/// not pay for a system call of its own.
+/// not pay for a system call of its own, nor for the look through them.
 #[derive(Clone, Debug, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct Lines(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Vec<u8>>,
+    /// The last net: what masks secrets in the lines, whoever wrote them.
+    net: Mutex<Vec<Redactor>>,
+}
 
 /// Writes the lines that still wait when it is dropped.
 #[derive(Debug)]
@@ -34,22 +46,52 @@ impl Drop for Flush {
     }
 }
 
+impl Flush {
+    /// What the lines are masked by, to be changed by a reload.
+    pub fn masks(&self) -> LogMask {
+        LogMask(self.0.clone())
+    }
+
+    /// As [`LogMask::mask`].
+    pub fn mask(&self, redactors: Vec<Redactor>) {
+        self.masks().mask(redactors);
+    }
+}
+
+/// What the lines of the log are masked by.
+#[derive(Clone, Debug)]
+pub struct LogMask(Lines);
+
+impl LogMask {
+    /// Masks by `redactors` from now on, and by no others. No line of ours holds
+    /// a secret; at the level `trace`, lines of libraries come along.
+    pub fn mask(&self, redactors: Vec<Redactor>) {
+        *self.0.0.net.lock().unwrap_or_else(PoisonError::into_inner) = redactors;
+    }
+}
+
 impl Lines {
     fn flush_all(&self) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.is_empty() {
             return;
         }
         let lines = std::mem::replace(&mut *waiting, Vec::with_capacity(FLUSH_AT + FLUSH_AT / 8));
         drop(waiting);
+        let net = self.0.net.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = String::from_utf8_lossy(&lines);
+        let clean = net.iter().fold(text, |text, redactor| match redactor.redact(&text) {
+            Cow::Owned(clean) => Cow::Owned(clean),
+            Cow::Borrowed(_) => text,
+        });
         // There is nowhere to report that standard error is gone.
-        let _ = io::stderr().lock().write_all(&lines);
+        let _ = io::stderr().lock().write_all(clean.as_bytes());
     }
 }
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.extend_from_slice(line);
         let full = waiting.len() >= FLUSH_AT;
         drop(waiting);
@@ -74,7 +116,10 @@ pub fn check(settings: &LogSettings) -> Result<(), String> {
 }
 
 fn filter(settings: &LogSettings) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(&settings.level)
+    // At finer levels it writes whole messages, with arguments and answers.
+    let level = &settings.level;
+    let quiet = if level.contains("rmcp") || level == "off" { "" } else { ",rmcp=error" };
+    EnvFilter::try_new(format!("{level}{quiet}"))
         .map_err(|error| format!("invalid log.level `{}`: {error}", settings.level))
 }
 

@@ -1,18 +1,34 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
-use std::collections::BTreeSet;
+mod mcp;
+mod store;
+mod webhooks;
+
+pub use self::mcp::McpSettings;
+pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
+pub use self::webhooks::{
+    ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,
+    WebhookSettings,
+};
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Serialized};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+use crate::action::RateRules;
 use crate::definition::schema::{Checker, generate};
 use crate::definition::{Document, Problem, Problems, closest, read_document};
+use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
 
 /// The file that holds the settings of a deployment.
@@ -32,16 +48,30 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Limits of every call.
     pub limits: LimitSettings,
+    /// Where conversations are kept, and what has been done.
+    pub store: StoreSettings,
     /// Secrets besides `secrets.toml`.
     pub secrets: SecretSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// Traces of calls.
+    pub traces: TraceSettings,
     /// Keys of those who may call. Made by `callgate keygen`.
     pub keys: Vec<KeySettings>,
+    /// What the webhooks of orchestrators must show; one that is left out wants a key, as all routes do.
+    pub webhooks: WebhookSettings,
+    /// The MCP server at `/mcp/{environment}`.
+    pub mcp: McpSettings,
+    /// What requests may reach, by environment.
+    #[schemars(extend("propertyNames" = {"pattern": r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}))]
+    pub egress: BTreeMap<String, EgressSettings>,
+    /// The file, for places.
+    #[serde(skip)]
+    document: Option<Arc<Document>>,
 }
 
 /// The HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
     /// Address to listen on. Anything but loopback needs at least one key.
@@ -55,8 +85,18 @@ pub struct ServerSettings {
     /// Most calls in one request.
     #[schemars(range(min = 1, max = 1_000))]
     pub max_calls_per_request: usize,
+    /// Most calls under way at a time, in the whole process; beyond it calls are turned away (503).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_calls_in_flight: usize,
+    /// The rate of every key that has none of its own. Left out: as many calls as come.
+    pub rate: Option<RateSettings>,
     /// How long calls under way may take to finish at shutdown.
     pub shutdown_grace_ms: u64,
+    /// Whether edits of the project's files are taken as soon as they are saved, as by SIGHUP.
+    pub watch: bool,
+    /// Where the gateway is reached from outside, such as `https://gate.example.com`: the address in
+    /// tool definitions that call back.
+    pub public_url: Option<String>,
 }
 
 impl Default for ServerSettings {
@@ -66,7 +106,11 @@ impl Default for ServerSettings {
             workers: None,
             max_request_bytes: 1024 * 1024,
             max_calls_per_request: 32,
+            max_calls_in_flight: 1_024,
+            rate: None,
             shutdown_grace_ms: 10_000,
+            watch: true,
+            public_url: None,
         }
     }
 }
@@ -87,6 +131,17 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000 }
     }
+}
+
+/// What the requests of one environment may reach, and through what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EgressSettings {
+    /// What may be reached besides public addresses: addresses, CIDR ranges, host names, `*.name` for all names below
+    /// one. Left out: loopback, while the gateway listens on loopback and has no keys; else nothing.
+    pub allow: Option<Vec<String>>,
+    /// A proxy that all requests go through: `http://host:port`. Left out: none, whatever the process's environment says.
+    pub proxy: Option<String>,
 }
 
 /// Secrets besides `secrets.toml`.
@@ -114,6 +169,15 @@ impl Default for LogSettings {
     }
 }
 
+/// Traces of calls, over OTLP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSettings {
+    /// The collector's endpoint for traces over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Left out: no traces.
+    #[schemars(regex(pattern = r"^https?://"))]
+    pub endpoint: Option<String>,
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -137,6 +201,41 @@ pub struct KeySettings {
     /// The environments it may use; left out: all that are served.
     #[serde(default)]
     pub environments: Option<Vec<String>>,
+    /// Whether it may reload the project by `POST /admin/reload`.
+    #[serde(default)]
+    pub admin: bool,
+    /// How often it may call; left out: as `server.rate` says.
+    #[serde(default)]
+    pub rate: Option<RateSettings>,
+}
+
+/// How often a key may call.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateSettings {
+    /// Calls per second; a fraction for fewer than one.
+    #[schemars(range(min = 0.001, max = 1_000_000))]
+    pub per_second: f64,
+    /// Calls at once after a pause; left out: one second's worth.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub burst: Option<u32>,
+}
+
+impl RateSettings {
+    /// Calls at once after a pause.
+    pub fn burst(&self) -> NonZeroU32 {
+        self.rules().burst
+    }
+
+    /// Time from one call to the next at this rate.
+    pub fn period(&self) -> Duration {
+        self.rules().period()
+    }
+
+    fn rules(&self) -> RateRules {
+        RateRules::new(self.per_second, self.burst)
+    }
 }
 
 impl Settings {
@@ -162,7 +261,7 @@ impl Settings {
                 Err(errors) => problems.extend(errors),
             }
         }
-        Self::merge(file, known.as_ref(), problems)
+        Self::merge(file, known.map(Arc::new), problems)
     }
 
     /// Reads settings that are at hand already, and the environment variables over them.
@@ -170,7 +269,7 @@ impl Settings {
         Self::merge(text.parse().unwrap_or_default(), None, problems)
     }
 
-    fn merge(file: toml::Table, document: Option<&Document>, problems: &mut Problems) -> Self {
+    fn merge(file: toml::Table, document: Option<Arc<Document>>, problems: &mut Problems) -> Self {
         let section_of = |key: &str| key.split("__").next().unwrap_or_default().to_ascii_lowercase();
         let variables = Env::prefixed("CALLGATE_")
             .filter(move |key| SECTIONS.contains(&section_of(key.as_str()).as_str()))
@@ -179,7 +278,8 @@ impl Settings {
         let merged = Figment::from(Serialized::defaults(file)).merge(variables);
         match merged.extract::<Self>() {
             Ok(settings) => {
-                settings.check(document, problems);
+                let settings = Self { document, ..settings };
+                settings.check(problems);
                 settings
             }
             Err(errors) => {
@@ -194,6 +294,7 @@ impl Settings {
                         (FILE.to_owned(), format!("`{}` {}", error.path.join("."), explain(&error.kind)))
                     };
                     let place = document
+                        .as_ref()
                         .filter(|_| !from_variable)
                         .map_or((0, 0), |document| document.at_value(&format!("/{}", error.path.join("/"))));
                     problems.push(Problem::error(&file, place, "invalid_setting", message));
@@ -204,13 +305,20 @@ impl Settings {
     }
 
     /// What types alone do not say: ranges (of variables too), names, what belongs together.
-    fn check(&self, document: Option<&Document>, problems: &mut Problems) {
-        let place = |pointer: &str| document.map_or((0, 0), |document| document.at_value(pointer));
+    fn check(&self, problems: &mut Problems) {
+        let place = |pointer: &str| self.place(pointer);
         // Variables have passed no schema yet; what the file says has been reported.
         let merged = serde_json::to_value(self).unwrap_or_default();
         let merged = Document::without_places("CALLGATE_… variables", merged);
         if !problems.has_errors() {
             problems.extend(Checker::new(schema(), false).check(&merged).problems);
+        }
+        if self.store.backend == StoreBackend::Redis && self.store.url.is_none() {
+            let message = "the backend `redis` needs the `url` of its server";
+            problems.push(
+                Problem::error(FILE, place("/store/backend"), "invalid_setting", message)
+                    .hint("such as `url = \"redis://127.0.0.1:6379/0\"` in [store], or CALLGATE_STORE__URL"),
+            );
         }
         let mut seen = BTreeSet::new();
         for name in self.environments.iter().flatten().filter(|name| !seen.insert(*name)) {
@@ -223,6 +331,30 @@ impl Settings {
             problems.push(
                 Problem::error(FILE, place(&format!("/keys/{index}/name")), "invalid_setting", message)
                     .hint("give each key the name of its holder, so that one can be taken away"),
+            );
+        }
+        let vapi =
+            self.webhooks.vapi.as_ref().is_some_and(|vapi| vapi.secret.is_none() && vapi.hmac.is_none());
+        let elevenlabs = self.webhooks.elevenlabs.as_ref();
+        let elevenlabs = elevenlabs.is_some_and(|one| one.secret.is_none() && one.signature_secret.is_none());
+        for (name, keys, _) in [
+            ("vapi", "`secret` or `hmac`", vapi),
+            ("elevenlabs", "`secret` or `signature_secret`", elevenlabs),
+        ]
+        .into_iter()
+        .filter(|(_, _, empty)| *empty)
+        {
+            let message = format!("`[webhooks.{name}]` names no secret, so it guards nothing");
+            problems.push(
+                Problem::error(FILE, place(&format!("/webhooks/{name}")), "invalid_setting", message)
+                    .hint(format!("set {keys}, or take the section out: a key is wanted then")),
+            );
+        }
+        if let Some(problem) = self.server.public_url.as_deref().and_then(public_url_problem) {
+            let message = format!("`public_url` {problem}");
+            problems.push(
+                Problem::error(FILE, place("/server/public_url"), "invalid_setting", message)
+                    .hint("such as `https://gate.example.com`"),
             );
         }
         if let Err(message) = crate::telemetry::check(&self.log) {
@@ -243,6 +375,49 @@ impl Settings {
         }
     }
 
+    /// Where the value at `pointer` stands in `callgate.toml`; 0:0 where it does not.
+    pub fn place(&self, pointer: &str) -> (usize, usize) {
+        self.document.as_ref().map_or((0, 0), |document| document.at_value(pointer))
+    }
+
+    /// The way out of `environment`; what is wrong with it is added to `problems`.
+    pub fn outlet(&self, environment: &str, problems: &mut Problems) -> Outlet {
+        let settings = self.egress.get(environment);
+        let proxy = settings.and_then(|settings| settings.proxy.as_deref());
+        let proxy = proxy.and_then(|proxy| {
+            let place = || self.place(&format!("/egress/{environment}/proxy"));
+            let invalid = |message| {
+                problems.push(
+                    Problem::error(FILE, place(), "invalid_setting", message)
+                        .hint("such as http://proxy.internal:3128"),
+                );
+            };
+            check_proxy(proxy).map_err(invalid).ok()
+        });
+        let Some(rules) = settings.and_then(|settings| settings.allow.as_ref()) else {
+            // Only this machine can call, and nobody has said otherwise: a developer's.
+            let own = self.keys.is_empty() && self.server.listen.ip().is_loopback();
+            return Outlet { policy: if own { Policy::loopback() } else { Policy::default() }, proxy };
+        };
+        let mut policy = Policy::default();
+        for (index, rule) in rules.iter().enumerate() {
+            let place = || self.place(&format!("/egress/{environment}/allow/{index}"));
+            match policy.allow(rule) {
+                Ok(None) => {}
+                Ok(Some(odd)) => {
+                    problems.push(
+                        Problem::warning(FILE, place(), "host_bits_set", odd)
+                            .hint("write the range as it is meant"),
+                    );
+                }
+                Err(InvalidRule { message, hint }) => {
+                    problems.push(Problem::error(FILE, place(), "invalid_setting", message).maybe_hint(hint));
+                }
+            }
+        }
+        Outlet { policy, proxy }
+    }
+
     /// Whether the network can reach the gateway while no key guards it.
     pub fn is_exposed(&self) -> bool {
         self.keys.is_empty() && !self.server.listen.ip().is_loopback()
@@ -261,8 +436,49 @@ impl Settings {
     }
 }
 
+/// The URL of a proxy.
+fn check_proxy(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("the proxy `{text}` is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the proxy `{text}` does not start with http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials of a proxy cannot be given in its URL".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) || url.path() != "/" || url.query().is_some() {
+        return Err(format!("the proxy `{text}` is more or less than a scheme, a host and a port"));
+    }
+    Ok(url)
+}
+
 /// What begins the names of variables that set something.
-const SECTIONS: &[&str] = &["environments", "server", "limits", "secrets", "log", "keys"];
+const SECTIONS: &[&str] = &[
+    "environments",
+    "server",
+    "limits",
+    "store",
+    "secrets",
+    "log",
+    "traces",
+    "keys",
+    "egress",
+    "webhooks",
+    "mcp",
+];
+/// What keeps `url` from being the address of the gateway, if anything does.
+pub fn public_url_problem(url: &str) -> Option<&'static str> {
+    let Ok(parsed) = url::Url::parse(url) else { return Some("is not a URL") };
+    if !["http", "https"].contains(&parsed.scheme()) || parsed.host().is_none() {
+        return Some("must start with https:// (or http://) and a host");
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Some("must end with the path: no `?` and no `#`");
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Some("must not hold a user or a password");
+    }
+    None
+}
 
 /// Warns of variables that were meant to set something, but do not.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]

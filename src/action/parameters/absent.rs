@@ -1,0 +1,164 @@
+//! A null that means "not given".
+//!
+//! A model in a strict mode has to write every property of a tool, and writes null for the ones it
+//! leaves out. So a null for a property that is not required, and whose schema does not take null,
+//! counts as absent. It is looked for only in arguments that do not fit as they were sent, so that
+//! a null which the schema takes stays what it is.
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::subschema::{same_value, subschemas};
+
+/// The nesting of arguments that is looked into; `serde_json` reads no deeper.
+const MAX_DEPTH: usize = 128;
+
+/// Takes the nulls that mean nothing out of `arguments`; whether there were any.
+pub(super) fn drop_nulls(root: &Value, arguments: &mut Map<String, Value>) -> bool {
+    if !holds_null(arguments.values()) {
+        return false;
+    }
+    members(root, &[root], arguments, 0)
+}
+
+fn holds_null<'v>(values: impl Iterator<Item = &'v Value>) -> bool {
+    let mut todo: Vec<&Value> = values.collect();
+    while let Some(value) = todo.pop() {
+        match value {
+            Value::Null => return true,
+            Value::Array(items) => todo.extend(items),
+            Value::Object(inner) => todo.extend(inner.values()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    false
+}
+
+/// `schemas` are all that look at the object `given`.
+fn members<'s>(root: &'s Value, schemas: &[&'s Value], given: &mut Map<String, Value>, depth: usize) -> bool {
+    if depth > MAX_DEPTH {
+        return false;
+    }
+    let mut required: HashSet<&str> = HashSet::new();
+    let mut declared: Vec<(&'s str, &'s Value)> = Vec::new();
+    for schema in schemas {
+        same_value(root, schema, false, &mut |map| {
+            let names = map.get("required").and_then(Value::as_array).into_iter().flatten();
+            required.extend(names.filter_map(Value::as_str));
+        });
+        same_value(root, schema, true, &mut |map| {
+            let properties = map.get("properties").and_then(Value::as_object).into_iter().flatten();
+            declared.extend(properties.map(|(name, schema)| (name.as_str(), schema)));
+        });
+    }
+    let before = given.len();
+    given.retain(|name, value| {
+        let mut known = declared.iter().filter(|(known, _)| known == name).peekable();
+        let denied = known.peek().is_some() && known.any(|(_, schema)| !takes_null(root, schema));
+        !(value.is_null() && denied && !required.contains(name.as_str()))
+    });
+    let mut dropped = given.len() < before;
+    for (name, value) in given.iter_mut().filter(|(_, value)| value.is_object() || value.is_array()) {
+        let inner: Vec<&Value> =
+            declared.iter().filter(|(known, _)| known == name).map(|(_, schema)| *schema).collect();
+        dropped |= inside(root, &inner, value, depth + 1);
+    }
+    dropped
+}
+
+fn inside<'s>(root: &'s Value, schemas: &[&'s Value], value: &mut Value, depth: usize) -> bool {
+    match value {
+        Value::Object(given) => members(root, schemas, given, depth),
+        Value::Array(items) if depth <= MAX_DEPTH => {
+            let mut forms: Vec<&'s Value> = Vec::new();
+            for schema in schemas {
+                same_value(root, schema, true, &mut |map| {
+                    let inner = subschemas(map).into_iter();
+                    let inner = inner.filter(|sub| ["items", "prefixItems"].contains(&sub.keyword));
+                    forms.extend(inner.map(|sub| sub.schema));
+                });
+            }
+            items.iter_mut().fold(false, |dropped, item| inside(root, &forms, item, depth + 1) | dropped)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a schema takes null, as far as its types and values say.
+fn takes_null(root: &Value, schema: &Value) -> bool {
+    if *schema == Value::Bool(false) {
+        return false;
+    }
+    let mut takes = true;
+    same_value(root, schema, false, &mut |map| {
+        takes &= match map.get("type") {
+            Some(Value::String(kind)) => kind == "null",
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
+            _ => true,
+        };
+        takes &= map.get("const").is_none_or(Value::is_null);
+        takes &= map.get("enum").and_then(Value::as_array).is_none_or(|values| values.contains(&Value::Null));
+        for keyword in ["anyOf", "oneOf"] {
+            if let Some(Value::Array(forms)) = map.get(keyword) {
+                takes &= forms.iter().any(form_takes_null);
+            }
+        }
+    });
+    takes
+}
+
+/// The same of one form of a choice, without following it further.
+fn form_takes_null(form: &Value) -> bool {
+    let Some(map) = form.as_object() else { return *form == Value::Bool(true) };
+    let by_type = match map.get("type") {
+        Some(Value::String(kind)) => kind == "null",
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
+        _ => true,
+    };
+    let by_value = map.get("const").is_none_or(Value::is_null)
+        && map.get("enum").and_then(Value::as_array).is_none_or(|values| values.contains(&Value::Null));
+    by_type && by_value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(schema: Value, mut given: Value, left: Value) {
+        let dropped = drop_nulls(&schema, given.as_object_mut().expect("an object"));
+        assert_eq!(given, left);
+        assert!(dropped, "it says that it dropped some");
+    }
+
+    #[test]
+    fn only_what_is_optional_and_takes_no_null_is_dropped() {
+        let schema = json!({
+            "properties": {
+                "a": {"type": "string"}, "b": {"type": ["string", "null"]}, "c": {"type": "integer"},
+                "d": {}, "e": {"enum": ["x"]}, "f": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                "g": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            },
+            "required": ["c"],
+        });
+        let given =
+            json!({"a": null, "b": null, "c": null, "d": null, "e": null, "f": null, "g": null, "z": null});
+        check(schema, given, json!({"b": null, "c": null, "d": null, "g": null, "z": null}));
+    }
+
+    #[test]
+    fn nulls_inside_objects_lists_references_and_branches_are_found() {
+        let schema = json!({
+            "$defs": {"leaf": {"type": "object", "properties": {"x": {"type": "string"}}}},
+            "properties": {
+                "one": {"$ref": "#/$defs/leaf"},
+                "many": {"type": "array", "items": {"$ref": "#/$defs/leaf"}},
+            },
+            "anyOf": [{"properties": {"two": {"type": "boolean"}}}],
+        });
+        let given = json!({"one": {"x": null}, "many": [{"x": null}, {"x": "y"}], "two": null});
+        check(schema, given, json!({"one": {}, "many": [{}, {"x": "y"}]}));
+    }
+}

@@ -1,0 +1,224 @@
+//! `x-sensitive: true`: which arguments must not be written down.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::path::escape;
+use super::subschema::{self, Place};
+
+/// The keyword; of no meaning to JSON Schema, which lets unknown ones be.
+pub(super) const KEYWORD: &str = "x-sensitive";
+/// What stands for a value that must not be written down.
+pub(super) const MASKED: &str = "***";
+
+/// Whether `schema` marks anything at all.
+pub(super) fn marks_any(schema: &Value) -> bool {
+    let mut todo = vec![schema];
+    while let Some(schema) = todo.pop() {
+        let Some(members) = schema.as_object() else { continue };
+        if is_marked(members) {
+            return true;
+        }
+        todo.extend(subschema::subschemas(members).into_iter().map(|sub| sub.schema));
+    }
+    false
+}
+
+fn is_marked(schema: &Map<String, Value>) -> bool {
+    schema.get(KEYWORD) == Some(&Value::Bool(true))
+}
+
+/// A copy of `schema` without the keyword: it is none of a model's business,
+/// and providers refuse keywords that they do not know.
+pub(super) fn without_marks(schema: &Value) -> Value {
+    let mut clean = schema.clone();
+    let mut todo = vec![(schema, String::new())];
+    while let Some((schema, pointer)) = todo.pop() {
+        let Some(members) = schema.as_object() else { continue };
+        if members.contains_key(KEYWORD)
+            && let Some(Value::Object(clean)) = clean.pointer_mut(&pointer)
+        {
+            clean.shift_remove(KEYWORD);
+        }
+        let inner = subschema::subschemas(members);
+        todo.extend(inner.into_iter().map(|sub| (sub.schema, format!("{pointer}{}", sub.pointer))));
+    }
+    clean
+}
+
+/// The JSON Pointers to what `root` marks in `arguments`; nothing below them.
+///
+/// Marks count wherever they may hold for a value: in `$ref`, `allOf` and every
+/// branch of a choice or a condition, whether that branch is the one that fits.
+pub(super) fn places(root: &Value, arguments: &Value) -> Vec<String> {
+    let mut places = Vec::new();
+    find(root, &[root], arguments, &mut String::new(), &mut places);
+    places
+}
+
+/// Looks at `value`, for which `schemas` hold. As deep as the value is, which
+/// has been read within the bounds of `parse_arguments`.
+fn find(root: &Value, schemas: &[&Value], value: &Value, pointer: &mut String, places: &mut Vec<String>) {
+    let mut holding: Vec<&Map<String, Value>> = Vec::new();
+    let mut seen: HashSet<*const Map<String, Value>> = HashSet::new();
+    for schema in schemas {
+        subschema::same_value(root, schema, true, &mut |members| {
+            if seen.insert(std::ptr::from_ref(members)) {
+                holding.push(members);
+            }
+        });
+    }
+    if holding.iter().any(|schema| is_marked(schema)) {
+        places.push(pointer.clone());
+        return;
+    }
+    let cut = pointer.len();
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let inner: Vec<&Value> = holding.iter().flat_map(|schema| of_member(schema, name)).collect();
+                if !inner.is_empty() {
+                    pointer.push('/');
+                    pointer.push_str(&escape(name));
+                    find(root, &inner, member, pointer, places);
+                    pointer.truncate(cut);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let inner: Vec<&Value> = holding.iter().flat_map(|schema| of_items(schema)).collect();
+            if inner.is_empty() {
+                return;
+            }
+            for (index, item) in items.iter().enumerate() {
+                pointer.push_str(&format!("/{index}"));
+                find(root, &inner, item, pointer, places);
+                pointer.truncate(cut);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The schemas that may hold for the member `name`. A pattern counts for every
+/// name: to mask too much is no harm.
+fn of_member<'s>(schema: &'s Map<String, Value>, name: &str) -> Vec<&'s Value> {
+    let declared = schema.get("properties").and_then(|properties| properties.get(name));
+    let others = subschema::subschemas(schema).into_iter().filter(|sub| {
+        sub.place == Place::Inner
+            && match sub.keyword {
+                "patternProperties" => true,
+                "additionalProperties" | "unevaluatedProperties" => declared.is_none(),
+                _ => false,
+            }
+    });
+    let others: Vec<&Value> = others.map(|sub| sub.schema).collect();
+    declared.into_iter().chain(others).collect()
+}
+
+/// The schemas that may hold for an item, whichever it is.
+fn of_items(schema: &Map<String, Value>) -> Vec<&Value> {
+    const KEYWORDS: &[&str] = &["items", "prefixItems", "contains", "additionalItems", "unevaluatedItems"];
+    let inner = subschema::subschemas(schema).into_iter();
+    inner.filter(|sub| KEYWORDS.contains(&sub.keyword)).map(|sub| sub.schema).collect()
+}
+
+/// The texts and numbers in the values at `places`.
+pub(super) fn texts(arguments: &Value, places: &[String]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for place in places {
+        collect(arguments.pointer(place).unwrap_or(&Value::Null), &mut texts);
+    }
+    texts
+}
+
+fn collect(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.clone()),
+        Value::Number(number) => texts.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| collect(member, texts)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// The marked place that `pointer` is or stands below.
+pub(super) fn above<'p>(places: &'p [String], pointer: &str) -> Option<&'p String> {
+    places.iter().find(|place| is_within(pointer, place))
+}
+
+/// Whether the value at `pointer` is, or holds, or stands in a marked one.
+pub(super) fn touches(places: &[String], pointer: &str) -> bool {
+    places.iter().any(|place| is_within(pointer, place) || is_within(place, pointer))
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(schema: Value, arguments: Value, expected: &[&str]) {
+        assert_eq!(marks_any(&schema), !expected.is_empty());
+        assert_eq!(places(&schema, &arguments), expected);
+        assert!(!without_marks(&schema).to_string().contains(KEYWORD));
+    }
+
+    #[test]
+    fn marks_are_found_wherever_they_stand() {
+        let mark = json!({"type": "string", "x-sensitive": true});
+        check(json!({"properties": {"pin": mark}}), json!({"pin": "1", "a": "2"}), &["/pin"]);
+        check(
+            json!({"properties": {"cards": {"type": "array", "items": {"properties": {"a/b": mark}}}}}),
+            json!({"cards": [{"a/b": "1"}, {"c": "2"}, {"a/b": "3"}]}),
+            &["/cards/0/a~1b", "/cards/2/a~1b"],
+        );
+        check(
+            json!({"properties": {"pin": {"$ref": "#/$defs/pin"}}, "$defs": {"pin": mark}}),
+            json!({"pin": "1"}),
+            &["/pin"],
+        );
+        check(
+            json!({"allOf": [{"properties": {"a": {"anyOf": [{"type": "null"}, mark]}}}, {"if": true, "then": {"properties": {"b": mark}}}]}),
+            json!({"a": "1", "b": "2"}),
+            &["/a", "/b"],
+        );
+        check(
+            json!({"properties": {"a": {}}, "additionalProperties": mark, "patternProperties": {"^x": {"prefixItems": [mark]}}}),
+            json!({"a": "1", "b": "2", "x": ["3"]}),
+            &["/b", "/x"],
+        );
+        check(json!({"x-sensitive": true}), json!({"a": "1"}), &[""]);
+        check(
+            json!({"$ref": "#/$defs/node", "$defs": {"node": {"properties": {"pin": mark, "next": {"$ref": "#/$defs/node"}}}}}),
+            json!({"next": {"next": {"pin": "1"}, "pin": "2"}}),
+            &["/next/next/pin", "/next/pin"],
+        );
+        check(json!({"properties": {"a": {"x-sensitive": false}}}), json!({"a": "1"}), &[]);
+    }
+
+    #[test]
+    fn what_only_looks_like_the_keyword_stays() {
+        let schema = json!({
+            "properties": {"x-sensitive": {"type": "string", "default": {"x-sensitive": true}}},
+            "enum": [{"x-sensitive": true}],
+        });
+        assert!(!marks_any(&schema));
+        assert_eq!(without_marks(&schema), schema);
+    }
+
+    #[test]
+    fn every_text_and_number_of_a_marked_value_is_one() {
+        let arguments = json!({"card": {"number": 4111, "holder": ["Ann", true, null]}, "a": "b"});
+        assert_eq!(texts(&arguments, &["/card".to_owned()]), ["4111", "Ann"].map(str::to_owned));
+        let places = ["/card".to_owned()];
+        assert!(touches(&places, "") && touches(&places, "/card") && touches(&places, "/card/number"));
+        assert!(!touches(&places, "/cards") && above(&places, "").is_none());
+    }
+}

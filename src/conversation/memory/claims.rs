@@ -1,0 +1,319 @@
+//! Claims in memory: bounded in number, size and time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::tool::ToolResult;
+
+use super::super::{Claim, ClaimKey, Claimed, StoreError};
+
+/// Locks, so that calls do not wait for each other.
+const SHARDS: usize = 16;
+/// What an entry takes besides its result's texts, roughly.
+const ENTRY_BYTES: usize = 512;
+
+/// How much is remembered. Where it is not enough, results of reads are
+/// forgotten before results of writes, and the oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimLimits {
+    /// Most calls under way at a time.
+    pub max_under_way: usize,
+    /// Most bytes of results.
+    pub max_bytes: usize,
+}
+
+impl Default for ClaimLimits {
+    fn default() -> Self {
+        Self { max_under_way: 100_000, max_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+/// Claims in the memory of one process.
+#[derive(Debug)]
+pub(super) struct MemoryClaims {
+    shards: Vec<Mutex<Shard>>,
+    limits: ClaimLimits,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: HashMap<ClaimKey, Entry>,
+    /// Twin → the latest write that has it.
+    twins: HashMap<ClaimKey, ClaimKey>,
+    /// Ended reads and writes, each in the order of their end.
+    reads: VecDeque<Ended>,
+    writes: VecDeque<Ended>,
+    under_way: usize,
+    bytes: usize,
+    /// Tells entries of the same key apart.
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u64,
+    holder: u64,
+    /// Whether it counts among the calls that its conversation has begun.
+    is_counted: bool,
+    arguments: [u8; 32],
+    twin: Option<ClaimKey>,
+    is_write: bool,
+    keep: Duration,
+    twin_window: Duration,
+    is_orphan: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Under way; whoever waits for the end is told by the bell, which is made for the first of them.
+    UnderWay(Option<Arc<Notify>>),
+    Ended {
+        result: Arc<ToolResult>,
+        at: Instant,
+    },
+}
+
+/// An ended entry in its queue.
+#[derive(Debug)]
+struct Ended {
+    key: ClaimKey,
+    generation: u64,
+    until: Instant,
+    bytes: usize,
+}
+
+impl MemoryClaims {
+    /// No claims yet.
+    pub(super) fn new(limits: ClaimLimits) -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), limits }
+    }
+
+    fn shard(&self, key: &ClaimKey) -> MutexGuard<'_, Shard> {
+        self.shards[usize::from(key.0[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the intent, or says who has it.
+    pub(super) fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let twin = claim.twin.and_then(|twin| self.lost_twin(&twin)).filter(|first| *first != claim.key);
+        let mut shard = self.shard(&claim.key);
+        if let Some(known) = shard.find(claim) {
+            return Ok(known);
+        }
+        if shard.under_way >= self.limits.max_under_way.div_ceil(SHARDS) {
+            return Err(StoreError::Full(self.limits.max_under_way));
+        }
+        shard.insert(claim, twin.is_none());
+        drop(shard);
+        if let Some(first) = twin {
+            return Ok(Claimed::Twin(first));
+        }
+        if let Some(twin) = claim.twin {
+            self.shard(&twin).twins.insert(twin, claim.key);
+        }
+        Ok(Claimed::Fresh)
+    }
+
+    /// The latest write of this twin, where its caller is gone and its end is not long ago.
+    fn lost_twin(&self, twin: &ClaimKey) -> Option<ClaimKey> {
+        // One lock at a time: the two may live in different shards.
+        let first = self.shard(twin).twins.get(twin).copied()?;
+        self.shard(&first).is_lost(&first).then_some(first)
+    }
+
+    /// Forgets which call a twin stood for, unless another has taken the place.
+    fn forget_twins(&self, forgotten: Vec<(ClaimKey, ClaimKey)>) {
+        for (twin, key) in forgotten {
+            let mut shard = self.shard(&twin);
+            if shard.twins.get(&twin) == Some(&key) {
+                shard.twins.remove(&twin);
+            }
+        }
+    }
+
+    /// Whether the claim is still this call's.
+    pub(super) fn holds(&self, claim: &Claim) -> Result<(), StoreError> {
+        let shard = self.shard(&claim.key);
+        match shard.entries.get(&claim.key) {
+            Some(entry) if entry.is_held_by(claim) => Ok(()),
+            _ => Err(StoreError::Fenced),
+        }
+    }
+
+    /// Whether this call has settled its claim already.
+    pub(super) fn is_settled_by(&self, claim: &Claim) -> bool {
+        let shard = self.shard(&claim.key);
+        let is_ended = |entry: &Entry| matches!(entry.state, State::Ended { .. });
+        shard.entries.get(&claim.key).is_some_and(|entry| entry.holder == claim.holder && is_ended(entry))
+    }
+
+    /// Waits for the end of a call under way; `None` where its claim was released or is not known.
+    pub(super) async fn ended(&self, key: ClaimKey) -> Option<Arc<ToolResult>> {
+        loop {
+            let bell = {
+                let mut shard = self.shard(&key);
+                match shard.entries.get_mut(&key).map(|entry| &mut entry.state) {
+                    None => return None,
+                    Some(State::Ended { result, .. }) => return Some(result.clone()),
+                    Some(State::UnderWay(bell)) => {
+                        // Made while the lock is held, so that no end is missed.
+                        bell.get_or_insert_default().clone().notified_owned()
+                    }
+                }
+            };
+            bell.await;
+        }
+    }
+
+    /// The caller has hung up.
+    pub(super) fn orphan(&self, key: &ClaimKey) {
+        if let Some(entry) = self.shard(key).entries.get_mut(key) {
+            entry.is_orphan = true;
+        }
+    }
+
+    /// The call has ended.
+    pub(super) fn end(&self, claim: &Claim, result: &Arc<ToolResult>) {
+        let most = self.limits.max_bytes / SHARDS;
+        let forgotten = {
+            let mut shard = self.shard(&claim.key);
+            shard.end(claim, result);
+            shard.forget(most)
+        };
+        self.forget_twins(forgotten);
+    }
+
+    /// Nothing was sent; says whether the call counted as begun.
+    pub(super) fn free(&self, claim: &Claim) -> bool {
+        let key = &claim.key;
+        let removed = {
+            let mut shard = self.shard(key);
+            if !shard.entries.get(key).is_some_and(|entry| entry.is_held_by(claim)) {
+                return false;
+            }
+            shard.under_way -= 1;
+            shard.entries.remove(key)
+        };
+        if let Some(Entry { state: State::UnderWay(Some(bell)), .. }) = &removed {
+            bell.notify_waiters();
+        }
+        let Some(entry) = removed else { return false };
+        self.forget_twins(entry.twin.map(|twin| (twin, *key)).into_iter().collect());
+        entry.is_counted
+    }
+}
+
+impl Shard {
+    fn find(&mut self, claim: &Claim) -> Option<Claimed> {
+        let entry = self.entries.get(&claim.key)?;
+        if entry.is_over() {
+            return None;
+        }
+        if entry.arguments != claim.arguments {
+            return Some(Claimed::OtherArguments);
+        }
+        Some(entry.claimed())
+    }
+
+    /// Whether the caller of a call is gone, and its end not long ago.
+    fn is_lost(&self, key: &ClaimKey) -> bool {
+        self.entries.get(key).filter(|entry| entry.is_orphan).is_some_and(|entry| match &entry.state {
+            State::Ended { at, .. } => at.elapsed() <= entry.twin_window,
+            State::UnderWay(_) => true,
+        })
+    }
+
+    fn insert(&mut self, claim: &Claim, is_counted: bool) {
+        self.generation += 1;
+        self.under_way += 1;
+        let entry = Entry {
+            generation: self.generation,
+            holder: claim.holder,
+            is_counted,
+            arguments: claim.arguments,
+            twin: claim.twin,
+            is_write: claim.is_write,
+            keep: claim.keep,
+            twin_window: claim.twin_window,
+            is_orphan: false,
+            state: State::UnderWay(None),
+        };
+        // What is replaced here is over; its place in the queue is told by its generation.
+        self.entries.insert(claim.key, entry);
+    }
+
+    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>) {
+        let now = Instant::now();
+        let key = &claim.key;
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
+        let state = State::Ended { result: result.clone(), at: now };
+        let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
+        let ended = Ended {
+            key: *key,
+            generation: entry.generation,
+            until: now.checked_add(entry.keep).unwrap_or(now + Duration::from_secs(86_400)),
+            bytes: ENTRY_BYTES + size(result),
+        };
+        self.under_way -= 1;
+        self.bytes += ended.bytes;
+        if entry.is_write {
+            self.writes.push_back(ended);
+        } else {
+            self.reads.push_back(ended);
+        }
+        if let Some(bell) = bell {
+            bell.notify_waiters();
+        }
+    }
+
+    /// Forgets what is over, and the oldest where there is still too much;
+    /// says which twins are to be forgotten too.
+    fn forget(&mut self, most: usize) -> Vec<(ClaimKey, ClaimKey)> {
+        let now = Instant::now();
+        let mut forgotten = Vec::new();
+        for reads in [true, false] {
+            loop {
+                let queue = if reads { &mut self.reads } else { &mut self.writes };
+                let over = |ended: &mut Ended| ended.until <= now || self.bytes > most;
+                let Some(ended) = queue.pop_front_if(over) else { break };
+                self.bytes -= ended.bytes;
+                let is_same = |entry: &Entry| entry.generation == ended.generation;
+                if self.entries.get(&ended.key).is_some_and(is_same)
+                    && let Some(twin) = self.entries.remove(&ended.key).and_then(|entry| entry.twin)
+                {
+                    forgotten.push((twin, ended.key));
+                }
+            }
+        }
+        forgotten
+    }
+}
+
+impl Entry {
+    fn is_held_by(&self, claim: &Claim) -> bool {
+        self.holder == claim.holder && matches!(self.state, State::UnderWay(_))
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(&self.state, State::Ended { at, .. } if at.elapsed() > self.keep)
+    }
+
+    fn claimed(&self) -> Claimed {
+        match &self.state {
+            State::UnderWay(_) => Claimed::UnderWay,
+            State::Ended { result, .. } => Claimed::Settled(result.clone()),
+        }
+    }
+}
+
+/// What a result takes in memory, roughly.
+fn size(result: &ToolResult) -> usize {
+    let body = result.body.as_ref().map_or(0, |body| body.get().len());
+    let variables: usize =
+        result.variables.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    body + 2 * variables
+}

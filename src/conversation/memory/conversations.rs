@@ -1,0 +1,375 @@
+//! Conversations in memory: bounded in number, size and time.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::super::bells::Bells;
+use super::super::change::{Applied, Change};
+use super::super::event::{Event, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::{
+    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
+    now_ms,
+};
+
+/// Locks, so that calls of different conversations do not wait for each other.
+const SHARDS: usize = 16;
+/// What a conversation takes besides its variables and events, roughly.
+const RECORD_BYTES: usize = 1_024;
+/// What an event takes besides its data, roughly.
+const EVENT_BYTES: usize = 64;
+
+/// Conversations in the memory of one process.
+#[derive(Debug)]
+pub(super) struct Conversations {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+    most: usize,
+    most_bytes: usize,
+    /// Who follows a feed.
+    followers: Bells<ConversationKey>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    records: HashMap<ConversationKey, Record>,
+    /// Of all records.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Record {
+    conversation: Arc<Conversation>,
+    events: VecDeque<Event>,
+    /// The number of the newest event.
+    newest: u64,
+    event_bytes: usize,
+    bytes: usize,
+}
+
+impl Conversations {
+    /// At most `most` of them, with at most `most_bytes` in all.
+    pub(super) fn new(most: usize, most_bytes: usize) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            most: most.div_ceil(SHARDS),
+            most_bytes: most_bytes / SHARDS,
+            followers: Bells::default(),
+        }
+    }
+
+    pub(super) fn open(&self, key: &ConversationKey, opening: Opening) -> Opened {
+        let now = now_ms();
+        let mut shard = self.shard(key);
+        if let Some(record) = shard.find(key, now) {
+            record.touch(now);
+            return Opened { conversation: record.conversation.clone(), is_new: false };
+        }
+        let ttl = millis(opening.ttl.min(MAX_TTL));
+        let record = Record::new(Conversation::new(key.clone(), ttl, now));
+        let conversation = record.conversation.clone();
+        shard.bytes += record.bytes;
+        shard.records.insert(key.clone(), record);
+        shard.make_room(self.most, self.most_bytes, key, now);
+        Opened { conversation, is_new: true }
+    }
+
+    pub(super) fn find(&self, key: &ConversationKey) -> Option<Arc<Conversation>> {
+        self.shard(key).find(key, now_ms()).map(|record| record.conversation.clone())
+    }
+
+    pub(super) fn update(&self, key: &ConversationKey, change: Change) -> Applied {
+        let now = now_ms();
+        let has_events = !change.events.is_empty();
+        let applied = {
+            let mut shard = self.shard(key);
+            let Some(record) = shard.find(key, now) else { return Applied::default() };
+            let before = record.bytes;
+            let applied = record.change(change, now);
+            let after = record.bytes;
+            shard.bytes = shard.bytes - before + after;
+            if after > before {
+                shard.make_room(self.most, self.most_bytes, key, now);
+            }
+            applied
+        };
+        if has_events {
+            self.followers.ring(key);
+        }
+        applied
+    }
+
+    /// Counts a call that begins; says false where as many have begun as may.
+    pub(super) fn begin(&self, key: &ConversationKey, action: &str, most: Option<u32>) -> bool {
+        let mut shard = self.shard(key);
+        let Some(record) = shard.find(key, now_ms()) else { return true };
+        let begun = record.conversation.calls.get(action).map_or(0, |calls| calls.begun);
+        if most.is_some_and(|most| begun >= most) {
+            return false;
+        }
+        record.calls(action, begun.saturating_add(1));
+        true
+    }
+
+    /// The call has not begun after all.
+    pub(super) fn unbegin(&self, key: &ConversationKey, action: &str) {
+        let mut shard = self.shard(key);
+        let Some(record) = shard.find(key, now_ms()) else { return };
+        let begun = record.conversation.calls.get(action).map_or(0, |calls| calls.begun);
+        record.calls(action, begun.saturating_sub(1));
+    }
+
+    pub(super) fn forget(&self, key: &ConversationKey) -> bool {
+        let now = now_ms();
+        let known = {
+            let mut shard = self.shard(key);
+            let known = shard.find(key, now).is_some();
+            shard.remove(key);
+            known
+        };
+        self.followers.ring(key);
+        known
+    }
+
+    pub(super) fn list(&self, environment: &str, after: Option<&ListPosition>, limit: usize) -> Vec<Summary> {
+        let (now, limit) = (now_ms(), limit.min(MAX_LISTED));
+        let mut listed: Vec<Summary> = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let there = shard.records.values().map(|record| &record.conversation);
+            let of_environment = there.filter(|one| {
+                one.key.environment() == environment
+                    && one.expires_at_ms > now
+                    && after.is_none_or(|after| {
+                        (one.started_at_ms, one.key.id()) < (after.started_at_ms, after.id.as_str())
+                    })
+            });
+            listed.extend(of_environment.map(|one| one.summary()));
+            drop(shard);
+            listed.sort_unstable_by(|one, other| {
+                (other.started_at_ms, &other.id).cmp(&(one.started_at_ms, &one.id))
+            });
+            listed.truncate(limit);
+        }
+        listed
+    }
+
+    pub(super) fn events(&self, key: &ConversationKey, after: u64, limit: usize) -> EventPage {
+        let mut shard = self.shard(key);
+        let Some(record) = shard.find(key, now_ms()) else { return EventPage::default() };
+        let first = record.events.front().map_or(record.newest + 1, |event| event.id);
+        let skipped = usize::try_from((after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        EventPage {
+            events: record.events.iter().skip(skipped).take(limit.min(MAX_PAGE)).cloned().collect(),
+            newest: record.newest,
+            has_gap: after.saturating_add(1) < first,
+            is_known: true,
+        }
+    }
+
+    pub(super) async fn follow(&self, key: &ConversationKey, after: u64) {
+        let mut listening = self.followers.listen(key);
+        // Bound first: a lock in a condition is held for the whole statement.
+        let is_over = self.shard(key).find(key, now_ms()).is_none_or(|record| record.newest > after);
+        if !is_over {
+            listening.rung.as_mut().await;
+        }
+    }
+
+    fn shard(&self, key: &ConversationKey) -> MutexGuard<'_, Shard> {
+        let at = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn find(&mut self, key: &ConversationKey, now: u64) -> Option<&mut Record> {
+        if self.records.get(key)?.conversation.expires_at_ms <= now {
+            self.remove(key);
+        }
+        self.records.get_mut(key)
+    }
+
+    fn remove(&mut self, key: &ConversationKey) {
+        if let Some(record) = self.records.remove(key) {
+            self.bytes -= record.bytes;
+        }
+    }
+
+    /// Forgets what is over, and what was used longest ago where there is still
+    /// too much; never `kept`.
+    fn make_room(&mut self, most: usize, most_bytes: usize, kept: &ConversationKey, now: u64) {
+        if self.records.len() <= most && self.bytes <= most_bytes {
+            return;
+        }
+        let mut ages: Vec<(u64, usize)> = Vec::with_capacity(self.records.len());
+        self.records.retain(|_, record| {
+            let lives = record.conversation.expires_at_ms > now;
+            if lives {
+                ages.push((record.used_at(), record.bytes));
+            } else {
+                self.bytes -= record.bytes;
+            }
+            lives
+        });
+        if self.records.len() <= most && self.bytes <= most_bytes {
+            return;
+        }
+        // Forgets a tenth at once, so that the sort is paid rarely.
+        ages.sort_unstable();
+        let (mut count, mut bytes) = (self.records.len(), self.bytes);
+        // Those used before `limit` go, and so many of those used just then.
+        let (mut limit, mut at_limit) = (0, 0_usize);
+        for (used_at, size) in ages {
+            if count <= most - most / 10 && bytes <= most_bytes - most_bytes / 10 {
+                break;
+            }
+            (count, bytes) = (count - 1, bytes - size);
+            (limit, at_limit) = (used_at, if used_at == limit { at_limit + 1 } else { 1 });
+        }
+        self.records.retain(|key, record| {
+            let used_at = record.used_at();
+            let stays = used_at > limit || key == kept || used_at == limit && at_limit == 0;
+            if !stays {
+                self.bytes -= record.bytes;
+                at_limit -= usize::from(used_at == limit);
+            }
+            stays
+        });
+    }
+}
+
+impl Record {
+    fn new(conversation: Conversation) -> Self {
+        let bytes = RECORD_BYTES + conversation.key.id().len();
+        Self {
+            conversation: Arc::new(conversation),
+            events: VecDeque::new(),
+            newest: 0,
+            event_bytes: 0,
+            bytes,
+        }
+    }
+
+    fn used_at(&self) -> u64 {
+        self.conversation.expires_at_ms - self.conversation.ttl_ms.min(self.conversation.expires_at_ms)
+    }
+
+    fn touch(&mut self, now: u64) {
+        let expires = now.saturating_add(self.conversation.ttl_ms);
+        // Rarely enough that the record is seldom copied because somebody reads it.
+        if expires > self.conversation.expires_at_ms + self.conversation.ttl_ms / 64 {
+            Arc::make_mut(&mut self.conversation).expires_at_ms = expires;
+        }
+    }
+
+    fn calls(&mut self, action: &str, begun: u32) {
+        let calls = &mut Arc::make_mut(&mut self.conversation).calls;
+        match calls.get_mut(action) {
+            Some(calls) => calls.begun = begun,
+            None => calls.entry(action.to_owned()).or_default().begun = begun,
+        }
+    }
+
+    fn change(&mut self, mut change: Change, now: u64) -> Applied {
+        self.touch(now);
+        let events = std::mem::take(&mut change.events);
+        let applied = if change.is_empty() {
+            Applied { is_known: true, refused: Vec::new() }
+        } else {
+            Arc::make_mut(&mut self.conversation).apply(&change, now)
+        };
+        if !change.all_or_nothing || applied.refused.is_empty() {
+            for event in events {
+                self.append(event);
+            }
+        }
+        let concealed: usize = self.conversation.concealed.iter().map(String::len).sum();
+        self.bytes = RECORD_BYTES
+            + self.conversation.key.id().len()
+            + self.conversation.bytes
+            + concealed
+            + self.event_bytes;
+        applied
+    }
+
+    fn append(&mut self, event: NewEvent) {
+        self.newest += 1;
+        self.event_bytes += EVENT_BYTES + event.data.get().len();
+        let NewEvent { kind, at_ms, data } = event;
+        self.events.push_back(Event { id: self.newest, kind, at_ms, data });
+        if self.events.len() > MAX_EVENTS
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.event_bytes -= EVENT_BYTES + oldest.data.get().len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::super::super::change::{Source, Variable};
+    use super::*;
+
+    fn open(conversations: &Conversations, number: usize) -> ConversationKey {
+        let key = ConversationKey::new("development", &format!("c{number}"));
+        assert!(conversations.open(&key, Opening { ttl: Duration::from_secs(60) }).is_new);
+        key
+    }
+
+    fn held(conversations: &Conversations) -> (usize, usize) {
+        let shards = conversations.shards.iter().map(|shard| shard.lock().unwrap());
+        shards
+            .map(|shard| (shard.records.len(), shard.bytes))
+            .fold((0, 0), |(count, bytes), (more, size)| (count + more, bytes + size))
+    }
+
+    #[test]
+    fn many_conversations_are_a_thousand() {
+        let conversations = Conversations::new(1_000, usize::MAX / 2);
+        for number in 0..200_000 {
+            let key = open(&conversations, number);
+            assert!(number % 1_000 != 0 || conversations.find(&key).is_some(), "the newest is there");
+        }
+        let (count, bytes) = held(&conversations);
+        assert!((800..=1_000 + SHARDS).contains(&count), "{count}");
+        let there: usize = conversations
+            .shards
+            .iter()
+            .flat_map(|shard| {
+                shard.lock().unwrap().records.values().map(|record| record.bytes).collect::<Vec<_>>()
+            })
+            .sum();
+        assert_eq!(bytes, there, "what is counted is what is there");
+    }
+
+    #[test]
+    fn large_conversations_are_fewer() {
+        const MOST: usize = 16 * 1024 * 1024;
+        let conversations = Conversations::new(1_000_000, MOST);
+        let value = Value::String("x".repeat(100_000));
+        for number in 0..2_000 {
+            let key = open(&conversations, number);
+            let variable = Variable {
+                value: value.clone(),
+                shown: None,
+                source: Source::Caller,
+                sensitive: false,
+                hidden: false,
+                set_at_ms: 0,
+            };
+            let events = vec![NewEvent::now(super::super::super::event::EventKind::ToolCalled, &json!({}))];
+            let change = Change { set: vec![("x".to_owned(), variable)], events, ..Change::default() };
+            assert!(conversations.update(&key, change).is_known);
+            assert!(conversations.find(&key).is_some(), "the newest is there");
+        }
+        let (count, bytes) = held(&conversations);
+        // One of each shard is kept whatever its size.
+        assert!(bytes <= MOST + SHARDS * 102_000 && (80..=200).contains(&count), "{count}: {bytes}");
+    }
+}

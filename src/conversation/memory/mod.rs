@@ -1,0 +1,155 @@
+//! The store in the memory of one process: for tests, demos and single calls.
+
+mod claims;
+mod conversations;
+
+pub use self::claims::ClaimLimits;
+
+use std::future::ready;
+use std::sync::Arc;
+
+use crate::tool::ToolResult;
+
+use self::claims::MemoryClaims;
+use self::conversations::Conversations;
+use super::change::{Applied, Change};
+use super::event::EventPage;
+use super::{
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
+    Store, Summary,
+};
+
+/// How much is remembered. Where it is not enough, what was used longest ago is
+/// forgotten first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Most conversations.
+    pub conversations: usize,
+    /// Most bytes of variables and events in all conversations, roughly.
+    pub conversation_bytes: usize,
+    /// Claims and results.
+    pub claims: ClaimLimits,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { conversations: 100_000, conversation_bytes: 256 * 1024 * 1024, claims: ClaimLimits::default() }
+    }
+}
+
+/// The store in the memory of one process.
+#[derive(Debug)]
+pub struct MemoryStore {
+    claims: MemoryClaims,
+    conversations: Conversations,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(MemoryLimits::default())
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self {
+            claims: MemoryClaims::new(limits.claims),
+            conversations: Conversations::new(limits.conversations, limits.conversation_bytes),
+        }
+    }
+}
+
+/// An answer that is there already.
+fn done<'a, T: Send + 'a>(answer: T) -> Answer<'a, T> {
+    Box::pin(ready(Ok(answer)))
+}
+
+impl Store for MemoryStore {
+    fn backend(&self) -> &'static str {
+        "memory"
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+        let mut claimed = self.claims.take(claim);
+        if let (Ok(Claimed::Fresh), Some(conversation)) = (&claimed, &claim.conversation)
+            && !self.conversations.begin(conversation, &claim.action, claim.most_calls)
+        {
+            self.claims.free(claim);
+            claimed = Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()));
+        }
+        Box::pin(ready(claimed))
+    }
+
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        Box::pin(ready(self.claims.holds(claim)))
+    }
+
+    fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
+        Box::pin(async move { Ok(self.claims.ended(key).await.map_or(Ended::Free, Ended::Settled)) })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        result: &'a Arc<ToolResult>,
+        change: Change,
+    ) -> Answer<'a, Applied> {
+        // The change first: who is answered by the result finds it made.
+        let applied = match &claim.conversation {
+            Some(_) if self.claims.is_settled_by(claim) => Applied { is_known: true, refused: Vec::new() },
+            Some(conversation) => self.conversations.update(conversation, change),
+            None => Applied::default(),
+        };
+        self.claims.end(claim, result);
+        done(applied)
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        if let (true, Some(conversation)) = (self.claims.free(claim), &claim.conversation) {
+            self.conversations.unbegin(conversation, &claim.action);
+        }
+        done(())
+    }
+
+    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.claims.orphan(&key);
+        done(())
+    }
+
+    fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
+        done(self.conversations.open(key, opening))
+    }
+
+    fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
+        done(self.conversations.find(key))
+    }
+
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+        done(self.conversations.update(key, change))
+    }
+
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+        done(self.conversations.forget(key))
+    }
+
+    fn list<'a>(
+        &'a self,
+        environment: &'a str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Summary>> {
+        done(self.conversations.list(environment, after.as_ref(), limit))
+    }
+
+    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
+        done(self.conversations.events(key, after, limit))
+    }
+
+    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.conversations.follow(key, after).await;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,48 @@
+-- Takes an intent, or says who has it.
+-- KEYS: claim, twin (or claim again), conversation (or claim again)
+-- ARGV: holder, arguments, is_write, keep, twin window, lease, action, most calls (or -1), has twin, has conversation,
+--   what begins the name of every claim of the slot, the claim's own part of it, time under way (all times in ms)
+--
+-- claim: hash of holder, arguments, is_write, phase ('claimed', 'sending', 'ended'), lease (until when its holder is
+--   known to live), is_counted, is_orphan, ended, window, result (JSON)
+
+local time = now()
+local known = redis.call('HMGET', KEYS[1], 'phase', 'arguments', 'lease', 'is_write', 'result', 'is_counted')
+local is_counted = '0'
+if known[1] then
+  if known[2] ~= ARGV[2] then return {'other'} end
+  if known[1] == 'ended' then return {'settled', known[5]} end
+  if tonumber(known[3]) > time then return {'under_way'} end
+  -- Its holder is gone. What was not sent is taken over, and so is a read.
+  if known[1] == 'sending' and known[4] == '1' then return {'lost'} end
+  is_counted = known[6]
+end
+
+local first
+if ARGV[9] == '1' then
+  first = redis.call('GET', KEYS[2])
+  if first == ARGV[12] then first = nil end
+  if first then
+    local twin = redis.call('HMGET', ARGV[11] .. first, 'phase', 'is_orphan', 'ended', 'window', 'lease', 'is_write')
+    local is_lost = twin[1] == 'sending' and twin[6] == '1' and tonumber(twin[5]) <= time
+    local is_orphan = twin[1] and twin[2] == '1'
+      and (twin[1] ~= 'ended' or tonumber(twin[3]) + tonumber(twin[4]) >= time)
+    if not (is_lost or is_orphan) then first = nil end
+  end
+end
+
+if not first and ARGV[10] == '1' and is_counted == '0' and redis.call('EXISTS', KEYS[3]) == 1 then
+  local most = tonumber(ARGV[8])
+  local begun = tonumber(redis.call('HGET', KEYS[3], 'b:' .. ARGV[7]) or '0')
+  if most >= 0 and begun >= most then return {'many'} end
+  redis.call('HINCRBY', KEYS[3], 'b:' .. ARGV[7], 1)
+  is_counted = '1'
+end
+
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'arguments', ARGV[2], 'is_write', ARGV[3], 'phase', 'claimed',
+  'lease', whole(time + ARGV[6]), 'is_counted', is_counted, 'is_orphan', '0', 'window', ARGV[5])
+redis.call('PEXPIRE', KEYS[1], whole(ARGV[4] + ARGV[13]))
+if first then return {'twin', first} end
+if ARGV[9] == '1' then redis.call('SET', KEYS[2], ARGV[12], 'PX', whole(ARGV[4] + ARGV[13])) end
+return {'fresh'}

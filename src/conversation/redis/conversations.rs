@@ -1,0 +1,213 @@
+//! Conversations as the server keeps them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use redis::Value;
+use serde_json::value::RawValue;
+
+use super::super::change::{Applied, Refusal, Refused};
+use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE};
+use super::super::record::{MAX_BYTES, MAX_VARIABLES};
+use super::super::{
+    Calls, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, StoreError, Summary, millis,
+    now_ms,
+};
+use super::link::{Link, unavailable};
+
+/// Most conversations that are listed of one environment; the first begun give way.
+const MAX_INDEXED: isize = 1_000_000;
+/// Entries of the listing that are looked at in one step.
+const STEP: usize = 100;
+
+/// What `open.lua` gives: whether it is new, its time to live, its fields, its texts.
+pub(super) type Opened = (i64, i64, BTreeMap<String, Vec<u8>>, Vec<String>);
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn number(fields: &BTreeMap<String, Vec<u8>>, name: &str) -> Option<u64> {
+    text(fields.get(name)?).parse().ok()
+}
+
+/// The conversation that a script gave.
+pub(super) fn read(key: &ConversationKey, opened: Opened) -> Conversation {
+    let (_, left_ms, fields, concealed) = opened;
+    let mut calls: BTreeMap<String, Calls> = BTreeMap::new();
+    let mut variables = BTreeMap::new();
+    for (field, value) in &fields {
+        let count = || text(value).parse().unwrap_or(0);
+        match field.split_at_checked(2) {
+            Some(("b:", action)) => calls.entry(action.to_owned()).or_default().begun = count(),
+            Some(("s:", action)) => calls.entry(action.to_owned()).or_default().succeeded = count(),
+            Some(("v:", name)) => {
+                let record = value.iter().position(|byte| *byte == b':').map(|at| &value[at + 1..]);
+                match serde_json::from_slice(record.unwrap_or_default()) {
+                    Ok(variable) => {
+                        variables.insert(name.to_owned(), variable);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, variable.name = name, "a stored variable cannot be read");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Conversation {
+        key: key.clone(),
+        started_at_ms: number(&fields, "@started").unwrap_or_default(),
+        ttl_ms: number(&fields, "@ttl").unwrap_or_default(),
+        expires_at_ms: now_ms().saturating_add(u64::try_from(left_ms).unwrap_or_default()),
+        ended_at_ms: number(&fields, "@ended"),
+        state: fields.get("@state").map(|state| text(state)),
+        variables,
+        bytes: number(&fields, "@bytes").and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default(),
+        calls,
+        concealed: Arc::new(concealed),
+    }
+}
+
+/// What `change.lua` gives, and what was refused before.
+pub(super) fn applied(answer: &[Value], mut refused: Vec<Refused>) -> Result<Applied, StoreError> {
+    let parts = answer.iter().map(redis::from_redis_value_ref::<String>);
+    let parts = parts.collect::<Result<Vec<_>, _>>().map_err(|error| unavailable(error.to_string()))?;
+    let Some((is_known, parts)) = parts.split_first() else { return Ok(Applied::default()) };
+    for part in parts.chunks_exact(3) {
+        let reason = match part[1].as_str() {
+            "many" => Refusal::TooMany(MAX_VARIABLES),
+            "large" => Refusal::TooLarge(MAX_BYTES),
+            _ => Refusal::Conflict(part[2].clone()),
+        };
+        refused.push(Refused { name: part[0].clone(), reason });
+    }
+    Ok(if is_known == "1" { Applied { is_known: true, refused } } else { Applied::default() })
+}
+
+/// Notes a conversation that has begun, for listings.
+pub(super) async fn index(link: &Link, key: &ConversationKey, started_at_ms: u64) -> Result<(), StoreError> {
+    let name = link.scripts.list_name(key.environment());
+    let oldest = started_at_ms.saturating_sub(millis(MAX_TTL));
+    let mut pipe = redis::pipe();
+    pipe.cmd("ZADD").arg(&name).arg(started_at_ms).arg(key.id()).ignore();
+    pipe.cmd("ZREMRANGEBYSCORE").arg(&name).arg("-inf").arg(oldest).ignore();
+    pipe.cmd("ZREMRANGEBYRANK").arg(&name).arg(0).arg(-MAX_INDEXED - 1).ignore();
+    pipe.cmd("PEXPIRE").arg(&name).arg(millis(MAX_TTL)).ignore();
+    link.with(async |connection| pipe.exec_async(connection).await).await
+}
+
+/// Forgets a conversation; says whether it was there.
+pub(super) async fn forget(link: &Link, key: &ConversationKey) -> Result<bool, StoreError> {
+    let [conversation, concealed, events] = link.scripts.conversation_names(key);
+    let mut removal = redis::cmd("DEL");
+    removal.arg(&conversation);
+    let removed: i64 = link.with(async |connection| removal.query_async(connection).await).await?;
+    let mut rest = redis::pipe();
+    rest.cmd("DEL").arg(&concealed).arg(&events).ignore();
+    link.with(async |connection| rest.exec_async(connection).await).await?;
+    let mut entry = redis::cmd("ZREM");
+    entry.arg(link.scripts.list_name(key.environment())).arg(key.id());
+    link.with(async |connection| entry.exec_async(connection).await).await?;
+    Ok(removed > 0)
+}
+
+/// A page of a listing. The index does not expire with what it names: what is
+/// gone is skipped and removed from it.
+pub(super) async fn list(
+    link: &Link,
+    environment: &str,
+    after: Option<&ListPosition>,
+    limit: usize,
+) -> Result<Vec<Summary>, StoreError> {
+    let (name, limit) = (link.scripts.list_name(environment), limit.min(MAX_LISTED));
+    let from = after.map_or_else(|| "+inf".to_owned(), |after| after.started_at_ms.to_string());
+    let (mut listed, mut gone, mut offset) = (Vec::new(), Vec::new(), 0);
+    while listed.len() < limit {
+        let mut range = redis::cmd("ZREVRANGEBYSCORE");
+        range.arg(&name).arg(&from).arg("-inf").arg("WITHSCORES").arg("LIMIT").arg(offset).arg(STEP);
+        let entries: Vec<(String, f64)> = link.with(async |c| range.query_async(c).await).await?;
+        offset += entries.len();
+        let is_last = entries.len() < STEP;
+        let behind = entries.into_iter().filter(|(id, score)| {
+            after.is_none_or(|after| {
+                #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+                let started = after.started_at_ms as f64;
+                *score < started || *score == started && *id < after.id
+            })
+        });
+        let keys: Vec<ConversationKey> =
+            behind.map(|(id, _)| ConversationKey::new(environment, &id)).collect();
+        for (key, found) in keys.iter().zip(summaries(link, &keys).await?) {
+            match found {
+                Some(summary) if listed.len() < limit => listed.push(summary),
+                Some(_) => {}
+                None => gone.push(key.id().to_owned()),
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    if !gone.is_empty() {
+        let mut removal = redis::cmd("ZREM");
+        removal.arg(&name).arg(gone);
+        link.with(async |connection| removal.exec_async(connection).await).await?;
+    }
+    Ok(listed)
+}
+
+type Line = (Vec<Option<String>>, i64);
+
+async fn summaries(link: &Link, keys: &[ConversationKey]) -> Result<Vec<Option<Summary>>, StoreError> {
+    let lines = keys.iter().map(|key| async move {
+        let [name, ..] = link.scripts.conversation_names(key);
+        let mut pipe = redis::pipe();
+        pipe.cmd("HMGET").arg(&name).arg(&["@started", "@ended", "@state"]).cmd("PTTL").arg(&name);
+        let (fields, left): Line = link.with(async |connection| pipe.query_async(connection).await).await?;
+        let number = |index: usize| fields.get(index)?.as_ref()?.parse().ok();
+        Ok(number(0).map(|started_at_ms| Summary {
+            id: key.id().to_owned(),
+            started_at_ms,
+            expires_at_ms: now_ms().saturating_add(u64::try_from(left).unwrap_or_default()),
+            ended_at_ms: number(1),
+            state: fields.get(2).cloned().flatten(),
+        }))
+    });
+    futures_util::future::try_join_all(lines).await
+}
+
+/// A page of the feed.
+pub(super) async fn events(
+    link: &Link,
+    key: &ConversationKey,
+    after: u64,
+    limit: usize,
+) -> Result<EventPage, StoreError> {
+    let [conversation, _, stream] = link.scripts.conversation_names(key);
+    let mut pipe = redis::pipe();
+    pipe.cmd("HGET").arg(&conversation).arg("@events");
+    // A count of 0 would be none at all.
+    let count = limit.clamp(1, MAX_PAGE);
+    pipe.cmd("XRANGE").arg(&stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
+    type Entry = (String, Vec<(String, String)>);
+    let (newest, entries): (Option<u64>, Vec<Entry>) =
+        link.with(async |connection| pipe.query_async(connection).await).await?;
+    let Some(newest) = newest else { return Ok(EventPage::default()) };
+    let events = entries.into_iter().take(limit).map(|(id, fields)| {
+        let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        Event {
+            id: id.split('-').next().and_then(|id| id.parse().ok()).unwrap_or_default(),
+            kind: field("k").and_then(EventKind::from_name).unwrap_or(EventKind::Error),
+            at_ms: field("t").and_then(|at| at.parse().ok()).unwrap_or_default(),
+            data: RawValue::from_string(field("d").unwrap_or_default().to_owned()).unwrap_or_default(),
+        }
+    });
+    let oldest = newest.saturating_sub(MAX_EVENTS as u64) + 1;
+    Ok(EventPage {
+        events: events.collect(),
+        newest,
+        has_gap: after.saturating_add(1) < oldest.min(newest + 1),
+        is_known: true,
+    })
+}

@@ -1,0 +1,356 @@
+//! The connection: one for the process, on a thread of its own; lost and found
+//! again without a restart.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::super::{Claim, ClaimKey, StoreError};
+use super::scripts::{Scripts, Write};
+
+/// How long a connection may take to be made, and how long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The first and the longest pause between attempts to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How long a lost connection may take to come back before calls are refused.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long a holder is believed to live after its last sign.
+pub(super) const LEASE: Duration = Duration::from_secs(5);
+/// How often holders give a sign.
+const RENEW_EVERY: Duration = Duration::from_millis(1_250);
+/// The longest that a claim is renewed: no call takes that long.
+const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
+/// Most writes that wait for the server to come back.
+const MAX_PENDING: usize = 10_000;
+
+type Work = Box<dyn FnOnce(Arc<Link>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// The thread that all work with the server is done on.
+#[derive(Debug)]
+pub(super) struct Worker {
+    work: Option<mpsc::UnboundedSender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What that thread has.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: Client,
+    pub(super) scripts: Scripts,
+    state: watch::Sender<State>,
+    held: Mutex<HashMap<ClaimKey, Held>>,
+    /// What was done upstream and could not be stored, in its order.
+    pending: Mutex<VecDeque<Write>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Connected(MultiplexedConnection),
+    Lost {
+        /// Why.
+        cause: String,
+        since: Instant,
+        /// How long who needs it waits for it, from then on.
+        grace: Duration,
+    },
+}
+
+#[derive(Debug)]
+struct Held {
+    holder: u64,
+    since: Instant,
+}
+
+impl Worker {
+    /// Starts the thread; the server need not be there yet.
+    pub(super) fn start(client: Client, scripts: Scripts) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (work, waiting) = mpsc::unbounded_channel::<Work>();
+        let link = Arc::new(Link {
+            client,
+            scripts,
+            state: watch::Sender::new(State::Lost {
+                cause: "no connection yet".to_owned(),
+                since: Instant::now(),
+                grace: PATIENCE,
+            }),
+            held: Mutex::default(),
+            pending: Mutex::default(),
+        });
+        let thread = std::thread::Builder::new()
+            .name("store-redis".to_owned())
+            .spawn(move || runtime.block_on(serve(link, waiting)))?;
+        Ok(Self { work: Some(work), thread: Some(thread) })
+    }
+
+    /// Has work done, whether or not the answer is waited for.
+    pub(super) fn run<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Link>) -> F + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |link| {
+            Box::pin(async move {
+                // Nobody waits any more where the caller has given up.
+                let _ = answer.send(work(link).await);
+            })
+        });
+        let sent = self.work.as_ref().is_some_and(|sender| sender.send(work).is_ok());
+        async move {
+            let ended = || unavailable("its thread has ended".to_owned());
+            if !sent {
+                return Err(ended());
+            }
+            answered.await.map_err(|_| ended())?
+        }
+    }
+}
+
+async fn serve(link: Arc<Link>, mut waiting: mpsc::UnboundedReceiver<Work>) {
+    let tasks = tokio::task::LocalSet::new();
+    let connecting = link.clone();
+    tasks.spawn_local(async move { connecting.keep_connected().await });
+    let renewing = link.clone();
+    tasks.spawn_local(async move { renewing.keep_claims().await });
+    let serving = async move {
+        while let Some(work) = waiting.recv().await {
+            // Each is bounded by the server's time to answer.
+            tokio::task::spawn_local(work(link.clone()));
+        }
+    };
+    tasks.run_until(serving).await;
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(super) fn unavailable(cause: String) -> StoreError {
+    StoreError::Unavailable { backend: "redis", cause }
+}
+
+impl Link {
+    /// Has a script run.
+    pub(super) async fn invoke<T: FromRedisValue>(
+        &self,
+        script: ScriptInvocation<'_>,
+    ) -> Result<T, StoreError> {
+        self.with(async |connection| script.invoke_async(connection).await).await
+    }
+
+    /// Uses the connection; fails where there has been none for a while.
+    pub(super) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, StoreError> {
+        self.attempt(work).await.map_err(|trouble| trouble.error)
+    }
+
+    async fn attempt<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, Trouble> {
+        let passing = |error| Trouble { error, is_passing: true };
+        let mut connection = self.connection().await.map_err(passing)?;
+        match tokio::time::timeout(2 * PATIENCE, work(&mut connection)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                let is_passing = is_passing(&error);
+                if is_passing {
+                    self.lose(error.to_string());
+                }
+                Err(Trouble { error: unavailable(error.to_string()), is_passing })
+            }
+            Err(_) => {
+                self.lose("it does not answer".to_owned());
+                Err(passing(unavailable("it does not answer".to_owned())))
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+        let mut states = self.state.subscribe();
+        loop {
+            let left = match &*states.borrow_and_update() {
+                State::Connected(connection) => return Ok(connection.clone()),
+                State::Lost { cause, since, grace } => {
+                    let left = grace.saturating_sub(since.elapsed());
+                    if left.is_zero() {
+                        return Err(unavailable(cause.clone()));
+                    }
+                    left
+                }
+            };
+            // Either it has changed, or the time is over: both are seen by the next look.
+            let _ = tokio::time::timeout(left, states.changed()).await;
+        }
+    }
+
+    fn lose(&self, cause: String) {
+        self.state.send_if_modified(|state| {
+            let is_lost = matches!(state, State::Connected(_));
+            if is_lost {
+                tracing::error!(%cause, "the connection to Redis is lost: calls that need the store are refused");
+                *state = State::Lost { cause, since: Instant::now(), grace: GRACE };
+            }
+            is_lost
+        });
+    }
+
+    /// Connects, and connects again whenever the connection is lost.
+    async fn keep_connected(&self) {
+        let mut states = self.state.subscribe();
+        let mut pause = PAUSES.0;
+        loop {
+            match self.connect().await {
+                Ok(connection) => {
+                    pause = PAUSES.0;
+                    self.state.send_replace(State::Connected(connection));
+                    tracing::info!("connected to Redis");
+                    // Its sender is this very link.
+                    let _ = states.wait_for(|state| matches!(state, State::Lost { .. })).await;
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    self.state.send_modify(|state| {
+                        if let State::Lost { cause, .. } = state
+                            && *cause != why
+                        {
+                            tracing::error!(cause = %why, "cannot connect to Redis: calls that need the store are refused");
+                            *cause = why;
+                        }
+                    });
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(PAUSES.1);
+        }
+    }
+
+    /// Makes a connection that can be used, and writes what has waited for it
+    /// before anybody else uses it.
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        redis::cmd("PING").exec_async(&mut connection).await?;
+        self.warn_of_eviction(&mut connection).await;
+        loop {
+            // Taken out only when it is written: it may fail again.
+            let Some(write) = lock(&self.pending).front().cloned() else { break };
+            match write.invocation(&self.scripts).invoke_async::<redis::Value>(&mut connection).await {
+                Err(error) if is_passing(&error) => return Err(error),
+                // It would be refused for ever, and everything behind it would wait.
+                Err(error) => {
+                    tracing::error!(%error, "a result that waited for Redis is refused and given up");
+                }
+                Ok(_) => {}
+            }
+            lock(&self.pending).pop_front();
+        }
+        Ok(connection)
+    }
+
+    /// A server that forgets claims when it is full would have writes done twice.
+    async fn warn_of_eviction(&self, connection: &mut MultiplexedConnection) {
+        let info =
+            redis::cmd("INFO").arg("memory").query_async::<String>(connection).await.unwrap_or_default();
+        let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        if let Some(policy) = policy.map(str::trim).filter(|policy| *policy != "noeviction") {
+            tracing::warn!(
+                policy,
+                "Redis may forget what has been done when its memory is full: set `maxmemory-policy noeviction`"
+            );
+        }
+    }
+
+    /// Tells the server that the holders of claims live.
+    async fn keep_claims(&self) {
+        let mut pace = tokio::time::interval(RENEW_EVERY);
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            let held: Vec<(ClaimKey, u64)> = {
+                let mut held = lock(&self.held);
+                held.retain(|_, held| held.since.elapsed() < MAX_HOLD);
+                held.iter().map(|(key, held)| (*key, held.holder)).collect()
+            };
+            for some in held.chunks(100) {
+                let renewed = some.iter().map(|(key, holder)| {
+                    let invocation = self.scripts.hold(key, *holder, false);
+                    async move { self.invoke::<i64>(invocation).await }
+                });
+                // What cannot be renewed now is tried again at the next turn.
+                let _ = futures_util::future::join_all(renewed).await;
+            }
+        }
+    }
+
+    /// A claim is this process's from now on.
+    pub(super) fn hold(&self, claim: &Claim) {
+        lock(&self.held).insert(claim.key, Held { holder: claim.holder, since: Instant::now() });
+    }
+
+    /// A claim is given up.
+    pub(super) fn let_go(&self, claim: &Claim) {
+        let mut held = lock(&self.held);
+        if held.get(&claim.key).is_some_and(|held| held.holder == claim.holder) {
+            held.remove(&claim.key);
+        }
+    }
+
+    /// Writes now, or as soon as the server is back.
+    pub(super) async fn write<T: FromRedisValue>(&self, write: Write) -> Result<T, StoreError> {
+        let invocation = write.invocation(&self.scripts);
+        let done = self.attempt(async |connection| invocation.invoke_async(connection).await).await;
+        done.map_err(|trouble| {
+            if trouble.is_passing {
+                let mut pending = lock(&self.pending);
+                if pending.len() >= MAX_PENDING {
+                    pending.pop_front();
+                    tracing::error!("the oldest result that waited for Redis is given up: too many wait");
+                }
+                pending.push_back(write.clone());
+            }
+            trouble.error
+        })
+    }
+}
+
+/// What went wrong with a command.
+struct Trouble {
+    error: StoreError,
+    /// Whether it may go well later.
+    is_passing: bool,
+}
+
+/// Whether a command may go well on another connection: this one is broken, or
+/// the server has become a replica, is not ready, or is full.
+fn is_passing(error: &RedisError) -> bool {
+    const CODES: [&str; 8] =
+        ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM"];
+    error.is_unrecoverable_error()
+        || error.is_timeout()
+        || error.is_io_error()
+        || error.code().is_some_and(|code| CODES.contains(&code))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,285 @@
+//! The store that several nodes share: Redis or Valkey.
+//!
+//! What must be atomic is a script on the server. A claim is held by a lease that
+//! its process renews: a process that has died is found out by it, and what it
+//! was sending is [`Claimed::Lost`]. See `docs/store.md`.
+
+mod conversations;
+mod link;
+mod scripts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Client, IntoConnectionInfo as _, Value};
+
+use crate::tool::ToolResult;
+
+use self::link::{Worker, unavailable};
+use self::scripts::{Scripts, Write, encode};
+use super::bells::Bells;
+use super::change::{Applied, Change};
+use super::event::EventPage;
+use super::{
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, MAX_TTL, Opened,
+    Opening, Store, StoreError, Summary,
+};
+
+/// The first and the longest pause between two looks at another's call.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(100));
+/// The pause between two looks at a feed.
+const FEED_PAUSE: Duration = Duration::from_millis(250);
+
+/// Why an address cannot be the store's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// The address is none. It may hold a password, so that it is not shown.
+    #[error("the `url` of [store] is no address of a Redis server ({0}); such as redis://127.0.0.1:6379/0")]
+    Url(String),
+    /// No thread can be started.
+    #[error("cannot start the store's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The store that several nodes share.
+#[derive(Debug)]
+pub struct RedisStore {
+    worker: Worker,
+    /// Who waits in this process for a call of this process.
+    waiting: Arc<Bells<ClaimKey>>,
+    /// Who follows a feed in this process.
+    followers: Arc<Bells<ConversationKey>>,
+}
+
+impl RedisStore {
+    /// Uses the server at `url`; all keys begin with `prefix`. The server need
+    /// not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// The address is none.
+    pub fn open(url: &str, prefix: &str) -> Result<Self, RedisError> {
+        let no_address = |error: redis::RedisError| RedisError::Url(error.category().to_owned());
+        let client = Client::open(url.into_connection_info().map_err(no_address)?).map_err(no_address)?;
+        let worker = Worker::start(client, Scripts::new(prefix)).map_err(RedisError::Thread)?;
+        Ok(Self { worker, waiting: Arc::default(), followers: Arc::default() })
+    }
+
+    fn enter<'a>(
+        &'a self,
+        key: &'a ConversationKey,
+        ttl: Duration,
+        is_used: bool,
+    ) -> Answer<'a, Option<Opened>> {
+        let key = key.clone();
+        Box::pin(self.worker.run(move |link| async move {
+            let opened: Vec<Value> = link.invoke(link.scripts.open(&key, ttl, is_used)).await?;
+            if opened.is_empty() {
+                return Ok(None);
+            }
+            let opened: conversations::Opened = redis::from_redis_value(Value::Array(opened))
+                .map_err(|error| unavailable(error.to_string()))?;
+            let is_new = opened.0 == 1;
+            let conversation = conversations::read(&key, opened);
+            if is_new {
+                conversations::index(&link, &key, conversation.started_at_ms).await?;
+            }
+            Ok(Some(Opened { conversation: Arc::new(conversation), is_new }))
+        }))
+    }
+}
+
+/// What a script says of a claim.
+fn result(text: &str) -> Option<Arc<ToolResult>> {
+    match serde_json::from_str(text) {
+        Ok(result) => Some(Arc::new(result)),
+        Err(error) => {
+            tracing::error!(%error, "a stored result cannot be read");
+            None
+        }
+    }
+}
+
+fn digits(hex: &str) -> Option<ClaimKey> {
+    let mut key = [0; 32];
+    for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(ClaimKey(key))
+}
+
+impl Store for RedisStore {
+    fn backend(&self) -> &'static str {
+        "redis"
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+        let claim = claim.clone();
+        Box::pin(self.worker.run(move |link| async move {
+            let answer: Vec<String> = link.invoke(link.scripts.claim(&claim)).await?;
+            let detail = answer.get(1).map(String::as_str).unwrap_or_default();
+            let claimed = match answer.first().map(String::as_str).unwrap_or_default() {
+                "fresh" => Claimed::Fresh,
+                "twin" => match digits(detail) {
+                    Some(first) => Claimed::Twin(first),
+                    None => return Err(unavailable(format!("`{detail}` is no claim"))),
+                },
+                "under_way" => Claimed::UnderWay,
+                // A result that cannot be read: it may have been done.
+                "settled" => result(detail).map_or(Claimed::Lost, Claimed::Settled),
+                "lost" => Claimed::Lost,
+                "other" => Claimed::OtherArguments,
+                "many" => Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()),
+                other => return Err(unavailable(format!("it says `{other}` of a claim"))),
+            };
+            if matches!(claimed, Claimed::Fresh | Claimed::Twin(_)) {
+                link.hold(&claim);
+            }
+            Ok(claimed)
+        }))
+    }
+
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        let (key, holder) = (claim.key, claim.holder);
+        Box::pin(self.worker.run(move |link| async move {
+            let is_held: i64 = link.invoke(link.scripts.hold(&key, holder, true)).await?;
+            if is_held == 1 { Ok(()) } else { Err(StoreError::Fenced) }
+        }))
+    }
+
+    fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
+        Box::pin(async move {
+            let mut pause = PAUSES.0;
+            loop {
+                let mut listening = self.waiting.listen(&key);
+                let look = move |link: Arc<link::Link>| async move {
+                    link.invoke::<Vec<String>>(link.scripts.ended(&key)).await
+                };
+                let answer = self.worker.run(look).await?;
+                match answer.first().map(String::as_str).unwrap_or_default() {
+                    "settled" => {
+                        let text = answer.get(1).map(String::as_str).unwrap_or_default();
+                        return Ok(result(text).map_or(Ended::Lost, Ended::Settled));
+                    }
+                    "lost" => return Ok(Ended::Lost),
+                    "free" => return Ok(Ended::Free),
+                    _ => {}
+                }
+                // Rung where it ends in this process; another node's end is looked for.
+                let _ = tokio::time::timeout(pause, listening.rung.as_mut()).await;
+                pause = (2 * pause).min(PAUSES.1);
+            }
+        })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        result: &'a Arc<ToolResult>,
+        change: Change,
+    ) -> Answer<'a, Applied> {
+        let text = match serde_json::to_string(&**result) {
+            Ok(text) => text,
+            Err(error) => return Box::pin(std::future::ready(Err(unavailable(error.to_string())))),
+        };
+        let (claim, waiting, followers) = (claim.clone(), self.waiting.clone(), self.followers.clone());
+        Box::pin(self.worker.run(move |link| async move {
+            let (change, refused) = encode(&change);
+            let write = Write::Settle { claim: claim.clone(), result: text, change };
+            let done = link.write::<Vec<Value>>(write).await;
+            link.let_go(&claim);
+            waiting.ring(&claim.key);
+            if let Some(conversation) = &claim.conversation {
+                followers.ring(conversation);
+            }
+            conversations::applied(&done?, refused)
+        }))
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        let (claim, waiting) = (claim.clone(), self.waiting.clone());
+        Box::pin(self.worker.run(move |link| async move {
+            link.let_go(&claim);
+            let done = link.write::<i64>(Write::Release { claim: claim.clone() }).await;
+            waiting.ring(&claim.key);
+            done.map(|_| ())
+        }))
+    }
+
+    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+        Box::pin(
+            self.worker
+                .run(move |link| async move { link.write::<i64>(Write::Orphan { key }).await.map(|_| ()) }),
+        )
+    }
+
+    fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
+        let opened = self.enter(key, opening.ttl.min(MAX_TTL), true);
+        Box::pin(async move { opened.await?.ok_or_else(|| unavailable("it opened nothing".to_owned())) })
+    }
+
+    fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
+        let found = self.enter(key, Duration::ZERO, false);
+        Box::pin(async move { Ok(found.await?.map(|opened| opened.conversation)) })
+    }
+
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+        let (key, followers) = (key.clone(), self.followers.clone());
+        Box::pin(self.worker.run(move |link| async move {
+            let (encoded, refused) = encode(&change);
+            let write = Write::Update { key: key.clone(), change: encoded };
+            // Who wants all or nothing is told that it failed; what a call has learned is kept until it can be written.
+            let done = if change.all_or_nothing {
+                link.invoke::<Vec<Value>>(write.invocation(&link.scripts)).await
+            } else {
+                link.write::<Vec<Value>>(write).await
+            };
+            followers.ring(&key);
+            conversations::applied(&done?, refused)
+        }))
+    }
+
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+        let (key, followers) = (key.clone(), self.followers.clone());
+        Box::pin(self.worker.run(move |link| async move {
+            let is_known = conversations::forget(&link, &key).await?;
+            followers.ring(&key);
+            Ok(is_known)
+        }))
+    }
+
+    fn list<'a>(
+        &'a self,
+        environment: &'a str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Summary>> {
+        let environment = environment.to_owned();
+        Box::pin(self.worker.run(move |link| async move {
+            conversations::list(&link, &environment, after.as_ref(), limit).await
+        }))
+    }
+
+    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
+        let key = key.clone();
+        Box::pin(
+            self.worker
+                .run(move |link| async move { conversations::events(&link, &key, after, limit).await }),
+        )
+    }
+
+    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            loop {
+                let mut listening = self.followers.listen(key);
+                let page = self.events(key, after, 0).await?;
+                if !page.is_known || page.newest > after {
+                    return Ok(());
+                }
+                // Rung where it happens in this process; what another node does is looked for.
+                let _ = tokio::time::timeout(FEED_PAUSE, listening.rung.as_mut()).await;
+            }
+        })
+    }
+}

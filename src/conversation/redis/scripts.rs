@@ -1,0 +1,222 @@
+//! Names of keys, and the scripts that are atomic on the server.
+//!
+//! All keys of a conversation hold its slot in braces, so that a cluster keeps
+//! them on one node, where a script may use them together.
+
+use std::time::Duration;
+
+use redis::{Script, ScriptInvocation};
+use serde_json::{Value, json};
+
+use crate::action::output;
+
+use super::super::change::{Change, Refused};
+use super::super::event::MAX_EVENTS;
+use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
+use super::super::{Claim, ClaimKey, ConversationKey, millis};
+use super::link::LEASE;
+
+/// How long a claim under way is kept besides its result's time: nobody knows
+/// how its call ended, which is itself worth knowing.
+const UNDER_WAY: Duration = Duration::from_secs(10 * 60);
+
+/// The scripts, and what begins the names of all keys.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    prefix: String,
+    limits: String,
+    claim: Script,
+    hold: Script,
+    settle: Script,
+    release: Script,
+    ended: Script,
+    orphan: Script,
+    open: Script,
+    update: Script,
+}
+
+macro_rules! script {
+    ($($file:literal),+) => {
+        Script::new(concat!(include_str!("common.lua"), $(include_str!($file)),+))
+    };
+}
+
+/// What changes the server and may be done later, or twice, without harm.
+#[derive(Clone, Debug)]
+pub(super) enum Write {
+    Settle { claim: Claim, result: String, change: String },
+    Release { claim: Claim },
+    Orphan { key: ClaimKey },
+    Update { key: ConversationKey, change: String },
+}
+
+impl Write {
+    pub(super) fn invocation<'a>(&'a self, scripts: &'a Scripts) -> ScriptInvocation<'a> {
+        match self {
+            Self::Settle { claim, result, change } => {
+                let mut invocation = scripts.settle.key(scripts.claim_name(&claim.key));
+                if let Some(conversation) = &claim.conversation {
+                    for name in scripts.conversation_names(conversation) {
+                        invocation.key(name);
+                    }
+                }
+                invocation
+                    .arg(claim.holder)
+                    .arg(result)
+                    .arg(millis(claim.keep))
+                    .arg(change)
+                    .arg(&scripts.limits);
+                invocation
+            }
+            Self::Release { claim } => {
+                let mut invocation = scripts.keyed_with_others(&scripts.release, claim);
+                invocation.arg(claim.holder).arg(&claim.action).arg(claim.key.hex());
+                invocation
+            }
+            Self::Orphan { key } => scripts.orphan.key(scripts.claim_name(key)),
+            Self::Update { key, change } => {
+                let mut invocation = scripts.update.prepare_invoke();
+                for name in scripts.conversation_names(key) {
+                    invocation.key(name);
+                }
+                invocation.arg(change).arg(&scripts.limits);
+                invocation
+            }
+        }
+    }
+}
+
+impl Scripts {
+    pub(super) fn new(prefix: &str) -> Self {
+        let limits = json!({
+            "bytes": MAX_BYTES,
+            "variables": MAX_VARIABLES,
+            "concealed": MAX_CONCEALED,
+            "events": MAX_EVENTS,
+        });
+        Self {
+            prefix: prefix.to_owned(),
+            limits: limits.to_string(),
+            claim: script!("claim.lua"),
+            hold: script!("hold.lua"),
+            settle: script!("change.lua", "settle.lua"),
+            release: script!("release.lua"),
+            ended: script!("ended.lua"),
+            orphan: script!("orphan.lua"),
+            open: script!("open.lua"),
+            update: script!("change.lua", "update.lua"),
+        }
+    }
+
+    /// What begins the names of the claims of a slot.
+    fn claims(&self, key: &ClaimKey) -> String {
+        format!("{}:{{{}}}:claim:", self.prefix, key.slot().hex())
+    }
+
+    fn claim_name(&self, key: &ClaimKey) -> String {
+        self.claims(key) + &key.hex()
+    }
+
+    fn twin_name(&self, key: &ClaimKey) -> String {
+        format!("{}:{{{}}}:twin:{}", self.prefix, key.slot().hex(), key.hex())
+    }
+
+    /// The hash, the texts to conceal and the events of a conversation.
+    pub(super) fn conversation_names(&self, key: &ConversationKey) -> [String; 3] {
+        let slot = key.slot().hex();
+        ["conversation", "concealed", "events"].map(|part| format!("{}:{{{slot}}}:{part}", self.prefix))
+    }
+
+    /// The conversations of an environment by their start.
+    pub(super) fn list_name(&self, environment: &str) -> String {
+        format!("{}:conversations:{environment}", self.prefix)
+    }
+
+    /// A script about a claim, its twin and its conversation, where it has them.
+    fn keyed_with_others<'a>(&self, script: &'a Script, claim: &Claim) -> ScriptInvocation<'a> {
+        let name = self.claim_name(&claim.key);
+        let twin = claim.twin.map_or_else(|| name.clone(), |twin| self.twin_name(&twin));
+        let conversation = match &claim.conversation {
+            Some(key) => self.conversation_names(key)[0].clone(),
+            None => name.clone(),
+        };
+        let mut invocation = script.key(name);
+        invocation.key(twin).key(conversation);
+        invocation
+    }
+
+    pub(super) fn claim(&self, claim: &Claim) -> ScriptInvocation<'_> {
+        let mut invocation = self.keyed_with_others(&self.claim, claim);
+        let number = u8::from;
+        invocation
+            .arg(claim.holder)
+            .arg(&claim.arguments[..])
+            .arg(number(claim.is_write))
+            .arg(millis(claim.keep))
+            .arg(millis(claim.twin_window))
+            .arg(millis(LEASE))
+            .arg(&claim.action)
+            .arg(claim.most_calls.map_or(-1, i64::from))
+            .arg(number(claim.twin.is_some()))
+            .arg(number(claim.conversation.is_some()))
+            .arg(self.claims(&claim.key))
+            .arg(claim.key.hex())
+            .arg(millis(UNDER_WAY));
+        invocation
+    }
+
+    pub(super) fn hold(&self, key: &ClaimKey, holder: u64, is_sending: bool) -> ScriptInvocation<'_> {
+        let mut invocation = self.hold.key(self.claim_name(key));
+        invocation.arg(holder).arg(millis(LEASE)).arg(if is_sending { "sending" } else { "renew" });
+        invocation
+    }
+
+    pub(super) fn ended(&self, key: &ClaimKey) -> ScriptInvocation<'_> {
+        self.ended.key(self.claim_name(key))
+    }
+
+    pub(super) fn open(&self, key: &ConversationKey, ttl: Duration, is_used: bool) -> ScriptInvocation<'_> {
+        let mut invocation = self.open.prepare_invoke();
+        for name in self.conversation_names(key) {
+            invocation.key(name);
+        }
+        invocation.arg(millis(ttl)).arg(if is_used { "use" } else { "look" });
+        invocation
+    }
+}
+
+/// A change as `change.lua` reads it, without the variables that can never be set.
+pub(super) fn encode(change: &Change) -> (String, Vec<Refused>) {
+    let mut refused = Vec::new();
+    let mut set = Vec::new();
+    for (name, variable) in &change.set {
+        match variable.check(name) {
+            Ok(()) => {
+                let texts = if variable.hidden { output::sought_texts(&variable.value) } else { Vec::new() };
+                // As a text in the text: Lua would read numbers as doubles.
+                let record = serde_json::to_string(variable).unwrap_or_default();
+                set.push(json!([name, variable.bytes(name), record, texts]));
+            }
+            Err(reason) => refused.push(Refused { name: name.clone(), reason }),
+        }
+    }
+    let events: Vec<Value> = change
+        .events
+        .iter()
+        .map(|event| json!([event.kind.as_str(), event.at_ms, event.data.get()]))
+        .collect();
+    let mut encoded = json!({
+        "unset": change.unset,
+        "set": set,
+        "finish": change.end,
+        "events": events,
+        "strict": change.all_or_nothing,
+        "broken": !refused.is_empty(),
+    });
+    for (name, value) in [("state", &change.state), ("succeeded", &change.succeeded)] {
+        if let Some(value) = value {
+            encoded[name] = Value::String(value.clone());
+        }
+    }
+    (encoded.to_string(), refused)
+}

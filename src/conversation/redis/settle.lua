@@ -1,0 +1,13 @@
+-- Keeps a result, and makes the change that comes with it.
+-- KEYS: claim, then conversation, concealed and stream where there is one
+-- ARGV: holder, result, keep, change, limits
+
+local known = redis.call('HMGET', KEYS[1], 'holder', 'phase')
+if known[1] == ARGV[1] then
+  -- Sent again because the answer was lost: all of it is done already.
+  if known[2] == 'ended' then return {1} end
+  redis.call('HSET', KEYS[1], 'phase', 'ended', 'result', ARGV[2], 'ended', whole(now()))
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+if not KEYS[2] then return {0} end
+return apply(KEYS[2], KEYS[3], KEYS[4], cjson.decode(ARGV[4]), cjson.decode(ARGV[5]))

@@ -1,0 +1,213 @@
+//! Claims in a table.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::tool::ToolResult;
+
+use super::super::change::{Applied, Change};
+use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
+use super::conversations::{self, integer};
+
+/// How long a claim under way is kept besides its result's time: nobody knows
+/// how its call ended, which is itself worth knowing.
+const UNDER_WAY_MS: u64 = 10 * 60 * 1_000;
+
+/// A number of the holder as SQLite holds it.
+fn holder(claim: &Claim) -> i64 {
+    claim.holder.cast_signed()
+}
+
+/// Makes what a former process left under way into what it means: nothing was
+/// sent, or nobody knows.
+pub(super) fn recover(connection: &Connection, now: u64) -> rusqlite::Result<(usize, usize)> {
+    let given_back = {
+        let mut select = connection.prepare(
+            "DELETE FROM claims WHERE phase = 'claimed' OR phase = 'sending' AND NOT is_write
+             RETURNING environment, conversation, action, is_counted",
+        )?;
+        let rows = select.query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, bool>(3)?))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<(Option<String>, Option<String>, String, bool)>>>()?
+    };
+    for (environment, conversation, action, is_counted) in &given_back {
+        if let (Some(environment), Some(conversation), true) = (environment, conversation, is_counted) {
+            let key = ConversationKey::new(environment, conversation);
+            conversations::unbegin(connection, &key, action, now)?;
+        }
+    }
+    // Whoever called has had no answer: the same write under another id is not done either.
+    let lost = connection.execute(
+        "UPDATE claims SET phase = 'lost', is_orphan = 1, ended_at = ?1, expires_at = ?1 + keep
+         WHERE phase = 'sending'",
+        [integer(now)],
+    )?;
+    Ok((given_back.len(), lost))
+}
+
+/// A claim's row.
+struct Known {
+    phase: String,
+    result: Option<String>,
+    arguments: Vec<u8>,
+    is_write: bool,
+}
+
+fn find(connection: &Connection, key: &ClaimKey, now: u64) -> rusqlite::Result<Option<Known>> {
+    connection
+        .prepare_cached(
+            "SELECT phase, result, arguments, is_write FROM claims WHERE key = ?1 AND expires_at > ?2",
+        )?
+        .query_row(params![key.0, integer(now)], |row| {
+            Ok(Known {
+                phase: row.get(0)?,
+                result: row.get(1)?,
+                arguments: row.get(2)?,
+                is_write: row.get(3)?,
+            })
+        })
+        .optional()
+}
+
+impl Known {
+    /// The stored result; `None` where it cannot be read.
+    fn result(&self) -> Option<Arc<ToolResult>> {
+        match serde_json::from_str(self.result.as_deref()?) {
+            Ok(result) => Some(Arc::new(result)),
+            Err(error) => {
+                tracing::error!(%error, "a stored result cannot be read");
+                None
+            }
+        }
+    }
+}
+
+/// Takes the intent, or says who has it.
+pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Claimed> {
+    if let Some(known) = find(connection, &claim.key, now)? {
+        if known.arguments != claim.arguments {
+            return Ok(Claimed::OtherArguments);
+        }
+        match (known.phase.as_str(), known.result()) {
+            ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
+            (_, Some(result)) => return Ok(Claimed::Settled(result)),
+            // What cannot be read of a read is done anew.
+            (_, None) if known.is_write => return Ok(Claimed::Lost),
+            (_, None) => {}
+        }
+    }
+    let twin = twin(connection, claim, now)?;
+    if let (None, Some(conversation)) = (twin, &claim.conversation)
+        && !conversations::begin(connection, conversation, &claim.action, claim.most_calls, now)?
+    {
+        return Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()));
+    }
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO claims (key, holder, environment, conversation, action, arguments, twin, is_write,
+             is_counted, phase, claimed_at, keep, twin_window, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'claimed', ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            claim.key.0,
+            holder(claim),
+            claim.conversation.as_ref().map(ConversationKey::environment),
+            claim.conversation.as_ref().map(ConversationKey::id),
+            claim.action,
+            claim.arguments,
+            // What only waits for its twin stands for no write of its own.
+            claim.twin.filter(|_| twin.is_none()).map(|twin| twin.0),
+            claim.is_write,
+            twin.is_none(),
+            integer(now),
+            integer(millis(claim.keep)),
+            integer(millis(claim.twin_window)),
+            integer(now.saturating_add(millis(claim.keep)).saturating_add(UNDER_WAY_MS)),
+        ])?;
+    Ok(twin.map_or(Claimed::Fresh, Claimed::Twin))
+}
+
+/// The latest write of the same twin, where its caller is gone and its end is not long ago.
+fn twin(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Option<ClaimKey>> {
+    let Some(twin) = claim.twin else { return Ok(None) };
+    let latest = connection
+        .prepare_cached(
+            "SELECT key, is_orphan AND (phase <> 'ended' OR ended_at + twin_window >= ?2) FROM claims
+             WHERE twin = ?1 AND expires_at > ?2 ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(params![twin.0, integer(now)], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, bool>(1)?))
+        })
+        .optional()?;
+    Ok(latest.and_then(|(key, is_lost)| is_lost.then_some(ClaimKey(key))).filter(|first| *first != claim.key))
+}
+
+/// Marks that the call is about to be sent; false where it is not this call's any more.
+pub(super) fn sending(connection: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE claims SET phase = 'sending' WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending')",
+        )?
+        .execute(params![claim.key.0, holder(claim)])?;
+    Ok(changed > 0)
+}
+
+/// What became of a call; `None` while it is under way.
+pub(super) fn ended(connection: &Connection, key: &ClaimKey, now: u64) -> rusqlite::Result<Option<Ended>> {
+    let Some(known) = find(connection, key, now)? else { return Ok(Some(Ended::Free)) };
+    Ok(match (known.phase.as_str(), known.result()) {
+        ("claimed" | "sending", _) => None,
+        (_, Some(result)) => Some(Ended::Settled(result)),
+        (_, None) if known.is_write => Some(Ended::Lost),
+        (_, None) => Some(Ended::Free),
+    })
+}
+
+/// Keeps a result, and makes the change that comes with it.
+pub(super) fn settle(
+    connection: &Connection,
+    claim: &Claim,
+    result: &str,
+    change: Change,
+    now: u64,
+) -> rusqlite::Result<Applied> {
+    let phase = connection
+        .prepare_cached("SELECT phase FROM claims WHERE key = ?1 AND holder = ?2")?
+        .query_row(params![claim.key.0, holder(claim)], |row| row.get::<_, String>(0))
+        .optional()?;
+    if phase.as_deref() == Some("ended") {
+        return Ok(Applied { is_known: true, refused: Vec::new() });
+    }
+    connection
+        .prepare_cached(
+            "UPDATE claims SET phase = 'ended', result = ?3, ended_at = ?4, expires_at = ?4 + keep
+             WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending')",
+        )?
+        .execute(params![claim.key.0, holder(claim), result, integer(now)])?;
+    match &claim.conversation {
+        Some(conversation) => conversations::update(connection, conversation, change, now),
+        None => Ok(Applied::default()),
+    }
+}
+
+/// Gives the intent back.
+pub(super) fn release(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<()> {
+    let is_counted = connection
+        .prepare_cached(
+            "DELETE FROM claims WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending') RETURNING is_counted",
+        )?
+        .query_row(params![claim.key.0, holder(claim)], |row| row.get(0))
+        .optional()?;
+    if let (Some(true), Some(conversation)) = (is_counted, &claim.conversation) {
+        conversations::unbegin(connection, conversation, &claim.action, now)?;
+    }
+    Ok(())
+}
+
+/// Nobody was told the result.
+pub(super) fn orphan(connection: &Connection, key: &ClaimKey) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE claims SET is_orphan = 1 WHERE key = ?1")?.execute([key.0])?;
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! Conversations and their events in tables.
+
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::super::change::{Applied, Change};
+use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::{Conversation, ConversationKey, ListPosition, MAX_LISTED, Summary};
+
+/// A time or a number of bytes as SQLite holds it.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(integer: i64) -> u64 {
+    u64::try_from(integer).unwrap_or(0)
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+fn parse<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+/// The conversation, unless it has expired at `now`.
+pub(super) fn find(
+    connection: &Connection,
+    key: &ConversationKey,
+    now: u64,
+) -> rusqlite::Result<Option<Conversation>> {
+    connection
+        .prepare_cached(
+            "SELECT started_at, expires_at, ttl, ended_at, state, variables, bytes, calls, concealed
+             FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
+        )?
+        .query_row(params![key.environment(), key.id(), integer(now)], |row| read(key, row))
+        .optional()
+}
+
+fn read(key: &ConversationKey, row: &Row<'_>) -> rusqlite::Result<Conversation> {
+    let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    Ok(Conversation {
+        key: key.clone(),
+        started_at_ms: number(row.get(0)?),
+        expires_at_ms: number(row.get(1)?),
+        ttl_ms: number(row.get(2)?),
+        ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
+        state: row.get(4)?,
+        variables: parse(5, text(5)?)?,
+        bytes: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
+        calls: parse(7, text(7)?)?,
+        concealed: Arc::new(parse(8, text(8)?)?),
+    })
+}
+
+/// Begins a conversation.
+pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
+    let key = &conversation.key;
+    // An expired one of the same id may not have been swept yet.
+    remove(connection, key.environment(), key.id())?;
+    connection
+        .prepare_cached(
+            "INSERT INTO conversations (environment, id, started_at, expires_at, ttl) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            key.environment(),
+            key.id(),
+            integer(conversation.started_at_ms),
+            integer(conversation.expires_at_ms),
+            integer(conversation.ttl_ms),
+        ])?;
+    Ok(())
+}
+
+/// Keeps a conversation from expiring.
+pub(super) fn touch(connection: &Connection, key: &ConversationKey, expires: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE conversations SET expires_at = ?3 WHERE environment = ?1 AND id = ?2")?
+        .execute(params![key.environment(), key.id(), integer(expires)])?;
+    Ok(())
+}
+
+/// Removes a conversation and its events; says whether it was there.
+pub(super) fn remove(connection: &Connection, environment: &str, id: &str) -> rusqlite::Result<bool> {
+    let removed = connection
+        .prepare_cached("DELETE FROM conversations WHERE environment = ?1 AND id = ?2")?
+        .execute(params![environment, id])?;
+    connection
+        .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2")?
+        .execute(params![environment, id])?;
+    Ok(removed > 0)
+}
+
+/// Makes a change to a conversation that is there.
+pub(super) fn update(
+    connection: &Connection,
+    key: &ConversationKey,
+    mut change: Change,
+    now: u64,
+) -> rusqlite::Result<Applied> {
+    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default()) };
+    let events = std::mem::take(&mut change.events);
+    conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
+    if change.is_empty() {
+        touch(connection, key, conversation.expires_at_ms)?;
+        append(connection, key, &events)?;
+        return Ok(Applied { is_known: true, refused: Vec::new() });
+    }
+    let applied = conversation.apply(&change, now);
+    if change.all_or_nothing && !applied.refused.is_empty() {
+        return Ok(applied);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE conversations SET expires_at = ?3, ended_at = ?4, state = ?5, variables = ?6, bytes = ?7,
+             calls = ?8, concealed = ?9 WHERE environment = ?1 AND id = ?2",
+        )?
+        .execute(params![
+            key.environment(),
+            key.id(),
+            integer(conversation.expires_at_ms),
+            conversation.ended_at_ms.map(integer),
+            conversation.state,
+            json(&conversation.variables)?,
+            i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
+            json(&conversation.calls)?,
+            json(&*conversation.concealed)?,
+        ])?;
+    append(connection, key, &events)?;
+    Ok(applied)
+}
+
+/// Sets how many calls of an action have begun: `most` of them may.
+pub(super) fn begin(
+    connection: &Connection,
+    key: &ConversationKey,
+    action: &str,
+    most: Option<u32>,
+    now: u64,
+) -> rusqlite::Result<bool> {
+    count(connection, key, now, |calls: &mut Calls| {
+        let begun = &mut calls.entry(action.to_owned()).or_default().begun;
+        let may = most.is_none_or(|most| *begun < most);
+        *begun = begun.saturating_add(u32::from(may));
+        may
+    })
+}
+
+/// A call has not begun after all.
+pub(super) fn unbegin(
+    connection: &Connection,
+    key: &ConversationKey,
+    action: &str,
+    now: u64,
+) -> rusqlite::Result<bool> {
+    count(connection, key, now, |calls: &mut Calls| {
+        let begun = &mut calls.entry(action.to_owned()).or_default().begun;
+        *begun = begun.saturating_sub(1);
+        true
+    })
+}
+
+type Calls = std::collections::BTreeMap<String, super::super::Calls>;
+
+fn count(
+    connection: &Connection,
+    key: &ConversationKey,
+    now: u64,
+    change: impl FnOnce(&mut Calls) -> bool,
+) -> rusqlite::Result<bool> {
+    let calls = connection
+        .prepare_cached(
+            "SELECT calls FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
+        )?
+        .query_row(params![key.environment(), key.id(), integer(now)], |row| {
+            parse(0, row.get_ref(0)?.as_str()?)
+        })
+        .optional()?;
+    let Some(mut calls) = calls else { return Ok(true) };
+    let may = change(&mut calls);
+    if may {
+        connection
+            .prepare_cached("UPDATE conversations SET calls = ?3 WHERE environment = ?1 AND id = ?2")?
+            .execute(params![key.environment(), key.id(), json(&calls)?])?;
+    }
+    Ok(may)
+}
+
+fn append(connection: &Connection, key: &ConversationKey, events: &[NewEvent]) -> rusqlite::Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let newest: i64 = connection
+        .prepare_cached(
+            "UPDATE conversations SET newest_event = newest_event + ?3 WHERE environment = ?1 AND id = ?2
+             RETURNING newest_event",
+        )?
+        .query_row(params![key.environment(), key.id(), integer(events.len() as u64)], |row| row.get(0))?;
+    let first = newest - integer(events.len() as u64) + 1;
+    let mut insert = connection.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (id, event) in (first..).zip(events) {
+        let at = integer(event.at_ms);
+        insert.execute(params![
+            key.environment(),
+            key.id(),
+            id,
+            at,
+            event.kind.as_str(),
+            event.data.get()
+        ])?;
+    }
+    connection
+        .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2 AND id <= ?3")?
+        .execute(params![key.environment(), key.id(), newest - integer(MAX_EVENTS as u64)])?;
+    Ok(())
+}
+
+/// A page of the feed.
+pub(super) fn events(
+    connection: &Connection,
+    key: &ConversationKey,
+    after: u64,
+    limit: usize,
+    now: u64,
+) -> rusqlite::Result<EventPage> {
+    let newest = connection
+        .prepare_cached(
+            "SELECT newest_event FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
+        )?
+        .query_row(params![key.environment(), key.id(), integer(now)], |row| row.get(0))
+        .optional()?;
+    let Some(newest) = newest.map(number) else { return Ok(EventPage::default()) };
+    let mut select = connection.prepare_cached(
+        "SELECT id, at, kind, data FROM events WHERE environment = ?1 AND conversation = ?2 AND id > ?3
+         ORDER BY id LIMIT ?4",
+    )?;
+    let limit = integer(limit.min(MAX_PAGE) as u64);
+    let rows = select.query_map(params![key.environment(), key.id(), integer(after), limit], |row| {
+        let kind: String = row.get(2)?;
+        Ok(Event {
+            id: number(row.get(0)?),
+            at_ms: number(row.get(1)?),
+            kind: EventKind::from_name(&kind).unwrap_or(EventKind::Error),
+            data: RawValue::from_string(row.get(3)?).unwrap_or_default(),
+        })
+    })?;
+    let events = rows.collect::<rusqlite::Result<Vec<Event>>>()?;
+    let oldest = newest.saturating_sub(MAX_EVENTS as u64) + 1;
+    Ok(EventPage {
+        events,
+        newest,
+        has_gap: after.saturating_add(1) < oldest.min(newest + 1),
+        is_known: true,
+    })
+}
+
+/// A page of a listing.
+pub(super) fn list(
+    connection: &Connection,
+    environment: &str,
+    after: Option<&ListPosition>,
+    limit: usize,
+    now: u64,
+) -> rusqlite::Result<Vec<Summary>> {
+    let (started, id) =
+        after.map_or((i64::MAX, ""), |after| (integer(after.started_at_ms), after.id.as_str()));
+    let mut select = connection.prepare_cached(
+        "SELECT id, started_at, expires_at, ended_at, state FROM conversations
+         WHERE environment = ?1 AND (started_at, id) < (?2, ?3) AND expires_at > ?4
+         ORDER BY started_at DESC, id DESC LIMIT ?5",
+    )?;
+    let rows = select.query_map(
+        params![environment, started, id, integer(now), integer(limit.min(MAX_LISTED) as u64)],
+        |row| {
+            Ok(Summary {
+                id: row.get(0)?,
+                started_at_ms: number(row.get(1)?),
+                expires_at_ms: number(row.get(2)?),
+                ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
+                state: row.get(4)?,
+            })
+        },
+    )?;
+    rows.collect()
+}

@@ -1,0 +1,369 @@
+//! The store in one file, for one process: SQLite with a write-ahead log.
+//!
+//! One thread writes, with all changes that wait in one commit; another reads.
+//! What may be sent is on the disk before it is sent: see `docs/store.md`.
+
+mod claims;
+mod conversations;
+mod schema;
+mod sweep;
+mod worker;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::tool::ToolResult;
+
+use self::sweep::Sweep;
+use self::worker::{Worker, atomically, unavailable};
+use super::bells::Bells;
+use super::change::{Applied, Change, Source};
+use super::event::EventPage;
+use super::{
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, MAX_TTL, Opened,
+    Opening, Store, StoreError, Summary, millis, now_ms,
+};
+
+/// How long a start waits where nobody says else: as long as a former process may take to drain.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Most calls under way at a time.
+const MAX_UNDER_WAY: usize = 100_000;
+
+/// How much is kept. Where it is not enough, what was used longest ago goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteLimits {
+    /// Most conversations, roughly: what is over is removed every ten seconds.
+    pub conversations: u64,
+    /// Largest file in bytes, without the write-ahead log (64 MiB at most once it is cut back).
+    pub file_bytes: u64,
+    /// How long a start waits for a former process to let go of the file.
+    pub patience: Duration,
+}
+
+impl Default for SqliteLimits {
+    fn default() -> Self {
+        Self { conversations: 1_000_000, file_bytes: 4 * 1024 * 1024 * 1024, patience: PATIENCE }
+    }
+}
+
+/// Why a file cannot be the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqliteError {
+    /// The folder or the lock cannot be made.
+    #[error("cannot make `{path}`; set `path` of [store] to a place that can be written")]
+    Io {
+        /// What could not be made.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// Another process has the file.
+    #[error(
+        "`{0}` is in use by another process: stop that one, give this one a `path` of its own, or let both share `backend = \"redis\"` of [store]"
+    )]
+    InUse(PathBuf),
+    /// The file cannot be used.
+    #[error("cannot use `{path}`: {cause}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        cause: String,
+    },
+}
+
+/// The store in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Worker,
+    reader: Worker,
+    under_way: Arc<AtomicUsize>,
+    /// Who waits for another's call.
+    waiting: Arc<Bells<ClaimKey>>,
+    /// Who follows a feed.
+    followers: Arc<Bells<ConversationKey>>,
+    /// Held as long as the store, and by the system let go of when the process dies.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. Waits a while for another process that is
+    /// about to end.
+    ///
+    /// # Errors
+    ///
+    /// Another process has the file, or it cannot be used.
+    pub fn open(path: &Path, limits: SqliteLimits) -> Result<Self, SqliteError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| SqliteError::Io { path, error }
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(failed(folder))?;
+        }
+        let lock_path = path.with_added_extension("lock");
+        let lock = make_private(&lock_path).map_err(failed(&lock_path))?;
+        wait_for(&lock, path, limits.patience)?;
+        make_private(path).map_err(failed(path))?;
+        let unusable = |cause: String| SqliteError::Unusable { path: path.to_owned(), cause };
+        let connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
+        let recovered = atomically(&connection, |connection| claims::recover(connection, now_ms()));
+        let (given_back, lost) = recovered.map_err(|error| unusable(error.to_string()))?;
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                given_back,
+                "the last process ended while calls were being sent: whether they were done is unknown"
+            );
+        }
+        let reading = schema::open_to_read(path).map_err(unusable)?;
+        let sweep = Sweep::new(limits.conversations, limits.file_bytes);
+        let writer = Worker::writing(connection, sweep).map_err(|error| unusable(error.to_string()))?;
+        let reader = Worker::reading(reading).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self {
+            writer,
+            reader,
+            under_way: Arc::default(),
+            waiting: Arc::default(),
+            followers: Arc::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Makes a change, all of it or nothing; `after` is told, also where nobody waits any more.
+    fn write<T: Send + 'static>(
+        &self,
+        is_durable: bool,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        after: impl FnOnce(Option<&T>) + Send + 'static,
+    ) -> Answer<'static, T> {
+        Box::pin(self.writer.run(is_durable, move |connection| atomically(connection, work), after))
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<'static, T> {
+        Box::pin(self.reader.run(false, work, |_| {}))
+    }
+
+    /// Tells who follows a feed.
+    fn tell<T>(&self, key: &ConversationKey, is_told: bool) -> impl FnOnce(Option<&T>) + Send + use<T> {
+        let (followers, key) = (self.followers.clone(), key.clone());
+        move |_| {
+            if is_told {
+                followers.ring(&key);
+            }
+        }
+    }
+
+    /// One call fewer is under way; who waits for it is told.
+    fn leave<T>(&self, claim: &Claim) -> impl FnOnce(Option<&T>) + Send + use<T> {
+        let (under_way, waiting, key) = (self.under_way.clone(), self.waiting.clone(), claim.key);
+        move |_| {
+            let _ =
+                under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+            waiting.ring(&key);
+        }
+    }
+}
+
+/// Opens a file that only its owner can read.
+fn make_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn wait_for(lock: &File, path: &Path, patience: Duration) -> Result<(), SqliteError> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => return Err(SqliteError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(SqliteError::Io { path: path.to_owned(), error }),
+        }
+    }
+}
+
+/// Whether a power cut must not undo a change: what a caller has set, and an end.
+fn is_durable(change: &Change) -> bool {
+    let by_caller = change.set.iter().any(|(_, variable)| variable.source == Source::Caller);
+    by_caller || change.end || !change.unset.is_empty()
+}
+
+impl Store for SqliteStore {
+    fn backend(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+        if self.under_way.load(Ordering::Relaxed) >= MAX_UNDER_WAY {
+            return Box::pin(std::future::ready(Err(StoreError::Full(MAX_UNDER_WAY))));
+        }
+        let (wanted, under_way) = (claim.clone(), self.under_way.clone());
+        let count = move |claimed: Option<&Claimed>| {
+            if matches!(claimed, Some(Claimed::Fresh | Claimed::Twin(_))) {
+                under_way.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        // Not durable: a claim that is lost with the power was never sent.
+        self.write(false, move |connection| claims::claim(connection, &wanted, now_ms()), count)
+    }
+
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        let marked = claim.clone();
+        let is_held =
+            self.write(claim.is_write, move |connection| claims::sending(connection, &marked), |_| {});
+        Box::pin(async move { if is_held.await? { Ok(()) } else { Err(StoreError::Fenced) } })
+    }
+
+    fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
+        Box::pin(async move {
+            loop {
+                let mut listening = self.waiting.listen(&key);
+                match self.read(move |connection| claims::ended(connection, &key, now_ms())).await? {
+                    Some(ended) => return Ok(ended),
+                    None => listening.rung.as_mut().await,
+                }
+            }
+        })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        result: &'a Arc<ToolResult>,
+        change: Change,
+    ) -> Answer<'a, Applied> {
+        let text = match serde_json::to_string(&**result) {
+            Ok(text) => text,
+            Err(error) => return Box::pin(std::future::ready(Err(unavailable(error.to_string())))),
+        };
+        let (settled, leave) = (claim.clone(), self.leave(claim));
+        let tell = claim.conversation.as_ref().map(|key| self.tell(key, !change.events.is_empty()));
+        let is_durable = claim.is_write || is_durable(&change);
+        let settle =
+            move |connection: &Connection| claims::settle(connection, &settled, &text, change, now_ms());
+        self.write(is_durable, settle, move |applied| {
+            leave(applied);
+            if let Some(tell) = tell {
+                tell(applied);
+            }
+        })
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        let released = claim.clone();
+        let release = move |connection: &Connection| claims::release(connection, &released, now_ms());
+        self.write(false, release, self.leave(claim))
+    }
+
+    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.write(false, move |connection| claims::orphan(connection, &key), |_| {})
+    }
+
+    fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
+        Box::pin(async move {
+            if let Some(conversation) = self.find(key).await? {
+                let expires = now_ms().saturating_add(conversation.ttl_ms);
+                // Rarely enough that a call that only reads writes nothing.
+                if expires <= conversation.expires_at_ms.saturating_add(conversation.ttl_ms / 64) {
+                    return Ok(Opened { conversation, is_new: false });
+                }
+            }
+            let wanted = key.clone();
+            let open = move |connection: &Connection| open(connection, wanted, opening, now_ms());
+            let (conversation, is_new) = self.write(false, open, |_| {}).await?;
+            Ok(Opened { conversation: Arc::new(conversation), is_new })
+        })
+    }
+
+    fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
+        let key = key.clone();
+        let find = move |connection: &Connection| conversations::find(connection, &key, now_ms());
+        self.read(move |connection| Ok(find(connection)?.map(Arc::new)))
+    }
+
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+        let (wanted, tell) = (key.clone(), self.tell(key, !change.events.is_empty()));
+        let is_durable = is_durable(&change);
+        let update =
+            move |connection: &Connection| conversations::update(connection, &wanted, change, now_ms());
+        self.write(is_durable, update, tell)
+    }
+
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+        let wanted = key.clone();
+        let forget = move |connection: &Connection| {
+            let is_known = conversations::find(connection, &wanted, now_ms())?.is_some();
+            conversations::remove(connection, wanted.environment(), wanted.id())?;
+            Ok(is_known)
+        };
+        self.write(true, forget, self.tell(key, true))
+    }
+
+    fn list<'a>(
+        &'a self,
+        environment: &'a str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Summary>> {
+        let environment = environment.to_owned();
+        self.read(move |connection| {
+            conversations::list(connection, &environment, after.as_ref(), limit, now_ms())
+        })
+    }
+
+    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
+        let key = key.clone();
+        self.read(move |connection| {
+            // Both statements see the same moment.
+            let moment = connection.unchecked_transaction()?;
+            let page = conversations::events(connection, &key, after, limit, now_ms())?;
+            moment.commit()?;
+            Ok(page)
+        })
+    }
+
+    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut listening = self.followers.listen(key);
+            let page = self.events(key, after, 0).await?;
+            if page.is_known && page.newest <= after {
+                listening.rung.as_mut().await;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Begins a conversation if it is not there, and keeps it from expiring.
+fn open(
+    connection: &Connection,
+    key: ConversationKey,
+    opening: Opening,
+    now: u64,
+) -> rusqlite::Result<(Conversation, bool)> {
+    if let Some(mut conversation) = conversations::find(connection, &key, now)? {
+        conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
+        conversations::touch(connection, &key, conversation.expires_at_ms)?;
+        return Ok((conversation, false));
+    }
+    let conversation = Conversation::new(key, millis(opening.ttl.min(MAX_TTL)), now);
+    conversations::insert(connection, &conversation)?;
+    Ok((conversation, true))
+}

@@ -1,0 +1,128 @@
+//! The tables, and how older files become newer ones.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Bytes of a page.
+const PAGE_BYTES: i64 = 4_096;
+/// What the write-ahead log is cut back to, in bytes.
+const MAX_WAL_BYTES: i64 = 64 * 1024 * 1024;
+
+/// One after the other, never changed once released: a file of an older
+/// Callgate has passed some of them. Times are milliseconds since 1970 (UTC).
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE conversations (
+    environment  TEXT NOT NULL,
+    id           TEXT NOT NULL,
+    started_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    ttl          INTEGER NOT NULL,
+    ended_at     INTEGER,
+    state        TEXT,
+    variables    TEXT NOT NULL DEFAULT '{}', -- JSON: name -> {value, shown, source, sensitive, hidden, set_at_ms}
+    bytes        INTEGER NOT NULL DEFAULT 0, -- of the variables
+    calls        TEXT NOT NULL DEFAULT '{}', -- JSON: action -> {begun, succeeded}
+    concealed    TEXT NOT NULL DEFAULT '[]', -- JSON: texts that models must not see
+    newest_event INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (environment, id)
+) WITHOUT ROWID;
+CREATE INDEX conversations_by_start ON conversations (environment, started_at, id);
+CREATE INDEX conversations_by_expiry ON conversations (expires_at);
+
+CREATE TABLE events (
+    environment  TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    id           INTEGER NOT NULL,           -- counted from 1 in each conversation
+    at           INTEGER NOT NULL,
+    kind         TEXT NOT NULL,
+    data         TEXT NOT NULL,              -- JSON
+    PRIMARY KEY (environment, conversation, id)
+) WITHOUT ROWID;
+
+CREATE TABLE claims (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    key          BLOB NOT NULL UNIQUE,       -- SHA-256 of the intent
+    holder       INTEGER NOT NULL,
+    environment  TEXT,
+    conversation TEXT,
+    action       TEXT NOT NULL,
+    arguments    BLOB NOT NULL,              -- SHA-256
+    twin         BLOB,                       -- the same write, whatever its id
+    is_write     INTEGER NOT NULL,
+    is_counted   INTEGER NOT NULL,           -- among the begun calls of the conversation
+    is_orphan    INTEGER NOT NULL DEFAULT 0, -- nobody was told the result
+    phase        TEXT NOT NULL CHECK (phase IN ('claimed', 'sending', 'ended', 'lost')),
+    result       TEXT,                       -- JSON
+    claimed_at   INTEGER NOT NULL,
+    ended_at     INTEGER,
+    keep         INTEGER NOT NULL,
+    twin_window  INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL
+);
+CREATE INDEX claims_by_twin ON claims (twin, number) WHERE twin IS NOT NULL;
+CREATE INDEX claims_by_expiry ON claims (expires_at);
+"];
+
+/// Opens the file for writing, and makes it what this Callgate expects.
+///
+/// # Errors
+///
+/// Says what is wrong with the file.
+pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, String> {
+    let failed = |error: rusqlite::Error| error.to_string();
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    // Before the first table: later it takes a VACUUM of the whole file.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Err(format!("it cannot have a write-ahead log (journal mode `{mode}`); a network disk?"));
+    }
+    connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES).map_err(failed)?;
+    let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / PAGE_BYTES;
+    connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;
+    migrate(&connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens the file for reading.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(|error| error.to_string())?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection) -> Result<(), String> {
+    let failed = |error: rusqlite::Error| error.to_string();
+    connection
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)",
+        )
+        .map_err(failed)?;
+    let version: u32 = connection
+        .query_row("SELECT coalesce(max(version), 0) FROM schema_version", [], |row| row.get(0))
+        .map_err(failed)?;
+    let newest = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if version > newest {
+        return Err(format!(
+            "it was written by a newer Callgate (version {version}; this one knows {newest}): use that one, or another file"
+        ));
+    }
+    for (number, migration) in (1_u32..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
+        let stamp = "INSERT INTO schema_version VALUES (?1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
+        let whole = || {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            connection.execute_batch(migration)?;
+            connection.execute(stamp, [number])?;
+            connection.execute_batch("COMMIT")
+        };
+        whole().map_err(|error| format!("the step to version {number} failed: {error}"))?;
+    }
+    Ok(())
+}

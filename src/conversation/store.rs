@@ -1,0 +1,224 @@
+//! The store: one trait, three backends.
+//!
+//! What calls learn ([`Conversation`]), what has been done ([`Claim`]) and what a
+//! person reads afterwards ([`Event`](super::event::Event)) lie behind [`Store`]. Every operation is
+//! atomic, and bounded in time by the backend itself; who has less time than
+//! that puts a deadline around it. A change begins when its method is called, in
+//! the order of the calls, and is not undone by dropping its future.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::tool::ToolResult;
+
+use super::change::{Applied, Change};
+use super::event::EventPage;
+use super::key::{ClaimKey, ConversationKey};
+use super::record::Conversation;
+
+/// How long a conversation is kept after its last use, where nobody says else.
+pub const DEFAULT_TTL: Duration = Duration::from_secs(2 * 60 * 60);
+/// The longest that a conversation may be kept after its last use.
+pub const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Most conversations of one listing.
+pub const MAX_LISTED: usize = 500;
+
+/// A call that wants to be the only one of its intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The intent.
+    pub key: ClaimKey,
+    /// Tells this call from every other that wants the same key: what one holder
+    /// has lost to another, it can neither send nor settle.
+    pub holder: u64,
+    /// The conversation that the call belongs to and changes.
+    pub conversation: Option<ConversationKey>,
+    /// The action, for the counters and for a person who reads the store.
+    pub action: String,
+    /// The most calls of the action that may begin in the conversation.
+    pub most_calls: Option<u32>,
+    /// Action and arguments, where the key does not hold them: a claim of the
+    /// same key with others is refused.
+    pub arguments: [u8; 32],
+    /// The same write in the same conversation, whatever its id. A call whose
+    /// answer did not reach its caller is found by it.
+    pub twin: Option<ClaimKey>,
+    /// Whether the call may change something upstream.
+    pub is_write: bool,
+    /// How long the result is kept after the call has ended.
+    pub keep: Duration,
+    /// How long after its end an undelivered result answers a twin.
+    pub twin_window: Duration,
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug)]
+pub enum Claimed {
+    /// Nobody else has it: the call goes ahead, and must settle or release it.
+    Fresh,
+    /// Nobody else has it, but its twin under this key did not reach its caller:
+    /// the twin's result, if it has one, is to settle this claim too.
+    Twin(ClaimKey),
+    /// A call of the same intent is under way.
+    UnderWay,
+    /// A call of the same intent has ended.
+    Settled(Arc<ToolResult>),
+    /// A write of the same intent was being sent when the process that sent it
+    /// ended: it may have happened, and nobody will ever know.
+    Lost,
+    /// The same key stands for a call with other arguments.
+    OtherArguments,
+    /// As many calls of the action have begun in the conversation as may.
+    TooManyCalls(u32),
+}
+
+/// What became of another's call.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// It has a result.
+    Settled(Arc<ToolResult>),
+    /// It was given back before anything was sent, or is not known any more.
+    Free,
+    /// It was being sent when its process ended; see [`Claimed::Lost`].
+    Lost,
+}
+
+/// What a store cannot do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// As many calls are under way as can be remembered.
+    #[error("{0} calls are under way; no more claims are taken")]
+    Full(usize),
+    /// Another call has taken the intent: this one came to a halt for too long.
+    #[error("the claim was lost to another call of the same intent")]
+    Fenced,
+    /// The backend is out of reach, or refuses to write.
+    #[error("the {backend} store is not available: {cause}")]
+    Unavailable {
+        /// `sqlite` or `redis`.
+        backend: &'static str,
+        /// What it said, without credentials.
+        cause: String,
+    },
+}
+
+/// How a conversation is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// How long it is kept after its last use, if it begins now; at most [`MAX_TTL`].
+    pub ttl: Duration,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { ttl: DEFAULT_TTL }
+    }
+}
+
+/// A conversation that was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What is known of it.
+    pub conversation: Arc<Conversation>,
+    /// Whether it began just now.
+    pub is_new: bool,
+}
+
+/// A place between two conversations of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPosition {
+    /// When the last one that was listed began.
+    pub started_at_ms: u64,
+    /// Its id.
+    pub id: String,
+}
+
+/// A line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its id.
+    pub id: String,
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_at_ms: u64,
+    /// When it will be forgotten, if nothing uses it before.
+    pub expires_at_ms: u64,
+    /// When it was ended.
+    pub ended_at_ms: Option<u64>,
+    /// The state it is in.
+    pub state: Option<String>,
+}
+
+/// What a backend gives back in its own time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Conversations, claims and events.
+///
+/// All errors are [`StoreError`]; where an operation fails, it has not been
+/// done, or (a connection broke before the answer came) it may have been done:
+/// repeating it does no harm.
+pub trait Store: Debug + Send + Sync {
+    /// `memory`, `sqlite` or `redis`.
+    fn backend(&self) -> &'static str;
+
+    /// Takes the intent, or says who has it. Nothing may be sent without it.
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;
+
+    /// Marks that the first byte is about to be sent. A backend that outlives the
+    /// process has stored this durably when it answers: from here on, a write
+    /// that never ends is [`Claimed::Lost`], before it is free again.
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()>;
+
+    /// Waits for the end of another's call, for as long as it takes.
+    fn ended(&self, key: ClaimKey) -> Answer<'_, Ended>;
+
+    /// The call has ended: its result answers all who come with the same intent,
+    /// and `change` is made to its conversation, both or neither. The result is
+    /// stored although the conversation is gone, and the change is made although
+    /// the claim was lost. To settle again does nothing.
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        result: &'a Arc<ToolResult>,
+        change: Change,
+    ) -> Answer<'a, Applied>;
+
+    /// Nothing was sent: the intent is free again, and does not count.
+    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()>;
+
+    /// The caller has hung up: what comes of the call answers a twin as well.
+    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()>;
+
+    /// Begins the conversation if it is not there, and keeps it from expiring.
+    fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened>;
+
+    /// What is known of a conversation; does not keep it from expiring.
+    fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>>;
+
+    /// Changes a conversation that is there, and keeps it from expiring.
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied>;
+
+    /// Forgets a conversation and its events; says whether it was there. What has
+    /// been done in it is still not done again.
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool>;
+
+    /// The conversations of an environment, the last begun first: `limit` of
+    /// them (at most [`MAX_LISTED`]) that stand behind `after`.
+    fn list<'a>(
+        &'a self,
+        environment: &'a str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Summary>>;
+
+    /// The events of a conversation with numbers above `after`, `limit` of them
+    /// (at most [`MAX_PAGE`](super::event::MAX_PAGE)).
+    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage>;
+
+    /// Done when there may be an event with a number above `after`, or the
+    /// conversation is gone; it may be done early.
+    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()>;
+}

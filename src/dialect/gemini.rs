@@ -1,0 +1,151 @@
+//! Gemini: `generateContent` and Live.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::fields::{Fields, body, list};
+use super::spec::Prepared;
+use super::text::{outcome_json, text};
+use super::turn::{IncomingCall, Malformed, Outcome, Turn};
+
+/// `tools`: `[{functionDeclarations: [{name, description, <field>: schema}]}]`; empty where there are none.
+///
+/// A function without parameters has no schema: the older form refuses an object without properties.
+pub(super) fn specs<'a>(prepared: impl Iterator<Item = Prepared<'a>>, field: &str) -> Value {
+    let declarations: Vec<Value> = prepared
+        .map(|prepared| {
+            let mut declaration = json!({"name": prepared.tool.name, "description": prepared.description});
+            let empty = prepared.schema.get("properties").is_none_or(|all| *all == json!({}));
+            if let (false, Value::Object(members)) = (empty, &mut declaration) {
+                members.insert(field.to_owned(), prepared.schema);
+            }
+            declaration
+        })
+        .collect();
+    if declarations.is_empty() { json!([]) } else { json!([{"functionDeclarations": declarations}]) }
+}
+
+/// Whether the calls came over Live, which answers in a message of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// `generateContent`: parts of a content.
+    #[default]
+    Parts,
+    /// Live: `toolCall` → `toolResponse`.
+    Live,
+}
+
+/// Reads a response, a content, its `parts`, or a Live message with `toolCall`. Names may be written
+/// in camel case or, as the SDKs print them, in snake case.
+///
+/// # Errors
+///
+/// The body is none of them.
+pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
+    let raw = body(bytes)?;
+    let expected =
+        "expected a content with `parts`, the list of its parts, or a Live message with `toolCall`";
+    let parts = match list(raw) {
+        Some(parts) => parts,
+        None => {
+            let fields = Fields::of(raw).ok_or_else(|| Malformed::new(expected))?;
+            if let Some(call) = fields.object("toolCall").or_else(|| fields.object("tool_call")) {
+                let calls = call.list("functionCalls").or_else(|| call.list("function_calls"));
+                let calls = calls.unwrap_or_default().iter().map(|call| incoming(call)).collect();
+                return Ok(Turn { calls, form: Form::Live, ..Turn::default() });
+            }
+            let candidate =
+                fields.list("candidates").and_then(|all| Fields::of(all.first()?)?.object("content"));
+            let content = candidate.unwrap_or(fields);
+            match content.list("parts") {
+                Some(parts) => parts,
+                None if function_call(&content).is_some() => vec![raw],
+                None if content.text("role").is_some() => Vec::new(),
+                None => return Err(Malformed::new(expected)),
+            }
+        }
+    };
+    let calls = parts.iter().filter_map(|part| Some(incoming(function_call(&Fields::of(part)?)?))).collect();
+    Ok(Turn { calls, ..Turn::default() })
+}
+
+fn function_call<'a>(part: &Fields<'a>) -> Option<&'a RawValue> {
+    part.raw("functionCall").or_else(|| part.raw("function_call"))
+}
+
+/// A call; its id may be missing, and the order tells which is which.
+fn incoming(raw: &RawValue) -> IncomingCall {
+    let fields = Fields::of(raw).unwrap_or_default();
+    let id = fields.text("id").filter(|id| !id.is_empty());
+    let placeholder = Some("unnamed".to_owned());
+    let call = IncomingCall::new(id.clone().or(placeholder), fields.text("name"), fields.raw("args"));
+    IncomingCall { id, ..call }
+}
+
+#[derive(Serialize)]
+struct FunctionResponse<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    name: &'a str,
+    response: Response,
+}
+
+/// What the function gave: `output` or `error`, as Gemini names them.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Response {
+    Output(Box<RawValue>),
+    Error(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    function_response: FunctionResponse<'a>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    role: &'static str,
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Live<'a> {
+    tool_response: ToolResponse<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolResponse<'a> {
+    function_responses: Vec<FunctionResponse<'a>>,
+}
+
+/// The content to append, `{role: user, parts: [{functionResponse}]}`, or for Live the message to
+/// send, `{toolResponse: {functionResponses}}`; in the order of the calls.
+pub fn encode(turn: &Turn<Form>, outcomes: &[Outcome]) -> String {
+    let responses = turn.calls.iter().zip(outcomes).map(|(call, outcome)| {
+        let output = RawValue::from_string(outcome_json(outcome).into_owned()).ok();
+        FunctionResponse {
+            id: call.id.as_deref(),
+            name: &call.name,
+            response: match output.filter(|_| !outcome.is_error()) {
+                Some(output) => Response::Output(output),
+                None => Response::Error(text(outcome)),
+            },
+        }
+    });
+    let written = match turn.form {
+        Form::Live => {
+            let function_responses = responses.collect();
+            serde_json::to_string(&Live { tool_response: ToolResponse { function_responses } })
+        }
+        Form::Parts => {
+            let parts = responses.map(|function_response| Part { function_response }).collect();
+            serde_json::to_string(&Content { role: "user", parts })
+        }
+    };
+    written.unwrap_or_default()
+}

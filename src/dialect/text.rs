@@ -1,0 +1,133 @@
+//! A result as the text or the JSON that a model reads.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::tool::{Effect, FailureCode, Handover, Retry, Status, ToolResult};
+
+use super::turn::Outcome;
+
+/// What a model is told where the body alone does not say it all.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Error<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variables: Option<&'a Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handover: Option<&'a Handover>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: FailureCode,
+    message: &'a str,
+    effect: Effect,
+    retry: Retry,
+}
+
+/// A result as JSON: the body alone where it says everything, else
+/// `{error: {code, message, effect, retry}, body, variables, handover}` with what there is.
+pub(super) fn json(result: &ToolResult) -> Cow<'_, str> {
+    let plain = result.error.is_none() && result.variables.is_empty() && result.handover.is_none();
+    if plain {
+        return match &result.body {
+            Some(body) => Cow::Borrowed(body.get()),
+            None => {
+                Cow::Borrowed(if result.status == Status::Success { r#"{"status":"success"}"# } else { "{}" })
+            }
+        };
+    }
+    let told = Told {
+        error: result.error.as_ref().map(|error| Error {
+            code: error.code,
+            message: &error.message,
+            effect: error.effect,
+            retry: error.retry,
+        }),
+        body: result.body.as_deref(),
+        variables: (!result.variables.is_empty()).then_some(&result.variables),
+        handover: result.handover.as_ref(),
+    };
+    Cow::Owned(serde_json::to_string(&told).unwrap_or_default())
+}
+
+/// The same of an outcome.
+pub(super) fn outcome_json(outcome: &Outcome) -> Cow<'_, str> {
+    match outcome {
+        Outcome::Done(result) => json(result),
+        Outcome::Refused(why) => {
+            Cow::Owned(json!({"error": {"message": why, "effect": "none", "retry": "no"}}).to_string())
+        }
+        Outcome::Broken => Cow::Borrowed(
+            r#"{"error":{"message":"The gateway failed to handle this call. It may have been done.","effect":"unknown","retry":"no"}}"#,
+        ),
+    }
+}
+
+/// A success whose body is not what its action promises, as an error with the body beside it.
+pub(super) fn broken_promise(body: &str, message: &str) -> String {
+    let body: Option<&RawValue> = serde_json::from_str(body).ok();
+    let (effect, retry) = (Effect::Unknown, Retry::No);
+    let error = Some(Error { code: FailureCode::InvalidResponse, message, effect, retry });
+    serde_json::to_string(&Told { error, body, variables: None, handover: None }).unwrap_or_default()
+}
+
+/// An outcome as text: a body that is a text as it is, anything else as JSON.
+pub(super) fn text(outcome: &Outcome) -> String {
+    let json = outcome_json(outcome);
+    if json.starts_with('"')
+        && let Ok(text) = serde_json::from_str(&json)
+    {
+        return text;
+    }
+    json.into_owned()
+}
+
+/// An outcome as text without a line break: some receivers read no further.
+pub(super) fn line(outcome: &Outcome) -> String {
+    let json = outcome_json(outcome);
+    if json.starts_with('"')
+        && let Ok(text) = serde_json::from_str::<String>(&json)
+    {
+        return text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    one_line(&json)
+}
+
+/// JSON without the whitespace between its tokens. Line breaks inside a string are escaped in JSON.
+fn one_line(json: &str) -> String {
+    if !json.contains(['\n', '\r']) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len());
+    let (mut in_text, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_text {
+            out.push(c);
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if !c.is_ascii_whitespace() {
+            out.push(c);
+            in_text = c == '"';
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_becomes_one_line_and_texts_inside_it_stay() {
+        let pretty = "{\n  \"a\": \"x \\\" y\\n\",\r\n  \"b\": [1, 2]\n}";
+        assert_eq!(one_line(pretty), r#"{"a":"x \" y\n","b":[1,2]}"#);
+        assert_eq!(one_line(r#"{"a": 1}"#), r#"{"a": 1}"#);
+    }
+}

@@ -1,0 +1,109 @@
+//! Pooled HTTP clients, one for each way out and connect timeout.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use super::error::EgressError;
+use super::guard::{Lookup, Resolver};
+use super::ways::{Outlet, Way};
+
+/// How long an unused connection is kept.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// The clients of one thread's door. A client fixes the connect timeout and
+/// judges addresses for one way, and so do its pooled connections.
+#[derive(Debug)]
+pub(super) struct Clients {
+    lookup: Lookup,
+    known: RwLock<HashMap<Key, Known>>,
+}
+
+/// A way, by where it stands in memory, and a connect timeout.
+type Key = (usize, Duration);
+
+#[derive(Debug)]
+struct Known {
+    /// Keeps the place in memory, so that no other way can stand there.
+    way: Weak<Way>,
+    client: reqwest::Client,
+}
+
+impl Clients {
+    pub(super) fn new(lookup: Lookup) -> Self {
+        Self { lookup, known: RwLock::default() }
+    }
+
+    /// The client for `way`, made at its first use.
+    pub(super) fn get(
+        &self,
+        way: &Arc<Way>,
+        connect_timeout: Duration,
+    ) -> Result<reqwest::Client, EgressError> {
+        let key = (Arc::as_ptr(way).addr(), connect_timeout);
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(&key) {
+                return Ok(known.client.clone());
+            }
+        }
+        // Such as a system without any authorities.
+        let client = self.build(way, connect_timeout).map_err(EgressError::Connect)?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Ways that a reload has taken away.
+        known.retain(|_, known| known.way.strong_count() > 0);
+        known.insert(key, Known { way: Arc::downgrade(way), client: client.clone() });
+        Ok(client)
+    }
+
+    fn build(&self, way: &Way, connect_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+        let Outlet { policy, proxy } = &way.outlet;
+        let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let mut policy = policy.clone();
+        if let Some(proxy) = proxy {
+            // Naming it allows it; every name but its own is looked up at its end.
+            policy = policy.with_host(proxy.host_str().unwrap_or_default());
+            builder = builder.proxy(reqwest::Proxy::all(proxy.as_str())?);
+        }
+        if let Some(tls) = &way.tls {
+            if !tls.authorities.is_empty() {
+                builder = builder.tls_certs_only(tls.authorities.iter().cloned());
+            }
+            if let Some(identity) = &tls.identity {
+                builder = builder.identity(identity.clone());
+            }
+        }
+        builder
+            .dns_resolver(Resolver::new(policy, self.lookup.clone()))
+            .tcp_nodelay(true)
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("callgate/", env!("CARGO_PKG_VERSION")))
+            .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_ways_that_a_reload_took_away_are_dropped() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clients = Clients::new(Lookup::System);
+        let way = || Arc::new(Way { outlet: Outlet::default(), tls: None });
+        let (kept, gone) = (way(), way());
+        let second = Duration::from_secs(1);
+        for _ in 0..3 {
+            clients.get(&kept, second).unwrap();
+            clients.get(&gone, second).unwrap();
+        }
+        let count = || clients.known.read().unwrap().len();
+        assert_eq!(count(), 2);
+        drop(gone);
+        clients.get(&way(), second).unwrap();
+        assert_eq!(count(), 2);
+        clients.get(&kept, 2 * second).unwrap();
+        assert_eq!(count(), 2, "a connect timeout of its own, in place of a way that is gone");
+    }
+}

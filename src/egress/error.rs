@@ -1,0 +1,136 @@
+//! Why there is no answer.
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::guard::Refusal;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EgressError {
+    /// The URL is none; nothing was sent.
+    #[error("the rendered URL is invalid: {0}")]
+    InvalidUrl(String),
+    /// The rendered URL leads to another scheme, host or port than the
+    /// definition's; nothing was sent. Credentials belong to one origin.
+    #[error("the rendered URL leads to {rendered}, not to {defined}")]
+    ForeignOrigin {
+        /// Where the URL leads.
+        rendered: String,
+        /// Where the definition leads.
+        defined: String,
+    },
+    /// The address is not allowed; nothing was sent.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// Too much is asked of the service already; nothing was sent.
+    #[error("{0}")]
+    Overloaded(Overload),
+    /// The service has been failing, and is left alone for a while; nothing was sent.
+    #[error("the breaker is open: the service has been failing; next try in {} ms", retry_after.as_millis())]
+    Unavailable {
+        /// When it may be asked again.
+        retry_after: Duration,
+    },
+    /// No connection; nothing was sent.
+    #[error("cannot connect to the upstream")]
+    Connect(#[source] reqwest::Error),
+    /// The deadline passed.
+    #[error("no complete answer before the deadline")]
+    Deadline,
+    /// The connection broke, or what came is not HTTP.
+    #[error("the connection broke before the answer was complete")]
+    Lost(#[source] reqwest::Error),
+    /// The answer's encoding is broken.
+    #[error("the answer cannot be decoded")]
+    Decode(#[source] reqwest::Error),
+    /// The answer is longer than the limit.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+        /// The HTTP status that came with it.
+        status: u16,
+    },
+}
+
+/// What a call found no room in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Overload {
+    /// The queue for a place among the calls in flight.
+    #[error("the queue of the connection is full (`limits.max_in_flight`, `limits.max_queue`)")]
+    InFlight,
+    /// The time until the deadline, waiting in that queue.
+    #[error("the deadline passed in the queue of the connection (`limits.max_in_flight`)")]
+    Waited,
+    /// The rate: the turn would not come in time, or the queue for it is full.
+    #[error("the turn would not come in time (`limits.per_second`)")]
+    Rate,
+}
+
+impl EgressError {
+    /// Whether the gateway itself decided not to send the request: nobody was asked.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::InvalidUrl(_)
+            | Self::ForeignOrigin { .. }
+            | Self::Refused(_)
+            | Self::Overloaded(_)
+            | Self::Unavailable { .. } => true,
+            Self::Connect(_) | Self::Deadline | Self::Lost(_) | Self::Decode(_) | Self::TooLarge { .. } => {
+                false
+            }
+        }
+    }
+
+    /// A stable name of what went wrong, for traces.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidUrl(_) => "invalid_url",
+            Self::ForeignOrigin { .. } => "foreign_origin",
+            Self::Refused(_) => "address_refused",
+            Self::Overloaded(_) => "overloaded",
+            Self::Unavailable { .. } => "upstream_unavailable",
+            Self::Connect(_) => "connect_failed",
+            Self::Deadline => "timeout",
+            Self::Lost(_) => "connection_lost",
+            Self::Decode(_) => "invalid_response",
+            Self::TooLarge { .. } => "response_too_large",
+        }
+    }
+
+    /// Whether it is certain that not one byte of the request was written.
+    pub fn never_sent(&self) -> bool {
+        // A deadline may have passed while connecting, but nobody can say.
+        self.is_refusal() || matches!(self, Self::Connect(_))
+    }
+}
+
+/// What a client error means. The URL, which may hold a key, is taken out.
+pub(super) fn classify(error: reqwest::Error) -> EgressError {
+    let error = error.without_url();
+    if let Some(refusal) = causes(&error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
+        EgressError::Refused(refusal.clone())
+    } else if error.is_connect() {
+        EgressError::Connect(error)
+    } else if error.is_decode() && !is_incomplete(&error) {
+        EgressError::Decode(error)
+    } else {
+        EgressError::Lost(error)
+    }
+}
+
+/// Whether a decoding failed because its input ended early.
+fn is_incomplete(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof)
+            || cause.to_string().contains("end of file before message length")
+    })
+}
+
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause: &&'a (dyn Error + 'static)| (*cause).source())
+}

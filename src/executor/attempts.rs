@@ -1,0 +1,199 @@
+//! Sending a request: once, or again where that can do no harm.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::RETRY_AFTER;
+use http::{HeaderName, HeaderValue, StatusCode};
+use url::Url;
+
+use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
+use crate::conversation::{Claim, Store};
+use crate::egress::{Deadline, Egress, EgressError, Limits, Response};
+use crate::tool::{Effect, ToolCall, new_span};
+
+use super::control::CallControl;
+use super::failure::{self, Failure};
+use super::outcome::Receipt;
+use super::report::Step;
+use super::{Deployment, Target};
+
+/// The header by which an upstream knows the trace (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a request is sent with.
+pub(super) struct Sending<'a> {
+    pub(super) egress: &'a Egress,
+    pub(super) deployment: &'a Deployment,
+    pub(super) target: Target<'a>,
+    pub(super) http: &'a HttpAction,
+    pub(super) deadline: Deadline,
+    pub(super) call: &'a ToolCall,
+    pub(super) control: &'a CallControl,
+    pub(super) store: &'a dyn Store,
+    /// What the call has taken in the store.
+    pub(super) claim: Option<&'a Claim>,
+}
+
+impl Sending<'_> {
+    /// Sends the request until there is an answer to keep: once more with a
+    /// fresh token where the upstream refused the one that was cached (a
+    /// refused request has had no effect), and again as the action's policy
+    /// says, as long as another attempt can end before the deadline.
+    pub(super) async fn response(
+        &self,
+        request: RequestSpec,
+        receipt: &mut Receipt,
+    ) -> Result<Response, Failure> {
+        let Self { egress, deployment, target, http, deadline, call, control, .. } = self;
+        let limits = Limits {
+            connect_timeout: http.connect_timeout,
+            max_response_bytes: deployment.limits.max_response_bytes,
+        };
+        // Every HTTP action has one: its URL was checked when it was compiled.
+        let route = deployment
+            .route(target.environment_index, target.action_index)
+            .ok_or_else(|| Failure::egress(EgressError::InvalidUrl(http.prefix.clone()), target.action))?;
+        let (mut attempts, mut token_is_fresh) = (0, false);
+        loop {
+            let (environment, action) = (target.environment_index, target.action_index);
+            let resolved = deployment.auth.resolve(environment, action, egress, *deadline);
+            let resolved = receipt.waiting(resolved).await?;
+            receipt.redactor.clone_from(&resolved.redactor);
+            if receipt.attempts == 0 {
+                self.mark().await?;
+            }
+            if !control.begin_sending() {
+                return Err(Failure::Cancelled);
+            }
+            if attempts == 0 {
+                self.audit();
+            }
+            attempts += 1;
+            let (request, span) = traced(&request, call);
+            let started = Instant::now();
+            let answer = egress.send(request, &resolved.credentials, route, limits, *deadline).await;
+            receipt.note(&answer, target.action);
+            receipt.spent.upstream += started.elapsed();
+            receipt.steps.extend(span.map(|span| step(span, http, started, &answer)));
+            let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
+            if is_refused && !token_is_fresh && resolved.refuse() {
+                (attempts, token_is_fresh) = (attempts - 1, true);
+                continue;
+            }
+            let wait = wait(&http.retry, attempts, &answer);
+            let Some(wait) = wait.filter(|wait| *wait + started.elapsed() < deadline.left()) else {
+                return answer.map_err(|error| Failure::egress(error, target.action));
+            };
+            tracing::debug!(
+                tool.name = %target.action.name,
+                attempts,
+                wait_ms = wait.as_millis(),
+                cause = %cause(&answer),
+                "the request is sent again"
+            );
+            receipt.waiting(tokio::time::sleep(wait)).await;
+        }
+    }
+}
+
+impl Sending<'_> {
+    /// Stores that the request is about to be sent, so that whoever finds the
+    /// claim of a gateway that was killed knows what may have happened.
+    async fn mark(&self) -> Result<(), Failure> {
+        let Some(claim) = self.claim else { return Ok(()) };
+        let marked = self.deadline.within(self.store.sending(claim)).await.map_err(|_| Failure::TooLate)?;
+        marked.map_err(|error| Failure::store(error, self.target.action))
+    }
+
+    /// One line for each call that uses secrets: who, which, and for what.
+    fn audit(&self) {
+        let Target { environment_index, action_index, environment, action } = self.target;
+        let secrets = self.deployment.auth.secrets(environment_index, action_index);
+        if !secrets.is_empty() {
+            tracing::info!(
+                target: "callgate::audit",
+                key = self.call.caller.as_deref().unwrap_or_default(),
+                secrets = secrets.join(","),
+                tool.name = %action.name,
+                call.id = self.call.id.as_str(),
+                environment = environment.name.as_str(),
+                upstream = self.http.prefix.as_str(),
+                "secret used"
+            );
+        }
+    }
+}
+
+/// The request of one attempt: with the id of its span, where the call is traced.
+fn traced(request: &RequestSpec, call: &ToolCall) -> (RequestSpec, Option<u64>) {
+    let mut request = request.clone();
+    let Some(trace) = &call.trace else { return (request, None) };
+    let Ok(span) = new_span() else { return (request, None) };
+    if let Ok(value) = HeaderValue::try_from(trace.traceparent(span)) {
+        request.add_header(TRACEPARENT, || value);
+    }
+    (request, Some(span))
+}
+
+fn step(span: u64, http: &HttpAction, started: Instant, answer: &Result<Response, EgressError>) -> Step {
+    let took = started.elapsed();
+    let url = Url::parse(&http.prefix).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+    Step {
+        span,
+        started: SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH),
+        took,
+        method: http.method.clone(),
+        server: (host, url.as_ref().and_then(Url::port_or_known_default)),
+        outcome: answer.as_ref().map(|answer| answer.status.as_u16()).map_err(EgressError::kind),
+    }
+}
+
+/// How long to wait before another attempt; `None` where there is to be none.
+fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressError>) -> Option<Duration> {
+    if attempts >= policy.max_attempts {
+        return None;
+    }
+    let asked = match answer {
+        Ok(answer) if policy.after_status(answer.status) => retry_after(answer),
+        Err(EgressError::Connect(_)) if policy.after_no_connection() => None,
+        Err(EgressError::Lost(_)) if policy.after_lost_connection() => None,
+        Ok(_) | Err(_) => return None,
+    };
+    // Spread over the span, so that many callers do not come back at once.
+    let jitter = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+    Some(policy.wait(attempts, jitter).max(asked.unwrap_or_default()))
+}
+
+/// `Retry-After`: seconds, or an HTTP date (RFC 9110 section 10.2.3).
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let text = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let wait = at.duration_since(jiff::Timestamp::now());
+    Some(wait.try_into().unwrap_or(Duration::ZERO))
+}
+
+fn cause(answer: &Result<Response, EgressError>) -> String {
+    match answer {
+        Ok(answer) => answer.status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+impl Receipt {
+    /// Notes what an attempt may have done.
+    fn note(&mut self, answer: &Result<Response, EgressError>, action: &Action) {
+        let effect = match answer {
+            Ok(answer) if answer.status.is_success() => Effect::None,
+            Ok(answer) => failure::upstream_status(answer.status, action).effect,
+            Err(error) => failure::egress_effect(error, action.is_safe()),
+        };
+        // What the gateway itself decided against is no attempt.
+        self.attempts += u32::from(!answer.as_ref().is_err_and(EgressError::is_refusal));
+        self.was_sent |= !answer.as_ref().is_err_and(EgressError::never_sent);
+        self.may_be_done |= effect == Effect::Unknown;
+    }
+}

@@ -1,0 +1,137 @@
+//! What a model is shown of an answer: masked, and cut to fit.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::action::Action;
+use crate::action::output::{self, Extracted};
+use crate::egress::Response;
+use crate::secrets::{MASK, Redactor};
+use crate::tool::{Status, ToolError};
+
+use super::answer::{Answer, Content};
+
+/// How much is shown of what an HTML page says that came instead of an answer.
+const MAX_ERROR_PAGE_CHARS: usize = 500;
+
+/// `text` with the secrets of the environment and the token of the call masked.
+pub(super) fn mask(text: String, environment: Option<&Redactor>, token: Option<&Redactor>) -> String {
+    let mut text = text;
+    for redactor in [environment, token].into_iter().flatten() {
+        if let std::borrow::Cow::Owned(clean) = redactor.redact(&text) {
+            text = clean;
+        }
+    }
+    text
+}
+
+/// `error` with the secrets in its texts masked: a model may repeat what a caller said.
+pub(super) fn masked_error(error: ToolError, redact: &impl Fn(String) -> String) -> ToolError {
+    let violations = error.violations.into_iter().map(|violation| violation.map_texts(redact)).collect();
+    ToolError { message: redact(error.message), missing: error.missing.map(redact), violations, ..error }
+}
+
+/// `value` with every text in it, and every number that spells a secret, masked.
+pub(super) fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(text)),
+        Value::Array(items) => items.into_iter().map(|item| masked_value(item, redact)).collect(),
+        Value::Object(map) => Value::Object(
+            map.into_iter().map(|(key, item)| (redact(key), masked_value(item, redact))).collect(),
+        ),
+        Value::Number(number) => {
+            let text = redact(number.to_string());
+            if text == number.as_str() { Value::Number(number) } else { Value::String(text) }
+        }
+        Value::Null | Value::Bool(_) => value,
+    }
+}
+
+/// Takes the values of the action's output variables out of `content` and
+/// shapes what the model is shown of it.
+pub(super) fn shape(content: &mut Content, action: &Action, success: bool) -> Vec<Extracted> {
+    let untouched = action.outputs.is_empty() && action.response.is_plain();
+    let Some(body) = (if untouched { None } else { content.json() }) else {
+        if action.outputs.iter().any(|output| output.hidden) {
+            content.withhold_unreadable();
+        }
+        return Vec::new();
+    };
+    let extracted = if success { output::extract(&action.outputs, &body) } else { Vec::new() };
+    if let Content::Json(text) = content
+        && let Some(shaped) = action.response.shape(&action.outputs, &body, text, success)
+    {
+        *text = shaped;
+    }
+    extracted
+}
+
+/// What the model is shown of `response`, of which nothing is a secret.
+pub(crate) fn shown(action: &Action, response: Response, max_chars: usize) -> Option<Box<RawValue>> {
+    let Answer { status, mut content } = Answer::read(response);
+    shape(&mut content, action, status.is_success());
+    let status = if status.is_success() { Status::Success } else { Status::Error };
+    body(content, status, max_chars, &std::convert::identity)
+}
+
+/// The body that the model sees: JSON as it is, anything else as a JSON string.
+pub(super) fn body(
+    content: Content,
+    status: Status,
+    max_chars: usize,
+    redact: &impl Fn(String) -> String,
+) -> Option<Box<RawValue>> {
+    let text = match content {
+        Content::Empty => return None,
+        Content::Json(text) => {
+            let text = redact(text);
+            // Where a number was masked, the rest is shown as the text it has become.
+            let is_json = !text.contains(MASK) || serde_json::from_str::<&RawValue>(&text).is_ok();
+            if is_json && fits(&text, max_chars) {
+                return RawValue::from_string(text).ok();
+            }
+            if is_json && let Some(shorter) = output::cut_to_fit(&text, max_chars) {
+                return RawValue::from_string(shorter).ok();
+            }
+            cut(text, max_chars)
+        }
+        // Who stands in front of an API may keep its media type and send a page.
+        Content::BrokenJson { text, .. } if output::is_html(&text) => {
+            page_text(redact(output::html_to_text(&text)), text.chars().count(), status, max_chars)
+        }
+        Content::Text(text) | Content::BrokenJson { text, .. } => cut(redact(text), max_chars),
+        Content::Html { text, page } => page_text(redact(text), page, status, max_chars),
+        Content::Binary { media_type, bytes } => format!("[{media_type}, {bytes} bytes, not shown]"),
+    };
+    RawValue::from_string(Value::String(text).to_string()).ok()
+}
+
+fn fits(text: &str, max_chars: usize) -> bool {
+    // A byte is at least as long as a character is.
+    text.len() <= max_chars || text.chars().nth(max_chars).is_none()
+}
+
+/// The first `max_chars` characters, and a marker that says so.
+fn cut(text: String, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        None => text,
+        Some((at, _)) => {
+            let all = text.chars().count();
+            let start = &text[..at];
+            format!("{start}\n[cut: the first {max_chars} of {all} characters; {}]", output::ASK_FOR_LESS)
+        }
+    }
+}
+
+/// What a page says, as far as it is shown, and what it was.
+fn page_text(text: String, page: usize, status: Status, max_chars: usize) -> String {
+    let max_chars = if status == Status::Success { max_chars } else { max_chars.min(MAX_ERROR_PAGE_CHARS) };
+    match text.char_indices().nth(max_chars) {
+        _ if text.is_empty() => format!("[an HTML page, {page} characters, without text]"),
+        None => format!("{text}\n[an HTML page, {page} characters, shown as text]"),
+        Some((at, _)) => {
+            let start = text[..at].trim_end();
+            format!("{start}\n[an HTML page, {page} characters, cut to the first {max_chars} of its text]")
+        }
+    }
+}

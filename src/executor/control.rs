@@ -1,0 +1,277 @@
+//! Cancelling: what is not sent yet can be stopped, what is sent cannot be called back.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::conversation::ClaimKey;
+use crate::tool::{Cancellation, ToolCall};
+
+/// Locks, so that calls do not wait for each other.
+const SHARDS: usize = 16;
+
+const WAITING: u8 = 0;
+const SENT: u8 = 1;
+const CANCELLED: u8 = 2;
+
+/// How far a call is, and who still waits for it.
+#[derive(Debug)]
+pub struct CallControl {
+    phase: AtomicU8,
+    /// Whether somebody wanted it cancelled.
+    asked: AtomicBool,
+    /// Callers who wait for the result: its own, and those who joined.
+    waiting: AtomicUsize,
+    cancelled: Notify,
+    claim: OnceLock<ClaimKey>,
+    /// The call of the same intent that this one waits for.
+    joined: Mutex<Option<Arc<CallControl>>>,
+}
+
+impl Default for CallControl {
+    fn default() -> Self {
+        Self {
+            phase: AtomicU8::new(WAITING),
+            asked: AtomicBool::new(false),
+            waiting: AtomicUsize::new(1),
+            cancelled: Notify::new(),
+            claim: OnceLock::new(),
+            joined: Mutex::new(None),
+        }
+    }
+}
+
+impl CallControl {
+    /// The request is about to be sent; false where the call was cancelled before.
+    pub(super) fn begin_sending(&self) -> bool {
+        let exchanged = self.phase.compare_exchange(WAITING, SENT, Ordering::AcqRel, Ordering::Acquire);
+        exchanged.is_ok_and(|_| true) || exchanged == Err(SENT)
+    }
+
+    /// Stops the call if it is not sent yet.
+    pub(super) fn cancel(&self) -> Cancellation {
+        self.asked.store(true, Ordering::Release);
+        match self.phase.compare_exchange(WAITING, CANCELLED, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                self.cancelled.notify_waiters();
+                Cancellation::NotSent
+            }
+            Err(CANCELLED) => Cancellation::NotSent,
+            Err(_) => Cancellation::AlreadySent,
+        }
+    }
+
+    /// Done when the call has been cancelled before it was sent; else never.
+    pub(super) async fn cancelled(&self) {
+        loop {
+            // Asked for before the look, so that no cancellation falls between the two.
+            let notified = self.cancelled.notified();
+            if self.phase.load(Ordering::Acquire) == CANCELLED {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// What a cancellation met, where one came.
+    pub(super) fn cancellation(&self) -> Option<Cancellation> {
+        self.asked.load(Ordering::Acquire).then(|| match self.phase.load(Ordering::Acquire) {
+            CANCELLED => Cancellation::NotSent,
+            _ => Cancellation::AlreadySent,
+        })
+    }
+
+    /// One caller fewer waits. The last one who goes cancels the call; gives
+    /// the claim of a call that was sent all the same, so that its result is
+    /// kept for whoever comes with the same intent.
+    pub(super) fn hang_up(&self) -> Option<ClaimKey> {
+        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let of_first = joined.and_then(|first| first.hang_up());
+        if self.waiting.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return of_first;
+        }
+        match self.cancel() {
+            Cancellation::NotSent => of_first,
+            Cancellation::AlreadySent => self.claim.get().copied(),
+        }
+    }
+
+    /// This call waits for `first` from now on, which one caller more waits for.
+    pub(super) fn join(&self, first: Arc<Self>) {
+        first.waiting.fetch_add(1, Ordering::AcqRel);
+        *self.joined.lock().unwrap_or_else(PoisonError::into_inner) = Some(first);
+    }
+
+    /// This call waits for no other any more.
+    pub(super) fn leave(&self) {
+        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = joined {
+            first.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The calls under way in this process.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    by_id: Vec<Mutex<HashMap<Name, Vec<Known>>>>,
+    by_claim: Vec<Mutex<HashMap<ClaimKey, Arc<CallControl>>>>,
+    hasher: RandomState,
+}
+
+/// The id of a call within an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name {
+    environment: String,
+    id: String,
+}
+
+/// A call of a name.
+#[derive(Debug)]
+struct Known {
+    conversation: Option<String>,
+    control: Arc<CallControl>,
+}
+
+/// Why a call cannot be cancelled by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CancelError {
+    /// No call of this id is under way.
+    #[error("no call of this id is under way; it may have ended")]
+    NotUnderWay,
+    /// Calls of several conversations have this id.
+    #[error("calls of several conversations have this id: name the `conversation_id`")]
+    Ambiguous,
+}
+
+/// An entry among the calls under way; it leaves when this is dropped.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    under_way: &'a UnderWay,
+    name: Option<Name>,
+    control: Arc<CallControl>,
+}
+
+impl Default for UnderWay {
+    fn default() -> Self {
+        Self {
+            by_id: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            by_claim: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl UnderWay {
+    /// Enters a call that goes ahead.
+    pub(super) fn enter(
+        &self,
+        call: &ToolCall,
+        claim: Option<ClaimKey>,
+        control: &Arc<CallControl>,
+    ) -> Entry<'_> {
+        if let Some(claim) = claim {
+            let _ = control.claim.set(claim);
+            self.claims(&claim).insert(claim, control.clone());
+        }
+        // Nobody knows an id that was made up here.
+        let name =
+            call.id_is_given.then(|| Name { environment: call.environment.clone(), id: call.id.clone() });
+        if let Some(name) = &name {
+            let known = Known { conversation: call.conversation_id.clone(), control: control.clone() };
+            self.ids(name).entry(name.clone()).or_default().push(known);
+        }
+        Entry { under_way: self, name, control: control.clone() }
+    }
+
+    /// The call that has this claim, if it is under way in this process.
+    pub(super) fn of_claim(&self, claim: &ClaimKey) -> Option<Arc<CallControl>> {
+        self.claims(claim).get(claim).cloned()
+    }
+
+    /// Cancels the calls of this id; without a conversation those of the only one there is.
+    pub(super) fn cancel(
+        &self,
+        environment: &str,
+        id: &str,
+        conversation: Option<&str>,
+    ) -> Result<Cancellation, CancelError> {
+        let name = Name { environment: environment.to_owned(), id: id.to_owned() };
+        let ids = self.ids(&name);
+        let known = ids.get(&name).map_or(&[][..], Vec::as_slice);
+        let meant = || {
+            known
+                .iter()
+                .filter(|known| conversation.is_none() || known.conversation.as_deref() == conversation)
+        };
+        let first = meant().next().ok_or(CancelError::NotUnderWay)?;
+        if meant().any(|known| known.conversation != first.conversation) {
+            return Err(CancelError::Ambiguous);
+        }
+        let all: Vec<Cancellation> = meant().map(|known| known.control.cancel()).collect();
+        Ok(all.into_iter().find(|one| *one == Cancellation::AlreadySent).unwrap_or(Cancellation::NotSent))
+    }
+
+    fn ids(&self, name: &Name) -> MutexGuard<'_, HashMap<Name, Vec<Known>>> {
+        let at = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0);
+        self.by_id[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claims(&self, claim: &ClaimKey) -> MutexGuard<'_, HashMap<ClaimKey, Arc<CallControl>>> {
+        let at = usize::from(claim.0[0]) % SHARDS;
+        self.by_claim[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Some(claim) = self.control.claim.get() {
+            self.under_way.claims(claim).remove(claim);
+        }
+        let Some(name) = &self.name else { return };
+        let mut ids = self.under_way.ids(name);
+        if let Some(known) = ids.get_mut(name) {
+            known.retain(|known| !Arc::ptr_eq(&known.control, &self.control));
+            if known.is_empty() {
+                ids.remove(name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_not_called_back() {
+        let control = CallControl::default();
+        assert_eq!(control.cancellation(), None);
+        assert!(control.begin_sending());
+        assert!(control.begin_sending(), "a second attempt");
+        assert_eq!(control.cancel(), Cancellation::AlreadySent);
+        assert_eq!(control.cancellation(), Some(Cancellation::AlreadySent));
+    }
+
+    #[test]
+    fn what_is_cancelled_is_not_sent() {
+        let control = CallControl::default();
+        assert_eq!(control.cancel(), Cancellation::NotSent);
+        assert_eq!(control.cancel(), Cancellation::NotSent);
+        assert!(!control.begin_sending());
+    }
+
+    #[test]
+    fn only_the_last_caller_who_hangs_up_cancels() {
+        let first = Arc::new(CallControl::default());
+        let second = CallControl::default();
+        second.join(first.clone());
+        assert_eq!(first.hang_up(), None);
+        assert_eq!(first.cancellation(), None, "somebody still waits");
+        second.hang_up();
+        assert_eq!(first.cancellation(), Some(Cancellation::NotSent));
+    }
+}

@@ -1,0 +1,249 @@
+//! What makes two calls the same intent: the claim and the `Idempotency-Key` of a call.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::action::{Action, Kind};
+use crate::conversation::{Claim, ClaimKey, ConversationKey};
+use crate::tool::ToolCall;
+
+use super::Values;
+
+/// How long the result of a write is kept: as long as a conversation is.
+const KEEP_WRITES: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long the result of a read is kept: it can be had anew without harm.
+const KEEP_READS: Duration = Duration::from_secs(5 * 60);
+
+/// The header by which an upstream knows a write again (draft-ietf-httpapi-idempotency-key-header).
+pub(super) const IDEMPOTENCY_KEY: http::HeaderName = http::HeaderName::from_static("idempotency-key");
+
+/// The claim of a call, if it is to have one.
+///
+/// With a conversation and an id, these two are the intent. With an id alone,
+/// the arguments are part of it, since ids of other conversations may be the
+/// same, and only writes are claimed. Without an id, a write is the same as one
+/// of the same conversation with the same values, for as long as the action's
+/// window says. Without either nothing tells one caller from another, and what
+/// two callers want must not become one.
+pub(super) fn claim(
+    call: &ToolCall,
+    conversation: Option<&ConversationKey>,
+    action: &Action,
+    arguments: [u8; 32],
+    values: &Values,
+    holder: u64,
+) -> Option<Claim> {
+    if !matches!(action.kind, Kind::Http(_)) {
+        return None;
+    }
+    let is_write = !action.is_safe();
+    let window = action.dedupe_window;
+    let environment = call.environment.as_str();
+    let claim = |digest, arguments, twin: Option<ClaimKey>, keep| Claim {
+        key: ClaimKey::new(conversation, digest),
+        holder,
+        conversation: conversation.cloned(),
+        action: action.name.as_str().to_owned(),
+        most_calls: None,
+        arguments,
+        twin,
+        is_write,
+        keep,
+        twin_window: window,
+    };
+    match (conversation, call.id_is_given) {
+        (Some(of), true) => {
+            let key = key("call", &[environment, of.id(), &call.id], [0; 32]);
+            let same = || ClaimKey::new(conversation, same(of, action, values));
+            let twin = (is_write && !window.is_zero()).then(same);
+            Some(claim(key, arguments, twin, if is_write { KEEP_WRITES } else { KEEP_READS }))
+        }
+        (None, true) if is_write => {
+            let sent = digest_of_values(action, values);
+            let key = key("id", &[environment, &call.id, action.name.as_str()], sent);
+            Some(claim(key, [0; 32], None, KEEP_WRITES))
+        }
+        (Some(of), false) if is_write && !window.is_zero() => {
+            Some(claim(same(of, action, values), [0; 32], None, window))
+        }
+        _ => None,
+    }
+}
+
+/// The same write in the same conversation, whatever its id.
+fn same(conversation: &ConversationKey, action: &Action, values: &Values) -> [u8; 32] {
+    let parts = [conversation.environment(), conversation.id(), action.name.as_str()];
+    key("same", &parts, digest_of_values(action, values))
+}
+
+fn key(kind: &str, parts: &[&str], digest: [u8; 32]) -> [u8; 32] {
+    let mut text = Vec::with_capacity(160);
+    for part in std::iter::once(&kind).chain(parts) {
+        text.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        text.extend_from_slice(part.as_bytes());
+    }
+    text.extend_from_slice(&digest);
+    Sha256::digest(&text).into()
+}
+
+/// The action and the arguments, as a model sent them.
+pub(super) fn digest_of_arguments(name: &str, arguments: &Map<String, Value>) -> [u8; 32] {
+    let mut text = Vec::with_capacity(160);
+    write_text(name, &mut text);
+    write_object(arguments, &mut text);
+    Sha256::digest(&text).into()
+}
+
+/// What a request is rendered from: parameters with what is bound, and the
+/// variables that the action reads.
+fn digest_of_values(action: &Action, values: &Values) -> [u8; 32] {
+    let mut text = Vec::with_capacity(256);
+    write_object(&values.parameters, &mut text);
+    for (path, value) in action.reads.of(&values.variables) {
+        for part in path {
+            write_text(part, &mut text);
+        }
+        match value {
+            Some(value) => write_value(value, &mut text),
+            None => text.push(b'-'),
+        }
+    }
+    Sha256::digest(&text).into()
+}
+
+/// Writes a value so that equal values are equal texts: members in the order
+/// of their names, whole numbers without a fraction.
+fn write_value(value: &Value, text: &mut Vec<u8>) {
+    match value {
+        Value::Null => text.extend_from_slice(b"null"),
+        Value::Bool(flag) => text.extend_from_slice(if *flag { b"true" } else { b"false" }),
+        Value::Number(number) => write_number(number, text),
+        Value::String(string) => write_text(string, text),
+        Value::Array(items) => {
+            text.push(b'[');
+            for item in items {
+                write_value(item, text);
+                text.push(b',');
+            }
+            text.push(b']');
+        }
+        Value::Object(object) => write_object(object, text),
+    }
+}
+
+fn write_object(object: &Map<String, Value>, text: &mut Vec<u8>) {
+    let mut members: Vec<(&String, &Value)> = object.iter().collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    text.push(b'{');
+    for (name, value) in members {
+        write_text(name, text);
+        text.push(b':');
+        write_value(value, text);
+        text.push(b',');
+    }
+    text.push(b'}');
+}
+
+/// A text with its length before it, so that no two sequences of texts look the same.
+fn write_text(string: &str, text: &mut Vec<u8>) {
+    text.push(b'"');
+    text.extend_from_slice(&(string.len() as u64).to_le_bytes());
+    text.extend_from_slice(string.as_bytes());
+}
+
+fn write_number(number: &serde_json::Number, text: &mut Vec<u8>) {
+    // Up to here every whole number has its own double (2^53, RFC 8259 section 6).
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+        Some(float) if float.fract() == 0.0 && float.abs() < EXACT => {
+            text.extend_from_slice((float as i64).to_string().as_bytes());
+        }
+        _ => text.extend_from_slice(number.as_str().as_bytes()),
+    }
+    text.push(b';');
+}
+
+/// The `Idempotency-Key` of a write: the same for every attempt, and for
+/// every call of an intent that an id names; else made up.
+///
+/// A UUID (RFC 9562 version 8), the form that most upstreams ask for.
+pub(super) fn idempotency_key(claim: Option<&Claim>, id_is_given: bool) -> HeaderValue {
+    let mut bytes = [0; 16];
+    match claim.filter(|_| id_is_given) {
+        Some(claim) => {
+            let digest = Sha256::new().chain_update(b"idempotency-key").chain_update(claim.key.0).finalize();
+            bytes.copy_from_slice(&digest[..16]);
+        }
+        // Without the system's random numbers no call could have come over TLS either.
+        None => getrandom::fill(&mut bytes).unwrap_or_default(),
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 0x0f] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("00000000-0000-8000-8000-000000000000"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest(value: Value) -> [u8; 32] {
+        digest_of_arguments("book", value.as_object().unwrap())
+    }
+
+    fn parse(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn arguments_are_the_same_in_any_order_and_spelling() {
+        let one = digest(parse(r#"{"a": 1, "b": {"c": [1, 2.0], "d": "x"}}"#));
+        assert_eq!(one, digest(parse(r#"{"b":{"d":"\u0078","c":[1.0,2]},"a":1e0}"#)));
+    }
+
+    #[test]
+    fn other_arguments_are_others() {
+        let different = [
+            json!({}),
+            json!({"a": null}),
+            json!({"a": 1}),
+            json!({"a": "1"}),
+            json!({"a": true}),
+            json!({"a": [1]}),
+            json!({"a": [[1]]}),
+            json!({"a": {"b": 1}}),
+            json!({"a": "", "b": ""}),
+            json!({"a": "\",\"b"}),
+            json!({"ab": ""}),
+            parse(r#"{"a": 9007199254740993}"#),
+            parse(r#"{"a": 9007199254740992}"#),
+            parse(r#"{"a": 0.1}"#),
+        ];
+        let digests: std::collections::HashSet<_> = different.iter().cloned().map(digest).collect();
+        assert_eq!(digests.len(), different.len());
+    }
+
+    #[test]
+    fn keys_are_uuids() {
+        let key = idempotency_key(None, false);
+        let text = key.to_str().unwrap();
+        assert_eq!(text.len(), 36);
+        assert_eq!(text.matches('-').count(), 4);
+        assert_eq!(&text[14..15], "8");
+        assert_ne!(key, idempotency_key(None, false));
+    }
+}

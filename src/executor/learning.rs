@@ -1,0 +1,131 @@
+//! What a call takes from its conversation, and what it leaves there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::action::output;
+use crate::action::variables::{self, InvalidVariables};
+use crate::conversation::change::{Change, Source, Variable};
+use crate::conversation::{Claim, Conversation, StoreError, now_ms};
+use crate::egress::{Deadline, DeadlineExceeded};
+use crate::tool::{Cancellation, ToolCall, ToolResult};
+
+use super::Gateway;
+use super::failure::Failure;
+use super::outcome::{Outcome, Receipt};
+
+/// The least time there is for storing what was done, even past the deadline:
+/// what is told and not stored would be forgotten.
+const STORING: Duration = Duration::from_millis(500);
+
+/// A call that is over, before it is told.
+pub(super) struct Done<'a> {
+    pub(super) claim: Option<&'a Claim>,
+    pub(super) conversation: Option<&'a Conversation>,
+    pub(super) result: &'a Arc<ToolResult>,
+    pub(super) change: Change,
+}
+
+impl Gateway {
+    /// Keeps the result for whoever comes with the same intent, and what was
+    /// learned; where nothing was sent, the intent is free again, unless it was
+    /// withdrawn.
+    pub(super) async fn keep(&self, done: Done<'_>, receipt: &Receipt, deadline: Deadline) {
+        let Done { claim, conversation, result, change } = done;
+        let store = &self.shared.store;
+        let is_withdrawn = receipt.cancellation == Some(Cancellation::NotSent);
+        let deadline = Deadline::after(deadline.left().max(STORING));
+        let applied = match (claim, conversation) {
+            (Some(claim), _) if receipt.was_sent || is_withdrawn => {
+                deadline.within(store.settle(claim, result, change)).await
+            }
+            (Some(claim), _) => return note(deadline.within(store.release(claim)).await),
+            (None, Some(conversation)) if !change.is_empty() => {
+                deadline.within(store.update(&conversation.key, change)).await
+            }
+            (None, _) => return,
+        };
+        if let Ok(Ok(applied)) = &applied {
+            for refused in &applied.refused {
+                tracing::warn!(variable.name = %refused.name, error = %refused.reason, "variable not remembered");
+            }
+        }
+        note(applied);
+    }
+}
+
+/// Logs what the store could not do, where the call goes on all the same.
+pub(super) fn note<T>(done: Result<Result<T, StoreError>, DeadlineExceeded>) {
+    match done {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "what a call has done may not be stored"),
+        Err(_) => tracing::warn!("storing what a call has done takes longer than its caller waits"),
+    }
+}
+
+/// What a call leaves in its conversation.
+pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Change {
+    let Some(outcome) = outcome.as_ref().ok().filter(|outcome| outcome.is_success()) else {
+        return Change::default();
+    };
+    if call.conversation_id.is_none() {
+        return Change::default();
+    }
+    let set_at_ms = now_ms();
+    let variable = |one: &output::Extracted| Variable {
+        value: one.value.clone(),
+        shown: one.shown.clone(),
+        source: Source::Call { id: call.id.clone(), action: call.name.clone() },
+        sensitive: one.sensitive,
+        hidden: one.hidden,
+        set_at_ms,
+    };
+    let set = outcome.extracted.iter().map(|one| (one.name.clone(), variable(one))).collect();
+    Change { set, succeeded: Some(call.name.clone()), ..Change::default() }
+}
+
+/// What the model must not see of an answer: what the conversation knew, and
+/// what this call learned.
+pub(super) fn concealed(
+    conversation: Option<&Conversation>,
+    outcome: &Result<Outcome, Failure>,
+) -> Arc<Vec<String>> {
+    let Some(conversation) = conversation else { return Arc::default() };
+    let mut concealed = conversation.concealed.clone();
+    let learned = outcome.iter().flat_map(|outcome| &outcome.extracted).filter(|one| one.hidden);
+    let learned: Vec<String> = learned.flat_map(|one| output::sought_texts(&one.value)).collect();
+    if !learned.is_empty() {
+        let concealed = Arc::make_mut(&mut concealed);
+        concealed.extend(learned);
+        // Longest first, so that no part of one is left standing.
+        concealed.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    }
+    concealed
+}
+
+/// What the conversation knows, what the caller brings, and what is always there.
+pub(super) fn variables(
+    call: &ToolCall,
+    conversation: Option<&Conversation>,
+) -> Result<Map<String, Value>, InvalidVariables> {
+    let mut known = conversation.map(Conversation::nested).unwrap_or_default();
+    for (name, value) in variables::nest(call.variables.clone())? {
+        variables::insert(&mut known, &name, value)?;
+    }
+    let mut always = json!({
+        "id": call.conversation_id.as_deref().unwrap_or(&call.id),
+        "environment": call.environment,
+    });
+    if let Some(conversation) = conversation {
+        always["started_at"] = conversation.started_at().into();
+    }
+    match (known.get_mut("conversation"), always) {
+        (Some(Value::Object(there)), Value::Object(ours)) => there.extend(ours),
+        (_, ours) => {
+            known.insert("conversation".to_owned(), ours);
+        }
+    }
+    Ok(known)
+}

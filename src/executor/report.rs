@@ -1,0 +1,68 @@
+//! What became of a call, for whoever counts, traces and audits.
+
+use std::fmt::Debug;
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+
+use crate::tool::{ToolResult, TraceContext};
+
+/// Sees every call end. Called on the call's own way: must not block.
+pub trait Observer: Debug + Send + Sync {
+    /// A call has ended.
+    fn call_ended(&self, report: &CallReport<'_>);
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct CallReport<'a> {
+    /// The environment.
+    pub environment: &'a str,
+    /// The action, where there is one of the name that was asked for.
+    pub action: Option<&'a str>,
+    /// What the model gets.
+    pub result: &'a ToolResult,
+    /// When the call came.
+    pub started: SystemTime,
+    /// Where its time went.
+    pub spent: Spent,
+    /// The trace that it belongs to; `None` where nobody traces.
+    pub trace: Option<&'a TraceContext>,
+    /// What it did on its way, in this order.
+    pub steps: &'a [Step],
+}
+
+/// Where the time of a call went; what is left is the gateway's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// From receipt to answer.
+    pub total: Duration,
+    /// From the first byte sent upstream to the last one received, all attempts together.
+    pub upstream: Duration,
+    /// Waiting: for a token, between attempts, for another call of the same intent.
+    pub waiting: Duration,
+}
+
+impl Spent {
+    /// The gateway's own share.
+    pub fn own(&self) -> Duration {
+        self.total.saturating_sub(self.upstream + self.waiting)
+    }
+}
+
+/// One attempt to send a request, as a trace tells it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The id of its span.
+    pub span: u64,
+    /// When it began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// The HTTP method.
+    pub method: Method,
+    /// The upstream's host and port.
+    pub server: (String, Option<u16>),
+    /// The upstream's HTTP status, or the name of what went wrong.
+    pub outcome: Result<u16, &'static str>,
+}

@@ -1,0 +1,197 @@
+//! A project directory → what is served, with every problem on the way.
+//!
+//! `callgate check`, start and reload run the same code.
+
+mod store;
+mod watch;
+
+pub use self::store::{StoreOpenError, open_store};
+pub use self::watch::Watch;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::auth::Webhooks;
+use crate::catalog::Catalog;
+use crate::definition::{Problem, Problems, ProjectFiles, closest, read_project};
+use crate::dialect::Dialect;
+use crate::egress::WaysBuilder;
+use crate::executor::{Deployment, ExecutorLimits};
+use crate::secrets::{Secrets, Sources};
+use crate::settings::{FILE, Settings};
+use crate::tool::ToolSpec;
+
+/// A project, loaded.
+#[derive(Debug)]
+pub struct Project {
+    /// Its settings.
+    pub settings: Settings,
+    /// What it serves; of no use where there are errors.
+    pub deployment: Deployment,
+    /// What is wrong with it.
+    pub problems: Problems,
+    /// Its files as written, for more questions about them.
+    pub files: ProjectFiles,
+}
+
+/// Loads the project directory `dir`; tokens of `previous` live on.
+pub fn load(dir: &Path, previous: Option<&Deployment>) -> Project {
+    let mut problems = Problems::default();
+    if !dir.is_dir() {
+        let message = format!("`{}` is not a directory", dir.display());
+        problems.push(
+            Problem::error(&dir.display().to_string(), (0, 0), "unreadable", message)
+                .hint("name a project directory; `callgate init DIR` makes one"),
+        );
+        return Project {
+            settings: Settings::default(),
+            deployment: Deployment::default(),
+            problems,
+            files: ProjectFiles::default(),
+        };
+    }
+    let settings = Settings::load(dir, &mut problems);
+    let files = read_project(dir, &mut problems);
+    if files.actions.is_empty() && !problems.has_errors() {
+        let message = "the project has no actions";
+        problems
+            .push(Problem::warning("actions", (0, 0), "no_actions", message).hint("add actions/<name>.yaml"));
+    }
+    let mut sources = settings.secret_sources();
+    // A relative directory is the project's.
+    sources.directory = sources.directory.map(|directory| dir.join(directory));
+    let deployment = compile(&files, &settings, &sources, previous, &mut problems);
+    Project { settings, deployment, problems, files }
+}
+
+/// Compiles files that are at hand already.
+pub fn compile(
+    files: &ProjectFiles,
+    settings: &Settings,
+    sources: &Sources,
+    previous: Option<&Deployment>,
+    problems: &mut Problems,
+) -> Deployment {
+    let environments = environments(files, settings);
+    check_environments(settings, &environments, problems);
+    let (catalog, uses) = Catalog::compile(files, &environments, problems);
+    let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
+    secrets.check(&uses, problems);
+    let limits = ExecutorLimits {
+        max_response_bytes: settings.limits.max_response_bytes,
+        max_body_chars: settings.limits.max_body_chars,
+    };
+    let outlets = environments.iter().map(|name| (name.clone(), settings.outlet(name, problems))).collect();
+    let ways = WaysBuilder::new(outlets, files.root.as_deref(), previous.map(Deployment::ways));
+    let mut deployment = Deployment::build(catalog, &secrets, limits, ways, previous, problems);
+    let rules = settings.webhooks.rules();
+    for (_, rule) in &rules {
+        for environment in environments.iter().filter(|name| secrets.get(name, rule.secret()).is_none()) {
+            let name = rule.secret();
+            let message = format!(
+                "the secret `{name}` of `[webhooks]` is not set in environment `{environment}`: its webhooks refuse everything there"
+            );
+            let hint = format!(
+                "add `{name}` under [{environment}] in secrets.toml, or set {}",
+                Sources::variable_name(environment, name)
+            );
+            problems.push(Problem::warning(FILE, (0, 0), "missing_secret", message).hint(hint));
+        }
+    }
+    deployment.webhooks = Webhooks::build(rules, &environments, &secrets);
+    deployment
+}
+
+/// Warns of everything that `dialects` lose of the project's actions, and of limits that are exceeded.
+///
+/// Those that lose the same share a warning. `strict` asks about OpenAI's strict mode as well.
+pub fn check_dialects(project: &mut Project, dialects: &[Dialect]) {
+    let variants = dialects.iter().flat_map(|dialect| {
+        let strict = dialect.has_strict().then(|| (format!("{dialect} strict"), *dialect, true));
+        [Some((dialect.name().to_owned(), *dialect, false)), strict].into_iter().flatten()
+    });
+    let variants: Vec<(String, Dialect, bool)> = variants.collect();
+    let mut seen = BTreeSet::new();
+    let actions =
+        project.deployment.catalog.environments().iter().flat_map(|environment| &environment.actions);
+    for action in actions.filter(|action| seen.insert(action.file.clone())) {
+        let Some(located) = project.files.actions.iter().find(|one| one.document.file == action.file) else {
+            continue;
+        };
+        // What is wrong → who minds.
+        let mut found: Vec<(String, &'static str, String, Vec<&str>)> = Vec::new();
+        for (name, dialect, strict) in &variants {
+            let report = dialect.report(ToolSpec::from(action), *strict);
+            let lost = report.keywords.iter().filter(|note| note.matters()).map(|note| {
+                let what = if note.pointer.is_empty() { "parameters" } else { note.keyword() };
+                (
+                    format!("/parameters{}", note.pointer),
+                    "dialect_lost",
+                    format!("`{what}` is lost: {}", note.how),
+                )
+            });
+            let over = report.counts.iter().filter(|count| count.is_over()).map(|count| {
+                let limit = count.limit.unwrap_or_default();
+                (
+                    String::new(),
+                    "dialect_limit",
+                    format!("{} {}; {limit} are allowed", count.found, count.what),
+                )
+            });
+            for (pointer, code, message) in lost.chain(over) {
+                match found.iter_mut().find(|known| (&known.0, &known.2) == (&pointer, &message)) {
+                    Some(known) => known.3.push(name),
+                    None => found.push((pointer, code, message, vec![name])),
+                }
+            }
+        }
+        for (pointer, code, message, names) in found {
+            let place = located.document.at_key(&pointer);
+            let hint = match code {
+                "dialect_lost" => {
+                    "the gateway checks it all the same; say it in a description, so that the model knows"
+                }
+                _ => "the provider may refuse the tool, and with it the whole request",
+            };
+            let message = format!("{}: {message}", names.join(", "));
+            project.problems.push(Problem::warning(&action.file, place, code, message).hint(hint));
+        }
+    }
+}
+
+/// The environments to serve: those of the settings, else all that are spoken of.
+pub fn environments(files: &ProjectFiles, settings: &Settings) -> Vec<String> {
+    if let Some(environments) = &settings.environments {
+        return environments.clone();
+    }
+    let spoken: BTreeSet<&String> = files
+        .secrets
+        .environments
+        .keys()
+        .chain(files.variables.environments.keys())
+        .chain(files.actions.iter().flat_map(|action| action.definition.environments.keys()))
+        .chain(files.connections.iter().flat_map(|connection| connection.definition.environments.keys()))
+        .chain(files.auth.iter().flat_map(|auth| auth.definition.environments.keys()))
+        .collect();
+    if spoken.is_empty() {
+        return vec!["development".to_owned()];
+    }
+    spoken.into_iter().cloned().collect()
+}
+
+/// Warns where settings speak of environments that are not served.
+fn check_environments(settings: &Settings, environments: &[String], problems: &mut Problems) {
+    let served = || format!("served: {}", environments.join(", "));
+    for name in settings.egress.keys().filter(|name| !environments.contains(name)) {
+        let message = format!("[egress.{name}] is for environment `{name}`, which is not served");
+        let hint = closest(name, environments).map_or_else(served, |near| format!("did you mean `{near}`?"));
+        let place = settings.place(&format!("/egress/{name}"));
+        problems.push(Problem::warning(FILE, place, "unknown_environment", message).hint(hint));
+    }
+    for key in &settings.keys {
+        for name in key.environments.iter().flatten().filter(|name| !environments.contains(name)) {
+            let message = format!("the key `{}` is for environment `{name}`, which is not served", key.name);
+            problems.push(Problem::warning(FILE, (0, 0), "unknown_environment", message).hint(served()));
+        }
+    }
+}

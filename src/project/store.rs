@@ -1,0 +1,49 @@
+//! The store that the settings ask for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::conversation::{
+    MemoryStore, RedisError, RedisStore, SqliteError, SqliteLimits, SqliteStore, Store,
+};
+use crate::settings::{StoreBackend, StoreSettings, StoreUrl};
+
+/// Where the store of a project is, relative to it.
+const STORE_FILE: &str = ".callgate/store.db";
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreOpenError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+    /// The address is none.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+}
+
+/// Opens the store of the project in `dir`.
+///
+/// # Errors
+///
+/// The file cannot be used, or the address is none. A server that cannot be
+/// reached is no error: calls that need it are refused until it can.
+pub fn open_store(settings: &StoreSettings, dir: &Path) -> Result<Arc<dyn Store>, StoreOpenError> {
+    Ok(match settings.backend {
+        StoreBackend::Memory => Arc::new(MemoryStore::default()),
+        StoreBackend::Sqlite => {
+            let path = settings.path.as_deref().unwrap_or(Path::new(STORE_FILE));
+            let limits = SqliteLimits {
+                conversations: settings.max_conversations,
+                file_bytes: settings.max_file_mib.saturating_mul(1024 * 1024),
+                ..SqliteLimits::default()
+            };
+            Arc::new(SqliteStore::open(&dir.join(path), limits)?)
+        }
+        StoreBackend::Redis => {
+            let url = settings.url.as_ref().map(StoreUrl::as_str).unwrap_or_default();
+            Arc::new(RedisStore::open(url, &settings.prefix)?)
+        }
+    })
+}

@@ -1,0 +1,85 @@
+//! Edits on disk, noticed.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+
+use crate::settings::FILE;
+
+/// Folders and files that make a project.
+const PARTS: [&str; 6] = ["actions", "connections", "auth", "variables.toml", "secrets.toml", FILE];
+/// How long nothing may change before an edit counts as whole: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long an edit that does not come to rest is waited for.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Tells of edits in a project directory.
+#[derive(Debug)]
+pub struct Watch {
+    watcher: RecommendedWatcher,
+    dir: PathBuf,
+    edits: mpsc::UnboundedReceiver<()>,
+}
+
+impl Watch {
+    /// Watches `dir`.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch it, such as for lack of inotify watches.
+    pub fn new(dir: &Path) -> notify::Result<Self> {
+        let dir = dir.canonicalize().map_err(notify::Error::io)?;
+        let (sender, edits) = mpsc::unbounded_channel();
+        let root = dir.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // What is only read, and what is beside the project (a database, an editor's swap file), is no edit.
+            let is_edit = event.is_ok_and(|event| {
+                !matches!(event.kind, EventKind::Access(_))
+                    && event.paths.iter().any(|path| is_part(&root, path))
+            });
+            if is_edit {
+                // Nobody listens any more only where the watch is being dropped.
+                let _ = sender.send(());
+            }
+        })?;
+        let mut watch = Self { watcher, dir, edits };
+        watch.watcher.watch(&watch.dir, RecursiveMode::NonRecursive)?;
+        watch.watch_folders();
+        Ok(watch)
+    }
+
+    /// Done when something has been edited and has come to rest; `None` where
+    /// nothing can be told any more.
+    pub async fn edited(&mut self) -> Option<()> {
+        self.edits.recv().await?;
+        let rest = async {
+            while tokio::time::timeout(QUIET, self.edits.recv()).await.is_ok_and(|edit| edit.is_some()) {}
+        };
+        // An edit that goes on and on is looked at all the same.
+        let _ = tokio::time::timeout(LONGEST, rest).await;
+        self.watch_folders();
+        Some(())
+    }
+
+    /// Watches the folders that are there by now.
+    fn watch_folders(&mut self) {
+        for folder in PARTS.iter().map(|part| self.dir.join(part)).filter(|path| path.is_dir()) {
+            if let Err(error) = self.watcher.watch(&folder, RecursiveMode::Recursive) {
+                tracing::warn!(%error, folder = %folder.display(), "edits in this folder are not noticed");
+            }
+        }
+    }
+}
+
+/// Whether `path` belongs to the project in `root`. Kubernetes swaps a link
+/// called `..data` when it updates mounted files.
+fn is_part(root: &Path, path: &Path) -> bool {
+    let Some(first) = path.strip_prefix(root).ok().and_then(|path| path.components().next()) else {
+        return false;
+    };
+    let first = first.as_os_str();
+    first == "..data" || PARTS.iter().any(|part| first == OsStr::new(part))
+}

@@ -1,0 +1,270 @@
+//! `POST /v1/<provider>/…/tool-calls`: what a model asked for, in its provider's form, and the
+//! results in the same.
+
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use crate::dialect::{
+    IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
+};
+use crate::tool::ToolCall;
+
+use super::body::RawBody;
+use super::calls::{MAX_ID_BYTES, new_id};
+use super::execution::{CallHeaders, execute};
+use super::keys::Caller;
+use super::listing::checked;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::state::AppState;
+
+/// Names the environment, where the query does not.
+const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
+/// Names the conversation, where the query or the body does not.
+pub(super) const CONVERSATION: HeaderName = HeaderName::from_static("callgate-conversation-id");
+
+/// Where calls belong; each may come as a header instead: `Callgate-Environment`, `Callgate-Conversation-Id`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PlaceQuery {
+    /// The environment; may be left out where there is only one choice.
+    environment: Option<String>,
+    /// The phone call or chat this belongs to.
+    conversation_id: Option<String>,
+}
+
+/// Where calls belong.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) environment: String,
+    pub(super) conversation_id: Option<String>,
+    /// Who calls, for the audit: a key's name, or a product.
+    pub(super) caller: Option<String>,
+    /// What its headers say.
+    pub(super) headers: CallHeaders,
+}
+
+impl Place {
+    /// Checks the conversation id as `/v1/tool-calls` does.
+    pub(super) fn new(environment: String, conversation_id: Option<String>) -> Result<Self, ProblemDocument> {
+        let conversation_id = conversation_id.filter(|id| !id.is_empty());
+        if conversation_id.as_deref().is_some_and(|id| !is_id(id)) {
+            let detail =
+                format!("the conversation id may have {MAX_ID_BYTES} bytes and no control characters");
+            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+        }
+        Ok(Self { environment, conversation_id, caller: None, headers: CallHeaders::default() })
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
+}
+
+/// A header as text.
+pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned()).filter(|text| !text.is_empty())
+}
+
+type Asked = Result<Query<PlaceQuery>, axum::extract::rejection::QueryRejection>;
+
+/// Executes the calls of an assistant message of Chat Completions.
+///
+/// Takes the message, its `tool_calls` or the whole completion, and answers the messages of role
+/// `tool` to append.
+#[utoipa::path(
+    post, path = "/v1/openai/chat/tool-calls", tag = "dialects", params(PlaceQuery),
+    request_body(content = Value, description = "an assistant message, or the list of its `tool_calls`"),
+    responses(
+        (status = 200, description = "the messages of role `tool`, in the order of the calls", body = Vec<Value>),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn openai_chat(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Asked,
+    RawBody(body): RawBody,
+) -> Result<Response, ProblemDocument> {
+    let place = place(&state, &caller, &headers, query)?;
+    answer(&state, (&caller, &place), &body, openai_chat::decode, openai_chat::encode).await
+}
+
+/// Executes the `function_call` items of a response of the Responses API.
+#[utoipa::path(
+    post, path = "/v1/openai/responses/tool-calls", tag = "dialects", params(PlaceQuery),
+    request_body(content = Value, description = "a response, or the list of its `output` items"),
+    responses(
+        (status = 200, description = "the `function_call_output` items to append to `input`", body = Vec<Value>),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn openai_responses(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Asked,
+    RawBody(body): RawBody,
+) -> Result<Response, ProblemDocument> {
+    let place = place(&state, &caller, &headers, query)?;
+    answer(&state, (&caller, &place), &body, openai_responses::decode, openai_responses::encode).await
+}
+
+/// Executes the completed calls of a `response.done` event of the Realtime API.
+#[utoipa::path(
+    post, path = "/v1/openai/realtime/tool-calls", tag = "dialects", params(PlaceQuery),
+    request_body(content = Value, description = "a `response.done` or `response.output_item.done` event"),
+    responses(
+        (status = 200, description = "the events to send; none where nothing was called", body = Vec<Value>),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn openai_realtime(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Asked,
+    RawBody(body): RawBody,
+) -> Result<Response, ProblemDocument> {
+    let place = place(&state, &caller, &headers, query)?;
+    answer(&state, (&caller, &place), &body, openai_realtime::decode, openai_realtime::encode).await
+}
+
+/// Executes the `tool_use` blocks of a message of Anthropic.
+#[utoipa::path(
+    post, path = "/v1/anthropic/tool-calls", tag = "dialects", params(PlaceQuery),
+    request_body(content = Value, description = "a message, or the list of its `content` blocks"),
+    responses(
+        (status = 200, description = "the user message with the `tool_result` blocks", body = Object),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn anthropic(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Asked,
+    RawBody(body): RawBody,
+) -> Result<Response, ProblemDocument> {
+    let place = place(&state, &caller, &headers, query)?;
+    answer(&state, (&caller, &place), &body, anthropic::decode, anthropic::encode).await
+}
+
+/// Executes the `functionCall` parts of a content of Gemini, or a `toolCall` of Gemini Live.
+#[utoipa::path(
+    post, path = "/v1/gemini/tool-calls", tag = "dialects", params(PlaceQuery),
+    request_body(content = Value, description = "a content, the list of its `parts`, or a Live message"),
+    responses(
+        (status = 200, description = "the content with the `functionResponse` parts, or the Live message `toolResponse`", body = Object),
+        (status = "4XX", description = "the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn gemini(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Asked,
+    RawBody(body): RawBody,
+) -> Result<Response, ProblemDocument> {
+    let place = place(&state, &caller, &headers, query)?;
+    answer(&state, (&caller, &place), &body, gemini::decode, gemini::encode).await
+}
+
+fn place(
+    state: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    query: Asked,
+) -> Result<Place, ProblemDocument> {
+    let query = checked(query)?;
+    let deployment = state.gateway().deployment();
+    let environment = header(headers, &ENVIRONMENT).or(query.environment);
+    let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
+    let place = Place::new(environment, header(headers, &CONVERSATION).or(query.conversation_id))?;
+    Ok(Place { caller: caller.name().map(str::to_owned), headers: CallHeaders::of(headers)?, ..place })
+}
+
+async fn answer<F>(
+    state: &AppState,
+    (caller, place): (&Caller, &Place),
+    body: &Bytes,
+    decode: fn(&[u8]) -> Result<Turn<F>, Malformed>,
+    encode: fn(&Turn<F>, &[Outcome]) -> String,
+) -> Result<Response, ProblemDocument> {
+    let turn = decode(body)
+        .and_then(Turn::bounded)
+        .map_err(|malformed| ProblemDocument::new(ProblemCode::InvalidRequest, malformed.to_string()))?;
+    caller.charge_more(turn.calls.len().saturating_sub(1))?;
+    let outcomes = run(state, &turn.calls, place).await;
+    Ok(json(encode(&turn, &outcomes)))
+}
+
+/// JSON that is written already.
+pub(super) fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+}
+
+/// Executes calls in parallel; what came of each, in their order.
+pub(super) async fn run(state: &AppState, calls: &[IncomingCall], place: &Place) -> Vec<Outcome> {
+    let most = state.server().max_calls_per_request;
+    let work = calls.iter().enumerate().map(|(at, call)| async move {
+        if at >= most {
+            return Outcome::Refused(format!("More than {most} calls in one turn. It was not executed."));
+        }
+        run_one(state, call, place).await
+    });
+    join_all(work).await
+}
+
+/// Executes one call.
+pub(super) async fn run_one(state: &AppState, call: &IncomingCall, place: &Place) -> Outcome {
+    if let Some(why) = call.refused {
+        return Outcome::Refused(why.to_owned());
+    }
+    let id = match call.id.clone().map_or_else(new_id, Ok) {
+        Ok(id) if is_id(&id) => id,
+        Ok(_) => {
+            let why = format!(
+                "Its id is longer than {MAX_ID_BYTES} bytes or holds control characters. It was not executed."
+            );
+            return Outcome::Refused(why);
+        }
+        Err(_) => {
+            return Outcome::Refused("The gateway could not make an id. It was not executed.".to_owned());
+        }
+    };
+    let Ok(Some(running)) = state.begin_calls(1).map(|mut begun| begun.pop()) else {
+        return Outcome::Refused(
+            "Too much is going on right now; it was not executed. You can try once more.".to_owned(),
+        );
+    };
+    let call = ToolCall {
+        id,
+        id_is_given: call.id.is_some(),
+        environment: place.environment.clone(),
+        conversation_id: place.conversation_id.clone(),
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+        variables: Map::<String, Value>::new(),
+        caller: place.caller.clone(),
+        trace: state.trace(place.headers.traceparent.as_deref()),
+        deadline_ms: place.headers.deadline_ms,
+    };
+    match execute(state, call, running).await {
+        Ok(result) => Outcome::Done(result),
+        Err(_) => Outcome::Broken,
+    }
+}

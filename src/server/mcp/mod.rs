@@ -1,0 +1,146 @@
+//! The MCP server: `/mcp/{environment}` over streamable HTTP, and standard input and output.
+//!
+//! ```text
+//! POST ─► key, environment ─► body, bounded ─► rmcp ─► initialize ─► session ─┐
+//!                                                └─► one request of 2026-07-28 ─┴─► Tools ─► execute
+//! ```
+//!
+//! `rmcp` speaks both generations of the protocol: sessions that begin with `initialize`, and requests that stand for
+//! themselves. Who may call, how often and with what body is decided before it sees anything.
+
+mod sessions;
+mod stdio;
+mod tools;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use http_body_util::Full;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::sync::watch;
+
+use crate::settings::McpSettings;
+
+use self::sessions::{OwnedSessions, Owner, SESSION, Sessions};
+use self::tools::{Seat, Tools};
+use super::body::{Segment, read};
+use super::keys::Caller;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::state::AppState;
+
+pub use self::stdio::{StdioError, serve_stdio};
+
+/// What the routes of the MCP server share.
+#[derive(Debug)]
+pub(super) struct Mcp {
+    sessions: Arc<Sessions>,
+    /// By when a call is answered, unless its request says otherwise.
+    deadline: Duration,
+    /// Counts reloads.
+    reloads: watch::Sender<u64>,
+    /// Whether streams that stay open are to end.
+    stopping: watch::Sender<bool>,
+}
+
+impl Mcp {
+    pub(super) fn new(settings: &McpSettings) -> Self {
+        let idle = Duration::from_millis(settings.session_idle_ms);
+        Self {
+            sessions: Arc::new(Sessions::new(settings.max_sessions, idle)),
+            deadline: Duration::from_millis(settings.deadline_ms),
+            reloads: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// Another deployment is served: those whose tools have changed are told.
+    pub(super) fn reloaded(&self) {
+        self.reloads.send_modify(|reloads| *reloads += 1);
+    }
+
+    /// Ends the streams that wait for news; calls under way are answered.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Done when [`Self::stop`] has been called.
+    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            // The sender is gone only with the server.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+}
+
+/// The MCP server of an environment, over streamable HTTP.
+///
+/// Both generations: sessions (`initialize`, then `Mcp-Session-Id`) and the stateless requests of 2026-07-28. `GET` opens
+/// the stream of a session, on which it is told that its tools have changed; `DELETE` ends a session.
+#[utoipa::path(
+    method(get, post, delete), path = "/mcp/{environment}", tag = "mcp", params(("environment" = String, Path, description = "whose tools")),
+    request_body(content = Value, description = "a JSON-RPC message"),
+    responses(
+        (status = 200, description = "the JSON-RPC answer, as JSON or as a stream of events", body = Value, content_type = "application/json"),
+        (status = 202, description = "a notification was taken"),
+        (status = 204, description = "the session is over"),
+        (status = "4XX", description = "the request is broken, or its key may not; JSON-RPC errors and texts are the protocol's own", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn serve(
+    State(state): State<AppState>,
+    caller: Caller,
+    Segment(environment): Segment,
+    request: Request,
+) -> Result<Response, ProblemDocument> {
+    let environment =
+        caller.environment(Some(&environment), state.gateway().deployment().environment_names())?;
+    let (mcp, method) = (state.mcp().clone(), request.method().clone());
+    let owner = Owner { environment: environment.clone(), key: caller.name().map(str::to_owned) };
+    let sessions = Arc::new(OwnedSessions::new(mcp.sessions.clone(), owner));
+    if method == Method::DELETE && !request.headers().get(SESSION).is_some_and(|id| sessions.has(id)) {
+        return Err(ProblemDocument::new(ProblemCode::NotFound, "there is no such session"));
+    }
+    let limit = state.server().max_request_bytes;
+    let head = head_of(&request);
+    let bytes = read(request, limit).await?;
+    let request = head.body(Full::new(bytes)).map_err(|error| {
+        ProblemDocument::new(ProblemCode::InvalidRequest, format!("the request cannot be read: {error}"))
+    })?;
+    let seat = Seat::of_http(environment, caller.name(), sessions.clone());
+    let tools = Tools::new(state, seat);
+    // Host and Origin have been judged with the key; what is left to rmcp is the protocol.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .with_json_response(true)
+        .with_sse_retry(None)
+        .with_max_request_body_bytes(limit);
+    let service = StreamableHttpService::new(move || Ok(tools.clone()), sessions, config);
+    let mut response = service.handle(request).await.map(Body::new);
+    if method == Method::DELETE && response.status() == StatusCode::ACCEPTED {
+        // Done, not only taken: the Python client takes 202 for a failure.
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    if method != Method::GET {
+        return Ok(response);
+    }
+    // It would stay open for as long as the client does.
+    let stopped = Box::pin(mcp.stopped());
+    Ok(response.map(|body| Body::from_stream(body.into_data_stream().take_until(stopped))))
+}
+
+/// The same method, address and headers, for another body.
+fn head_of(request: &Request) -> http::request::Builder {
+    let mut head =
+        http::Request::builder().method(request.method()).uri(request.uri()).version(request.version());
+    if let Some(headers) = head.headers_mut() {
+        headers.clone_from(request.headers());
+    }
+    head
+}

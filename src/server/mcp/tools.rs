@@ -1,0 +1,292 @@
+//! The tools of an environment, as `rmcp` asks for them.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeResult,
+    JsonObject, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, RequestId,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use rmcp::{ErrorData, Peer, ServerHandler};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::dialect::{Dialect, IncomingCall, Outcome, mcp};
+use crate::server::AppState;
+use crate::server::dialects::{CONVERSATION, Place, header, run_one};
+use crate::server::execution::CallHeaders;
+use crate::server::specs::{SpecList, Specs};
+
+use super::sessions::{OwnedSessions, SESSION};
+
+/// How often a client that asked for it hears that a call is still under way.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// Longest id of a request that is taken into the id of a call as it is.
+const MAX_PLAIN_ID: usize = 64;
+
+/// Who sits at the other end.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    environment: String,
+    /// The name of the key, for the audit.
+    key: Option<String>,
+    session: Session,
+}
+
+#[derive(Clone, Debug)]
+enum Session {
+    /// By header, if the caller has one.
+    Http(Arc<OwnedSessions>),
+    /// The life of this process.
+    Process { id: String, conversation_id: Option<String> },
+}
+
+impl Seat {
+    /// A caller over HTTP.
+    pub(super) fn of_http(environment: String, key: Option<&str>, sessions: Arc<OwnedSessions>) -> Self {
+        Self { environment, key: key.map(str::to_owned), session: Session::Http(sessions) }
+    }
+
+    /// The one who started this process.
+    pub(super) fn of_process(environment: String, id: String, conversation_id: Option<String>) -> Self {
+        Self { environment, key: None, session: Session::Process { id, conversation_id } }
+    }
+}
+
+/// The tools of an environment.
+#[derive(Clone, Debug)]
+pub(super) struct Tools {
+    state: AppState,
+    seat: Seat,
+    /// Ends the task that tells of changed tools, together with the session.
+    _alive: Arc<watch::Sender<()>>,
+    alive: watch::Receiver<()>,
+}
+
+impl Tools {
+    pub(super) fn new(state: AppState, seat: Seat) -> Self {
+        let (sender, alive) = watch::channel(());
+        Self { state, seat, _alive: Arc::new(sender), alive }
+    }
+
+    fn list(&self) -> Result<Specs, ErrorData> {
+        list(&self.state, &self.seat.environment)
+    }
+
+    /// Where a call belongs, and the id of the call: that of the request, which is unique in its session and nowhere
+    /// else. A request without a session has none, so nothing is ever taken for another client's call.
+    fn place(
+        &self,
+        request: &RequestId,
+        parts: Option<&Parts>,
+    ) -> Result<(Place, Option<String>), ErrorData> {
+        let invalid = |detail: String| ErrorData::invalid_params(detail, None);
+        let (session, conversation, said) = match &self.seat.session {
+            Session::Process { id, conversation_id } => {
+                (Some(id.clone()), conversation_id.clone(), CallHeaders::default())
+            }
+            Session::Http(sessions) => {
+                let headers = parts.map(|parts| &parts.headers);
+                let session = headers.and_then(|headers| headers.get(SESSION)).filter(|id| sessions.has(id));
+                let session = session.and_then(|id| id.to_str().ok()).map(str::to_owned);
+                let named = headers.and_then(|headers| header(headers, &CONVERSATION));
+                let said = headers.map_or_else(|| Ok(CallHeaders::default()), CallHeaders::of);
+                let said = said.map_err(|problem| invalid(problem.detail))?;
+                let default = u64::try_from(self.state.mcp().deadline.as_millis()).unwrap_or(u64::MAX);
+                let deadline_ms = Some(said.deadline_ms.unwrap_or(default));
+                (session, named, CallHeaders { deadline_ms, ..said })
+            }
+        };
+        let id = session.as_ref().map(|session| format!("{session}:{}", id_text(request)));
+        let place = Place::new(self.seat.environment.clone(), conversation.or(session))
+            .map_err(|problem| invalid(problem.detail))?;
+        Ok((Place { caller: self.seat.key.clone(), headers: said, ..place }, id))
+    }
+}
+
+/// A request's id in JSON, so that `1` and `"1"` are two; a digest of it where it is long or cannot be shown.
+fn id_text(id: &RequestId) -> String {
+    let text = serde_json::to_string(id).unwrap_or_default();
+    if text.len() <= MAX_PLAIN_ID && !text.contains(char::is_control) {
+        return text;
+    }
+    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn list(state: &AppState, environment: &str) -> Result<Specs, ErrorData> {
+    let list = SpecList {
+        environment: environment.to_owned(),
+        dialect: Dialect::Mcp,
+        strict: false,
+        base_url: None,
+    };
+    let specs = state.specs().get(&state.gateway().deployment(), list);
+    specs.map_err(|error| ErrorData::internal_error(error.to_string(), None))
+}
+
+/// Done when a reload has changed the tools since `last`, which becomes the new list.
+async fn changed(
+    state: &AppState,
+    environment: &str,
+    reloads: &mut watch::Receiver<u64>,
+    last: &mut Option<Specs>,
+) {
+    loop {
+        if reloads.changed().await.is_err() {
+            // The server is gone; so is everybody who waits for it, soon.
+            return std::future::pending().await;
+        }
+        let now = list(state, environment).ok();
+        let is_same = match (&now, &*last) {
+            (Some(now), Some(last)) => now.is(last),
+            (now, last) => now.is_none() && last.is_none(),
+        };
+        if !is_same {
+            *last = now;
+            return;
+        }
+    }
+}
+
+/// Waits for `call`; tells the client every second that it is under way, if it wants to know. `None`: it was cancelled.
+async fn watched(
+    call: impl Future<Output = Outcome>,
+    context: &RequestContext<RoleServer>,
+) -> Option<Outcome> {
+    let token = context.meta.get_progress_token();
+    let begun = Instant::now();
+    let mut ticks = interval_at(begun + PROGRESS_EVERY, PROGRESS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut call = pin!(call);
+    loop {
+        tokio::select! {
+            outcome = &mut call => return Some(outcome),
+            () = context.ct.cancelled() => return None,
+            _ = ticks.tick(), if token.is_some() => {
+                let Some(token) = token.clone() else { continue };
+                let seconds = begun.elapsed().as_secs_f64();
+                let note = ProgressNotificationParam::new(token, seconds).with_message("waiting for the service");
+                // A client that cannot be told waits all the same.
+                let _ = context.peer.notify_progress(note).await;
+            }
+        }
+    }
+}
+
+fn arguments(arguments: Option<JsonObject>) -> Result<Box<RawValue>, ErrorData> {
+    serde_json::value::to_raw_value(&arguments.unwrap_or_default())
+        .map_err(|error| ErrorData::invalid_params(error.to_string(), None))
+}
+
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let mut info = InitializeResult::new(capabilities);
+        info.server_info = Implementation::new("callgate", env!("CARGO_PKG_VERSION"));
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools: Vec<Tool> = serde_json::from_slice(self.list()?.json())
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (place, id) = self.place(&context.id, context.extensions.get::<Parts>())?;
+        let arguments = arguments(request.arguments)?;
+        let call = IncomingCall { id, name: request.name.into_owned(), arguments, refused: None };
+        // Looked at before the call, for the list that the client knows.
+        let deployment = self.state.gateway().deployment();
+        let Some(outcome) = watched(run_one(&self.state, &call, &place), &context).await else {
+            return Err(ErrorData::internal_error("the call was cancelled", None));
+        };
+        if let Some(why) = mcp::unknown_tool(&outcome) {
+            return Err(ErrorData::invalid_params(why.to_owned(), None));
+        }
+        let environment = deployment.catalog.environments().iter().find(|one| one.name == place.environment);
+        let action = environment.and_then(|environment| environment.find(&call.name));
+        let output = action.and_then(|(_, action)| action.output_schema.as_ref());
+        let answer = mcp::encode(&outcome, output);
+        if answer.is_error && !outcome.is_error() {
+            tracing::warn!(tool.name = call.name, "an answer breaks the action's `output_schema`");
+        }
+        let content = vec![ContentBlock::text(answer.text)];
+        let mut result = match answer.is_error {
+            true => CallToolResult::error(content),
+            false => CallToolResult::success(content),
+        };
+        result.structured_content = answer.structured;
+        Ok(result.into())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "ends with its session; nobody waits for it")]
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let (state, environment) = (self.state.clone(), self.seat.environment.clone());
+        let mut reloads = state.mcp().reloads.subscribe();
+        let mut last = self.list().ok();
+        let (mut alive, peer): (_, Peer<RoleServer>) = (self.alive.clone(), context.peer);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    // Never sends anything: this is its end.
+                    _ = alive.changed() => return,
+                    () = changed(&state, &environment, &mut reloads, &mut last) => {
+                        if peer.notify_tool_list_changed().await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut reloads = self.state.mcp().reloads.subscribe();
+        let mut last = self.list().ok();
+        let mut stopped = pin!(self.state.mcp().stopped());
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = &mut stopped => return Ok(()),
+                () = changed(&self.state, &self.seat.environment, &mut reloads, &mut last) => {
+                    if context.sink().notify_tool_list_changed().await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_requests_stay_apart_and_short() {
+        assert_eq!(id_text(&RequestId::Number(1)), "1");
+        assert_eq!(id_text(&RequestId::String("1".into())), "\"1\"");
+        let long = id_text(&RequestId::String("x".repeat(10_000).into()));
+        assert_eq!(long.len(), 64);
+        assert_ne!(long, id_text(&RequestId::String("y".repeat(10_000).into())));
+    }
+}

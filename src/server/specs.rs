@@ -1,0 +1,120 @@
+//! Lists of tool specs: written once for each deployment, environment and form, then kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::dialect::{Dialect, NoSpecs, SpecOptions};
+use crate::executor::Deployment;
+use crate::tool::ToolSpec;
+
+/// Most lists that are kept; callers may name any `base_url`.
+const MAX_KEPT: usize = 64;
+
+/// Which list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SpecList {
+    pub(super) environment: String,
+    pub(super) dialect: Dialect,
+    pub(super) strict: bool,
+    pub(super) base_url: Option<String>,
+}
+
+/// A list as it is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Specs {
+    json: Bytes,
+    etag: HeaderValue,
+}
+
+/// The lists that have been asked for since the last reload.
+#[derive(Debug, Default)]
+pub(super) struct KeptSpecs(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// What they were made from.
+    deployment: Option<Arc<Deployment>>,
+    lists: HashMap<SpecList, Specs>,
+}
+
+impl KeptSpecs {
+    /// The list, made now if it is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// There is no such list: see [`NoSpecs`].
+    pub(super) fn get(&self, deployment: &Arc<Deployment>, list: SpecList) -> Result<Specs, NoSpecs> {
+        if let Some(specs) = self.find(deployment, &list) {
+            return Ok(specs);
+        }
+        // Not under the lock: schemas may be large.
+        let specs = make(deployment, &list)?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.deployment.as_ref().is_some_and(|known| Arc::ptr_eq(known, deployment)) {
+            *kept = Kept { deployment: Some(deployment.clone()), lists: HashMap::new() };
+        }
+        if kept.lists.len() >= MAX_KEPT {
+            kept.lists.clear();
+        }
+        kept.lists.insert(list, specs.clone());
+        Ok(specs)
+    }
+
+    fn find(&self, deployment: &Arc<Deployment>, list: &SpecList) -> Option<Specs> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = kept.deployment.as_ref().is_some_and(|known| Arc::ptr_eq(known, deployment));
+        if current { kept.lists.get(list).cloned() } else { None }
+    }
+}
+
+fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
+    let environments = deployment.catalog.environments();
+    let actions = environments.iter().filter(|one| one.name == list.environment).flat_map(|one| &one.actions);
+    let options = SpecOptions {
+        strict: list.strict,
+        base_url: list.base_url.as_deref(),
+        environment: &list.environment,
+    };
+    let specs = list.dialect.specs(actions.map(ToolSpec::from), &options)?;
+    let json = Bytes::from(specs.to_string());
+    let digest: String = Sha256::digest(&json).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let etag = HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+    Ok(Specs { json, etag })
+}
+
+impl Specs {
+    /// The list as it is sent.
+    pub(super) fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// Whether the two lists are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.etag == other.etag
+    }
+
+    /// The list, or that the caller has it already (RFC 9110 section 13.1.2).
+    pub(super) fn answer(self, headers: &HeaderMap) -> Response {
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let own = self.etag.to_str().unwrap_or_default();
+        let known = known
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == own);
+        // Asked for again each time: a reload or another key changes it.
+        let cache = HeaderValue::from_static("private, no-cache");
+        let common = [(ETAG, self.etag.clone()), (CACHE_CONTROL, cache)];
+        if known {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        (common, json, Body::from(self.json)).into_response()
+    }
+}

@@ -1,0 +1,207 @@
+//! The webhooks that orchestrators call as they are.
+//!
+//! Who calls is settled by the raw bytes, before anything of them is read: by the rules of
+//! `[webhooks]`, or, where a product has none, by the keys of the gateway as everywhere else.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::{FromRequest as _, FromRequestParts as _, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method};
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::auth::{Product, WebhookRequest};
+use crate::dialect::{Outcome, Turn, elevenlabs, retell, vapi};
+
+use super::body::{RawBody, Segment, Segments};
+use super::dialects::{CONVERSATION, Place, header, json, run};
+use super::keys::Caller;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::state::AppState;
+
+/// Vapi sends the id of its call in this header too.
+const VAPI_CALL: HeaderName = HeaderName::from_static("x-call-id");
+
+/// A webhook whose caller is known.
+struct Admitted {
+    parts: Parts,
+    body: Bytes,
+    /// The environment that its path names.
+    environment: String,
+    /// Who calls: the key's name, or the product.
+    caller: Option<String>,
+}
+
+/// Vapi's server messages: tool calls are executed, everything else is acknowledged.
+///
+/// Status 200 whatever comes of the calls, because Vapi reads no other answer.
+#[utoipa::path(
+    post, path = "/webhooks/vapi/{environment}", tag = "webhooks",
+    params(("environment" = String, Path, description = "the environment that the calls run in")),
+    request_body(content = Value, description = "a server message of Vapi"),
+    responses(
+        (status = 200, description = "`{results: [{name, toolCallId, result | error}]}`", body = Object),
+        (status = "4XX", description = "the caller is not known, or the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn vapi(
+    State(state): State<AppState>,
+    Segment(environment): Segment,
+    request: Request,
+) -> Result<Response, ProblemDocument> {
+    let admitted = admit(&state, Product::Vapi, environment, request).await?;
+    let turn = match vapi::decode(&admitted.body).and_then(Turn::bounded) {
+        Ok(turn) => turn,
+        Err(malformed) => return Ok(json(vapi::encode_malformed(&malformed))),
+    };
+    let headers = &admitted.parts.headers;
+    let conversation = turn.conversation_id.clone().or_else(|| header(headers, &CONVERSATION));
+    let conversation = conversation.or_else(|| header(headers, &VAPI_CALL));
+    let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
+    let outcomes = run(&state, &turn.calls, &place).await;
+    Ok(json(vapi::encode(&turn, &outcomes)))
+}
+
+/// Retell's custom functions, with the whole payload.
+#[utoipa::path(
+    method(post, put, patch), path = "/webhooks/retell/{environment}", tag = "webhooks",
+    params(("environment" = String, Path, description = "the environment that the call runs in")),
+    request_body(content = Value, description = "`{name, args, call}`"),
+    responses(
+        (status = 200, description = "the result, or `{error}`; 15,000 characters at most", body = Value),
+        (status = "4XX", description = "the caller is not known, or the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn retell(
+    State(state): State<AppState>,
+    Segment(environment): Segment,
+    request: Request,
+) -> Result<Response, ProblemDocument> {
+    let admitted = admit(&state, Product::Retell, environment, request).await?;
+    let turn = retell::decode(&admitted.body, None);
+    answer_retell(&state, admitted, turn).await
+}
+
+/// Retell's custom functions, with the arguments only: in the body, or in the query of a GET or DELETE.
+#[utoipa::path(
+    method(get, post, put, patch, delete), path = "/webhooks/retell/{environment}/{action}", tag = "webhooks",
+    params(
+        ("environment" = String, Path, description = "the environment that the call runs in"),
+        ("action" = String, Path, description = "the action"),
+    ),
+    request_body(content = Option<Value>, description = "the arguments, or `{name, args, call}`"),
+    responses(
+        (status = 200, description = "the result, or `{error}`; 15,000 characters at most", body = Value),
+        (status = "4XX", description = "the caller is not known, or the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn retell_action(
+    State(state): State<AppState>,
+    Segments(environment, action): Segments,
+    request: Request,
+) -> Result<Response, ProblemDocument> {
+    let admitted = admit(&state, Product::Retell, environment, request).await?;
+    let turn = if [Method::GET, Method::DELETE].contains(&admitted.parts.method) {
+        let query = admitted.parts.uri.query().unwrap_or_default();
+        let deployment = state.gateway().deployment();
+        let environments = deployment.catalog.environments();
+        let known = environments.iter().find(|one| one.name == admitted.environment);
+        let schema = known.and_then(|one| Some(one.find(&action)?.1.model_schema()));
+        Ok(retell::from_query(&action, query, schema))
+    } else {
+        retell::decode(&admitted.body, Some(&action))
+    };
+    answer_retell(&state, admitted, turn).await
+}
+
+async fn answer_retell(
+    state: &AppState,
+    admitted: Admitted,
+    turn: Result<Turn<()>, crate::dialect::Malformed>,
+) -> Result<Response, ProblemDocument> {
+    // Anything but 2xx would be sent again, and be as malformed.
+    let turn = match turn {
+        Ok(turn) => turn,
+        Err(malformed) => return Ok(json(retell::encode(&[Outcome::Refused(malformed.to_string())]))),
+    };
+    let conversation = turn.conversation_id.clone();
+    let conversation = conversation.or_else(|| header(&admitted.parts.headers, &CONVERSATION));
+    let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
+    let outcomes = run(state, &turn.calls, &place).await;
+    Ok(json(retell::encode(&outcomes)))
+}
+
+/// ElevenLabs' webhook tools: the arguments at the root of the body.
+#[utoipa::path(
+    post, path = "/webhooks/elevenlabs/{environment}/{action}", tag = "webhooks",
+    params(
+        ("environment" = String, Path, description = "the environment that the call runs in"),
+        ("action" = String, Path, description = "the action"),
+        ("Callgate-Conversation-Id" = Option<String>, Header, description = "`system__conversation_id`"),
+    ),
+    request_body(content = Value, description = "the arguments"),
+    responses(
+        (status = 200, description = "the result, or `{error}`", body = Value),
+        (status = "4XX", description = "the caller is not known, or the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security((), ("key" = []))
+)]
+pub(super) async fn elevenlabs(
+    State(state): State<AppState>,
+    Segments(environment, action): Segments,
+    request: Request,
+) -> Result<Response, ProblemDocument> {
+    let admitted = admit(&state, Product::ElevenLabs, environment, request).await?;
+    let turn = match elevenlabs::decode(&admitted.body, &action) {
+        Ok(turn) => turn,
+        Err(malformed) => return Ok(json(elevenlabs::encode(&[Outcome::Refused(malformed.to_string())]))),
+    };
+    let conversation = header(&admitted.parts.headers, &CONVERSATION);
+    let place = Place::new(admitted.environment, conversation.or(turn.conversation_id))?;
+    let place = Place { caller: admitted.caller, ..place };
+    let outcomes = run(&state, &turn.calls, &place).await;
+    Ok(json(elevenlabs::encode(&outcomes)))
+}
+
+/// Reads the body and settles who sent it.
+async fn admit(
+    state: &AppState,
+    product: Product,
+    environment: String,
+    request: Request,
+) -> Result<Admitted, ProblemDocument> {
+    let deployment = state.gateway().deployment();
+    let (mut parts, body) = request.into_parts();
+    if !deployment.webhooks.guards(product) {
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        let environment = caller.environment(Some(&environment), deployment.environment_names())?;
+        let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        let name = caller.name().map(str::to_owned);
+        return Ok(Admitted { parts, body, environment, caller: name });
+    }
+    let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
+    let base = state.server().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let seen = WebhookRequest {
+        method: parts.method.as_str(),
+        url: &format!("{base}{path}"),
+        header: &|name| parts.headers.get(name)?.to_str().ok(),
+        body: &body,
+        now_ms: now_ms(),
+    };
+    if let Err(refusal) = deployment.webhooks.check(product, &environment, &seen) {
+        tracing::warn!(product = ?product, cause = %refusal, "a webhook was refused");
+        return Err(ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string()));
+    }
+    let caller = Some(product.name().to_owned());
+    Ok(Admitted { body, parts, environment, caller })
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,152 @@
+//! What the webhooks of orchestrators must show.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{HmacAlgorithm, HmacRule, Product, WebhookRule};
+
+/// What the webhooks of orchestrators must show. The secrets are named here and held by each environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookSettings {
+    /// `/webhooks/vapi/…`
+    pub vapi: Option<VapiSettings>,
+    /// `/webhooks/retell/…`
+    pub retell: Option<RetellSettings>,
+    /// `/webhooks/elevenlabs/…`
+    pub elevenlabs: Option<ElevenLabsSettings>,
+}
+
+/// What Vapi shows: one of the two, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VapiSettings {
+    /// Name of the secret that comes as `X-Vapi-Secret` or `Authorization: Bearer`.
+    pub secret: Option<String>,
+    /// An HMAC credential.
+    pub hmac: Option<HmacSettings>,
+}
+
+/// Vapi's HMAC credential; what is left out is what Vapi leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HmacSettings {
+    /// Name of the secret.
+    pub secret: String,
+    /// The hash.
+    #[serde(default)]
+    pub algorithm: HashName,
+    /// The header with the signature.
+    #[serde(default = "signature_header")]
+    pub signature_header: String,
+    /// The header with the time.
+    #[serde(default = "timestamp_header")]
+    pub timestamp_header: String,
+    /// What is signed: text with `{timestamp}`, `{body}`, `{method}`, `{url}`, `{svix-id}`.
+    #[serde(default = "payload_format")]
+    pub payload_format: String,
+    /// How the signature is written.
+    #[serde(default)]
+    pub encoding: SignatureEncoding,
+    /// What stands before the signature, such as `sha256=`.
+    #[serde(default)]
+    pub prefix: String,
+    /// Whether the secret is base64 of the key.
+    #[serde(default)]
+    pub secret_is_base64: bool,
+}
+
+fn signature_header() -> String {
+    "x-signature".to_owned()
+}
+
+fn timestamp_header() -> String {
+    "x-timestamp".to_owned()
+}
+
+fn payload_format() -> String {
+    "{timestamp}.{body}".to_owned()
+}
+
+/// A hash for signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "their own names")]
+pub enum HashName {
+    Sha1,
+    #[default]
+    Sha256,
+    Sha512,
+}
+
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "their own names")]
+pub enum SignatureEncoding {
+    #[default]
+    Hex,
+    Base64,
+}
+
+/// What Retell shows.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetellSettings {
+    /// Name of the secret that holds the Retell API key, which signs `X-Retell-Signature`.
+    pub api_key: String,
+}
+
+/// What ElevenLabs shows: one of the two, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ElevenLabsSettings {
+    /// Name of the secret that comes as `X-API-Key` or `Authorization: Bearer`.
+    pub secret: Option<String>,
+    /// Name of the secret that signs `ElevenLabs-Signature`.
+    pub signature_secret: Option<String>,
+}
+
+impl WebhookSettings {
+    /// The rules, for whoever knows the secrets.
+    pub fn rules(&self) -> Vec<(Product, WebhookRule)> {
+        let mut rules = Vec::new();
+        let shared = |secret: &String, header| WebhookRule::Shared { secret: secret.clone(), header };
+        if let Some(vapi) = &self.vapi {
+            rules.extend(vapi.secret.iter().map(|secret| (Product::Vapi, shared(secret, "x-vapi-secret"))));
+            rules.extend(vapi.hmac.iter().map(|hmac| (Product::Vapi, WebhookRule::Hmac(hmac.rule()))));
+        }
+        if let Some(retell) = &self.retell {
+            rules.push((Product::Retell, WebhookRule::Retell { api_key: retell.api_key.clone() }));
+        }
+        if let Some(elevenlabs) = &self.elevenlabs {
+            let secret = elevenlabs.secret.iter();
+            rules.extend(secret.map(|secret| (Product::ElevenLabs, shared(secret, "x-api-key"))));
+            let signed = elevenlabs.signature_secret.iter();
+            rules.extend(
+                signed
+                    .map(|secret| (Product::ElevenLabs, WebhookRule::ElevenLabs { secret: secret.clone() })),
+            );
+        }
+        rules
+    }
+}
+
+impl HmacSettings {
+    fn rule(&self) -> HmacRule {
+        HmacRule {
+            secret: self.secret.clone(),
+            algorithm: match self.algorithm {
+                HashName::Sha1 => HmacAlgorithm::Sha1,
+                HashName::Sha256 => HmacAlgorithm::Sha256,
+                HashName::Sha512 => HmacAlgorithm::Sha512,
+            },
+            signature_header: self.signature_header.to_ascii_lowercase(),
+            timestamp_header: self.timestamp_header.to_ascii_lowercase(),
+            payload_format: self.payload_format.clone(),
+            is_base64: self.encoding == SignatureEncoding::Base64,
+            prefix: self.prefix.clone(),
+            secret_is_base64: self.secret_is_base64,
+        }
+    }
+}
