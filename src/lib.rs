@@ -33,6 +33,7 @@ pub mod dialect;
 pub mod settings;
 pub mod telemetry;
 pub mod project;
+pub mod import;
 pub mod demo;
 pub mod server;
 #[doc(hidden)]

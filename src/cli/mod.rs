@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod demo;
+mod import;
 mod init;
 mod mcp;
 mod serve;
@@ -43,6 +44,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  callgate check my-project\n  callgate check my-project --json\n  callgate check my-project --dialect all\n\nExit status 1 if there is an error; warnings alone are 0."
     )]
     Check(check::Check),
+    /// Make actions of what you have: OpenAPI, curl, Postman, tools of other products
+    #[command(
+        after_help = "Example:\n  callgate import openapi openapi.yaml --project my-project --only 'get_.*' --dry-run\n  callgate import curl 'curl https://api.example.com/orders/42 -H \"Authorization: Bearer $TOKEN\"'\n  callgate import postman collection.json --tag Orders\n\nSecrets go to secrets.toml. Exit status 1 if nothing was imported."
+    )]
+    Import(import::Import),
     /// Print the tool specs that a model is offered
     #[command(
         after_help = "Example:\n  callgate tools --project my-project --environment staging --format openai-chat\n  callgate tools --format vapi --base-url https://gate.example.com\n  callgate tools --format gemini --report"
@@ -83,6 +89,7 @@ impl Command {
             Self::Demo(command) => command.run(),
             Self::Init(command) => command.run(),
             Self::Check(command) => Ok(command.run()),
+            Self::Import(command) => command.run(),
             Self::Tools(command) => command.run(),
             Self::Call(command) => command.run(),
             Self::Mcp(command) => command.run(),

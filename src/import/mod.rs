@@ -1,0 +1,213 @@
+//! What teams have already → definitions: OpenAPI documents, curl commands,
+//! Postman collections and the tool JSON of other voice products.
+//!
+//! Pure: text in, files and a report out; who reads, fetches and writes is the
+//! command line.
+//!
+//! ```text
+//! text ─► one importer per kind ─► drafts ─► judged by the compiler of actions ─► files
+//!                                  secrets ─► secrets.toml                        report
+//! ```
+//!
+//! Whatever is written passes `callgate check`: an action that would not is
+//! refused, with the reason the check gives. A secret of the source never
+//! stands in a definition or in the report.
+
+mod report;
+mod names;
+mod emit;
+mod sensitive;
+mod draft;
+mod repair;
+mod placeholder;
+mod bundle;
+mod describe;
+mod infer;
+mod request;
+mod json;
+mod curl;
+mod postman;
+mod openapi;
+mod vendors;
+mod secrets_file;
+
+pub use self::report::{ImportError, ImportedAction, NeededSecret, Note, NoteKind, Report};
+pub use self::secrets_file::{SecretsText, add_secrets};
+
+use std::collections::BTreeSet;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::definition::ProjectFiles;
+
+/// Largest source, in bytes: the largest published OpenAPI documents are below it.
+pub const MAX_SOURCE_BYTES: usize = 32 * 1024 * 1024;
+
+/// What is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// An OpenAPI 3.0 or 3.1 document, JSON or YAML.
+    Openapi,
+    /// A curl command line.
+    Curl,
+    /// A Postman collection, format 2.0 or 2.1.
+    Postman,
+    /// A tool of Vapi.
+    Vapi,
+    /// A webhook tool of ElevenLabs Agents.
+    Elevenlabs,
+    /// A custom function of Retell.
+    Retell,
+    /// An API step or API tool of Voiceflow.
+    Voiceflow,
+    /// An API call of Smallest.ai Atoms.
+    Atoms,
+}
+
+/// Which names are imported: one name, or a regular expression for whole names.
+#[derive(Clone, Debug)]
+pub struct Only {
+    name: String,
+    pattern: Option<regex::Regex>,
+}
+
+impl Only {
+    /// Reads what the user wrote.
+    ///
+    /// # Errors
+    ///
+    /// It is neither a name nor a regular expression.
+    pub fn parse(text: &str) -> Result<Self, ImportError> {
+        let built = regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build();
+        match built {
+            Ok(pattern) => Ok(Self { name: text.to_owned(), pattern: Some(pattern) }),
+            Err(error) => Err(ImportError::new(
+                "invalid_pattern",
+                format!("`{text}` is neither a name nor a regular expression: {error}"),
+                "such as get_order, or get_.*",
+            )),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.name == name || self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name))
+    }
+}
+
+/// A connection that the project has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExistingConnection {
+    /// Its name.
+    pub name: String,
+    /// Its base URL, where it has one for all environments.
+    pub base_url: String,
+    /// The connector it names.
+    pub auth: Option<String>,
+}
+
+/// What the project has already, so that it is used and never overwritten.
+#[derive(Clone, Debug, Default)]
+pub struct Existing {
+    /// Names of its actions.
+    pub actions: BTreeSet<String>,
+    /// Its connections.
+    pub connections: Vec<ExistingConnection>,
+    /// Its connectors: name and keys.
+    pub auth: Vec<(String, Map<String, Value>)>,
+}
+
+impl Existing {
+    /// What `files` define.
+    pub fn of(files: &ProjectFiles) -> Self {
+        let actions = files.actions.iter().map(|action| action.name.clone()).collect();
+        let connections = files.connections.iter().map(|connection| ExistingConnection {
+            name: connection.name.clone(),
+            base_url: connection.definition.base_url.clone().unwrap_or_default(),
+            auth: connection.definition.auth.clone(),
+        });
+        let auth = files.auth.iter().map(|auth| {
+            let mut keys = auth.document.value.as_object().cloned().unwrap_or_default();
+            keys.shift_remove("name");
+            (auth.name.clone(), keys)
+        });
+        Self { actions, connections: connections.collect(), auth: auth.collect() }
+    }
+}
+
+/// What an import is told besides the text.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What the source is called in files and report; no credentials in it.
+    pub source: String,
+    /// The URL the source was fetched from: what a relative server URL is relative to.
+    pub source_url: Option<String>,
+    /// The names to import; `None` for all.
+    pub only: Option<Only>,
+    /// The tag (OpenAPI) or folder (Postman) to import; `None` for all.
+    pub tag: Option<String>,
+    /// The environment that the values of secrets are for; `None` for every one.
+    pub environment: Option<String>,
+    /// The environments that the project serves; `None` where it says nothing of them.
+    pub environments: Option<Vec<String>>,
+    /// The base URL, where the source has none or another is meant.
+    pub base_url: Option<String>,
+    /// Whether actions that the project has are replaced.
+    pub replace: bool,
+    /// What the project has.
+    pub existing: Existing,
+}
+
+/// A file to write, relative to the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedFile {
+    /// Such as `actions/get_order.yaml`.
+    pub path: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A line for `secrets.toml`.
+#[derive(Clone, Debug)]
+pub struct ImportedSecret {
+    /// The table it belongs to.
+    pub environment: String,
+    /// Its name.
+    pub name: String,
+    /// Its value, or a placeholder.
+    pub value: SecretString,
+    /// Whether somebody has to fill it in.
+    pub is_placeholder: bool,
+}
+
+/// What an import gives.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The files, connectors first.
+    pub files: Vec<ImportedFile>,
+    /// The secrets they refer to, by environment.
+    pub secrets: Vec<ImportedSecret>,
+    /// What was done and what was not.
+    pub report: Report,
+}
+
+/// Imports `text`.
+///
+/// # Errors
+///
+/// Why the source as a whole is none of its kind; what is wrong with a part of
+/// it stands in the report.
+pub fn import(kind: SourceKind, text: &str, options: &Options) -> Result<Imported, ImportError> {
+    let mut bundle = bundle::Bundle::new(options);
+    match kind {
+        SourceKind::Curl => curl::import(text, &mut bundle)?,
+        SourceKind::Postman => postman::import(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Openapi => openapi::import(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Vapi => vendors::vapi(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Elevenlabs => vendors::elevenlabs(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Retell => vendors::retell(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Voiceflow => vendors::voiceflow(&json::parse(text)?, &mut bundle)?,
+        SourceKind::Atoms => vendors::atoms(&json::parse(text)?, &mut bundle)?,
+    }
+    Ok(bundle.finish())
+}

@@ -1,0 +1,159 @@
+//! `callgate import openapi FILE|URL`: OpenAPI 3.0 and 3.1 → an action per operation.
+
+mod document;
+mod tidy;
+mod schema;
+mod servers;
+mod security;
+mod operation;
+mod leaves;
+mod place;
+mod body;
+
+use serde_json::Value;
+
+use super::bundle::Bundle;
+use super::json::text;
+use super::names;
+use super::report::ImportError;
+
+use self::document::Document;
+use self::operation::Operation;
+use self::security::Schemes;
+
+/// The methods that an operation may have.
+const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+/// Most operations of one document.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// Reads the document `root`.
+pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
+    let version = super::json::scalar(root.get("openapi").unwrap_or(&Value::Null));
+    let is_30 = version.starts_with("3.0");
+    if !is_30 && !version.starts_with("3.1") {
+        return Err(unsupported(root, &version));
+    }
+    let document = Document { root, is_30 };
+    let Some(paths) = root.get("paths").and_then(Value::as_object) else {
+        return Err(ImportError::new(
+            "no_paths",
+            "the document has no `paths`",
+            "only operations under `paths` are imported",
+        ));
+    };
+    let title = root.pointer("/info/title").and_then(Value::as_str).unwrap_or_default();
+    let default = servers::connection(root.get("servers"), title, bundle);
+    let schemes = Schemes::new(&document, default.as_deref().unwrap_or("api"));
+    let mut seen = 0_usize;
+    for (path, item) in paths {
+        let item = match document.resolve(item) {
+            Ok(item) => item,
+            Err(refusal) => {
+                bundle.refuse(&format!("#/paths/{}", escape(path)), refusal.0, refusal.1, refusal.2);
+                continue;
+            }
+        };
+        for method in METHODS {
+            let Some(operation) = item.get(*method).filter(|operation| operation.is_object()) else {
+                continue;
+            };
+            let place = format!("#/paths/{}/{method}", escape(path));
+            seen += 1;
+            if seen > MAX_OPERATIONS {
+                bundle.refuse(
+                    &place,
+                    "too_many",
+                    format!("more than {MAX_OPERATIONS} operations"),
+                    "split the document, or use --only",
+                );
+                return Ok(());
+            }
+            let id = text(operation, "operationId");
+            let wish = if id.is_empty() { format!("{method} {path}") } else { id.to_owned() };
+            let name = bundle.tools.unique_tool(&names::tool(&wish));
+            let tags: Vec<&str> = operation
+                .get("tags")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            if !bundle.is_wanted(&name, &tags) {
+                continue;
+            }
+            if *method == "trace" {
+                bundle.refuse(
+                    &place,
+                    "unsupported_method",
+                    format!("`{name}`: TRACE is not a method of actions"),
+                    "",
+                );
+                continue;
+            }
+            let own = operation
+                .get("servers")
+                .or_else(|| item.get("servers"))
+                .filter(|servers| servers.as_array().is_some_and(|list| !list.is_empty()));
+            let connection = match own {
+                Some(servers) => servers::connection(Some(servers), title, bundle),
+                None => default.clone(),
+            };
+            let connection = match connection {
+                Ok(connection) => connection,
+                Err(refusal) => {
+                    bundle.refuse(&place, refusal.0, format!("`{name}`: {}", refusal.1), refusal.2);
+                    continue;
+                }
+            };
+            let before = bundle.report.notes.len();
+            let built = Operation::new(&document, &schemes, bundle, &place, &name, method, path)
+                .build(operation, item, connection);
+            match built {
+                Ok(draft) => bundle.actions.push(draft),
+                Err(refusal) => {
+                    bundle.report.notes.truncate(before);
+                    bundle.refuse(&place, refusal.0, format!("`{name}`: {}", refusal.1), refusal.2);
+                }
+            }
+        }
+    }
+    if root.get("webhooks").and_then(Value::as_object).is_some_and(|hooks| !hooks.is_empty()) {
+        bundle.lossy(
+            "#/webhooks",
+            "",
+            "webhooks",
+            "webhooks are calls to you, not by you; they are left out",
+            "",
+        );
+    }
+    Ok(())
+}
+
+fn unsupported(root: &Value, version: &str) -> ImportError {
+    let swagger = super::json::scalar(root.get("swagger").unwrap_or(&Value::Null));
+    if !swagger.is_empty() {
+        return ImportError::new(
+            "unsupported_format",
+            format!("this is Swagger {}, which is older than OpenAPI 3", super::placeholder::short(&swagger)),
+            "convert it first: npx swagger2openapi --outfile openapi.json FILE",
+        );
+    }
+    if version.is_empty() {
+        return ImportError::new(
+            "unsupported_format",
+            "this is no OpenAPI document: it has no `openapi`",
+            "",
+        );
+    }
+    ImportError::new(
+        "unsupported_format",
+        format!("OpenAPI {} is not supported", super::placeholder::short(version)),
+        "3.0 and 3.1 are",
+    )
+}
+
+/// One token of a JSON Pointer.
+fn escape(token: &str) -> String {
+    let shown: String = token.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    shown.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,138 @@
+//! `servers` → a connection, with base URLs by environment.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::import::bundle::Bundle;
+use crate::import::json::{scalar, text};
+use crate::import::request::Refusal;
+
+/// Words of URLs and descriptions, and the environments they tell of.
+const WORDS: &[(&str, &[&str])] = &[
+    ("staging", &["staging", "stage", "preprod", "preview", "uat", "qa"]),
+    ("sandbox", &["sandbox"]),
+    ("development", &["development", "dev", "local", "localhost"]),
+    ("test", &["test", "testing"]),
+    ("production", &["production", "prod", "live"]),
+];
+
+/// The name of the connection for `servers`, made where there is none.
+pub(super) fn connection(
+    servers: Option<&Value>,
+    title: &str,
+    bundle: &mut Bundle<'_>,
+) -> Result<String, Refusal> {
+    let options = bundle.options;
+    if let Some(base_url) = &options.base_url {
+        return Ok(bundle.connection(base_url, title));
+    }
+    let servers = servers.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut urls: Vec<(String, String)> = Vec::new();
+    for server in servers {
+        let url = absolute(&filled(server), options.source_url.as_deref());
+        if let Some(url) = url {
+            urls.push((url, text(server, "description").to_owned()));
+        }
+    }
+    let Some((first, described)) = urls.first().cloned() else {
+        let message = match servers.first() {
+            Some(server) => format!(
+                "the server `{}` is not an absolute URL",
+                text(server, "url").chars().filter(|c| !c.is_control()).take(80).collect::<String>()
+            ),
+            None => "the document names no server".to_owned(),
+        };
+        return Err(Refusal("no_server", message, "name it with --base-url https://…"));
+    };
+    let known = bundle.connections.iter().any(|known| known.base_url == first.trim_end_matches('/'));
+    let name = bundle.connection(&first, title);
+    if known {
+        return Ok(name);
+    }
+    tell_variables(servers, bundle);
+    let mut environments: Vec<(String, String)> = Vec::new();
+    for (url, described) in urls.iter().skip(1).filter(|(url, _)| *url != first) {
+        let served = options.environments.as_ref();
+        match environment(url, described).filter(|name| environments.iter().all(|(known, _)| known != name)) {
+            Some(name) if served.is_none_or(|served| served.iter().any(|served| served == name)) => {
+                environments.push((name.to_owned(), url.clone()));
+            }
+            _ => bundle.todo(
+                "#/servers",
+                "",
+                "server",
+                format!("the server {url} belongs to no environment of the project"),
+                "add it under `environments` of the connection, or import with --base-url",
+            ),
+        }
+    }
+    if !environments.is_empty() {
+        let own = environment(&first, &described).unwrap_or("production");
+        if environments.iter().all(|(known, _)| known != own) && options.environments.is_none() {
+            environments.insert(0, (own.to_owned(), first));
+        }
+        if let Some(connection) = bundle.connections.iter_mut().find(|known| known.name == name) {
+            connection.environments = environments;
+        }
+    }
+    Ok(name)
+}
+
+/// The URL of a server with the defaults of its variables.
+fn filled(server: &Value) -> String {
+    let mut url = text(server, "url").to_owned();
+    for (name, variable) in server.get("variables").and_then(Value::as_object).into_iter().flatten() {
+        let default = variable.get("default").map(scalar).unwrap_or_default();
+        url = url.replace(&format!("{{{name}}}"), &default);
+        if url.len() > 4_096 {
+            break;
+        }
+    }
+    url
+}
+
+fn tell_variables(servers: &[Value], bundle: &mut Bundle<'_>) {
+    for (index, server) in servers.iter().enumerate() {
+        let names: Vec<String> = server
+            .get("variables")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|map| map.keys())
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if !names.is_empty() {
+            let message = format!("the server variables {} have their defaults", names.join(", "));
+            bundle.todo(
+                &format!("#/servers/{index}"),
+                "",
+                "server_variables",
+                message,
+                "write the base URL you mean into the connection",
+            );
+        }
+    }
+}
+
+/// `url` made absolute; `None` where that cannot be.
+fn absolute(url: &str, source: Option<&str>) -> Option<String> {
+    if url.contains(['{', '}']) {
+        return None;
+    }
+    let url = match source.and_then(|source| Url::parse(source).ok()) {
+        Some(base) => base.join(url).ok()?,
+        None => Url::parse(url).ok()?,
+    };
+    let is_web =
+        matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.query().is_none();
+    is_web.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn environment(url: &str, described: &str) -> Option<&'static str> {
+    let words: Vec<String> = format!("{described} {url}")
+        .to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .map(str::to_owned)
+        .collect();
+    let told = WORDS.iter().find(|(_, known)| words.iter().any(|word| known.contains(&word.as_str())));
+    told.map(|(name, _)| *name)
+}

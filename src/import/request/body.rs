@@ -1,0 +1,195 @@
+//! The body of a plain request: examples become parameters, placeholders a template.
+
+use serde_json::{Map, Value, json};
+
+use crate::import::draft::BodyDraft;
+use crate::import::{infer, placeholder, sensitive};
+
+use super::{Lowering, PlainBody, PlainPart, Refusal};
+
+impl Lowering<'_, '_, '_> {
+    pub(super) fn bodied(&mut self) -> Result<(), Refusal> {
+        if let Some(template) = &self.request.template {
+            self.draft.body = BodyDraft::Template(template.clone());
+            return Ok(());
+        }
+        let no_body = matches!(self.draft.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        if no_body && !matches!(self.request.body, PlainBody::Flat) {
+            let message = format!("a {} request with a body is not sent", self.draft.method);
+            return Err(Refusal("body_not_allowed", message, "use POST, or move the values into the query"));
+        }
+        match &self.request.body {
+            PlainBody::Flat => Ok(()),
+            PlainBody::Json(text) => self.json_body(text),
+            PlainBody::Form(pairs) => self.form_body(pairs),
+            PlainBody::Multipart(parts) => self.multipart_body(parts),
+            PlainBody::Text(text) => {
+                if sensitive::is_secret_value(text) {
+                    return Err(secret_in_body("the body"));
+                }
+                self.draft.body = BodyDraft::Template(self.convert(text, "body", false)?.template);
+                Ok(())
+            }
+        }
+    }
+
+    fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
+        let converted = self.convert(text, "body", true)?;
+        let example = serde_json::from_str::<Value>(text).ok();
+        if converted.is_template || !self.request.infers || example.is_none() {
+            let mut found = Vec::new();
+            match &example {
+                Some(example) => literal_secrets(example, "", &mut found),
+                None => found.extend(
+                    text.split('"')
+                        .filter(|part| sensitive::is_secret_value(part))
+                        .map(|_| "a value".to_owned()),
+                ),
+            }
+            if let Some(name) = found.first() {
+                return Err(secret_in_body(&format!("`{name}` of the body")));
+            }
+            let pretty = if converted.template.ends_with('\n') {
+                converted.template
+            } else {
+                format!("{}\n", converted.template)
+            };
+            self.draft.body = BodyDraft::Template(pretty);
+            return Ok(());
+        }
+        let example = example.unwrap_or_default();
+        let mut found = Vec::new();
+        infer::secrets("", &example, &mut found);
+        for name in &found {
+            let message =
+                format!("`{name}` of the body looks like a secret; it is a parameter without an example");
+            self.note_lossy("secret_in_body", message, "secrets travel in headers, query keys, cookies and connectors; bind what the model must not choose");
+        }
+        match example {
+            Value::Object(members) if !members.is_empty() => {
+                let mut fields = Vec::new();
+                for (wire, value) in &members {
+                    let declared = self.taken.unique(wire, 200);
+                    self.draft.parameters.add(&declared, infer::schema(wire, value), true);
+                    fields.push(format!("{}: {}", json!(wire), placeholder::parameter(&[&declared])));
+                }
+                if self.draft.method == "DELETE" || members.keys().any(|name| self.in_query.contains(name)) {
+                    self.draft.body = BodyDraft::Template(
+                        format!("{{{}}}\n", fields.join(", ")).replacen("{{{", "{ {{", 1),
+                    );
+                }
+            }
+            Value::Object(_) => {}
+            other => {
+                let name = self.parameter("body", infer::schema("body", &other));
+                self.draft.body = BodyDraft::Template(placeholder::parameter(&[&name]));
+            }
+        }
+        Ok(())
+    }
+
+    fn form_body(&mut self, pairs: &[(String, String)]) -> Result<(), Refusal> {
+        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        if value("grant_type").is_some() {
+            return Err(Refusal(
+                "token_request",
+                "this asks for an OAuth2 token".to_owned(),
+                "write auth/<name>.yaml of type oauth2_client_credentials; it fetches and keeps tokens by itself",
+            ));
+        }
+        let mut form = Map::new();
+        let mut flat = true;
+        for (wire, text) in pairs {
+            if form.contains_key(wire) {
+                self.note_lossy(
+                    "repeated_field",
+                    format!("the field `{wire}` is given several times; the first is kept"),
+                    "make it a list parameter",
+                );
+                continue;
+            }
+            let converted = self.convert(text, &format!("form field `{wire}`"), false)?;
+            let is_secret = sensitive::is_secret_name(wire) || sensitive::is_secret_value(text);
+            let field = if converted.is_template {
+                flat = false;
+                converted.template
+            } else if self.request.infers {
+                if is_secret {
+                    let message = format!(
+                        "the field `{wire}` looks like a secret; it is a parameter without an example"
+                    );
+                    self.note_lossy(
+                        "secret_in_body",
+                        message,
+                        "secrets travel in headers, query keys, cookies and connectors",
+                    );
+                }
+                let name = self.parameter(wire, infer::schema(wire, &infer::value(text)));
+                flat &= name == *wire;
+                placeholder::parameter(&[&name])
+            } else if is_secret && !text.is_empty() {
+                return Err(secret_in_body(&format!("the field `{wire}`")));
+            } else {
+                flat = false;
+                converted.template
+            };
+            form.insert(wire.clone(), json!(field));
+        }
+        let meets_query = form.keys().any(|name| self.in_query.contains(name));
+        if flat && !meets_query && self.draft.method != "DELETE" {
+            self.draft.content_type = Some("application/x-www-form-urlencoded".to_owned());
+        } else {
+            self.draft.body = BodyDraft::Form(form);
+        }
+        Ok(())
+    }
+
+    fn multipart_body(&mut self, parts: &[PlainPart]) -> Result<(), Refusal> {
+        let mut map = Map::new();
+        for part in parts {
+            let converted = self.convert(&part.value, &format!("part `{}`", part.name), false)?;
+            let template = if converted.is_template || !self.request.infers {
+                if !converted.is_template && sensitive::is_secret_name(&part.name) && !part.value.is_empty() {
+                    return Err(secret_in_body(&format!("the part `{}`", part.name)));
+                }
+                converted.template
+            } else {
+                let name = self.parameter(&part.name, infer::schema(&part.name, &infer::value(&part.value)));
+                placeholder::parameter(&[&name])
+            };
+            let mut keys = Map::new();
+            keys.insert("value".to_owned(), json!(template));
+            if let Some(content_type) = &part.content_type {
+                keys.insert("content_type".to_owned(), json!(content_type));
+            }
+            map.insert(part.name.clone(), Value::Object(keys));
+        }
+        self.draft.body = BodyDraft::Multipart(map);
+        Ok(())
+    }
+}
+
+fn secret_in_body(what: &str) -> Refusal {
+    Refusal(
+        "secret_in_body",
+        format!("{what} looks like a secret, which a body cannot carry"),
+        "secrets travel in headers, query keys, cookies and connectors",
+    )
+}
+
+/// Members whose literal values look like secrets; placeholders are no values.
+fn literal_secrets(value: &Value, name: &str, found: &mut Vec<String>) {
+    let mut all = Vec::new();
+    infer::secrets(name, value, &mut all);
+    let has_literal = |name: &String| holds_literal(value, "", name);
+    found.extend(all.into_iter().filter(has_literal));
+}
+
+fn holds_literal(value: &Value, at: &str, name: &str) -> bool {
+    match value {
+        Value::String(text) => at == name && !text.contains('{'),
+        Value::Array(items) => items.iter().any(|item| holds_literal(item, at, name)),
+        Value::Object(members) => members.iter().any(|(key, value)| holds_literal(value, key, name)),
+        _ => false,
+    }
+}

@@ -1,0 +1,297 @@
+//! Headers, cookies and keys of a plain request → connectors and names of secrets.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::import::sensitive;
+
+use super::{Lowering, PlainBody, Refusal};
+
+/// Headers that the transport sets.
+const TRANSPORT: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-connection",
+    "proxy-authorization",
+    "accept-encoding",
+];
+/// Headers that a browser or a tool adds by itself; nothing depends on them.
+const NOISE: &[&str] = &[
+    "postman-token",
+    "dnt",
+    "priority",
+    "pragma",
+    "cache-control",
+    "upgrade-insecure-requests",
+    "accept-language",
+    "referer",
+    "origin",
+];
+
+impl Lowering<'_, '_, '_> {
+    /// Carries headers and credentials; gives the query parameters that are none.
+    pub(super) fn credentials(
+        &mut self,
+        userinfo: Option<(String, String)>,
+        pairs: Vec<(String, String)>,
+    ) -> Result<Vec<(String, String)>, Refusal> {
+        let request = self.request;
+        if let Some(named) = &request.connector {
+            let keys = self.named_keys(&named.keys);
+            self.connect(&named.wish, keys);
+        }
+        let pairs = self.query_keys(pairs)?;
+        if let Some((user, password)) = request.basic.as_ref().or(userinfo.as_ref()) {
+            if self.has_connector {
+                return Err(two_credentials());
+            }
+            self.basic(user, password);
+        }
+        for (name, value) in &request.headers {
+            self.header(name.trim(), value.trim())?;
+        }
+        Ok(pairs)
+    }
+
+    fn connect(&mut self, wish: &str, keys: Map<String, Value>) {
+        let wish = format!("{}_{wish}", self.draft.connection);
+        self.draft.auth = Some(self.bundle.connector(&wish, keys));
+        self.has_connector = true;
+    }
+
+    /// A secret for `text`: its value where that is known, else one to fill in,
+    /// called as the placeholder is.
+    fn secret(&mut self, text: &str, what: &str, prefix: &str) -> Value {
+        let (known, variable) = self.known(text);
+        let (wish, value) = match (known, variable) {
+            (Some(known), _) if sensitive::is_stand_in(&known) => {
+                let name = known.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned());
+                (name.unwrap_or_else(|| format!("{}_{what}", self.draft.connection)), None)
+            }
+            (Some(known), _) => (format!("{}_{what}", self.draft.connection), Some(known)),
+            (None, Some(variable)) => (variable, None),
+            (None, None) => (format!("{}_{what}", self.draft.connection), None),
+        };
+        self.bundle.secret(&wish, value.as_deref(), prefix)
+    }
+
+    fn named_keys(&mut self, keys: &Map<String, Value>) -> Map<String, Value> {
+        let mut out = Map::new();
+        for (key, value) in keys {
+            let named = value.get("secret").and_then(Value::as_str);
+            let value = match named {
+                Some(wish) => match value.get("value").and_then(Value::as_str) {
+                    Some(text) => self.secret(text, wish, ""),
+                    None => {
+                        let wish = format!("{}_{wish}", self.draft.connection);
+                        self.bundle.secret(&wish, None, "")
+                    }
+                },
+                None => value.clone(),
+            };
+            out.insert(key.clone(), value);
+        }
+        out
+    }
+
+    fn query_keys(&mut self, pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, Refusal> {
+        let mut rest = Vec::new();
+        for (name, value) in pairs {
+            let declared = self.request.parameters.properties.contains_key(&name);
+            let named = sensitive::is_secret_name(&name) && !value.is_empty() && !declared;
+            if !named && !sensitive::is_secret_value(&value) {
+                rest.push((name, value));
+                continue;
+            }
+            if self.has_connector {
+                return Err(two_credentials());
+            }
+            let key = self.secret(&value, &name, "");
+            let keys = connector_keys(&[
+                ("type", json!("api_key")),
+                ("in", json!("query")),
+                ("key_name", json!(name)),
+                ("key", key),
+            ]);
+            self.connect("key", keys);
+        }
+        Ok(rest)
+    }
+
+    fn basic(&mut self, user: &str, password: &str) {
+        // A name that the URL shows, or that anybody could guess, is no secret; a key in its place is one.
+        let is_shown = self.draft.path.contains(user) || !sensitive::is_secret_value(user);
+        let is_plain = is_shown && !password.is_empty() && !user.contains('{');
+        let username = if is_plain { json!(user) } else { self.secret(user, "username", "") };
+        let password = if password.is_empty() { json!("") } else { self.secret(password, "password", "") };
+        let keys =
+            connector_keys(&[("type", json!("basic")), ("username", username), ("password", password)]);
+        self.connect("basic", keys);
+    }
+
+    fn header(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let lower = name.to_ascii_lowercase();
+        if http::HeaderName::try_from(name).is_err() {
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+            self.note_lossy("header", format!("`{shown}` is not a header name; it is left out"), "");
+            return Ok(());
+        }
+        match lower.as_str() {
+            "content-type" => self.content_type(value),
+            "authorization" if !value.is_empty() => self.authorization(value),
+            "cookie" if !value.is_empty() => {
+                self.cookie(value);
+                Ok(())
+            }
+            name if TRANSPORT.contains(&name) => {
+                if name == "host" {
+                    self.note_lossy(
+                        "header",
+                        "the header `Host` is set from the URL; it is left out",
+                        "use the URL of that host",
+                    );
+                }
+                Ok(())
+            }
+            name if NOISE.contains(&name) || name.starts_with("sec-") || name.starts_with(':') => Ok(()),
+            _ if value.is_empty() || lower == "user-agent" && value.starts_with("Mozilla/") => Ok(()),
+            _ if sensitive::is_secret_name(name) || sensitive::is_secret_value(value) => {
+                self.secret_header(name, value);
+                Ok(())
+            }
+            _ => {
+                let converted = self.convert(value, &format!("header `{name}`"), false)?;
+                self.draft.headers.insert(name.to_owned(), json!(converted.template));
+                Ok(())
+            }
+        }
+    }
+
+    fn content_type(&mut self, value: &str) -> Result<(), Refusal> {
+        let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let by_body = match &self.request.body {
+            PlainBody::Form(_) | PlainBody::Multipart(_) => true,
+            PlainBody::Json(_) => media == "application/json" || media == "application/x-www-form-urlencoded",
+            PlainBody::Flat => self.draft.method == "GET" || media == "application/json",
+            PlainBody::Text(_) => false,
+        };
+        if !by_body && !value.is_empty() {
+            let converted = self.convert(value, "header `Content-Type`", false)?;
+            if converted.is_template || !media.contains('/') {
+                self.note_lossy(
+                    "content_type",
+                    "the media type of a body is static; this one is left out",
+                    "write `content_type`",
+                );
+                return Ok(());
+            }
+            self.draft.content_type = Some(value.to_owned());
+        }
+        Ok(())
+    }
+
+    fn authorization(&mut self, value: &str) -> Result<(), Refusal> {
+        let (scheme, rest) = value.split_once(char::is_whitespace).unwrap_or(("", value));
+        let rest = rest.trim();
+        if scheme.contains('{') || rest.contains("{%") {
+            // A placeholder that holds blanks: the whole value is the secret.
+            let secret = self.secret(value, "authorization", "");
+            self.draft.headers.insert("Authorization".to_owned(), secret);
+            return Ok(());
+        }
+        match scheme.to_ascii_lowercase().as_str() {
+            "bearer" if !self.has_connector => {
+                let token = self.secret(rest, "token", "");
+                self.connect("bearer", connector_keys(&[("type", json!("bearer")), ("token", token)]));
+            }
+            "basic" if !self.has_connector && decoded_basic(rest).is_some() => {
+                let (user, password) = decoded_basic(rest).unwrap_or_default();
+                self.basic(&user, &password);
+            }
+            "" => {
+                let secret = self.secret(rest, "authorization", "");
+                self.draft.headers.insert("Authorization".to_owned(), secret);
+            }
+            _ => {
+                let secret = self.secret(rest, "authorization", &format!("{scheme} "));
+                self.draft.headers.insert("Authorization".to_owned(), secret);
+            }
+        }
+        Ok(())
+    }
+
+    fn secret_header(&mut self, name: &str, value: &str) {
+        let (prefix, rest) = match value.split_once(' ') {
+            Some((scheme, rest)) if scheme.chars().all(|c| c.is_ascii_alphabetic()) => {
+                (format!("{scheme} "), rest)
+            }
+            _ => (String::new(), value),
+        };
+        let secret = self.secret(rest, name, &prefix);
+        if self.has_connector || !prefix.is_empty() {
+            self.draft.headers.insert(name.to_owned(), secret);
+            return;
+        }
+        let keys = connector_keys(&[
+            ("type", json!("api_key")),
+            ("in", json!("header")),
+            ("key_name", json!(name)),
+            ("key", secret),
+        ]);
+        self.connect("key", keys);
+    }
+
+    fn cookie(&mut self, value: &str) {
+        let pairs: Vec<(&str, &str)> = value
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| !name.is_empty())
+            .collect();
+        match pairs.as_slice() {
+            [(name, text)]
+                if !self.has_connector
+                    && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) =>
+            {
+                let key = self.secret(text, &format!("cookie_{name}"), "");
+                let keys = connector_keys(&[
+                    ("type", json!("api_key")),
+                    ("in", json!("cookie")),
+                    ("key_name", json!(name)),
+                    ("key", key),
+                ]);
+                self.connect("cookie", keys);
+            }
+            _ => {
+                let secret = self.secret(value, "cookies", "");
+                self.draft.headers.insert("Cookie".to_owned(), secret);
+            }
+        }
+    }
+}
+
+fn decoded_basic(text: &str) -> Option<(String, String)> {
+    let decoded = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
+    let (user, password) = decoded.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn two_credentials() -> Refusal {
+    Refusal(
+        "two_credentials",
+        "two credentials of which only one can be a connector".to_owned(),
+        "send one of them in a header",
+    )
+}
+
+/// A map of `keys`, in their order.
+pub(in crate::import) fn connector_keys(keys: &[(&str, Value)]) -> Map<String, Value> {
+    keys.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+}

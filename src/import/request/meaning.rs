@@ -1,0 +1,72 @@
+//! What a placeholder of a request stands for.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::import::draft::ActionDraft;
+use crate::import::infer;
+use crate::import::names::{self, Taken};
+use crate::import::placeholder::{Meaning, Spot, Step};
+
+use super::PlainRequest;
+
+/// The steps as one name: `a.b.0`.
+pub(super) fn dotted(steps: &[Step]) -> String {
+    let words: Vec<String> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.clone(),
+            Step::Index(index) => index.to_string(),
+        })
+        .collect();
+    words.join(".")
+}
+
+/// Words by which sources tell what a model fills in from what a conversation knows.
+const ROOMS: &[&str] = &["collected", "input", "inputs", "args", "arguments", "parameters", "params", "llm"];
+
+/// What a placeholder of `request` stands for.
+pub(super) fn meaning(
+    request: &PlainRequest,
+    draft: &mut ActionDraft,
+    taken: &mut Taken,
+    variables: &mut BTreeSet<String>,
+    steps: &[Step],
+    spot: Spot,
+) -> Meaning {
+    let name = dotted(steps);
+    if let Some(known) = request.known.get(&name) {
+        return Meaning::Text(known.clone());
+    }
+    if let Some(ours) = request.aliases.get(&name) {
+        return Meaning::Variable(ours.split('.').map(|key| Step::Key(key.to_owned())).collect());
+    }
+    let declared = |steps: &[Step]| matches!(steps.first(), Some(Step::Key(key)) if request.parameters.properties.contains_key(key) || request.bind.iter().any(|(name, _)| name == key));
+    if declared(steps) {
+        return Meaning::Parameter(steps.to_vec());
+    }
+    if let [Step::Key(room), inner @ ..] = steps
+        && ROOMS.contains(&room.as_str())
+        && declared(inner)
+    {
+        return Meaning::Parameter(inner.to_vec());
+    }
+    if !request.adopts {
+        variables.insert(name);
+        return Meaning::Variable(steps.to_vec());
+    }
+    let own = names::parameter(&name);
+    // Variables of a shell shout.
+    let own = if own.bytes().any(|b| b.is_ascii_lowercase()) { own } else { own.to_ascii_lowercase() };
+    if !draft.parameters.properties.contains_key(&own) {
+        let kind = match spot {
+            Spot::Text => json!("string"),
+            // Without quotes around it, a text would break the body.
+            Spot::JsonValue => json!(["number", "string", "boolean"]),
+        };
+        draft.parameters.add(&own, json!({"type": kind, "description": infer::sentence(&own)}), true);
+        taken.insert(&own);
+    }
+    Meaning::Parameter(vec![Step::Key(own)])
+}

@@ -1,0 +1,449 @@
+//! One request as somebody wrote it (a curl line, an item of a collection, an
+//! API step) → an action.
+
+mod url;
+mod meaning;
+mod body;
+mod credentials;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+use super::bundle::Bundle;
+use super::draft::{ActionDraft, BodyDraft, ParametersDraft};
+use super::names::{self, Taken};
+use super::placeholder::{self, Meaning, Notation, Step};
+use super::{describe, infer, sensitive};
+
+pub(super) use self::credentials::connector_keys;
+pub(super) use self::url::pairs;
+
+use self::meaning::{dotted, meaning};
+
+/// A request, in the words of its source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlainRequest {
+    /// Where in the source it stands.
+    pub(super) place: String,
+    /// What the tool shall be called; empty for a name made of the request.
+    pub(super) name: String,
+    /// What it does; may be empty.
+    pub(super) description: String,
+    /// Folders or tags.
+    pub(super) tags: Vec<String>,
+    /// The method; `None` for the one that follows from the body.
+    pub(super) method: Option<String>,
+    pub(super) url: String,
+    /// Query parameters besides those of `url`, decoded.
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
+    /// User and password of `Authorization: Basic`.
+    pub(super) basic: Option<(String, String)>,
+    /// Credentials that the source names in its own way.
+    pub(super) connector: Option<NamedConnector>,
+    pub(super) body: PlainBody,
+    pub(super) timeout_ms: Option<u64>,
+    /// The parameters that the source declares for a model.
+    pub(super) parameters: ParametersDraft,
+    /// Whether `{name}` is a placeholder.
+    pub(super) single: bool,
+    /// Whether examples of values are parameters.
+    pub(super) infers: bool,
+    /// Whether a placeholder that is no parameter becomes one; else it is a
+    /// variable of the conversation.
+    pub(super) adopts: bool,
+    /// Placeholders whose text is known.
+    pub(super) known: BTreeMap<String, String>,
+    pub(super) output_variables: Vec<Value>,
+    /// Names of variables that mean one of ours, such as the id of the call.
+    pub(super) aliases: BTreeMap<String, String>,
+    /// Output variables that had another name in the source: theirs, ours.
+    pub(super) renamed: Vec<(String, String)>,
+    /// Values that the model does not choose; texts may hold placeholders.
+    pub(super) bind: Vec<(String, Value)>,
+    /// Declared parameters that travel in the query whatever the method.
+    pub(super) in_query: Vec<String>,
+    /// Headers that a declared parameter fills: header, parameter.
+    pub(super) in_headers: Vec<(String, String)>,
+    /// Headers whose value the product keeps as a secret of this name; without
+    /// a name, one is made of the header.
+    pub(super) secret_headers: Vec<(String, String)>,
+    /// A body in our own template.
+    pub(super) template: Option<String>,
+    /// What is known to be lost before the request is looked at: code, sentence, hint.
+    pub(super) losses: Vec<(&'static str, String, &'static str)>,
+}
+
+/// An auth connector: its keys, where `{"secret": wish, "value": text or null}`
+/// stands for a secret.
+#[derive(Clone, Debug)]
+pub(super) struct NamedConnector {
+    pub(super) wish: String,
+    pub(super) keys: Map<String, Value>,
+}
+
+/// A body, in the words of its source.
+#[derive(Clone, Debug, Default)]
+pub(super) enum PlainBody {
+    /// No body; declared parameters travel as the method has it.
+    #[default]
+    Flat,
+    /// JSON text, maybe with placeholders.
+    Json(String),
+    /// Form fields, decoded.
+    Form(Vec<(String, String)>),
+    /// Parts.
+    Multipart(Vec<PlainPart>),
+    /// Text of another media type.
+    Text(String),
+}
+
+/// A part of a multipart body that is no file.
+#[derive(Clone, Debug)]
+pub(super) struct PlainPart {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) content_type: Option<String>,
+}
+
+/// Why a request is refused: code, message, hint.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal(pub(super) &'static str, pub(super) String, pub(super) &'static str);
+
+/// Adds an action for `request`, or a note that says why there is none.
+pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
+    let wish = if request.name.trim().is_empty() { url::name(&request) } else { request.name.clone() };
+    let name = bundle.tools.unique_tool(&names::tool(&wish));
+    let tags: Vec<&str> = request.tags.iter().map(String::as_str).collect();
+    if !bundle.is_wanted(&name, &tags) {
+        return;
+    }
+    let place = request.place.clone();
+    let before = bundle.report.notes.len();
+    let mut lowering = Lowering {
+        draft: ActionDraft { place: place.clone(), name, ..ActionDraft::default() },
+        request: &request,
+        bundle,
+        taken: Taken::default(),
+        variables: BTreeSet::new(),
+        has_connector: false,
+        in_query: Vec::new(),
+    };
+    match lowering.run() {
+        Ok(()) => {
+            let draft = lowering.draft;
+            bundle.actions.push(draft);
+        }
+        Err(Refusal(code, message, hint)) => {
+            let name = lowering.draft.name;
+            bundle.report.notes.truncate(before);
+            bundle.refuse(&place, code, format!("`{name}`: {message}"), hint);
+        }
+    }
+}
+
+pub(super) struct Lowering<'r, 'b, 'o> {
+    pub(super) request: &'r PlainRequest,
+    pub(super) bundle: &'b mut Bundle<'o>,
+    pub(super) draft: ActionDraft,
+    taken: Taken,
+    /// Variables of the conversation that it reads.
+    variables: BTreeSet<String>,
+    pub(super) has_connector: bool,
+    /// Names of the query: a flat body has no members of these names.
+    in_query: Vec<String>,
+}
+
+impl Lowering<'_, '_, '_> {
+    fn run(&mut self) -> Result<(), Refusal> {
+        let request = self.request;
+        self.draft.parameters = request.parameters.clone();
+        for name in request.parameters.properties.keys() {
+            self.taken.insert(name);
+        }
+        self.draft.output_variables.clone_from(&request.output_variables);
+        self.draft.timeout_ms = request.timeout_ms.map(|timeout| timeout.clamp(1, 300_000));
+        self.method()?;
+        let parts = url::split(request, self.bundle.options.base_url.as_deref())?;
+        self.draft.connection = self.bundle.connection(&parts.origin, "");
+        self.describe();
+        for (theirs, ours) in &request.renamed {
+            let message = format!("the output variable `{theirs}` is called `{ours}`");
+            self.note_lossy("renamed", message, "read it under that name, in prompts as well");
+        }
+        for (code, message, hint) in &request.losses {
+            self.note_lossy(code, message.clone(), hint);
+        }
+        self.bound()?;
+        self.in_query = parts.query.iter().chain(&request.query).map(|(name, _)| name.clone()).collect();
+        self.bodied()?;
+        self.path(&parts.path)?;
+        let pairs: Vec<(String, String)> = parts.query.iter().chain(&request.query).cloned().collect();
+        let pairs = self.credentials(parts.userinfo, pairs)?;
+        self.queried(pairs)?;
+        for name in &request.in_query {
+            self.draft.query.insert(name.clone(), json!(placeholder::parameter(&[name])));
+        }
+        for (header, name) in &request.in_headers {
+            self.draft.headers.insert(header.clone(), json!(placeholder::parameter(&[name])));
+        }
+        for (header, wish) in &request.secret_headers {
+            let wish =
+                if wish.is_empty() { format!("{}_{header}", self.draft.connection) } else { wish.clone() };
+            let secret = self.bundle.secret(&wish, None, "");
+            self.draft.headers.insert(header.clone(), secret);
+        }
+        let is_lost = |wire: &String, value: &Value| {
+            let own =
+                self.draft.parameters.properties.contains_key(wire) || self.draft.bind.contains_key(wire);
+            own && *value != json!(placeholder::parameter(&[wire]))
+        };
+        if matches!(self.draft.body, BodyDraft::Flat)
+            && self.draft.query.iter().any(|(wire, value)| is_lost(wire, value))
+        {
+            return Err(Refusal(
+                "name_conflict",
+                "a query parameter and a parameter of the body have the same name".to_owned(),
+                "write this action by hand, with `body`",
+            ));
+        }
+        if self.bundle.shows_secret(&Value::Object(self.draft.definition(None))) {
+            return Err(Refusal(
+                "secret_twice",
+                "a secret of the request stands in another place of it as well".to_owned(),
+                "take it out there, or write this action by hand",
+            ));
+        }
+        self.tell_variables();
+        Ok(())
+    }
+
+    fn method(&mut self) -> Result<(), Refusal> {
+        let default = if matches!(self.request.body, PlainBody::Flat) { "GET" } else { "POST" };
+        let method = self.request.method.as_deref().unwrap_or(default).trim().to_ascii_uppercase();
+        if !["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].contains(&method.as_str()) {
+            let message = format!(
+                "the method `{}` is not one an action has",
+                method.chars().take(20).collect::<String>()
+            );
+            return Err(Refusal(
+                "unsupported_method",
+                message,
+                "use GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS",
+            ));
+        }
+        self.draft.method = method;
+        Ok(())
+    }
+
+    fn describe(&mut self) {
+        let described = describe::text(&self.request.description);
+        if described.is_empty() {
+            self.draft.description = infer::sentence(&self.draft.name);
+            self.note_todo(
+                "no_description",
+                "has no description; one is made of its name",
+                "say what it does and when to use it",
+            );
+        } else {
+            self.draft.description = described;
+        }
+    }
+
+    pub(super) fn note_lossy(&mut self, code: &'static str, message: impl Into<String>, hint: &str) {
+        let (place, name) = (self.draft.place.clone(), self.draft.name.clone());
+        self.bundle.lossy(&place, &name, code, message, hint);
+    }
+
+    pub(super) fn note_todo(&mut self, code: &'static str, message: impl Into<String>, hint: &str) {
+        let (place, name) = (self.draft.place.clone(), self.draft.name.clone());
+        self.bundle.todo(&place, &name, code, message, hint);
+    }
+
+    fn tell_variables(&mut self) {
+        if self.variables.is_empty() {
+            return;
+        }
+        let list: Vec<String> = self.variables.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("reads {} of the conversation", list.join(", "));
+        self.note_todo(
+            "variables",
+            message,
+            "send them under `variables` of the call, or declare them as parameters",
+        );
+    }
+
+    /// Converts the placeholders of `text`, which stands at `what`.
+    pub(super) fn convert(
+        &mut self,
+        text: &str,
+        what: &str,
+        json: bool,
+    ) -> Result<placeholder::Converted, Refusal> {
+        let notation = Notation { single: self.request.single, json };
+        let (request, draft, taken, variables) =
+            (self.request, &mut self.draft, &mut self.taken, &mut self.variables);
+        let converted = placeholder::convert(text, notation, &mut |steps, spot| {
+            meaning(request, draft, taken, variables, steps, spot)
+        });
+        match converted {
+            Ok(converted) => {
+                for loss in &converted.losses {
+                    self.note_lossy(
+                        "placeholder",
+                        format!("{what}: {loss}"),
+                        "change the value where it is used, or upstream",
+                    );
+                }
+                Ok(converted)
+            }
+            Err(unsupported) => Err(Refusal(
+                "placeholder",
+                format!("{what}: {}", unsupported.message),
+                "write this action by hand; templates know if, with, eq and the like",
+            )),
+        }
+    }
+
+    /// The text of `text` where all its placeholders are known, and the name of
+    /// the first one that is not.
+    pub(super) fn known(&self, text: &str) -> (Option<String>, Option<String>) {
+        let request = self.request;
+        let notation = Notation { single: request.single, json: false };
+        let mut unknown = None;
+        let mut clear = String::new();
+        let converted =
+            placeholder::convert(text, notation, &mut |steps, _| match request.known.get(&dotted(steps)) {
+                Some(known) => Meaning::Text(known.clone()),
+                None => {
+                    let last = steps.iter().rev().find_map(|step| match step {
+                        Step::Key(key) => Some(key.clone()),
+                        Step::Index(_) => None,
+                    });
+                    unknown = unknown.take().or(last);
+                    Meaning::Variable(steps.to_vec())
+                }
+            });
+        match converted {
+            Ok(converted) if unknown.is_none() => {
+                // Braces of plain text were written as actions.
+                clear.push_str(&converted.template.replace("{{\"{{\"}}", "{{"));
+                (Some(clear), None)
+            }
+            Ok(_) => (None, unknown),
+            Err(_) => (None, Some("value".to_owned())),
+        }
+    }
+
+    /// A new parameter for the value that the source calls `wire`.
+    pub(super) fn parameter(&mut self, wire: &str, schema: Value) -> String {
+        let name = self.taken.unique(&names::parameter(wire), 64);
+        self.draft.parameters.add(&name, schema, true);
+        name
+    }
+
+    fn path(&mut self, path: &str) -> Result<(), Refusal> {
+        let mut template = String::new();
+        let mut before = String::new();
+        for (index, segment) in path.split('/').enumerate() {
+            if index > 0 {
+                template.push('/');
+            }
+            let decoded = percent_decode_str(segment).decode_utf8_lossy();
+            if sensitive::is_secret_value(&decoded) && sensitive::is_random(&decoded, 40)
+                || decoded.starts_with("bot") && sensitive::is_random(&decoded.replace(':', ""), 32)
+            {
+                return Err(Refusal(
+                    "secret_in_path",
+                    "a segment of the path looks like a secret, which only headers, query keys and cookies can carry".to_owned(),
+                    "ask the API for a key in a header",
+                ));
+            }
+            let is_id = segment.len() > 1 && segment.bytes().all(|b| b.is_ascii_digit())
+                || sensitive::is_uuid(segment);
+            if let Some(name) = segment
+                .strip_prefix(':')
+                .filter(|name| names::is_field(&names::parameter(name)) && !name.is_empty())
+            {
+                template.push_str(&self.placed(name, None));
+            } else if self.request.infers && is_id {
+                let wire = if before.is_empty() {
+                    "id".to_owned()
+                } else {
+                    format!("{}_id", before.trim_end_matches('s'))
+                };
+                template.push_str(&self.placed(&wire, Some(segment)));
+            } else {
+                template.push_str(&self.convert(segment, "path", false)?.template);
+            }
+            before = segment.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        }
+        self.draft.path = template;
+        Ok(())
+    }
+
+    /// A parameter of the path, as the path writes it.
+    fn placed(&mut self, wire: &str, example: Option<&str>) -> String {
+        let declared = self.draft.parameters.properties.contains_key(wire)
+            && self.request.parameters.properties.contains_key(wire);
+        if declared {
+            return placeholder::parameter(&[wire]);
+        }
+        let mut schema = json!({"type": "string", "description": infer::sentence(wire)});
+        if let Some(example) = example {
+            schema["examples"] = json!([example]);
+        }
+        let name = self.parameter(wire, schema);
+        placeholder::parameter(&[&name])
+    }
+
+    /// Query parameters that are no credentials.
+    fn queried(&mut self, pairs: Vec<(String, String)>) -> Result<(), Refusal> {
+        let without_body = matches!(self.draft.method.as_str(), "GET" | "DELETE" | "HEAD" | "OPTIONS");
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (name, _) in &pairs {
+            *counts.entry(name).or_default() += 1;
+        }
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        for (wire, text) in &pairs {
+            if !done.insert(wire) {
+                continue;
+            }
+            let converted = self.convert(text, &format!("query parameter `{wire}`"), false)?;
+            if converted.is_template || !self.request.infers {
+                self.draft.query.insert(wire.clone(), json!(converted.template));
+                if counts.get(wire.as_str()).is_some_and(|count| *count > 1) {
+                    let message =
+                        format!("the query parameter `{wire}` is given several times; the first is kept");
+                    self.note_lossy("repeated_query", message, "make it a list parameter");
+                }
+                continue;
+            }
+            let all: Vec<Value> =
+                pairs.iter().filter(|(name, _)| name == wire).map(|(_, text)| infer::value(text)).collect();
+            let example = if all.len() > 1 { Value::Array(all) } else { infer::value(text) };
+            let name = self.parameter(wire, infer::schema(wire, &example));
+            if name != *wire || !without_body || !matches!(self.draft.body, BodyDraft::Flat) {
+                self.draft.query.insert(wire.clone(), json!(placeholder::parameter(&[&name])));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the model does not choose.
+    fn bound(&mut self) -> Result<(), Refusal> {
+        for (name, value) in &self.request.bind {
+            let value = match value {
+                Value::String(text) => json!(self.convert(text, &format!("`{name}`"), false)?.template),
+                other => other.clone(),
+            };
+            self.draft.parameters.properties.shift_remove(name);
+            self.draft.parameters.required.retain(|required| required != name);
+            self.draft.bind.insert(name.clone(), value);
+            self.taken.insert(name);
+        }
+        Ok(())
+    }
+}
