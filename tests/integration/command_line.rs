@@ -203,7 +203,13 @@ async fn settings_come_from_variables_over_the_file() {
     let variables = [("CALLGATE_LIMITS__MAX_BODY_CHARS", "200"), ("CALLGATE_LOG__LEVEL", "off")];
     let process = Process::serve(project.path(), &variables);
     let result = process.call("ping", json!({})).await;
-    assert_eq!(result["body"], format!("{}\n[cut: the first 200 of 300 characters]", "x".repeat(200)));
+    assert_eq!(
+        result["body"],
+        format!(
+            "{}\n[cut: the first 200 of 300 characters; ask for less, for example with a narrower query]",
+            "x".repeat(200)
+        )
+    );
     let two = json!({"calls": [{"name": "ping"}, {"name": "ping"}]});
     assert_eq!(process.post("/v1/tool-calls", &two).await.0, 400);
     assert_eq!(process.written(), "");
@@ -251,7 +257,7 @@ async fn a_secret_comes_from_a_file_a_directory_or_a_variable() {
 async fn a_reload_takes_a_good_edit_and_refuses_a_broken_one() {
     let text = |answer: &str| format!("description: d\ntype: static\nresponse: {answer}\n");
     let project = write_project(&[("actions/ping.yaml", text("first"))]);
-    let process = Process::serve(project.path(), &[]);
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);
     let path = project.path().join("actions/ping.yaml");
     let answer = async || process.call("ping", json!({})).await["body"].clone();
     assert_eq!(answer().await, "first");

@@ -9,7 +9,8 @@
 //!   200 or the one in `response.status`, and `application/json` or the media
 //!   type in `response.type` (`(none)` for an answer without a body);
 //! - `request.txt`: what the upstream was sent, byte for byte but for its
-//!   address and multipart boundaries; `(none)` where nothing was sent;
+//!   address and multipart boundaries; `(none)` where nothing was sent, and how
+//!   often where it was sent again;
 //! - `result.json`: the result, but for times and made-up ids; `body` as it
 //!   came, byte for byte.
 //!
@@ -61,18 +62,22 @@ async fn run(case: &Path) -> (String, String) {
     let response = gateway.request("POST", "/v1/tool-calls").header("content-type", "application/json");
     let response = response.body(call.clone()).send().await.unwrap();
     assert_eq!(response.status(), 200, "{}", case.display());
-    let result = layout(&response.text().await.unwrap());
+    let result = response.text().await.unwrap();
+    gateway.assert_untold(&result);
+    let result = layout(&result);
     let requests = upstream.requests();
-    let request = match requests.as_slice() {
-        [] => return ("(none)\n".to_owned(), result),
-        [request] => request,
-        more => panic!("{}: {} requests", case.display(), more.len()),
+    let Some(request) = requests.first() else { return ("(none)\n".to_owned(), result) };
+    let again = requests.iter().skip(1);
+    assert!(again.clone().all(|other| other == request), "{}: different attempts", case.display());
+    let attempts = match again.count() {
+        0 => String::new(),
+        more => format!("(sent {} times)\n", more + 1),
     };
     let call: Value = serde_json::from_str(&call).unwrap();
     let path = format!("/v1/actions/{}/preview", call["name"].as_str().unwrap());
     let (_, preview) = gateway.post(&path, call.to_string()).await;
     compare_preview(&preview["request"], request);
-    (show(request, upstream.port), result)
+    (attempts + &show(request, upstream.port), result)
 }
 
 fn answer(request: &Captured, status: u16, media: &str, body: &str) -> Reply {

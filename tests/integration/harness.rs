@@ -4,17 +4,21 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
+use callgate::conversation::{MemoryStore, Store};
 use callgate::executor::Gateway as Executor;
 use callgate::project;
 use callgate::server::{self, AppState};
+use callgate::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+
+use crate::leaks::marks::{self, Mark};
 
 /// A gateway over a real socket, its project in a temporary directory.
 pub(crate) struct Gateway {
@@ -23,6 +27,8 @@ pub(crate) struct Gateway {
     /// The project directory, kept as long as the gateway.
     _project: TempDir,
     client: reqwest::Client,
+    /// What may be in no answer and in no line of the log.
+    secrets: Vec<Mark>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -43,12 +49,20 @@ pub(crate) fn write_project(files: &[(&str, String)]) -> TempDir {
 impl Gateway {
     /// Starts a gateway; panics with the problems if the project is refused.
     pub(crate) async fn start(files: &[(&str, String)]) -> Self {
+        Self::start_on(files, Arc::new(MemoryStore::default())).await
+    }
+
+    /// The same with a store of the test's own.
+    pub(crate) async fn start_on(files: &[(&str, String)], store: Arc<dyn Store>) -> Self {
+        log();
         let dir = write_project(files);
         let project = project::load(dir.path(), None);
         let problems: Vec<String> =
             project.problems.clone().sorted().iter().map(ToString::to_string).collect();
         assert!(!project.problems.has_errors(), "the project is refused:\n{}", problems.join("\n"));
-        let state = AppState::new(Executor::new(project.deployment), &project.settings);
+        let metrics = Arc::new(Metrics::default());
+        let executor = Executor::with_store(project.deployment, store, vec![metrics.clone()]);
+        let state = AppState::new(executor, &project.settings).with_metrics(metrics);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -56,7 +70,7 @@ impl Gateway {
             let _ = stopped.await;
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
-        Self { client: client(), url, _project: dir, _stop: stop }
+        Self { client: client(), url, secrets: secrets_of(dir.path()), _project: dir, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -75,18 +89,70 @@ impl Gateway {
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let request =
             self.client.post(format!("{}{path}", self.url)).header("content-type", "application/json");
-        answer(request.body(body).send().await.unwrap()).await
+        self.watched(answer(request.body(body).send().await.unwrap()).await)
     }
 
     /// Gets `path`.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        answer(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await
+        self.watched(answer(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await)
+    }
+
+    /// The same answer, in which no secret stands.
+    #[track_caller]
+    fn watched(&self, answer: (u16, Value)) -> (u16, Value) {
+        self.assert_untold(&answer.1.to_string());
+        answer
+    }
+
+    /// Panics where `text` holds a secret of the project in any encoding.
+    #[track_caller]
+    pub(crate) fn assert_untold(&self, text: &str) {
+        self.secrets.iter().for_each(|mark| mark.assert_not_in("an answer", text));
     }
 
     /// A request of the test's own making.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
     }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let log = log().lock().unwrap().clone();
+            self.secrets.iter().for_each(|mark| mark.assert_not_in("the log", &log));
+        }
+    }
+}
+
+/// Everything that the gateways of this process have logged so far, at the
+/// finest level.
+fn log() -> &'static Mutex<String> {
+    static LOG: OnceLock<Mutex<String>> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let filter = tracing_subscriber::EnvFilter::new("callgate=trace");
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+        // Fails only where a test has started a log of its own.
+        let _ = builder.with_writer(|| Log).try_init();
+        Mutex::default()
+    })
+}
+
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        log().lock().unwrap().push_str(&String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn secrets_of(dir: &Path) -> Vec<Mark> {
+    marks::secrets(&fs::read_to_string(dir.join("secrets.toml")).unwrap_or_default())
 }
 
 /// A client for the gateway's own API.
@@ -166,7 +232,7 @@ pub(crate) fn external() -> Option<PathBuf> {
         return Some(dir);
     }
     SAID.call_once(|| {
-        let said = "skipped: tests against httpbin and oidc-provider, because tests/external/install.sh has not run\n";
+        let said = "skipped: tests against httpbin, oidc-provider and the vendors' packages, because tests/external/install.sh has not run\n";
         // Past the test runner, which swallows what a passing test prints.
         std::io::stderr().write_all(said.as_bytes()).unwrap();
     });
@@ -212,14 +278,19 @@ impl Drop for Server {
 pub(crate) struct Process {
     /// `http://127.0.0.1:<port>`
     pub url: String,
+    client: reqwest::Client,
     child: Child,
     lines: std::sync::Arc<std::sync::Mutex<Lines>>,
+    /// What may be in no answer and in no line that it writes.
+    secrets: Vec<Mark>,
 }
 
 /// What the program has written to standard error, and who waits for more.
 #[derive(Default)]
 struct Lines {
     text: String,
+    /// The same, with what was waited for.
+    all: String,
     over: bool,
 }
 
@@ -241,12 +312,16 @@ impl Process {
         std::thread::spawn(move || {
             let mut line = String::new();
             while from.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-                written.lock().unwrap().text.push_str(&line);
+                let mut lines = written.lock().unwrap();
+                lines.text.push_str(&line);
+                lines.all.push_str(&line);
+                drop(lines);
                 line.clear();
             }
             written.lock().unwrap().over = true;
         });
-        let mut process = Self { url: String::new(), child, lines };
+        let mut process =
+            Self { url: String::new(), client: client(), child, lines, secrets: secrets_of(dir) };
         let start = process.wait_for("callgate 0.1.0 serves ");
         let url = start.split(" on ").nth(1).and_then(|rest| rest.split_whitespace().next());
         process.url = url.unwrap_or_else(|| panic!("no address in {start:?}")).to_owned();
@@ -256,6 +331,11 @@ impl Process {
     /// What has been written to standard error so far.
     pub(crate) fn written(&self) -> String {
         self.lines.lock().unwrap().text.clone()
+    }
+
+    /// Everything that was written to standard error.
+    pub(crate) fn log(&self) -> String {
+        self.lines.lock().unwrap().all.clone()
     }
 
     /// Waits for a line with `part` among those written and takes everything
@@ -303,8 +383,11 @@ impl Process {
 
     /// Posts JSON to `path`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let client = client();
-        answer(client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap()).await
+        let response =
+            self.client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
+        let answer = answer(response).await;
+        self.secrets.iter().for_each(|mark| mark.assert_not_in("an answer", &answer.1.to_string()));
+        answer
     }
 
     /// Calls an action.
@@ -320,5 +403,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let log = self.log();
+            self.secrets.iter().for_each(|mark| mark.assert_not_in("the log", &log));
+        }
     }
 }

@@ -10,19 +10,37 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
 
 mod harness;
+mod backend;
 mod upstream;
 mod golden;
+mod import;
+mod leaks;
 mod api;
 mod bad_input;
 mod check;
+mod dialect;
+mod mcp;
 mod oauth;
+mod faults;
+mod once;
+mod store;
+mod crash;
+mod egress;
 mod command_line;
 mod demo;
+mod observe;
+mod reload;
 mod schemas;
 mod parameters;
 mod template_data;
 mod template_properties;
+#[path = "../external/openapi.rs"]
+mod openapi;
 #[path = "../external/httpbin.rs"]
 mod httpbin;
 #[path = "../external/oidc.rs"]
 mod oidc;
+#[path = "../external/dialects.rs"]
+mod dialects;
+#[path = "../external/mcp.rs"]
+mod mcp_clients;

@@ -414,6 +414,50 @@ fn logs_hold_no_value_and_no_made_up_name() {
 }
 
 #[test]
+fn sensitive_values_are_told_to_nobody() {
+    let card = json!({
+        "x-sensitive": true,
+        "type": "object",
+        "required": ["number"],
+        "additionalProperties": false,
+        "properties": {"number": {"type": "integer"}}
+    });
+    let parameters = compile(&json!({
+        "type": "object",
+        "properties": {
+            "pin": {"type": "string", "pattern": "^[0-9]{4}$", "x-sensitive": true},
+            "kind": {"enum": ["debit", "credit"], "x-sensitive": true},
+            "card": {"$ref": "#/$defs/card"},
+            "name": {"type": "string", "maxLength": 5},
+        },
+        "$defs": {"card": card},
+    }));
+    let told = |arguments: Value| {
+        let invalid = parameters.validate(object(arguments)).expect_err("refused");
+        let said = format!("{} {} {invalid:?}", invalid.message(), invalid.masked());
+        (invalid.message(), format!("{} {said}", json!(invalid.violations)))
+    };
+    let (message, all) = told(json!({
+        "pin": "49291", "kind": "visa-4929", "card": {"numbr-4929": 4929}, "pinn": "4929", "name": "Annabel"
+    }));
+    assert!(message.contains("`pin` must match the pattern ^[0-9]{4}$."), "{message}");
+    assert!(!all.contains("4929"), "{all}");
+    assert!(all.contains("Annabel"), "the rest is told: {all}");
+    let (_, all) = told(json!({"card": [4929]}));
+    assert!(all.contains(r#""pointer":"/card""#) && !all.contains("4929"), "{all}");
+    for raw in ["4929", r#""[4929]""#, r#""{\"pin\": \"4929\"""#] {
+        let raw = RawValue::from_string(raw.to_owned()).unwrap();
+        let invalid = parameters.read(&raw).expect_err("refused");
+        assert!(!json!(invalid).to_string().contains("4929"), "{invalid:?}");
+    }
+    let seen = parameters.schema_without(&[]);
+    assert!(!seen.to_string().contains("x-sensitive"), "{seen}");
+    assert_eq!(seen["properties"]["kind"], json!({"enum": ["debit", "credit"]}));
+    let arguments = object(json!({"pin": "4929", "card": {"number": 4111}, "name": "Ann"}));
+    assert_eq!(parameters.sensitive_texts(&arguments), ["4929", "4111"]);
+}
+
+#[test]
 fn unknown_arguments_are_refused_unless_the_author_allows_them() {
     let base = json!({"type": "object", "properties": {"a": {}}});
     let with = |key: &str, value: Value| {

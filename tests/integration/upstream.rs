@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
 /// A request, byte for byte.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Captured {
     /// Request line and headers, without the empty line.
     pub head: String,
@@ -69,6 +69,22 @@ impl Reply {
     }
 }
 
+/// A port where nobody listens, kept so that nobody else will.
+#[derive(Debug)]
+pub(crate) struct ClosedPort {
+    /// The port, on 127.0.0.1.
+    pub port: u16,
+    _socket: TcpSocket,
+}
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { port: socket.local_addr().unwrap().port(), _socket: socket }
+    }
+}
+
 /// An upstream on a port of its own.
 pub(crate) struct Upstream {
     /// Where it listens.
@@ -88,7 +104,14 @@ struct Flood {
 impl Upstream {
     /// Starts an upstream that answers each request by `reply`.
     pub(crate) async fn start(reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), reply)
+    }
+
+    /// The same where `listener` listens.
+    pub(crate) fn on(
+        listener: TcpListener,
+        reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let flood = Arc::new(Flood { taken: AtomicU64::new(0), over: Semaphore::new(0) });

@@ -3,6 +3,7 @@
 mod calls;
 mod catalog;
 mod keys;
+mod limits;
 mod preview;
 mod problems;
 
@@ -39,8 +40,16 @@ struct Api(Gateway);
 
 struct Reply {
     status: u16,
+    headers: reqwest::header::HeaderMap,
     media: String,
     body: Value,
+}
+
+impl Reply {
+    /// A header as text; empty where there is none.
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
 }
 
 impl Api {
@@ -50,6 +59,7 @@ impl Api {
         let media =
             response.headers().get("content-type").map_or("", |value| value.to_str().unwrap()).to_owned();
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let text = response.text().await.unwrap();
         let body = if text.is_empty() {
             Value::Null
@@ -57,7 +67,7 @@ impl Api {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         };
         let (_, document) = self.0.get("/openapi.json").await;
-        let reply = Reply { status, media, body };
+        let reply = Reply { status, headers, media, body };
         assert_documented(&document, method, path, &reply);
         reply
     }
@@ -81,7 +91,7 @@ impl Api {
 /// Whether `reply` is one that `document` promises for this route.
 #[track_caller]
 fn assert_documented(document: &Value, method: &str, path: &str, reply: &Reply) {
-    let Reply { status, media, body } = reply;
+    let Reply { status, media, body, .. } = reply;
     let path = path.split('?').next().unwrap_or_default();
     let steps: Vec<&str> = path.split('/').collect();
     let route = document["paths"].as_object().unwrap().iter().find(|(route, _)| {
@@ -128,15 +138,36 @@ async fn the_openapi_document_names_every_route_and_resolves() {
     assert_eq!(
         routes,
         [
+            "delete /mcp/{environment}",
+            "delete /v1/tool-calls/{id}",
+            "delete /webhooks/retell/{environment}/{action}",
             "get /healthz",
+            "get /mcp/{environment}",
+            "get /metrics",
             "get /openapi.json",
             "get /readyz",
             "get /v1/actions",
             "get /v1/actions/{name}",
             "get /v1/environments",
             "get /v1/tools",
+            "get /webhooks/retell/{environment}/{action}",
+            "patch /webhooks/retell/{environment}",
+            "patch /webhooks/retell/{environment}/{action}",
+            "post /admin/reload",
+            "post /mcp/{environment}",
             "post /v1/actions/{name}/preview",
+            "post /v1/anthropic/tool-calls",
+            "post /v1/gemini/tool-calls",
+            "post /v1/openai/chat/tool-calls",
+            "post /v1/openai/realtime/tool-calls",
+            "post /v1/openai/responses/tool-calls",
             "post /v1/tool-calls",
+            "post /webhooks/elevenlabs/{environment}/{action}",
+            "post /webhooks/retell/{environment}",
+            "post /webhooks/retell/{environment}/{action}",
+            "post /webhooks/vapi/{environment}",
+            "put /webhooks/retell/{environment}",
+            "put /webhooks/retell/{environment}/{action}",
         ]
     );
     let mut references = 0;

@@ -33,7 +33,9 @@ async fn check(auth: &str, expected_auth: &[(&str, &str)], in_url: &str) {
     let api = Api(Gateway::start(&all).await);
     for text in ["plain", "it's", "a\"b\\c $HOME `id` $(id) !x *", "é; rm -rf / & | > <", "--data"] {
         let arguments = json!({"id": "7", "text": text});
-        let reply = api.post("/v1/actions/keyed/preview", &json!({"arguments": arguments})).await;
+        let id = format!("call-{text}");
+        let asked = json!({"tool_call_id": id, "arguments": arguments});
+        let reply = api.post("/v1/actions/keyed/preview", &asked).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         let request = &reply.body["request"];
         assert!(upstream.requests().len() < 10, "a preview sends nothing");
@@ -64,7 +66,7 @@ async fn check(auth: &str, expected_auth: &[(&str, &str)], in_url: &str) {
 
         // And a call sends what the preview showed.
         let before = upstream.requests().len();
-        api.call(json!({"name": "keyed", "arguments": arguments})).await;
+        api.call(json!({"tool_call_id": id, "name": "keyed", "arguments": arguments})).await;
         let sent = upstream.requests()[before].clone();
         assert_eq!(sent.text(), request["body"].as_str().unwrap());
         for (name, value) in headers {

@@ -4,6 +4,7 @@ mod arguments;
 mod requests;
 mod upstream;
 mod floods;
+mod slow;
 
 use serde_json::Value;
 

@@ -9,12 +9,18 @@ use crate::harness::{Gateway, files};
 use crate::upstream::{Reply, Upstream};
 
 const ACTIONS: &[(&str, &str)] = &[
-    ("actions/read.yaml", "description: reads\nconnection: api\npath: /read\ntimeout_ms: 30000\n"),
+    (
+        "actions/read.yaml",
+        "description: reads\nconnection: api\npath: /read\ntimeout_ms: 30000\nretry: {max_attempts: 1}\n",
+    ),
     (
         "actions/write.yaml",
         "description: writes\nconnection: api\nmethod: POST\npath: /write\ntimeout_ms: 30000\n",
     ),
-    ("actions/read_soon.yaml", "description: reads\nconnection: api\npath: /read\ntimeout_ms: 250\n"),
+    (
+        "actions/read_soon.yaml",
+        "description: reads\nconnection: api\npath: /read\ntimeout_ms: 250\nretry: {max_attempts: 1}\n",
+    ),
     (
         "actions/write_soon.yaml",
         "description: writes\nconnection: api\nmethod: POST\npath: /write\ntimeout_ms: 250\n",
@@ -172,7 +178,11 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_so() {
             json!("{\"a\""),
         ),
         ("JSON with a tail", json("{} trailing"), json!("{} trailing")),
-        ("HTML that is called JSON", json("<html>oops</html>"), json!("<html>oops</html>")),
+        (
+            "HTML that is called JSON",
+            json("<html>oops</html>"),
+            json!("oops\n[an HTML page, 17 characters, shown as text]"),
+        ),
         ("NUL bytes in JSON", json("{\"a\": \"b\0\"}"), json!("{\"a\": \"b\0\"}")),
         (
             "a chunk size that is none",

@@ -2,6 +2,7 @@
 
 mod actions;
 mod files;
+mod responses;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -84,17 +84,20 @@ fn gateway(api: u16, tokens: u16) -> Gateway {
 
 fn tool_call(name: &str) -> ToolCall {
     ToolCall {
+        id_is_given: false,
         id: "call_1".to_owned(),
         environment: "development".to_owned(),
         conversation_id: None,
         name: name.to_owned(),
         arguments: RawValue::from_string("{}".to_owned()).unwrap(),
         variables: Map::new(),
+        caller: None,
+        trace: None,
         deadline_ms: None,
     }
 }
 
-fn shown(result: ToolResult) -> Value {
+fn shown(result: std::sync::Arc<ToolResult>) -> Value {
     let result = serde_json::to_value(result).unwrap();
     assert_untold(&result.to_string());
     result
@@ -134,7 +137,8 @@ async fn ten_thousand_first_calls_cause_one_token_request() {
         |_| Reply::ok("{}"),
     )
     .await;
-    // Nobody listens there: a call that got its token ends without a socket.
+    // Nobody listens there: a call that got its token ends without a socket, or is refused by the
+    // connection's own limits and breaker.
     let closed = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().port()
@@ -145,7 +149,8 @@ async fn ten_thousand_first_calls_cause_one_token_request() {
     gate.add_permits(10_000);
     for result in futures_util::future::join_all(calls).await {
         let result = shown(result);
-        assert_eq!((&result["error"]["code"], &result["attempts"]), (&json!("connect_failed"), &json!(1)));
+        let code = result["error"]["code"].as_str().unwrap();
+        assert!(["connect_failed", "upstream_unavailable", "overloaded"].contains(&code), "{result}");
     }
     assert_eq!(setup.fetched(), 1);
     let request = setup.tokens.request();
@@ -227,7 +232,7 @@ async fn neither_secret_nor_token_is_told_even_when_the_upstream_repeats_them() 
     let result = setup.call("read").await;
     assert_eq!(result["status"], "success");
     assert!(!result.to_string().contains(&STANDARD.encode("token-number-1")), "{result}");
-    let preview = setup.gateway.preview(&tool_call("write")).unwrap();
+    let preview = setup.gateway.preview(&tool_call("write")).await.unwrap();
     let preview = serde_json::to_value(preview).unwrap();
     assert_eq!(preview["request"]["headers"]["authorization"], "Bearer ***");
     assert_untold(&preview.to_string());

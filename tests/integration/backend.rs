@@ -1,0 +1,217 @@
+//! The stores that tests run on, and a Redis of the test's own.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use callgate::conversation::{MemoryLimits, MemoryStore, RedisStore, SqliteLimits, SqliteStore, Store};
+use tempfile::TempDir;
+
+/// A kind of store, and where it lies.
+pub(crate) enum Backend {
+    /// In this process.
+    Memory,
+    /// A folder of files.
+    Sqlite(TempDir),
+    /// A server of the test's own.
+    Redis(RedisServer),
+}
+
+impl Backend {
+    /// A folder for SQLite.
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    /// A server, where there is one to be started.
+    pub(crate) fn redis() -> Option<Self> {
+        RedisServer::start(&[]).map(Self::Redis)
+    }
+
+    /// A cluster of one node, which refuses scripts that use keys of several slots.
+    pub(crate) fn cluster() -> Option<Self> {
+        RedisServer::start_cluster().map(Self::Redis)
+    }
+
+    /// An empty store.
+    pub(crate) fn fresh(&self) -> Arc<dyn Store> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        self.named(&format!("store-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The store of a name; in memory it is always another one.
+    pub(crate) fn named(&self, name: &str) -> Arc<dyn Store> {
+        match self {
+            Self::Memory => Arc::new(MemoryStore::new(MemoryLimits::default())),
+            Self::Sqlite(folder) => {
+                let limits = SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() };
+                Arc::new(SqliteStore::open(&folder.path().join(name), limits).unwrap())
+            }
+            Self::Redis(server) => Arc::new(server.store(name)),
+        }
+    }
+}
+
+/// Makes three tests of one: on every store. `on` is the [`Backend`].
+macro_rules! on_every_store {
+    (async fn $name:ident($on:ident) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn check($on: &crate::backend::Backend) $body
+
+            #[tokio::test]
+            async fn memory() {
+                check(&crate::backend::Backend::Memory).await;
+            }
+
+            #[tokio::test]
+            async fn sqlite() {
+                check(&crate::backend::Backend::sqlite()).await;
+            }
+
+            #[tokio::test]
+            async fn redis() {
+                if let Some(redis) = crate::backend::Backend::redis() {
+                    check(&redis).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_every_store;
+
+/// `redis-server` or `valkey-server`, on a free port, killed on drop.
+pub(crate) struct RedisServer {
+    /// Where it listens on 127.0.0.1.
+    pub port: u16,
+    program: PathBuf,
+    options: Vec<String>,
+    folder: TempDir,
+    child: Child,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps what it was told; `None` where there is no
+    /// program for it, which is said once.
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        let program = program()?;
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let child = spawn(&program, port, folder.path(), &options);
+        let server = Self { port, program, options, folder, child };
+        server.wait();
+        Some(server)
+    }
+
+    fn start_cluster() -> Option<Self> {
+        let bus = free_port().to_string();
+        let server = Self::start(&["--cluster-enabled", "yes", "--cluster-port", &bus])?;
+        assert!(server.ask("CLUSTER ADDSLOTSRANGE 0 16383").contains("OK"));
+        for _ in 0..500 {
+            if server.ask("CLUSTER INFO").contains("cluster_state:ok") {
+                return Some(server);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the cluster does not come up");
+    }
+
+    /// A store on it; all keys begin with `prefix`.
+    pub(crate) fn store(&self, prefix: &str) -> RedisStore {
+        RedisStore::open(&self.url(), prefix).unwrap()
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Kills it, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+
+    /// Starts it again with what it had stored.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.program, self.port, self.folder.path(), &self.options);
+        self.wait();
+    }
+
+    /// What it answers to a command.
+    pub(crate) fn ask(&self, command: &str) -> String {
+        self.try_ask(command).unwrap_or_default()
+    }
+
+    fn try_ask(&self, command: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    fn wait(&self) {
+        for _ in 0..1_000 {
+            if self.try_ask("PING").is_ok_and(|answer| answer.contains("PONG")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("redis-server does not answer on port {}", self.port);
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(program: &Path, port: u16, folder: &Path, options: &Vec<String>) -> Child {
+    Command::new(program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+        .arg("--dir")
+        .arg(folder)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()))
+}
+
+fn program() -> Option<PathBuf> {
+    static SAID: Once = Once::new();
+    #[expect(clippy::disallowed_methods, reason = "a test's own look for a program")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)))
+        .find(|program| program.is_file());
+    if found.is_none() {
+        SAID.call_once(|| {
+            let said = "skipped: tests on Redis, because neither redis-server nor valkey-server is on the PATH; tests/external/install_redis.sh installs one\n";
+            // Past the test runner, which swallows what a passing test prints.
+            std::io::stderr().write_all(said.as_bytes()).unwrap();
+        });
+    }
+    found
+}

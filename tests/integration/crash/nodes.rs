@@ -1,0 +1,111 @@
+//! Two nodes on one Redis.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::{Call, Effects, Load, bookings, project, random, replay, rounds, serve};
+use crate::backend::RedisServer;
+use crate::harness::{Process, client};
+use crate::upstream::Upstream;
+
+/// Two nodes of one project on one server.
+struct Nodes {
+    upstream: Upstream,
+    project: tempfile::TempDir,
+    redis: RedisServer,
+}
+
+impl Nodes {
+    async fn new() -> Option<Self> {
+        let redis = RedisServer::start(&[])?;
+        let upstream = bookings().await;
+        let project = project(&upstream);
+        Some(Self { upstream, project, redis })
+    }
+
+    fn start(&self) -> Process {
+        let url = self.redis.url();
+        let variables = [("CALLGATE_STORE__BACKEND", "redis"), ("CALLGATE_STORE__URL", url.as_str())];
+        serve(self.project.path(), &variables)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_one_of_two_nodes_dies_the_other_does_nothing_twice() {
+    let Some(nodes) = Nodes::new().await else { return };
+    let living = nodes.start();
+    let mut unknown = 0;
+    for round in 0..rounds(2) {
+        let mut dying = nodes.start();
+        let load = Load::start(&format!("r{round}"), 16, &[dying.url.clone(), living.url.clone()]);
+        tokio::time::sleep(Duration::from_millis(300 + random(400))).await;
+        dying.signal("KILL");
+        dying.wait();
+        // The load goes on for a moment, on the node that is left.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let calls = load.stop().await;
+        assert!(calls.iter().any(|call| call.told.is_some()));
+        unknown += replay(&calls, &living.url, &nodes.upstream).await;
+    }
+    assert!(unknown > 0, "no kill came while a call was being sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_conversations_of_two_nodes_each_have_one_history() {
+    const CONVERSATIONS: usize = 100;
+    const CALLS: usize = 20;
+    let Some(nodes) = Nodes::new().await else { return };
+    let (one, two) = (nodes.start(), nodes.start());
+    let urls = [one.url.clone(), two.url.clone()];
+    let client = client();
+    let conversations = (0..CONVERSATIONS).map(|number| {
+        let (client, urls) = (client.clone(), &urls);
+        async move {
+            let conversation = format!("c{number}");
+            let mut told = Vec::new();
+            for call in 0..CALLS {
+                let node = number + call;
+                let call = Call::new("book_next", &conversation, call);
+                // Every third one comes twice at a time, once to each node; every fifth one once more.
+                let result = if node % 3 == 0 {
+                    let (first, second) =
+                        tokio::join!(call.send(&client, &urls[0]), call.send(&client, &urls[1]));
+                    let (first, second) = (first.unwrap(), second.unwrap());
+                    assert_eq!(first["body"], second["body"], "{call:?}");
+                    assert!(first["replayed"] == true || second["replayed"] == true, "{call:?}");
+                    first
+                } else {
+                    call.send(&client, &urls[node % 2]).await.unwrap()
+                };
+                assert_eq!(result["status"], "success", "{result}");
+                if node % 5 == 0 {
+                    let again = call.send(&client, &urls[(node + 1) % 2]).await.unwrap();
+                    assert_eq!((&again["body"], &again["replayed"]), (&result["body"], &Value::Bool(true)));
+                }
+                told.push((call.slot, result["body"]["id"].as_u64().unwrap()));
+            }
+            told
+        }
+    });
+    let told: Vec<Vec<(String, u64)>> =
+        futures_util::stream::iter(conversations).buffer_unordered(24).collect().await;
+    let effects = Effects::of(&nodes.upstream);
+    effects.check_once();
+    assert_eq!(effects.bodies.len(), CONVERSATIONS * CALLS);
+    // Each call knew what the one before it had booked, whichever node that was on.
+    let after: HashMap<&str, u64> = effects
+        .bodies
+        .iter()
+        .map(|body| (body["slot"].as_str().unwrap(), body["after"].as_u64().unwrap()))
+        .collect();
+    for conversation in told {
+        let mut last = 0;
+        for (slot, number) in conversation {
+            assert_eq!(after[slot.as_str()], last, "{slot}");
+            last = number;
+        }
+    }
+}

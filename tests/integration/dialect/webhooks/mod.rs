@@ -1,0 +1,117 @@
+//! The webhooks of Vapi, Retell and ElevenLabs: who may call, every shape, what is answered.
+
+mod elevenlabs;
+mod retell;
+mod vapi;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use super::{gateway, upstream};
+use crate::harness::Gateway;
+
+const SECRETS: (&str, &str) = (
+    "secrets.toml",
+    "[development]\nvapi_secret = \"vapi-secret-1\"\nvapi_hmac = \"hmac-secret-1\"\nretell_key = \"key_retell_1\"\n\
+     eleven = \"eleven-secret-1\"\neleven_signature = \"wsec_1\"\n[staging]\nvapi_secret = \"vapi-secret-2\"\n",
+);
+const PAYLOAD: &str = "environments = [\"development\", \"staging\"]\n";
+
+fn settings(more: &str) -> String {
+    format!("{PAYLOAD}{more}")
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sign(algorithm: hmac::Algorithm, key: &[u8], payload: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(algorithm, key), payload).as_ref().to_vec()
+}
+
+/// Sends `body` with `headers`; status and body.
+async fn send(
+    gateway: &Gateway,
+    method: &str,
+    path: &str,
+    headers: &[(&str, String)],
+    body: impl Into<String>,
+) -> (u16, Value) {
+    let mut request = gateway.request(method, path).body(body.into());
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+#[tokio::test]
+async fn a_webhook_without_rules_wants_what_every_route_wants() {
+    let upstream = upstream().await;
+    let paths = [
+        "/webhooks/vapi/development",
+        "/webhooks/retell/development",
+        "/webhooks/retell/development/hours",
+        "/webhooks/elevenlabs/development/hours",
+    ];
+    let key = callgate::server::NewKey::generate().unwrap();
+    let keyed = settings(&format!(
+        "[[keys]]\nname = \"one\"\nhash = \"{}\"\nenvironments = [\"development\"]\n",
+        key.hash
+    ));
+    let guarded = gateway(upstream.port, &[("callgate.toml", &keyed)]).await;
+    let open = gateway(upstream.port, &[("callgate.toml", PAYLOAD)]).await;
+    for path in paths {
+        let body = "{}";
+        let bearer = vec![("authorization", format!("Bearer {}", key.key))];
+        assert_eq!(send(&guarded, "POST", path, &bearer, body).await.0, 200, "{path}");
+        assert_eq!(
+            send(&guarded, "POST", path, &[("x-api-key", key.key.clone())], body).await.0,
+            200,
+            "{path}"
+        );
+        assert_eq!(send(&guarded, "POST", path, &[], body).await.0, 401, "{path}");
+        let wrong = vec![("authorization", "Bearer cg_wrong".to_owned())];
+        assert_eq!(send(&guarded, "POST", path, &wrong, "{nonsense").await.0, 401, "{path}");
+        let elsewhere = path.replace("development", "staging");
+        assert_eq!(send(&guarded, "POST", &elsewhere, &bearer, body).await.0, 403, "{path}");
+        assert_eq!(send(&open, "POST", path, &[], body).await.0, 200, "{path}");
+        let foreign = vec![("host", "evil.example.com".to_owned())];
+        assert_eq!(send(&open, "POST", path, &foreign, body).await.0, 403, "{path}");
+        let (status, problem) = send(&open, "POST", &path.replace("development", "nowhere"), &[], body).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("unknown_environment")), "{path}");
+    }
+}
+
+#[test]
+fn a_webhook_setting_that_guards_nothing_is_found() {
+    let check = |toml: &str| -> (Option<i32>, String) {
+        let all = super::ALL.iter().map(|(name, text)| (*name, (*text).to_owned()));
+        let mut files: Vec<(&str, String)> = all.collect();
+        files.push(("connections/api.yaml", "base_url: http://127.0.0.1:1\n".to_owned()));
+        files.push(("callgate.toml", settings(toml)));
+        files.push((SECRETS.0, SECRETS.1.to_owned()));
+        let dir = crate::harness::write_project(&files);
+        let output =
+            crate::harness::callgate(&["check", dir.path().to_str().unwrap(), "--json"]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = check("[webhooks.vapi]\n");
+    assert!(code == Some(1) && text.contains("names no secret"), "{text}");
+    let (code, text) = check("[webhooks.elevenlabs]\n");
+    assert!(code == Some(1) && text.contains("names no secret"), "{text}");
+    let (code, text) = check("[webhooks.retell]\napi_key = \"retell_key\"\n");
+    assert!(code == Some(0) && text.contains("is not set in environment `staging`"), "{text}");
+    let (code, text) = check("[webhooks.retell]\n");
+    assert!(code == Some(1) && text.contains("api_key"), "{text}");
+    let (code, text) = check("[webhooks.vappi]\nsecret = \"vapi_secret\"\n");
+    assert!(code == Some(1) && text.contains("vappi"), "{text}");
+}

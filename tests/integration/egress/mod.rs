@@ -1,0 +1,6 @@
+//! The way out: which addresses, over which connections, how many at a time.
+
+mod guard;
+mod pressure;
+mod proxy;
+mod tls;

@@ -1,0 +1,180 @@
+//! Upstreams that fail in every way a network knows.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::upstream::{Captured, ClosedPort, Reply, Upstream};
+
+/// One way to fail.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Whether it befalls the body of an answer.
+    pub in_body: bool,
+    /// Whether it goes on for ever.
+    pub stalls: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// Nobody listens.
+    Refused,
+    /// Resets the connection as soon as a request begins to come.
+    Reset,
+    /// Takes connections and never reads.
+    NeverReads,
+    /// Speaks no TLS where TLS is wanted.
+    NoTls,
+    /// Reads a request and does this.
+    Replies(Reply),
+    /// This for the first attempt, and that for the next one.
+    Flapping(Reply, Reply),
+}
+
+/// An upstream that fails.
+pub(super) enum Target {
+    Closed(ClosedPort),
+    Listening(TcpListener),
+    Resetting(u16),
+    Plain(Upstream, &'static str),
+}
+
+impl Target {
+    pub(super) async fn start(fault: &Fault) -> Self {
+        match fault.kind.clone() {
+            Kind::Refused => Self::Closed(ClosedPort::new()),
+            Kind::NeverReads => Self::Listening(TcpListener::bind("127.0.0.1:0").await.unwrap()),
+            Kind::Reset => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let port = listener.local_addr().unwrap().port();
+                tokio::task::spawn(async move {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        tokio::task::spawn(reset(stream));
+                    }
+                });
+                Self::Resetting(port)
+            }
+            Kind::NoTls => Self::Plain(Upstream::start(|_| Reply::ok("{}")).await, "https"),
+            Kind::Replies(reply) => Self::Plain(Upstream::start(move |_| reply.clone()).await, "http"),
+            Kind::Flapping(first, then) => {
+                let seen = Mutex::new(HashSet::new());
+                let reply = move |request: &Captured| {
+                    let known = request.header("idempotency-key").map(str::to_owned);
+                    let is_read = known.is_none();
+                    let mut seen = seen.lock().unwrap();
+                    let is_first = seen.insert(known);
+                    // A read has no key: its attempts take turns.
+                    if is_read && !is_first {
+                        seen.remove(&None);
+                    }
+                    if is_first { first.clone() } else { then.clone() }
+                };
+                Self::Plain(Upstream::start(reply).await, "http")
+            }
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        match self {
+            Self::Closed(ClosedPort { port, .. }) | Self::Resetting(port) => {
+                format!("http://127.0.0.1:{port}")
+            }
+            Self::Listening(listener) => format!("http://{}", listener.local_addr().unwrap()),
+            Self::Plain(upstream, scheme) => format!("{scheme}://127.0.0.1:{}", upstream.port),
+        }
+    }
+
+    /// What came, where somebody read it.
+    pub(super) fn requests(&self) -> Option<Vec<Captured>> {
+        match self {
+            Self::Closed(_) => Some(Vec::new()),
+            Self::Listening(_) | Self::Resetting(_) => None,
+            Self::Plain(upstream, _) => Some(upstream.requests()),
+        }
+    }
+}
+
+/// Ends a connection by RST instead of FIN.
+async fn reset(mut stream: TcpStream) {
+    let _ = stream.read_u8().await;
+    let _ = stream.set_zero_linger();
+}
+
+fn status(status: u16, more: &str) -> Kind {
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{more}content-length: 2\r\n\r\n");
+    Kind::Replies(Reply::Raw(format!("{head}{{}}").into_bytes()))
+}
+
+fn raw(text: &str) -> Reply {
+    Reply::Raw(text.as_bytes().to_vec())
+}
+
+/// All of them, in the order of a request's way.
+pub(super) fn faults() -> Vec<Fault> {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let plain = |name, kind| Fault { name, kind, in_body: false, stalls: false };
+    let replies = |name, reply| plain(name, Kind::Replies(reply));
+    let body = |name, text: &str| Fault {
+        in_body: true,
+        ..replies(name, Reply::Raw(format!("{HEAD}{text}").into_bytes()))
+    };
+    let stalls = |name, reply| Fault { stalls: true, ..replies(name, reply) };
+    let stall_after = |text: String| Reply::RawThenStall(text.into_bytes());
+    vec![
+        plain("nobody listens", Kind::Refused),
+        plain("no TLS where TLS is wanted", Kind::NoTls),
+        plain("reset while the request is read", Kind::Reset),
+        Fault { stalls: true, ..plain("connected, never read", Kind::NeverReads) },
+        replies("closed after the request", Reply::Close),
+        replies("closed within the answer's head", raw("HTTP/1.1 200 OK\r\ncontent-ty")),
+        replies("an answer that is no HTTP", raw("SSH-2.0-OpenSSH_9.6\r\n")),
+        stalls("no answer in time", Reply::Stall),
+        stalls("stalled within the head", stall_after("HTTP/1.1 200 OK\r\ncontent-ty".to_owned())),
+        stalls("head and a byte at a time", Reply::Trickle(b"HTTP/1.1 200 OK\r\nx-slow: slow\r\n".to_vec())),
+        Fault {
+            in_body: true,
+            ..stalls(
+                "stalled within the body",
+                stall_after(format!("{HEAD}content-length: 20\r\n\r\n{{\"a\"")),
+            )
+        },
+        body("closed within the body", "content-length: 20\r\n\r\n{\"a\": 1}"),
+        body("a chunked body without its end", "transfer-encoding: chunked\r\n\r\n8\r\n{\"a\": 1}\r\n"),
+        body("half a JSON", "content-length: 5\r\n\r\n{\"a\":"),
+        body("a broken encoding", "content-encoding: gzip\r\ncontent-length: 8\r\n\r\nnot gzip"),
+        body("a body beyond the limit", "content-length: 99999999999\r\n\r\n{"),
+        plain("redirect (302)", status(302, "location: http://169.254.169.254/\r\n")),
+        plain("bad request (400)", status(400, "")),
+        plain("unauthorized (401)", status(401, "")),
+        plain("forbidden (403)", status(403, "")),
+        plain("not found (404)", status(404, "")),
+        plain("request timeout (408)", status(408, "")),
+        plain("conflict (409)", status(409, "")),
+        plain("unprocessable (422)", status(422, "")),
+        plain("too many requests (429)", status(429, "")),
+        plain("too many requests (429), to wait a minute", status(429, "retry-after: 60\r\n")),
+        plain("server error (500)", status(500, "")),
+        plain("bad gateway (502)", status(502, "")),
+        plain("unavailable (503)", status(503, "")),
+        plain("unavailable (503), to wait a minute", status(503, "retry-after: 60\r\n")),
+        plain("gateway timeout (504)", status(504, "")),
+        plain(
+            "unavailable (503), then closed",
+            Kind::Flapping(Reply::Json(503, "{}".to_owned()), Reply::Close),
+        ),
+        plain(
+            "unavailable (503), then rejected (422)",
+            Kind::Flapping(Reply::Json(503, "{}".to_owned()), Reply::Json(422, "{}".to_owned())),
+        ),
+        replies(
+            "a slow answer within the deadline",
+            Reply::After(Duration::from_millis(100), Box::new(Reply::Json(200, String::new()))),
+        ),
+    ]
+}

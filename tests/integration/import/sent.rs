@@ -1,0 +1,215 @@
+//! What imported actions send: the request that the source describes.
+
+use std::fs;
+use std::path::Path;
+
+use callgate::action::Kind;
+use callgate::action::template::Data;
+use callgate::import::{Options, SourceKind, import};
+use callgate::project;
+use serde_json::{Map, Value, json};
+
+use super::write;
+
+/// The request of `action` out of the case `case`, as `METHOD url`, headers and body.
+fn sent(
+    kind: SourceKind,
+    case: &str,
+    file: &str,
+    action: &str,
+    arguments: Value,
+    variables: Value,
+) -> (String, Vec<String>, String) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(case).join(file);
+    let imported = import(kind, &fs::read_to_string(source).unwrap(), &Options::default()).unwrap();
+    let dir = write(&imported);
+    rendered(dir.path(), action, arguments, variables)
+}
+
+/// The request that the action `action` of the project `dir` makes.
+fn rendered(dir: &Path, action: &str, arguments: Value, variables: Value) -> (String, Vec<String>, String) {
+    let project = project::load(dir, None);
+    let actions = &project.deployment.catalog.environments()[0].actions;
+    let action = actions.iter().find(|known| known.name.to_string() == action).unwrap();
+    let arguments = action.parameters.validate(arguments.as_object().unwrap().clone()).unwrap();
+    let (variables, none) = (variables.as_object().unwrap().clone(), Map::new());
+    let parameters = arguments.into_map();
+    let Kind::Http(http) = &action.kind else { panic!() };
+    let data = Data { parameters: &parameters, variables: &variables, static_variables: &none };
+    let request = http.render(&data).unwrap();
+    let headers =
+        request.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    let body = request.body.map(|body| String::from_utf8(body.to_vec()).unwrap()).unwrap_or_default();
+    (format!("{} {}", request.method, request.url), headers, body)
+}
+
+fn openapi(case: &str, action: &str, arguments: Value) -> (String, Vec<String>, String) {
+    let file = if case == "openapi_30_orders" { "source.yaml" } else { "source.json" };
+    sent(SourceKind::Openapi, case, file, action, arguments, json!({}))
+}
+
+#[test]
+fn parameters_travel_where_the_document_puts_them() {
+    let (line, headers, body) = openapi(
+        "openapi_30_orders",
+        "list_orders",
+        json!({"customer_id": "C 1", "status": ["open", "shipped"], "fields": "id,total", "ids": "1|2", "page": {"size": 5}, "where": {"total": 2}, "X_Trace": "t", "tenant": "acme"}),
+    );
+    assert_eq!(
+        line,
+        "GET https://api.orders.example/v1/orders?customer-id=C%201&page%5Bsize%5D=5&status=open&status=shipped&fields=id%2Ctotal&ids=1%7C2&where=%7B%22total%22%3A2%7D"
+    );
+    assert_eq!(headers, ["x-trace: t", "x-api-version: 2", "cookie: tenant=acme"]);
+    assert_eq!(body, "");
+}
+
+#[test]
+fn properties_of_a_body_are_the_body_and_nothing_else_is() {
+    let arguments = json!({"lines": [{"sku": "A", "count": 1}], "payment": {"kind": "card", "token": "t"}, "id": "123e4567-e89b-42d3-a456-426614174000"});
+    let (line, _, body) = openapi("openapi_30_orders", "create_order", arguments);
+    assert_eq!(line, "POST https://api.orders.example/v1/orders?id=123e4567-e89b-42d3-a456-426614174000");
+    assert_eq!(
+        body,
+        "{\"lines\":[{\"sku\":\"A\",\"count\":1}],\"payment\":{\"kind\":\"card\",\"token\":\"t\"}}"
+    );
+    let (line, headers, body) =
+        openapi("openapi_30_orders", "patch_orders_id", json!({"id": "a", "id_in_path": "ORD-12345"}));
+    assert_eq!(line, "PATCH https://api.orders.example/v1/orders/ORD-12345");
+    assert_eq!(headers, ["content-type: application/merge-patch+json"]);
+    assert_eq!(body, "{\"id\":\"a\"}");
+    let (line, _, body) =
+        openapi("openapi_30_orders", "cancel_order", json!({"id": "ORD-12345", "body": {"reason": "late"}}));
+    assert_eq!(
+        (line.as_str(), body.as_str()),
+        ("DELETE https://api.orders.example/v1/orders/ORD-12345", "{\"reason\":\"late\"}")
+    );
+    let (_, _, body) = openapi("openapi_30_orders", "cancel_order", json!({"id": "ORD-12345"}));
+    assert_eq!(body, "{}");
+}
+
+#[test]
+fn bodies_that_are_no_objects_and_forms_are_written_as_they_should() {
+    let case = "openapi_31_bodies";
+    assert_eq!(openapi(case, "list", json!({"body": ["a", "b"]})).2, "[\"a\",\"b\"]");
+    assert_eq!(openapi(case, "choice", json!({"body": {"b": "x"}})).2, "{\"b\":\"x\"}");
+    assert_eq!(openapi(case, "text", json!({"body": "a\n\"b\""})).2, "a\n\"b\"");
+    assert_eq!(openapi(case, "form", json!({"user": "a&b", "n": 1})).2, "user=a%26b&n=1");
+    let (_, headers, body) = openapi(
+        case,
+        "deep",
+        json!({"ship": {"city": "Köln"}, "card": {"number": "4"}, "expand": ["a", "b"]}),
+    );
+    assert_eq!(headers, ["content-type: application/x-www-form-urlencoded"]);
+    assert_eq!(body, "ship%5Bcity%5D=K%C3%B6ln&card%5Bnumber%5D=4&expand%5B%5D=a&expand%5B%5D=b");
+    // A member of the body with the name of a query parameter: the body is one parameter.
+    let (line, _, body) =
+        openapi(case, "clash", json!({"body": {"id": "body"}, "id": 7, "id_in_query": "q"}));
+    assert_eq!(
+        (line.as_str(), body.as_str()),
+        ("POST https://bodies.example/clash/7?id=q", "{\"id\":\"body\"}")
+    );
+}
+
+#[test]
+fn tools_of_other_products_send_what_they_sent_there() {
+    let variables = json!({"customer": {"number": "+49", "locale": "de"}, "call": {"type": "web"}, "conversation": {"id": "c-1"}, "tenant": "acme"});
+    let (line, headers, body) = sent(
+        SourceKind::Vapi,
+        "vapi_tools",
+        "source.json",
+        "lookup_order",
+        json!({"orderId": "7", "X_Reason": "asked"}),
+        variables.clone(),
+    );
+    assert_eq!(line, "POST https://api.example.com/customers/%2B49/orders/7");
+    assert_eq!(headers, ["x-env: prod", "x-reason: asked", "content-type: application/json"]);
+    // What is bound joins the arguments when a call is executed; here it is left out.
+    assert_eq!(body, "{\"limit\":5}");
+    let (line, _, body) = sent(
+        SourceKind::Vapi,
+        "vapi_tools",
+        "source.json",
+        "get_weather",
+        json!({"city": "Paris"}),
+        variables.clone(),
+    );
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(line, "POST https://hooks.example.com/vapi");
+    assert_eq!(
+        body["message"]["toolCallList"],
+        json!([{"id": "c-1", "name": "get_weather", "arguments": {"city": "Paris"}}])
+    );
+    let (line, _, body) = sent(
+        SourceKind::Retell,
+        "retell_functions",
+        "source.json",
+        "book_appointment",
+        json!({"date": "2026-01-02"}),
+        variables,
+    );
+    assert_eq!(line, "POST https://hooks.example.com/retell/acme");
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).unwrap(),
+        json!({"name": "book_appointment", "args": {"date": "2026-01-02"}, "call": {"call_id": "c-1"}})
+    );
+}
+
+/// The request of a curl command, with the arguments that its parameters are examples of.
+fn curl(command: &str, arguments: Value) -> (String, String) {
+    let imported = import(SourceKind::Curl, command, &Options::default()).unwrap();
+    let dir = write(&imported);
+    let name = imported.report.imported[0].name.clone();
+    let (line, _, body) = rendered(dir.path(), &name, arguments, json!({}));
+    (line, body)
+}
+
+#[test]
+fn a_command_sends_what_curl_sends() {
+    for (command, arguments, line, body) in [
+        (
+            "curl 'https://a.example/x/42?q=a%20b&q=c'",
+            json!({"x_id": "43", "q": ["a b", "c"]}),
+            "GET https://a.example/x/43?q=a%20b&q=c",
+            "",
+        ),
+        (
+            "curl https://a.example/x -d a=1 -d b=%26",
+            json!({"a": 1, "b": "&"}),
+            "POST https://a.example/x",
+            "a=1&b=%26",
+        ),
+        (
+            "curl 'https://a.example/x?a=1' -d a=2 -d b=3",
+            json!({"a": 2, "b": 3, "a_2": 1}),
+            "POST https://a.example/x?a=1",
+            "a=2&b=3",
+        ),
+        (
+            "curl 'https://a.example/x?a=1' --json '{\"a\": 2, \"b c\": true}'",
+            json!({"a": 2, "b c": true, "a_2": 1}),
+            "POST https://a.example/x?a=1",
+            "{\"a\": 2, \"b c\": true}\n",
+        ),
+        (
+            "curl -X DELETE https://a.example/x --json '{\"a\": [1]}'",
+            json!({"a": [1]}),
+            "DELETE https://a.example/x",
+            "{\"a\": [1]}\n",
+        ),
+        (
+            "curl -X PUT https://a.example/{id} --json '{\"n\": {{n}}, \"s\": \"{{s}}\"}'",
+            json!({"id": "a/b", "n": 5, "s": "\"q\""}),
+            "PUT https://a.example/a%2Fb",
+            "{\"n\": 5, \"s\": \"\\\"q\\\"\"}\n",
+        ),
+        (
+            "curl -G https://a.example/x --data-urlencode 'q=a&b' -d n=1",
+            json!({"q": "a&b", "n": 1}),
+            "GET https://a.example/x?q=a%26b&n=1",
+            "",
+        ),
+    ] {
+        let (found, sent) = curl(command, arguments);
+        assert_eq!((found.as_str(), sent.as_str()), (line, body), "{command}");
+    }
+}

@@ -1,0 +1,136 @@
+//! Texts that must not be seen, and every encoding in which they might be.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What `encodeURIComponent` leaves as it is.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+/// Shortest secret that is looked for; the gateway warns of shorter ones.
+const MIN_SECRET: usize = 4;
+
+/// A secret, and what it looks like in disguise.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    name: String,
+    forms: Vec<(&'static str, String)>,
+}
+
+impl Mark {
+    pub(crate) fn new(name: &str, value: &str) -> Self {
+        let mut forms = Vec::new();
+        for (way, encode) in ENCODINGS {
+            forms.push((*way, encode(value)));
+        }
+        for offset in 0..3 {
+            // What of it does not depend on what stands around.
+            let padded = [vec![0; offset], value.as_bytes().to_vec()].concat();
+            let start = [0, 2, 3][offset];
+            let end = padded.len() * 4 / 3;
+            forms.push(("base64", STANDARD_NO_PAD.encode(&padded)[start..end].to_owned()));
+            forms.push(("base64url", URL_SAFE_NO_PAD.encode(&padded)[start..end].to_owned()));
+        }
+        forms.retain(|(_, form)| form.len() >= MIN_SECRET);
+        Self { name: name.to_owned(), forms }
+    }
+
+    /// Panics where `text` holds it in any encoding.
+    #[track_caller]
+    pub(crate) fn assert_not_in(&self, place: &str, text: &str) {
+        for (way, form) in &self.forms {
+            if let Some(at) = text.find(form.as_str()) {
+                let start = text.floor_char_boundary(at.saturating_sub(200));
+                let end = text.ceil_char_boundary((at + form.len() + 200).min(text.len()));
+                panic!("{} leaks ({way}) into {place}: …{}…", self.name, &text[start..end]);
+            }
+        }
+    }
+}
+
+/// What a way to write a text is called, and the way.
+pub(crate) type Encoding = (&'static str, fn(&str) -> String);
+
+/// Ways to write a text; each stands alone.
+pub(crate) const ENCODINGS: &[Encoding] = &[
+    ("raw", str::to_owned),
+    ("JSON", json),
+    ("JSON in JSON", |text| json(&json(text))),
+    ("JSON with escaped slashes", |text| json(text).replace('/', "\\/")),
+    ("JSON in ASCII", |text| {
+        let ascii = |c: char| if c.is_ascii() { json(&c.to_string()) } else { units(&c.to_string(), false) };
+        text.chars().map(ascii).collect()
+    }),
+    ("JSON escapes", |text| units(text, false)),
+    ("JSON escapes in capitals", |text| units(text, true)),
+    ("percent", |text| utf8_percent_encode(text, COMPONENT).to_string()),
+    ("percent in small letters", |text| {
+        utf8_percent_encode(text, COMPONENT).to_string().replace("%C3%BC", "%c3%bc").replace("%2F", "%2f")
+    }),
+    ("percent in full", |text| text.bytes().map(|byte| format!("%{byte:02X}")).collect()),
+    ("percent twice", |text| {
+        let once = utf8_percent_encode(text, COMPONENT).to_string();
+        utf8_percent_encode(&once, COMPONENT).to_string()
+    }),
+    ("form", |text| url::form_urlencoded::byte_serialize(text.as_bytes()).collect()),
+    ("HTML", html),
+    ("HTML numbers", |text| text.chars().map(|c| format!("&#{};", u32::from(c))).collect()),
+    ("HTML hexadecimal numbers", |text| text.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect()),
+    ("hexadecimal", |text| text.bytes().map(|byte| format!("{byte:02x}")).collect()),
+    ("hexadecimal in capitals", |text| text.bytes().map(|byte| format!("{byte:02X}")).collect()),
+    ("Latin-1", |text| text.bytes().map(char::from).collect()),
+];
+
+/// The content of a JSON string.
+fn json(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+fn units(text: &str, capitals: bool) -> String {
+    let unit = |unit| if capitals { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+    text.encode_utf16().map(unit).collect()
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+/// The secrets of a project, as its `secrets.toml` says them.
+pub(crate) fn secrets(text: &str) -> Vec<Mark> {
+    let environments: toml::Table = text.parse().unwrap_or_default();
+    let mut marks = Vec::new();
+    for (name, value) in environments.values().filter_map(toml::Value::as_table).flatten() {
+        if let Some(value) = value.as_str().filter(|value| value.chars().count() >= MIN_SECRET) {
+            marks.push(Mark::new(name, value));
+        }
+    }
+    marks
+}
+
+#[test]
+fn a_leak_is_found_in_every_encoding() {
+    let mark = Mark::new("m", "s3/cr \"ü\" & t");
+    for (way, encode) in ENCODINGS {
+        let text = format!("before {} after", encode("s3/cr \"ü\" & t"));
+        let found = std::panic::catch_unwind(|| mark.assert_not_in("text", &text));
+        assert!(found.is_err(), "{way}");
+    }
+    for before in ["", "u", "us", "user:"] {
+        let text = STANDARD_NO_PAD.encode(format!("{before}s3/cr \"ü\" & t:more"));
+        assert!(std::panic::catch_unwind(|| mark.assert_not_in("text", &text)).is_err(), "{before}");
+    }
+    mark.assert_not_in("text", "s3/cr");
+}

@@ -1,0 +1,118 @@
+//! What a client is told without asking: changed tools, and that a call is under way.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::stateless::{complete, request};
+use super::{HOURS, Session, Stream, call, gateway, message};
+use crate::harness::{Process, write_project};
+use crate::upstream::{Reply, Upstream};
+
+const CHANGED: &str = "notifications/tools/list_changed";
+
+fn hours(description: &str) -> String {
+    HOURS.1.replace("Says when.", description)
+}
+
+async fn reload(process: &Process) {
+    let (status, reply) = process.post("/admin/reload", &Value::Null).await;
+    assert_eq!(status, 200, "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_told_of_a_reload_that_changes_its_tools_and_of_no_other() {
+    let project = write_project(&[(HOURS.0, hours("first"))]);
+    fs::write(
+        project.path().join("callgate.toml"),
+        "environments = [\"development\", \"staging\"]\n[server]\nwatch = false\n",
+    )
+    .unwrap();
+    let process = Process::serve(project.path(), &[]);
+    let path = project.path().join(HOURS.0);
+    let session = Session::begin(&process.url).await;
+    let mut stream = session.listen().await;
+    // The same tools as before; then others, twice.
+    reload(&process).await;
+    for (count, description) in [(1, "second"), (2, "third")] {
+        fs::write(&path, hours(description)).unwrap();
+        reload(&process).await;
+        stream.wait_for(CHANGED, count).await;
+        let reply = session.send(&message(count, "tools/list", json!({}))).await;
+        assert_eq!(reply.result()["tools"][0]["description"], description);
+    }
+    // Of another environment, and of what a model does not see.
+    let same = hours("third") + "environments: {staging: {enabled: false}}\ntimeout_ms: 900\n";
+    fs::write(&path, same).unwrap();
+    reload(&process).await;
+    fs::write(&path, hours("fourth")).unwrap();
+    reload(&process).await;
+    stream.wait_for(CHANGED, 3).await;
+    assert_eq!(session.request("DELETE").send().await.unwrap().status(), 204);
+    assert_eq!(stream.end().await.count(CHANGED), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_listens_without_a_session_is_told_too() {
+    let project = write_project(&[(HOURS.0, hours("first"))]);
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);
+    let listen = json!({"notifications": {"toolsListChanged": true, "promptsListChanged": true}});
+    let listen = complete(message("news", "subscriptions/listen", listen));
+    let response = request(&process.url, &listen).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut stream = Stream { response, text: String::new() };
+    stream.wait_for("notifications/subscriptions/acknowledged", 1).await;
+    assert!(stream.text.contains("toolsListChanged") && !stream.text.contains("promptsListChanged"));
+    fs::write(project.path().join(HOURS.0), hours("second")).unwrap();
+    reload(&process).await;
+    stream.wait_for(CHANGED, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_streams_do_not_hold_up_the_end() {
+    let project = write_project(&[(HOURS.0, hours("first"))]);
+    let mut process = Process::serve(project.path(), &[("CALLGATE_SERVER__SHUTDOWN_GRACE_MS", "50000")]);
+    let session = Session::begin(&process.url).await;
+    let stream = session.listen().await;
+    let listen = json!({"notifications": {"toolsListChanged": true}});
+    let listen = complete(message("news", "subscriptions/listen", listen));
+    let response = request(&process.url, &listen).send().await.unwrap();
+    let mut other = Stream { response, text: String::new() };
+    other.wait_for("notifications/subscriptions/acknowledged", 1).await;
+    process.signal("TERM");
+    stream.end().await;
+    // It ends with the result that the protocol has for that.
+    assert!(other.end().await.text.contains("\"id\":\"news\""));
+    assert_eq!(process.wait(), Some(0));
+    assert!(!process.log().contains("still under way"), "{}", process.log());
+}
+
+#[tokio::test]
+async fn a_slow_call_tells_that_it_is_under_way_where_the_client_wants_it() {
+    let late = Duration::from_millis(2_300);
+    let upstream = Upstream::start(move |_| Reply::After(late, Box::new(Reply::ok("{\"a\":1}")))).await;
+    let gateway = gateway(upstream.port, &[]).await;
+    let session = Session::begin(&gateway.url).await;
+    let mut asked = call(1, "get_order", json!({"number": "1"}));
+    let silent = session.send(&asked).await;
+    assert_eq!((silent.messages.len(), silent.result()["structuredContent"]["a"].as_u64()), (1, Some(1)));
+    asked["id"] = json!(2);
+    asked["params"]["_meta"] = json!({"progressToken": "p-1"});
+    for reply in [
+        session.send(&asked).await,
+        super::Reply::of(request(&gateway.url, &complete(asked.clone())).send().await.unwrap()).await,
+    ] {
+        let (answer, notes) = reply.messages.split_last().unwrap();
+        assert_eq!(answer["result"]["structuredContent"]["a"], 1, "{reply:?}");
+        assert!(notes.len() >= 2, "{reply:?}");
+        let mut before = 0.0;
+        for note in notes {
+            assert_eq!(note["method"], "notifications/progress");
+            assert_eq!(note["params"]["progressToken"], "p-1");
+            let progress = note["params"]["progress"].as_f64().unwrap();
+            assert!(progress > before, "{reply:?}");
+            before = progress;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One intent, one effect: claims, retries, cancelling.
+
+mod cancel;
+mod claims;
+mod interleavings;
+mod retries;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::backend::Backend;
+use crate::harness::{Gateway, files};
+use crate::upstream::{Captured, Reply, Upstream};
+
+const ACTIONS: &[(&str, &str)] = &[
+    (
+        "actions/book.yaml",
+        "description: books\nconnection: api\nmethod: POST\npath: /book\ntimeout_ms: 20000\nparameters: {type: object, properties: {slot: {type: integer}, note: {}}}\noutput_variables:\n  - {name: booking.id, path: $.id, expose: true}\n",
+    ),
+    (
+        "actions/look.yaml",
+        "description: looks\nconnection: api\npath: /look\nparameters: {type: object, properties: {slot: {type: integer}}}\n",
+    ),
+    (
+        "actions/book_soon.yaml",
+        "description: books\nconnection: api\nmethod: POST\npath: /soon\ntimeout_ms: 200\nparameters: {type: object, properties: {slot: {type: integer}}}\n",
+    ),
+    (
+        "actions/cancel_it.yaml",
+        "description: cancels what was booked last\nconnection: api\nmethod: DELETE\npath: /bookings/{{.variables.booking.id}}\n",
+    ),
+    (
+        "actions/always.yaml",
+        "description: books each time\nconnection: api\nmethod: POST\npath: /always\ndedupe_window_ms: 0\n",
+    ),
+    (
+        "actions/briefly.yaml",
+        "description: books once in a while\nconnection: api\nmethod: POST\npath: /briefly\ndedupe_window_ms: 40\n",
+    ),
+];
+
+struct Setup {
+    gateway: Arc<Gateway>,
+    upstream: Upstream,
+}
+
+impl Setup {
+    async fn new(on: &Backend, reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
+        let upstream = Upstream::start(reply).await;
+        let gateway = Arc::new(Gateway::start_on(&files(upstream.port, ACTIONS), on.fresh()).await);
+        Self { gateway, upstream }
+    }
+
+    /// An upstream that answers with the number of its requests, once there is a permit.
+    async fn held(on: &Backend) -> (Self, Arc<Semaphore>) {
+        let gate = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        let count = numbered();
+        let setup = Self::new(on, move |request| Reply::Held(held.clone(), Box::new(count(request)))).await;
+        (setup, gate)
+    }
+
+    fn sent(&self) -> usize {
+        self.upstream.requests().len()
+    }
+}
+
+/// Answers `{"id": n}` for the n-th request.
+fn numbered() -> impl Fn(&Captured) -> Reply + Send + Sync + 'static {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    move |_| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+        Reply::ok(&format!("{{\"id\": {number}}}"))
+    }
+}
+
+fn call(name: &str, conversation: Option<&str>, id: Option<&str>, arguments: Value) -> Value {
+    json!({"name": name, "conversation_id": conversation, "tool_call_id": id, "arguments": arguments})
+}
+
+/// A call of conversation `c`.
+fn book(id: &str, slot: u32) -> Value {
+    call("book", Some("c"), Some(id), json!({"slot": slot}))
+}

@@ -1,0 +1,161 @@
+//! Edits are taken whole or not at all, and no call notices.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Process, client, files, write_project};
+use crate::upstream::{Reply, Upstream};
+
+fn ping(answer: &str) -> String {
+    format!("description: d\ntype: static\nresponse: {answer}\n")
+}
+
+const BROKEN: &str = "description: d\ntype: sttic\nresponse: x\n";
+
+async fn answer(process: &Process) -> Value {
+    process.call("ping", json!({})).await["body"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_is_taken_as_soon_as_it_is_saved() {
+    let project = write_project(&[("actions/ping.yaml", ping("first"))]);
+    let process = Process::serve(project.path(), &[]);
+    let path = project.path().join("actions/ping.yaml");
+    assert_eq!(answer(&process).await, "first");
+    fs::write(&path, ping("second")).unwrap();
+    process.wait_for("reloaded");
+    assert_eq!(answer(&process).await, "second");
+
+    fs::write(&path, BROKEN).unwrap();
+    process.wait_for("actions/ping.yaml:2:7: error[invalid_value]: `type` is `sttic`");
+    process.wait_for("reload refused");
+    assert_eq!(answer(&process).await, "second");
+
+    // As editors save: a new file takes the place of the old one.
+    let beside = project.path().join("actions/.ping.yaml.swp");
+    fs::write(&beside, ping("third")).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    process.wait_for("reloaded");
+    assert_eq!(answer(&process).await, "third");
+
+    // A folder that was not there before.
+    fs::create_dir(project.path().join("connections")).unwrap();
+    fs::write(project.path().join("connections/api.yaml"), "base_url: http://127.0.0.1:1\n").unwrap();
+    process.wait_for("reloaded");
+    // What is beside the project is none of its business.
+    fs::write(project.path().join("notes.txt"), "x").unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(!process.written().contains("edited"), "{}", process.written());
+}
+
+async fn reload(process: &Process, key: Option<&str>) -> (u16, Value) {
+    let mut request = client().post(format!("{}/admin/reload", process.url));
+    if let Some(key) = key {
+        request = request.bearer_auth(key);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_can_be_asked_for_and_says_what_is_wrong() {
+    let project = write_project(&[("actions/ping.yaml", ping("first"))]);
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);
+    let path = project.path().join("actions/ping.yaml");
+    fs::write(&path, ping("second")).unwrap();
+    assert_eq!(answer(&process).await, "first");
+    let (status, reply) = reload(&process, None).await;
+    assert_eq!((status, &reply), (200, &json!({"environments": ["development"], "warnings": []})));
+    assert_eq!(answer(&process).await, "second");
+
+    fs::write(&path, BROKEN).unwrap();
+    let (status, problem) = reload(&process, None).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("reload_refused")));
+    let found = &problem["problems"][0];
+    assert_eq!(
+        (&found["file"], &found["line"], &found["column"], &found["code"]),
+        (&json!("actions/ping.yaml"), &json!(2), &json!(7), &json!("invalid_value"))
+    );
+    assert_eq!(answer(&process).await, "second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_keys_only_an_admin_reloads() {
+    let [user, admin] = [0, 1].map(|_| callgate::server::NewKey::generate().unwrap());
+    let settings = format!(
+        "environments = [\"development\"]\n[[keys]]\nname = \"user\"\nhash = \"{}\"\n[[keys]]\nname = \"admin\"\nhash = \"{}\"\nadmin = true\n",
+        user.hash, admin.hash
+    );
+    let project = write_project(&[("callgate.toml", settings), ("actions/ping.yaml", ping("first"))]);
+    let process = Process::serve(project.path(), &[]);
+    assert_eq!(reload(&process, None).await.0, 401);
+    let (status, problem) = reload(&process, Some(&user.key)).await;
+    assert_eq!((status, &problem["code"]), (403, &json!("admin_only")));
+    assert_eq!(reload(&process, Some(&admin.key)).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_good_and_broken_edits_are_loaded() {
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let write = "description: d\nconnection: api\nmethod: POST\npath: /write\n";
+    let project = write_project(&files(
+        upstream.port,
+        &[("actions/write.yaml", write), ("actions/ping.yaml", &ping("version 0"))],
+    ));
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);
+    let over = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..8)
+        .map(|caller| {
+            let (over, done, url) = (over.clone(), done.clone(), process.url.clone());
+            tokio::task::spawn(async move {
+                let client = client();
+                let mut versions = Vec::new();
+                while !over.load(Ordering::Relaxed) {
+                    let name = if caller % 2 == 0 { "ping" } else { "write" };
+                    let request = client.post(format!("{url}/v1/tool-calls"));
+                    let answer = request.body(json!({"name": name}).to_string()).send().await.unwrap();
+                    assert_eq!(answer.status(), 200);
+                    let result: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+                    assert_eq!(result["status"], "success", "{result}");
+                    if let Some(version) = result["body"].as_str() {
+                        versions.push(version.trim_start_matches("version ").parse::<u32>().unwrap());
+                    }
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                // What was served once is not served again after its successor.
+                assert!(versions.is_sorted(), "{versions:?}");
+                versions.last().copied()
+            })
+        })
+        .collect();
+    for version in 1..=15_u32 {
+        edit(project.path(), &ping(&format!("version {version}")));
+        process.signal("HUP");
+        process.wait_for("reloaded");
+        edit(project.path(), BROKEN);
+        process.signal("HUP");
+        process.wait_for("reload refused");
+    }
+    // Everybody sees the last one.
+    let before = done.load(Ordering::Relaxed);
+    while done.load(Ordering::Relaxed) < before + 32 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        let last = caller.await.unwrap();
+        assert!(last.is_none_or(|version| version == 15), "{last:?}");
+    }
+    assert!(done.load(Ordering::Relaxed) > 100);
+}
+
+fn edit(project: &Path, text: &str) {
+    fs::write(project.join("actions/ping.yaml"), text).unwrap();
+}

@@ -1,0 +1,137 @@
+//! What a file keeps when its process ends, however it ends.
+
+use std::path::Path;
+use std::time::Duration;
+
+use callgate::conversation::change::Change;
+use callgate::conversation::event::{EventKind, NewEvent};
+use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, SqliteStore};
+use serde_json::json;
+
+use super::{AnyStore, again, claim, key, open, result, set, try_claim};
+use crate::backend::Backend;
+
+fn limits() -> SqliteLimits {
+    SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() }
+}
+
+/// What is stored is there again, with what was under way as what it means.
+#[tokio::test]
+async fn what_was_under_way_is_free_where_nothing_was_sent_and_unknown_else() {
+    let backend = Backend::sqlite();
+    let twin = ClaimKey::new(Some(&key("c")), [77; 32]);
+    let write = |intent| Claim { twin: Some(twin), ..claim(intent) };
+    let (claimed, sending, settled) = (claim(1), write(2), claim(3));
+    let read = Claim { is_write: false, ..claim(4) };
+    {
+        let store = backend.named("one");
+        open(&store).await;
+        for one in [&claimed, &settled, &read] {
+            assert_eq!(try_claim(&store, one).await, "fresh");
+        }
+        store.sending(&settled).await.unwrap();
+        let told = NewEvent::now(EventKind::ToolCalled, &json!({"n": 1}));
+        let change = Change { events: vec![told], ..set("booking.id", json!("B-1")) };
+        store.settle(&settled, &result("call_3"), change).await.unwrap();
+        assert_eq!(try_claim(&store, &sending).await, "fresh");
+        for one in [&sending, &read] {
+            store.sending(one).await.unwrap();
+        }
+    }
+    let store = backend.named("one");
+    assert_eq!(try_claim(&store, &again(&sending)).await, "lost");
+    assert!(matches!(store.ended(sending.key).await.unwrap(), Ended::Lost));
+    assert_eq!(try_claim(&store, &write(5)).await, "twin", "nor is it done under another id");
+    assert_eq!(try_claim(&store, &again(&claimed)).await, "fresh");
+    assert_eq!(try_claim(&store, &again(&read)).await, "fresh", "a read does no harm");
+    assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
+    let found = store.find(&key("c")).await.unwrap().unwrap();
+    assert_eq!(found.variables["booking.id"].value, json!("B-1"));
+    // The one settled, the lost one, and the two taken again.
+    assert_eq!(found.calls["book"].begun, 4);
+    assert_eq!(store.events(&key("c"), 0, 10).await.unwrap().events.len(), 1);
+    // What the former process has lost, it can neither send nor settle.
+    assert!(store.sending(&claimed).await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_has_one_process() {
+    let backend = Backend::sqlite();
+    let first = backend.named("one");
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let second = SqliteStore::open(&folder.path().join("one"), limits());
+    let Err(error @ SqliteError::InUse(_)) = second else { panic!("{second:?}") };
+    assert!(error.to_string().contains("in use by another process: stop that one"), "{error}");
+    drop(first);
+    SqliteStore::open(&folder.path().join("one"), limits()).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_used_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/store.db");
+    drop(SqliteStore::open(&path, limits()).unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600, "it holds what callers said");
+    }
+    let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 1)"), "{newer}");
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
+    let error = SqliteStore::open(&text, limits()).unwrap_err().to_string();
+    assert!(error.contains("not a database"), "{error}");
+    let error = SqliteStore::open(&folder.path().join("text.db/store.db"), limits()).unwrap_err();
+    assert!(matches!(error, SqliteError::Io { .. }), "{error}");
+    assert!(error.to_string().contains("set `path` of [store]"), "{error}");
+}
+
+/// Changes a file by hand, and says why it cannot be opened then.
+fn changed_by_hand(path: &Path, statement: &str) -> String {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute(statement, []).unwrap();
+    drop(connection);
+    SqliteStore::open(path, limits()).unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_person_can_read_the_file_while_it_is_used() {
+    let backend = Backend::sqlite();
+    let store = backend.named("one");
+    open(&store).await;
+    store.update(&key("c"), set("customer.name", json!("Ann"))).await.unwrap();
+    let one = claim(1);
+    store.claim(&one).await.unwrap();
+    store.settle(&one, &result("call_1"), Change::default()).await.unwrap();
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let ask = |question: &str| connection.query_row(question, [], |row| row.get::<_, String>(0)).unwrap();
+    let name =
+        "SELECT json_extract(variables, '$.\"customer.name\".value') FROM conversations WHERE id = 'c'";
+    assert_eq!(ask(name), "Ann");
+    assert_eq!(
+        ask("SELECT json_extract(result, '$.tool_call_id') FROM claims WHERE action = 'book'"),
+        "call_1"
+    );
+    assert_eq!(ask("PRAGMA integrity_check"), "ok");
+}
+
+#[tokio::test]
+async fn many_changes_that_wait_are_one_commit() {
+    let backend = Backend::sqlite();
+    let store: AnyStore = backend.fresh();
+    open(&store).await;
+    // Begun before any is waited for: a change begins when its method is called.
+    let changes: Vec<_> = (0..500).map(|number| set(&format!("n{number}"), json!(number))).collect();
+    let c = key("c");
+    let begun: Vec<_> = changes.into_iter().map(|change| store.update(&c, change)).collect();
+    let (dropped, waited): (Vec<_>, Vec<_>) =
+        begun.into_iter().enumerate().partition(|(index, _)| index % 2 == 0);
+    drop(dropped);
+    for (_, change) in waited {
+        change.await.unwrap();
+    }
+    assert_eq!(store.find(&c).await.unwrap().unwrap().variables.len(), 500, "also those nobody waited for");
+}

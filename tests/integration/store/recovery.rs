@@ -1,0 +1,222 @@
+//! Redis: nodes that die, servers that go and come back.
+
+use std::time::{Duration, Instant};
+
+use callgate::conversation::change::Change;
+use callgate::conversation::{Claim, ClaimKey, Ended, Opening, StoreError};
+use serde_json::json;
+
+use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
+use crate::backend::{Backend, RedisServer};
+
+/// A server, and a node on it.
+fn node() -> Option<(Backend, AnyStore)> {
+    let backend = Backend::redis()?;
+    let store = backend.named("shared");
+    Some((backend, store))
+}
+
+#[tokio::test]
+async fn nodes_share_what_is_done() {
+    let Some((backend, one)) = node() else { return };
+    let two = backend.named("shared");
+    let first = claim(1);
+    assert!(one.open(&key("c"), Opening::default()).await.unwrap().is_new);
+    assert!(!two.open(&key("c"), Opening::default()).await.unwrap().is_new);
+    assert_eq!(try_claim(&one, &first).await, "fresh");
+    assert_eq!(try_claim(&two, &again(&first)).await, "under way");
+    let waiting = tokio::task::spawn({
+        let (two, key) = (two.clone(), first.key);
+        async move { two.ended(key).await.unwrap() }
+    });
+    let following = tokio::task::spawn({
+        let two = two.clone();
+        async move { two.follow(&key("c"), 0).await.unwrap() }
+    });
+    one.sending(&first).await.unwrap();
+    let event = callgate::conversation::event::NewEvent::now(
+        callgate::conversation::event::EventKind::ToolCalled,
+        &json!({}),
+    );
+    let change = Change { events: vec![event], ..set("booking.id", json!(1)) };
+    one.settle(&first, &result("call_1"), change).await.unwrap();
+    assert!(matches!(waiting.await.unwrap(), Ended::Settled(_)));
+    following.await.unwrap();
+    assert_eq!(two.find(&key("c")).await.unwrap().unwrap().variables["booking.id"].value, json!(1));
+    let apart = backend.named("apart");
+    assert_eq!(apart.find(&key("c")).await.unwrap(), None, "another prefix is another store");
+}
+
+#[tokio::test]
+async fn a_node_that_died_is_found_out_and_one_that_lives_is_not() {
+    let Some((backend, living)) = node() else { return };
+    open(&living).await;
+    let dying = backend.named("shared");
+    let twin = ClaimKey::new(Some(&key("c")), [77; 32]);
+    let (kept, sending, claimed) = (claim(1), Claim { twin: Some(twin), ..claim(2) }, claim(3));
+    let read = Claim { is_write: false, ..claim(4) };
+    living.claim(&kept).await.unwrap();
+    living.sending(&kept).await.unwrap();
+    for one in [&sending, &claimed, &read] {
+        assert_eq!(try_claim(&dying, one).await, "fresh");
+    }
+    dying.sending(&sending).await.unwrap();
+    dying.sending(&read).await.unwrap();
+    let waiting = tokio::task::spawn({
+        let (living, key) = (living.clone(), sending.key);
+        async move { living.ended(key).await.unwrap() }
+    });
+    // Nothing of it runs any more, as after a crash; its claims stand.
+    drop(dying);
+    assert_eq!(try_claim(&living, &again(&sending)).await, "under way", "it may be alive");
+    until(|| async { try_claim(&living, &again(&sending)).await }, "lost").await;
+    assert!(matches!(waiting.await.unwrap(), Ended::Lost));
+    let other_id = Claim { twin: Some(twin), ..claim(5) };
+    assert_eq!(try_claim(&living, &other_id).await, "twin", "nor is it done under another id");
+    assert_eq!(try_claim(&living, &again(&claimed)).await, "fresh", "nothing was sent");
+    assert_eq!(try_claim(&living, &again(&read)).await, "fresh", "a read does no harm");
+    assert_eq!(
+        try_claim(&living, &again(&kept)).await,
+        "under way",
+        "its node lives, for as long as it takes"
+    );
+    // A node that was only slow has lost what another has taken, and keeps what nobody could take.
+    let back = backend.named("shared");
+    assert!(matches!(back.sending(&claimed).await, Err(StoreError::Fenced)));
+    back.settle(&sending, &result("call_2"), Change::default()).await.unwrap();
+    assert_eq!(try_claim(&living, &again(&sending)).await, "settled", "now it is known");
+    // Taken over, not counted again: 1 and 2, 3 and 4 once each; the twin did not begin.
+    assert_eq!(living.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 4);
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    open(&store).await;
+    let (settled, released) = (claim(1), claim(2));
+    for one in [&settled, &released] {
+        store.claim(one).await.unwrap();
+        store.sending(one).await.unwrap();
+    }
+    server.kill();
+    let began = Instant::now();
+    let error = store.claim(&claim(3)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { backend: "redis", .. }), "{error}");
+    assert!(error.to_string().starts_with("the redis store is not available: "), "{error}");
+    assert!(store.open(&key("c"), Opening::default()).await.is_err());
+    assert!(store.settle(&settled, &result("call_1"), set("booking.id", json!(1))).await.is_err());
+    assert!(store.release(&released).await.is_err());
+    let whole = Change { all_or_nothing: true, ..set("never", json!(1)) };
+    assert!(store.update(&key("c"), whole).await.is_err());
+    store.update(&key("c"), set("later", json!(1))).await.unwrap_err();
+    // Far more than it takes: what matters is that nothing waits for ever.
+    assert!(began.elapsed() < Duration::from_secs(30));
+    server.restart();
+    until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
+    // What could not be written is, before anything is read.
+    let found = store.find(&key("c")).await.unwrap().unwrap();
+    assert_eq!(found.variables.keys().collect::<Vec<_>>(), ["booking.id", "later"]);
+    assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
+    assert_eq!(try_claim(&store, &again(&released)).await, "fresh");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_and_found_again() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    open(&store).await;
+    let settled = claim(1);
+    store.claim(&settled).await.unwrap();
+    server.signal("STOP");
+    let began = Instant::now();
+    store.claim(&claim(2)).await.unwrap_err();
+    store.settle(&settled, &result("call_1"), set("x", json!(1))).await.unwrap_err();
+    // Far more than it takes: what matters is that nothing waits for ever.
+    assert!(began.elapsed() < Duration::from_secs(30));
+    server.signal("CONT");
+    until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
+    assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().variables["x"].value, json!(1));
+}
+
+#[tokio::test]
+async fn what_the_server_will_never_take_stops_nothing_else() {
+    let Some((backend, store)) = node() else { return };
+    let Backend::Redis(server) = &backend else { panic!("Redis") };
+    open(&store).await;
+    let broken = key("broken");
+    let name = format!("shared:{{{}}}:conversation", broken.slot().hex());
+    assert!(server.ask(&format!("SET {name} nonsense")).contains("OK"));
+    for _ in 0..3 {
+        let error = store.update(&broken, set("x", json!(1))).await.unwrap_err();
+        assert!(error.to_string().contains("WRONGTYPE"), "{error}");
+        assert_eq!(store.update(&key("c"), set("x", json!(1))).await.unwrap().refused, []);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    server.kill();
+    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    assert!(store.claim(&claim(1)).await.is_err());
+    server.restart();
+    until(|| async { store.claim(&claim(1)).await.is_ok() }, true).await;
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_forgot_are_told_again() {
+    let Some((backend, store)) = node() else { return };
+    let Backend::Redis(server) = &backend else { panic!("Redis") };
+    open(&store).await;
+    for intent in 0..3 {
+        assert!(server.ask("SCRIPT FLUSH").contains("OK"));
+        let one = claim(intent);
+        assert_eq!(try_claim(&store, &one).await, "fresh");
+        store.settle(&one, &result("x"), set("x", json!(intent))).await.unwrap();
+    }
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().variables["x"].value, json!(2));
+}
+
+#[tokio::test]
+async fn every_key_of_the_server_expires() {
+    let Some((backend, store)) = node() else { return };
+    let Backend::Redis(server) = &backend else { panic!("Redis") };
+    open(&store).await;
+    let twin = Some(ClaimKey::new(Some(&key("c")), [77; 32]));
+    let hidden =
+        callgate::conversation::change::Variable { hidden: true, ..super::variable(json!("a-hidden-text")) };
+    let event = callgate::conversation::event::NewEvent::now(
+        callgate::conversation::event::EventKind::ToolCalled,
+        &json!({}),
+    );
+    let change = Change { set: vec![("x".to_owned(), hidden)], events: vec![event], ..Change::default() };
+    for intent in 0..3 {
+        let one = Claim { twin, ..claim(intent) };
+        store.claim(&one).await.unwrap();
+        if intent == 0 {
+            store.settle(&one, &result("x"), change.clone()).await.unwrap();
+        } else if intent == 1 {
+            store.sending(&one).await.unwrap();
+        }
+    }
+    let keys = server.ask("KEYS *");
+    let names: Vec<&str> = keys.lines().filter(|line| line.starts_with("shared:")).collect();
+    // Three claims and their twin, the conversation's three, and the listing.
+    assert_eq!(names.len(), 8, "{names:?}");
+    for name in names {
+        let left = server.ask(&format!("PTTL {name}"));
+        let left: i64 = left.lines().next().unwrap().trim_start_matches(':').parse().unwrap();
+        assert!(left > 0, "{name} stays for ever");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_without_showing_it() {
+    for url in ["", "localhost", "http://127.0.0.1:6379", "redis://:hunter2@127.0.0.1:port/0"] {
+        let error = callgate::conversation::RedisStore::open(url, "x").unwrap_err().to_string();
+        assert!(error.contains("such as redis://127.0.0.1:6379/0"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,104 @@
+//! `[store]`: which store a project gets, and what is said where it cannot have it.
+
+use std::fs;
+
+use callgate::project::{self, open_store};
+use callgate::settings::{Settings, StoreBackend, StoreSettings};
+use serde_json::json;
+
+use crate::harness::{Process, callgate, files, write_project};
+
+fn checked(settings: &str) -> String {
+    let dir = write_project(&[("callgate.toml", settings.to_owned())]);
+    let output = callgate(&["check", dir.path().to_str().unwrap()]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn settings_that_make_no_store_are_found_by_check() {
+    let cases = [
+        (
+            "[store]\nbackend = \"redis\"\n",
+            "callgate.toml:2:11: error[invalid_setting]: the backend `redis` needs the `url` of its server",
+        ),
+        ("[store]\nbackend = \"postgres\"\n", "callgate.toml:2:11: error["),
+        ("[store]\nmax_file_mib = 1\n", "callgate.toml:2:16: error["),
+        ("[store]\nprefix = \"a b\"\n", "callgate.toml:2:10: error["),
+        ("[store]\nfile = \"x\"\n", "callgate.toml:2:1: error["),
+    ];
+    for (settings, expected) in cases {
+        let told = checked(settings);
+        assert!(told.contains(expected), "{settings}: {told}");
+    }
+}
+
+#[test]
+fn an_address_is_never_shown() {
+    let mut problems = callgate::definition::Problems::default();
+    let text = "[store]\nbackend = \"redis\"\nurl = \"redis://:hunter2@localhost\"\n";
+    let settings = Settings::from_text(text, &mut problems);
+    assert!(!problems.has_errors());
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_store_is_where_the_settings_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |settings: &StoreSettings| open_store(settings, dir.path()).map(|store| store.backend());
+    assert_eq!(open(&StoreSettings::default()).unwrap(), "sqlite");
+    assert!(dir.path().join(".callgate/store.db").is_file());
+    let elsewhere = StoreSettings { path: Some("state/x.db".into()), ..StoreSettings::default() };
+    assert_eq!(open(&elsewhere).unwrap(), "sqlite");
+    assert!(dir.path().join("state/x.db").is_file());
+    assert_eq!(open(&StoreSettings { backend: StoreBackend::Memory, ..elsewhere }).unwrap(), "memory");
+    let nowhere = StoreSettings { backend: StoreBackend::Redis, ..StoreSettings::default() };
+    assert!(open(&nowhere).unwrap_err().to_string().contains("no address of a Redis server"));
+    // `callgate check` and a reload look at nothing of it.
+    let untouched = write_project(&[]);
+    assert!(!project::load(untouched.path(), None).problems.has_errors());
+    assert!(!untouched.path().join(".callgate").exists());
+}
+
+#[test]
+fn a_place_that_cannot_be_written_refuses_the_start() {
+    let dir = write_project(&[("in_the_way", String::new())]);
+    let output = callgate(&["serve", dir.path().to_str().unwrap()])
+        .env("CALLGATE_SERVER__LISTEN", "127.0.0.1:0")
+        .env("CALLGATE_STORE__PATH", "in_the_way/store.db")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(told.contains("in_the_way") && told.contains("set `path` of [store]"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_store_is_taken_at_the_next_start() {
+    let upstream = crate::upstream::Upstream::start(|_| crate::upstream::Reply::ok("{\"id\": 7}")).await;
+    let action = "description: books\nconnection: api\nmethod: POST\npath: /book\noutput_variables:\n  - {name: booking.id, path: $.id, expose: true}\n";
+    let dir = write_project(&files(upstream.port, &[("actions/book.yaml", action)]));
+    let call = json!({"name": "book", "conversation_id": "c", "tool_call_id": "call_1"});
+    let mut process = Process::serve(dir.path(), &[]);
+    let (_, first) = process.post("/v1/tool-calls", &call).await;
+    assert_eq!(first["status"], "success", "{first}");
+    fs::write(
+        dir.path().join("callgate.toml"),
+        "environments = [\"development\"]\n[store]\nbackend = \"memory\"\n",
+    )
+    .unwrap();
+    process.signal("HUP");
+    process.wait_for("what has changed under [server], [store], [log] and [mcp] takes effect at the next start");
+    let (_, again) = process.post("/v1/tool-calls", &call).await;
+    assert_eq!(again["replayed"], true);
+    process.signal("TERM");
+    assert_eq!(process.wait(), Some(0));
+
+    let process = Process::serve(dir.path(), &[]);
+    let (_, forgotten) = process.post("/v1/tool-calls", &call).await;
+    assert_eq!(forgotten["replayed"], json!(null), "memory is empty at the start");
+    drop(process);
+    let process = Process::serve(dir.path(), &[("CALLGATE_STORE__BACKEND", "sqlite")]);
+    let (_, known) = process.post("/v1/tool-calls", &call).await;
+    assert_eq!((&known["replayed"], &known["body"]), (&json!(true), &json!({"id": 7})));
+    assert_eq!(upstream.requests().len(), 2);
+}
