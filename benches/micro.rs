@@ -9,7 +9,7 @@ use callgate::action::template::Data;
 use callgate::action::{Action, Kind};
 use callgate::catalog::Catalog;
 use callgate::definition::{Problems, ProjectFiles};
-use callgate::dialect::Dialect;
+use callgate::dialect::{Dialect, SpecOptions};
 use callgate::tool::ToolSpec;
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::value::RawValue;
@@ -80,7 +80,9 @@ fn specs(criterion: &mut Criterion) {
     let actions = &catalog.environments()[0].actions;
     criterion.bench_function("spec list of 50 actions", |bencher| {
         bencher.iter(|| {
-            let specs = Dialect::OpenAiChat.specs(black_box(actions).iter().map(ToolSpec::from));
+            let specs = Dialect::OpenAiChat
+                .specs(black_box(actions).iter().map(ToolSpec::from), &SpecOptions::default())
+                .expect("needs nothing more");
             serde_json::to_vec(&specs).expect("serializes")
         });
     });

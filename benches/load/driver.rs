@@ -26,7 +26,12 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Describes `POST path`, whose right answers have status 200 and contain `expected`.
     pub(crate) fn new(addr: SocketAddr, path: &str, expected: &'static str) -> Self {
-        Self { addr, request: CallRequest::new(addr, path), expected }
+        Self { addr, request: CallRequest::new(addr, path, false), expected }
+    }
+
+    /// The same with calls that belong to no conversation.
+    pub(crate) fn plain(addr: SocketAddr, path: &str, expected: &'static str) -> Self {
+        Self { addr, request: CallRequest::new(addr, path, true), expected }
     }
 }
 

@@ -29,18 +29,45 @@ impl Process {
         Ok((process, addr))
     }
 
-    /// Starts the gateway on `project`, with its own default settings but for the address.
+    /// Starts `redis-server` or `valkey-server`, whichever is on the PATH, keeping its data in `folder`.
+    pub(crate) fn start_redis(port: u16, folder: &Path) -> Result<Self> {
+        let start = |program: &str| {
+            Command::new(program)
+                .args([
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "yes",
+                    "--port",
+                    &port.to_string(),
+                ])
+                .arg("--dir")
+                .arg(folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+        };
+        let child = start("redis-server").or_else(|_| start("valkey-server"));
+        Ok(Self(child.context("neither redis-server nor valkey-server can be started")?))
+    }
+
+    /// Starts the gateway on `project`, with its own default settings but for the address and `variables`.
     pub(crate) fn start_callgate(
         binary: &Path,
         project: &Path,
         listen: SocketAddr,
         log: &Path,
+        variables: &[(&str, String)],
     ) -> Result<Self> {
         let log = File::create(log)?;
         let child = Command::new(binary)
             .arg("serve")
             .arg(project)
             .env("CALLGATE_SERVER__LISTEN", listen.to_string())
+            .envs(variables.iter().map(|(name, value)| (*name, value)))
             .env_remove("RUST_LOG")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())

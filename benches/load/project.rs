@@ -75,6 +75,14 @@ const CALL: &str = concat!(
     r#""priority":"high"}}"#,
 );
 
+/// The same call of nobody's conversation: it is neither looked up nor remembered.
+const PLAIN_CALL: &str = concat!(
+    r#"{"name":"create_support_ticket","#,
+    r#""arguments":{"customer_email":"ada@example.com","#,
+    r#""issue_description":"The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
+    r#""priority":"high"}}"#,
+);
+
 /// What stands before a call's number, in [`CALL`].
 const NUMBERED: [&str; 2] = [r#""conv_"#, r#""call_"#];
 
@@ -121,11 +129,12 @@ pub(crate) struct CallRequest {
 }
 
 impl CallRequest {
-    /// Builds the request for `POST path`.
-    pub(crate) fn new(addr: SocketAddr, path: &str) -> Self {
+    /// Builds the request for `POST path`, of a call in a conversation or of one without.
+    pub(crate) fn new(addr: SocketAddr, path: &str, is_plain: bool) -> Self {
+        let call = if is_plain { PLAIN_CALL } else { CALL };
         let text = format!(
-            "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{CALL_HEADERS}Content-Length: {}\r\n\r\n{CALL}",
-            CALL.len()
+            "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{CALL_HEADERS}Content-Length: {}\r\n\r\n{call}",
+            call.len()
         );
         let numbers = NUMBERED.iter().filter_map(|before| Some(text.find(before)? + before.len()));
         Self { offsets: numbers.collect(), bytes: text.into_bytes() }

@@ -114,7 +114,7 @@ impl Section {
             self.concurrency, self.calls
         );
         println!(
-            "{:<13}{:>11}{:>9}{:>9}{:>17}{:>13}{:>13}{:>10}{:>10}{:>8}",
+            "{:<16}{:>11}{:>9}{:>9}{:>17}{:>13}{:>13}{:>10}{:>10}{:>8}",
             "target",
             "requests/s",
             "p50 µs",
@@ -129,7 +129,7 @@ impl Section {
         for figures in &self.targets {
             let Some(round) = figures.median() else { continue };
             println!(
-                "{:<13}{:>11.0}{:>9.0}{:>9.0}{:>17.4}{:>13.1}{:>13.0}{:>10.1}{:>10.1}{:>8}",
+                "{:<16}{:>11.0}{:>9.0}{:>9.0}{:>17.4}{:>13.1}{:>13.0}{:>10.1}{:>10.1}{:>8}",
                 figures.target,
                 round.requests_per_s,
                 round.p50_us,
@@ -150,7 +150,28 @@ impl Section {
         if let Some(ratio) = self.ratio() {
             println!("{ratio}");
         }
+        for line in self.conversation_costs() {
+            println!("{line}");
+        }
         println!();
+    }
+
+    /// What a conversation costs on each store, over a call that names none.
+    fn conversation_costs(&self) -> Vec<String> {
+        let Some(plain) = self.targets.iter().find(|figures| figures.target == Kind::CallgatePlain) else {
+            return Vec::new();
+        };
+        let stores = self.targets.iter().filter(|figures| figures.target.is_conversational());
+        let line = |figures: &Figures| {
+            let (with, without) = (figures.median()?, plain.median()?);
+            Some(format!(
+                "{}: {:+.0} µs of the median latency and {:+.1} µs of CPU a call, over callgate-plain",
+                figures.target,
+                with.p50_us - without.p50_us,
+                with.cpu_us_per_call - without.cpu_us_per_call
+            ))
+        };
+        stores.filter_map(line).collect()
     }
 
     /// Compares the gateway's calls per CPU second with the pass-through's.

@@ -22,14 +22,32 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// A target by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// The upstream itself: what the driver can do at most.
     Upstream,
     /// The baseline.
     Passthrough,
-    /// The gateway.
+    /// The gateway, with calls that belong to no conversation.
+    CallgatePlain,
+    /// The gateway, with conversations in memory.
     Callgate,
+    /// The gateway, with conversations in a file.
+    CallgateSqlite,
+    /// The gateway, with conversations in a Redis of the benchmark's own.
+    CallgateRedis,
+}
+
+impl Kind {
+    /// Whether it is the gateway.
+    pub(crate) fn is_callgate(self) -> bool {
+        self == Self::CallgatePlain || self.is_conversational()
+    }
+
+    /// Whether its calls belong to conversations, which it keeps.
+    pub(crate) fn is_conversational(self) -> bool {
+        matches!(self, Self::Callgate | Self::CallgateSqlite | Self::CallgateRedis)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -37,7 +55,10 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Self::Upstream => "upstream",
             Self::Passthrough => "pass-through",
+            Self::CallgatePlain => "callgate-plain",
             Self::Callgate => "callgate",
+            Self::CallgateSqlite => "callgate-sqlite",
+            Self::CallgateRedis => "callgate-redis",
         })
     }
 }
@@ -50,6 +71,8 @@ pub(crate) struct Target {
     endpoint: Endpoint,
     /// Its own process; the upstream's belongs to the [`Workshop`].
     process: Option<Process>,
+    /// The server that it keeps conversations in.
+    _redis: Option<Process>,
 }
 
 impl Target {
@@ -88,29 +111,47 @@ impl Workshop {
         match kind {
             Kind::Upstream => {
                 let endpoint = Endpoint::new(self.upstream_addr, "/tickets", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: None })
+                Ok(Target { kind, endpoint, process: None, _redis: None })
             }
             Kind::Passthrough => {
                 let (process, addr) = Process::start_role(&["passthrough", &self.upstream_addr.to_string()])?;
                 let endpoint = Endpoint::new(addr, "/", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: Some(process) })
+                Ok(Target { kind, endpoint, process: Some(process), _redis: None })
             }
-            Kind::Callgate => self.start_callgate().await,
+            Kind::CallgatePlain | Kind::Callgate | Kind::CallgateSqlite | Kind::CallgateRedis => {
+                self.start_callgate(kind).await
+            }
         }
     }
 
-    async fn start_callgate(&self) -> Result<Target> {
+    async fn start_callgate(&self, kind: Kind) -> Result<Target> {
         let binary = self.callgate.as_deref().context("no callgate binary")?;
         let listen = free_address()?;
         let folder = self.folder.path().join(format!("project-{}", listen.port()));
         project::write(&folder, self.upstream_addr)?;
         let log = folder.with_extension("log");
-        let mut process = Process::start_callgate(binary, &folder, listen, &log)?;
+        let backend = match kind {
+            Kind::CallgateSqlite => "sqlite",
+            Kind::CallgateRedis => "redis",
+            _ => "memory",
+        };
+        let mut variables = vec![("CALLGATE_STORE__BACKEND", backend.to_owned())];
+        let mut redis = None;
+        if kind == Kind::CallgateRedis {
+            let port = free_address()?.port();
+            redis = Some(Process::start_redis(port, &folder)?);
+            variables.push(("CALLGATE_STORE__URL", format!("redis://127.0.0.1:{port}/0")));
+            wait_for_port(port).await?;
+        }
+        let mut process = Process::start_callgate(binary, &folder, listen, &log, &variables)?;
         if let Err(error) = wait_until_ready(&mut process, listen).await {
             bail!("{error:#}; its log ends:\n{}", tail(&log));
         }
-        let endpoint = Endpoint::new(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS);
-        Ok(Target { kind: Kind::Callgate, endpoint, process: Some(process) })
+        let endpoint = match kind {
+            Kind::CallgatePlain => Endpoint::plain(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
+            _ => Endpoint::new(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
+        };
+        Ok(Target { kind, endpoint, process: Some(process), _redis: redis })
     }
 
     /// Drives `target` with `warmup` calls, then with `calls` measured ones.
@@ -131,7 +172,7 @@ impl Workshop {
         if let Some(error) = warm.first_error {
             bail!("{} of {warmup} warm-up calls failed, the first with: {error}", warm.errors);
         }
-        if target.kind == Kind::Callgate {
+        if target.kind.is_callgate() {
             self.check_last_request().await?;
         }
 
@@ -177,6 +218,16 @@ pub(crate) fn callgate_binary(named: Option<&Path>) -> Option<PathBuf> {
 
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Waits until somebody listens.
+async fn wait_for_port(port: u16) -> Result<()> {
+    let listening = async {
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(START_LIMIT, listening).await.context("the Redis server does not come up")
 }
 
 async fn wait_until_ready(process: &mut Process, addr: SocketAddr) -> Result<()> {
