@@ -17,25 +17,10 @@ use super::multipart::Part;
 use super::parameters::Parameters;
 use super::retry::RetryPolicy;
 use super::template::{Root, Target, Template};
-use super::{Bound, url};
+use super::{Bound, is_transport_header, url};
 
 /// Time to connect for an action that says nothing.
 const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 2_000;
-
-/// Headers that belong to the transport: set from the request itself.
-const TRANSPORT: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-connection",
-    "proxy-authorization",
-];
 
 /// A header as written, and where.
 struct Written<'a> {
@@ -379,7 +364,7 @@ impl<'a> Compiler<'a> {
             self.problems.push(Problem::error(file, place, "invalid_header", message));
             return None;
         };
-        if TRANSPORT.contains(&name.as_str()) {
+        if is_transport_header(name.as_str()) {
             let message = format!("`{}` is set from the request itself", header.name);
             self.problems.push(
                 Problem::error(file, place, "forbidden_header", message)

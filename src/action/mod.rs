@@ -18,6 +18,7 @@ mod compile;
 mod compile_http;
 mod connection;
 mod fields;
+mod headers;
 mod unused;
 mod retry;
 mod http_action;
@@ -27,6 +28,7 @@ pub use self::connection::{
     BreakerRules, ClientSource, ConnectionRules, FileSource, KeySource, LimitRules, RateRules, TlsSource,
 };
 pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
+pub use self::headers::is_transport_header;
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
 pub use self::name::{ActionName, InvalidActionName};
 pub(crate) use self::request::QUERY;

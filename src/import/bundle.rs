@@ -80,14 +80,7 @@ impl<'o> Bundle<'o> {
 
     /// An operation that is not imported.
     pub(super) fn refuse(&mut self, place: &str, code: &'static str, message: impl Into<String>, hint: &str) {
-        self.note(Note {
-            kind: NoteKind::Refused,
-            code,
-            place: place.to_owned(),
-            action: None,
-            message: message.into(),
-            hint: hint.to_owned(),
-        });
+        self.note(Note::new(NoteKind::Refused, place, code, message, hint));
     }
 
     /// Something of `action` (or of the whole, where that is empty) that is left out or changed.
@@ -99,14 +92,9 @@ impl<'o> Bundle<'o> {
         message: impl Into<String>,
         hint: &str,
     ) {
-        let action = (!action.is_empty()).then(|| action.to_owned());
         self.note(Note {
-            kind: NoteKind::Lossy,
-            code,
-            place: place.to_owned(),
-            action,
-            message: message.into(),
-            hint: hint.to_owned(),
+            action: (!action.is_empty()).then(|| action.to_owned()),
+            ..Note::new(NoteKind::Lossy, place, code, message, hint)
         });
     }
 
@@ -119,14 +107,9 @@ impl<'o> Bundle<'o> {
         message: impl Into<String>,
         hint: &str,
     ) {
-        let action = (!action.is_empty()).then(|| action.to_owned());
         self.note(Note {
-            kind: NoteKind::Todo,
-            code,
-            place: place.to_owned(),
-            action,
-            message: message.into(),
-            hint: hint.to_owned(),
+            action: (!action.is_empty()).then(|| action.to_owned()),
+            ..Note::new(NoteKind::Todo, place, code, message, hint)
         });
     }
 

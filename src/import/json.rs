@@ -44,6 +44,16 @@ pub(super) fn first_text<'v>(map: &'v Value, keys: &[&str]) -> &'v str {
     keys.iter().map(|key| text(map, key)).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
+/// The texts in the list under `key`; none where there is no list.
+pub(super) fn texts<'v>(map: &'v Value, key: &str) -> impl Iterator<Item = &'v str> {
+    map.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The names of the members of the object under `key`.
+pub(super) fn member_names(map: &Value, key: &str) -> Vec<String> {
+    map.get(key).and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned().collect()
+}
+
 /// A scalar as text; empty for anything else.
 pub(super) fn scalar(value: &Value) -> String {
     match value {

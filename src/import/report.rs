@@ -36,6 +36,26 @@ pub struct Note {
     pub hint: String,
 }
 
+impl Note {
+    /// A note about no single action.
+    pub(super) fn new(
+        kind: NoteKind,
+        place: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: &str,
+    ) -> Self {
+        Self {
+            kind,
+            code,
+            place: place.to_owned(),
+            action: None,
+            message: message.into(),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {

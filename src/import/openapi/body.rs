@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::import::draft::BodyDraft;
-use crate::import::json::text;
+use crate::import::json::{member_names, text, texts};
 use crate::import::placeholder;
 use crate::import::request::Refusal;
 
@@ -104,13 +104,7 @@ impl<'v> Operation<'_, 'v, '_> {
 
     /// Declares the properties of `schema`, which keep their names.
     fn flatten(&mut self, schema: &Value) {
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> = texts(schema, "required").collect();
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             self.taken.insert(name);
             self.draft.parameters.add(name, property.clone(), required.contains(&name.as_str()));
@@ -196,17 +190,8 @@ impl<'v> Operation<'_, 'v, '_> {
         let mut fields: Map<String, Value> = Map::new();
         let mut is_flat = self.draft.method != "DELETE" && !self.meets_query(&schema);
         let required: Vec<String> = required_of(&schema);
-        let names: Vec<String> = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(Map::keys)
-            .cloned()
-            .collect();
-        for name in names {
-            let Some(property) =
-                schema.pointer_mut(&format!("/properties/{}", name.replace('~', "~0").replace('/', "~1")))
-            else {
+        for name in member_names(&schema, "properties") {
+            let Some(property) = schema.get_mut("properties").and_then(|own| own.get_mut(&name)) else {
                 continue;
             };
             let encoding = content.get("encoding").and_then(|encoding| encoding.get(&name));
@@ -303,14 +288,7 @@ impl<'v> Operation<'_, 'v, '_> {
             None => &Value::Null,
         };
         let required = required_of(&schema);
-        let names: Vec<String> = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(Map::keys)
-            .cloned()
-            .collect();
-        for name in names {
+        for name in member_names(&schema, "properties") {
             let property = source.get("properties").and_then(|properties| properties.get(&name));
             let property = property.and_then(|property| self.document.resolve(property).ok());
             let is_binary = |schema: &Value| {
@@ -372,8 +350,7 @@ impl<'v> Operation<'_, 'v, '_> {
 }
 
 fn required_of(schema: &Value) -> Vec<String> {
-    let list = schema.get("required").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    texts(schema, "required").map(str::to_owned).collect()
 }
 
 fn kind(media: &str) -> Media {

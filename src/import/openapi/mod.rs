@@ -13,7 +13,7 @@ mod body;
 use serde_json::Value;
 
 use super::bundle::Bundle;
-use super::json::text;
+use super::json::{text, texts};
 use super::names;
 use super::report::ImportError;
 
@@ -71,13 +71,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
             let id = text(operation, "operationId");
             let wish = if id.is_empty() { format!("{method} {path}") } else { id.to_owned() };
             let name = bundle.tools.unique_tool(&names::tool(&wish));
-            let tags: Vec<&str> = operation
-                .get("tags")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
+            let tags: Vec<&str> = texts(operation, "tags").collect();
             if !bundle.is_wanted(&name, &tags) {
                 continue;
             }

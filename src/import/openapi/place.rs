@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::action::is_transport_header;
 use crate::import::json::text;
 use crate::import::placeholder::{self, escaped};
 use crate::import::request::Refusal;
@@ -12,20 +13,6 @@ use super::operation::{Operation, Shape, shape};
 
 /// Headers that OpenAPI itself takes out of `parameters` (3.0.3, Parameter Object).
 const IGNORED: &[&str] = &["accept", "content-type", "authorization"];
-/// Headers that the transport sets.
-const TRANSPORT: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-connection",
-    "proxy-authorization",
-];
 /// What a value of a cookie may be (RFC 6265 section 4.1.1, cookie-octet).
 const COOKIE_VALUE: &str = "^[!#-+\\--:<-\\[\\]-~]*$";
 
@@ -153,7 +140,7 @@ impl<'v> Operation<'_, 'v, '_> {
         if IGNORED.contains(&lower.as_str()) {
             return true;
         }
-        if TRANSPORT.contains(&lower.as_str()) || http::HeaderName::try_from(name).is_err() {
+        if is_transport_header(&lower) || http::HeaderName::try_from(name).is_err() {
             self.lossy("header", format!("the header `{}` cannot be set", short(name)), "");
             return true;
         }

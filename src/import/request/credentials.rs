@@ -4,25 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::action::is_transport_header;
 use crate::import::sensitive;
 
 use super::{Lowering, PlainBody, Refusal};
 
-/// Headers that the transport sets.
-const TRANSPORT: &[&str] = &[
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-connection",
-    "proxy-authorization",
-    "accept-encoding",
-];
 /// Headers that a browser or a tool adds by itself; nothing depends on them.
 const NOISE: &[&str] = &[
     "postman-token",
@@ -151,7 +137,7 @@ impl Lowering<'_, '_, '_> {
                 self.cookie(value);
                 Ok(())
             }
-            name if TRANSPORT.contains(&name) => {
+            name if is_transport_header(name) || name == "accept-encoding" => {
                 if name == "host" {
                     self.note_lossy(
                         "header",

@@ -9,7 +9,7 @@ use crate::import::placeholder::short;
 use crate::import::report::ImportError;
 use crate::import::request::{PlainRequest, Refusal};
 
-use super::{each, extract, lost_keys, milliseconds};
+use super::{each, extract, lost_keys, method_or, milliseconds};
 
 const LOST: &[&str] = &[
     "pre_tool_speech",
@@ -37,10 +37,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         let message = format!("a tool of type `{}` calls no API", short(text(tool, "type")));
         return Err(Refusal("unsupported_tool", message, "only webhook tools are requests"));
     };
-    let method = match text(api, "method") {
-        "" => "GET",
-        method => method,
-    };
+    let method = method_or(api, "GET");
     let mut request = PlainRequest {
         place: place.to_owned(),
         name: text(tool, "name").to_owned(),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::bundle::Bundle;
 use super::draft::ParametersDraft;
-use super::json::{output, tools};
+use super::json::{output, text, texts, tools};
 use super::placeholder::short;
 use super::report::ImportError;
 use super::request::{PlainRequest, Refusal, lower};
@@ -63,17 +63,16 @@ fn each(
     Ok(())
 }
 
+/// The method that `request` names, or the product's own.
+fn method_or<'v>(request: &'v Value, default: &'v str) -> &'v str {
+    Some(text(request, "method")).filter(|method| !method.is_empty()).unwrap_or(default)
+}
+
 /// The properties of an object schema; `schema` is a model's view of them.
 fn parameters(schema: Option<&Value>) -> ParametersDraft {
     let mut draft = ParametersDraft::default();
     let Some(schema) = schema else { return draft };
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required: Vec<&str> = texts(schema, "required").collect();
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         draft.add(name, property.clone(), required.contains(&name.as_str()));
     }

@@ -7,7 +7,7 @@ use crate::import::json::{pairs, text};
 use crate::import::report::ImportError;
 use crate::import::request::{PlainRequest, Refusal};
 
-use super::{each, extract, lost_keys, parameters};
+use super::{each, extract, lost_keys, method_or, parameters};
 
 const LOST: &[&str] = &[
     "speak_during_execution",
@@ -48,10 +48,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
             format!("a tool of type `{}` calls no API of yours", crate::import::placeholder::short(kind));
         return Err(Refusal("unsupported_tool", message, "write an action of type handover for a transfer"));
     }
-    let method = match text(tool, "method") {
-        "" => "POST",
-        method => method,
-    };
+    let method = method_or(tool, "POST");
     let mut request = PlainRequest {
         place: place.to_owned(),
         name: text(tool, "name").to_owned(),
