@@ -15,25 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-const ACTION: &str = r#"
-description: Opens a support ticket. Use it when the caller reports a problem that needs follow-up.
-url: https://helpdesk.example.com/tickets
-method: POST
-parameters:
-  type: object
-  properties:
-    customer_email:    {type: string, format: email, description: The caller's e-mail address}
-    issue_description: {type: string, description: "What is wrong, in the caller's words"}
-    priority:          {type: string, enum: [low, medium, high]}
-  required: [customer_email, issue_description]
-body: |
-  {"ticket": {"email": "{{.parameters.customer_email}}",
-    {{- if .parameters.priority}} "priority": "{{.parameters.priority}}",{{end}}
-    "text": "{{.parameters.issue_description}}"}}
-output_variables:
-  - {name: ticket.id,    path: $.ticket.id, expose: true}
-  - {name: ticket.token, path: $.ticket.upload_token, sensitive: true}
-"#;
+const ACTION: &str = concat!("url: https://helpdesk.example.com/tickets\n", include_str!("ticket.yaml"));
 
 const ARGUMENTS: &str = r#"{"customer_email":"ada@example.com","issue_description":"The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","priority":"high"}"#;
 

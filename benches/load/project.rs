@@ -35,29 +35,11 @@ type: bearer
 token: {secret: helpdesk_token}
 "#;
 
-const ACTION: &str = r#"
-name: create_support_ticket
-description: Opens a support ticket. Use it when the caller reports a problem that needs follow-up.
-connection: helpdesk
-method: POST
-path: /tickets
-parameters:
-  type: object
-  properties:
-    customer_email:    {type: string, format: email, description: The caller's e-mail address}
-    issue_description: {type: string, description: "What is wrong, in the caller's words"}
-    priority:          {type: string, enum: [low, medium, high]}
-  required: [customer_email, issue_description]
-headers:
-  X-API-Version: "1.0"
-body: |
-  {"ticket": {"email": "{{.parameters.customer_email}}",
-    {{- if .parameters.priority}} "priority": "{{.parameters.priority}}",{{end}}
-    "text": "{{.parameters.issue_description}}"}}
-output_variables:
-  - {name: ticket.id,    path: $.ticket.id, expose: true}
-  - {name: ticket.token, path: $.ticket.upload_token, sensitive: true}
-"#;
+const ACTION: &str = concat!(
+    "name: create_support_ticket\nconnection: helpdesk\npath: /tickets\n",
+    "headers: {X-API-Version: \"1.0\"}\n",
+    include_str!("../ticket.yaml"),
+);
 
 const SECRETS: &str = r#"
 [production]
