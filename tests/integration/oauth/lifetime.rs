@@ -1,9 +1,6 @@
 //! How long a token is used, and how it is replaced.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 use super::{Setup, token};
 use crate::bad_input::told;
@@ -18,13 +15,7 @@ async fn travel(duration: Duration) {
 
 #[tokio::test]
 async fn a_token_is_refreshed_ahead_of_its_expiry_while_the_old_one_serves() {
-    let gate = Arc::new(Semaphore::new(1));
-    let held = gate.clone();
-    let setup = Setup::new(
-        move |number| Reply::Held(held.clone(), Box::new(token(number, ", \"expires_in\": 100"))),
-        |_| Reply::ok("{}"),
-    )
-    .await;
+    let (setup, gate) = Setup::held(1, 100).await;
     setup.call("read").await;
     travel(Duration::from_secs(70)).await;
     setup.call("read").await;

@@ -56,6 +56,15 @@ impl Setup {
         Self { gateway: gateway(api.port, tokens.port), tokens, api }
     }
 
+    /// Token requests wait for the semaphore, which lets `open` of them pass; tokens last `seconds`.
+    async fn held(open: usize, seconds: u32) -> (Self, Arc<Semaphore>) {
+        let gate = Arc::new(Semaphore::new(open));
+        let held = gate.clone();
+        let lifetime = format!(", \"expires_in\": {seconds}");
+        let reply = move |number| Reply::Held(held.clone(), Box::new(token(number, &lifetime)));
+        (Self::new(reply, |_| Reply::ok("{}")).await, gate)
+    }
+
     async fn call(&self, name: &str) -> Value {
         shown(self.gateway.execute(tool_call(name)).await)
     }
@@ -130,13 +139,7 @@ async fn begin<T>(waiting: &mut [Pin<Box<impl Future<Output = T>>>]) {
 
 #[tokio::test]
 async fn ten_thousand_first_calls_cause_one_token_request() {
-    let gate = Arc::new(Semaphore::new(0));
-    let held = gate.clone();
-    let setup = Setup::new(
-        move |number| Reply::Held(held.clone(), Box::new(token(number, ", \"expires_in\": 3600"))),
-        |_| Reply::ok("{}"),
-    )
-    .await;
+    let (setup, gate) = Setup::held(0, 3600).await;
     // Nobody listens there: a call that got its token ends without a socket, or is refused by the
     // connection's own limits and breaker.
     let closed = {
@@ -173,13 +176,7 @@ async fn calls_at_once_and_later_share_the_token() {
 
 #[tokio::test]
 async fn a_caller_that_gives_up_does_not_take_the_fetch_away() {
-    let gate = Arc::new(Semaphore::new(0));
-    let held = gate.clone();
-    let setup = Setup::new(
-        move |number| Reply::Held(held.clone(), Box::new(token(number, ", \"expires_in\": 3600"))),
-        |_| Reply::ok("{}"),
-    )
-    .await;
+    let (setup, gate) = Setup::held(0, 3600).await;
     let mut calls: Vec<_> = (0..10).map(|_| Box::pin(setup.gateway.execute(tool_call("read")))).collect();
     begin(&mut calls).await;
     drop(calls.remove(0));
