@@ -61,6 +61,11 @@ const ENTITIES: &[(&str, char)] = &[
     ("ntilde", 'ñ'),
 ];
 
+/// Whether something in `text` may be an escape.
+pub(crate) fn has_escapes(text: &str) -> bool {
+    next_sign(text.as_bytes(), 0, &SIGNS).is_some()
+}
+
 /// `text` with `with` in place of everything that `search` finds in it, as it
 /// stands or in disguise; `None` where it finds nothing.
 ///
@@ -72,8 +77,10 @@ pub(crate) fn replace(
 ) -> Option<String> {
     let mut found: Vec<Range<usize>> = Vec::new();
     search(text.as_bytes(), &mut |place| found.push(place));
-    let signs: Vec<u8> =
-        SIGNS.into_iter().filter(|sign| memchr::memchr(*sign, text.as_bytes()).is_some()).collect();
+    let signs: Vec<u8> = match has_escapes(text) {
+        true => SIGNS.into_iter().filter(|sign| memchr::memchr(*sign, text.as_bytes()).is_some()).collect(),
+        false => Vec::new(),
+    };
     // Each kind for itself too: what is sought may hold escapes of another kind.
     let each = if signs.len() > 1 { signs.as_slice() } else { &[] };
     let all = (!signs.is_empty()).then_some(SIGNS.as_slice());

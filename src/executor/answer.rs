@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::action::output;
+use crate::action::output::{self, Concealed};
 use crate::egress::Response;
 
 /// What a model sees of an answer in which nothing can be hidden.
@@ -71,12 +71,9 @@ impl Answer {
 
 impl Content {
     /// The same without values that earlier calls of the conversation were told to hide.
-    pub(super) fn without(self, concealed: &[String]) -> Self {
-        if concealed.is_empty() {
-            return self;
-        }
+    pub(super) fn without(self, concealed: &Concealed) -> Self {
         match self {
-            Self::Json(text) => Self::Json(output::hide_texts(concealed, &text).unwrap_or(text)),
+            Self::Json(text) => Self::Json(concealed.out_of_json(&text).unwrap_or(text)),
             Self::Text(text) => Self::Text(plainly(concealed, text)),
             Self::Html { text, page } => Self::Html { text: plainly(concealed, text), page },
             Self::BrokenJson { text, problem } => {
@@ -111,8 +108,8 @@ impl Content {
     }
 }
 
-fn plainly(concealed: &[String], text: String) -> String {
-    output::hide_in_text(concealed, &text).unwrap_or(text)
+fn plainly(concealed: &Concealed, text: String) -> String {
+    concealed.out_of_text(&text).unwrap_or(text)
 }
 
 fn content(headers: &HeaderMap, body: Bytes) -> Content {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::action::output;
+use crate::action::output::{self, Concealed};
 use crate::action::variables::{self, InvalidVariables};
 use crate::conversation::change::{Change, Source, Variable};
 use crate::conversation::{Claim, Conversation, StoreError, now_ms};
@@ -91,18 +91,11 @@ pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Cha
 pub(super) fn concealed(
     conversation: Option<&Conversation>,
     outcome: &Result<Outcome, Failure>,
-) -> Arc<Vec<String>> {
-    let Some(conversation) = conversation else { return Arc::default() };
-    let mut concealed = conversation.concealed.clone();
+) -> Concealed {
+    let Some(conversation) = conversation else { return Concealed::default() };
     let learned = outcome.iter().flat_map(|outcome| &outcome.extracted).filter(|one| one.hidden);
-    let learned: Vec<String> = learned.flat_map(|one| output::sought_texts(&one.value)).collect();
-    if !learned.is_empty() {
-        let concealed = Arc::make_mut(&mut concealed);
-        concealed.extend(learned);
-        // Longest first, so that no part of one is left standing.
-        concealed.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    }
-    concealed
+    let learned = learned.flat_map(|one| output::sought_texts(&one.value));
+    Concealed::new(conversation.concealed.iter().cloned().chain(learned).collect())
 }
 
 /// What the conversation knows, what the caller brings, and what is always there.

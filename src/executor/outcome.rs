@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::action::output::{self, Extracted};
+use crate::action::output::{Concealed, Extracted};
 use crate::action::{self, Action};
 use crate::secrets::Redactor;
 use crate::tool::{Cancellation, Effect, Handover, Status, ToolCall, ToolError, ToolResult, TraceContext};
@@ -172,7 +172,7 @@ pub(super) fn result(
     outcome: Result<Outcome, Failure>,
     receipt: &Receipt,
     deployment: &Deployment,
-    concealed: &[String],
+    concealed: &Concealed,
 ) -> Logged {
     let redact =
         |text: String| mask(text, deployment.redactor(&call.environment), receipt.redactor.as_deref());
@@ -194,8 +194,11 @@ pub(super) fn result(
     });
     let max_chars = outcome.max_chars.unwrap_or(deployment.limits.max_body_chars);
     let shown = outcome.extracted.into_iter().filter_map(|one| Some((one.name, one.shown?)));
-    let variables: Map<String, Value> =
-        shown.map(|(name, value)| (name, masked_value(without(value, concealed), &redact))).collect();
+    let cleaned = shown.map(|(name, mut value)| {
+        concealed.out_of_value(&mut value);
+        (name, masked_value(value, &redact))
+    });
+    let variables: Map<String, Value> = cleaned.collect();
     let error = outcome.error.map(|error| {
         let earlier = receipt.may_be_done && error.effect == Effect::None;
         let error = if earlier { failure::after_earlier_attempt(error) } else { error };
@@ -226,14 +229,6 @@ fn sensitive(deployment: &Deployment, call: &ToolCall) -> Redactor {
     let arguments = target.action.parameters.read(&call.arguments).unwrap_or_default();
     let texts = target.action.sensitive_texts(&arguments, &[]);
     Redactor::for_values(texts.iter().map(String::as_str))
-}
-
-/// `value` without the texts that earlier calls of the conversation were told to hide.
-fn without(mut value: Value, concealed: &[String]) -> Value {
-    if !concealed.is_empty() {
-        output::hide_in_value(concealed, &mut value);
-    }
-    value
 }
 
 /// One line for each call: readable alone, and by its fields. Texts that the

@@ -21,34 +21,49 @@ pub fn hide(outputs: &[Output], body: &Value, text: &str) -> Option<String> {
     (!hidden.is_empty()).then(|| hidden.clean(text, ""))
 }
 
-/// The JSON `text` without the texts that are to stay hidden, wherever they
-/// stand in its strings and numbers; `None` where none of them does.
-///
-/// Takes JSON of any depth, for it does not look at how things are nested.
-pub fn hide_texts(texts: &[String], text: &str) -> Option<String> {
-    let sought = Sought::texts(texts.to_vec());
-    let mut copy = Copy { cursor: Cursor::new(text), out: String::new(), copied: 0, sought: &sought };
-    loop {
-        match copy.cursor.peek() {
-            0 => break,
-            b'"' => drop(copy.string()),
-            b'-' | b'0'..=b'9' => copy.word(),
-            _ => copy.cursor.at += 1,
+/// Texts that are to stay hidden, wherever they stand. Made once for an answer,
+/// in whose parts they are looked for.
+#[derive(Debug, Default)]
+pub struct Concealed(Sought);
+
+impl Concealed {
+    /// Looks for `texts`.
+    pub fn new(texts: Vec<String>) -> Self {
+        Self(Sought::texts(texts))
+    }
+
+    /// The JSON `text` without them, in its strings and numbers; `None` where it
+    /// holds none of them.
+    ///
+    /// Takes JSON of any depth, for it does not look at how things are nested.
+    pub fn out_of_json(&self, text: &str) -> Option<String> {
+        if self.0.is_empty() || !self.0.may_be_in(text) {
+            return None;
+        }
+        let mut copy = Copy { cursor: Cursor::new(text), out: String::new(), copied: 0, sought: &self.0 };
+        loop {
+            match copy.cursor.peek() {
+                0 => break,
+                b'"' => drop(copy.string()),
+                b'-' | b'0'..=b'9' => copy.word(),
+                _ => copy.cursor.at += 1,
+            }
+        }
+        (copy.copied > 0).then(|| copy.finish())
+    }
+
+    /// A plain text without them; `None` where it holds none of them.
+    pub fn out_of_text(&self, text: &str) -> Option<String> {
+        self.0.clean(text)
+    }
+
+    /// Takes them out of what an output variable shows: a value that is hidden
+    /// as a whole was exposed on purpose.
+    pub fn out_of_value(&self, value: &mut Value) {
+        if !self.0.is_empty() {
+            self.0.clean_inside(value);
         }
     }
-    (copy.copied > 0).then(|| copy.finish())
-}
-
-/// A plain text without the texts that are to stay hidden; `None` where it
-/// holds none of them.
-pub fn hide_in_text(texts: &[String], text: &str) -> Option<String> {
-    Sought::texts(texts.to_vec()).clean(text)
-}
-
-/// As [`hide_texts`], in what an output variable shows: a value that is hidden
-/// as a whole was exposed on purpose.
-pub fn hide_in_value(texts: &[String], value: &mut Value) {
-    Sought::texts(texts.to_vec()).clean_inside(value);
 }
 
 /// A body with `[hidden]` in the places that hidden outputs find.
@@ -307,13 +322,13 @@ mod tests {
 
     #[test]
     fn texts_of_former_calls_are_hidden_at_any_depth() {
-        let hidden = ["tok-1234".to_owned(), "90001".to_owned()];
+        let hidden = Concealed::new(vec!["tok-1234".to_owned(), "90001".to_owned()]);
         let deep = format!("{}\"tok\\u002d1234\",90001.0{}", "[".repeat(200_000), "]".repeat(200_000));
-        let clean = hide_texts(&hidden, &deep).expect("hidden");
+        let clean = hidden.out_of_json(&deep).expect("hidden");
         assert!(clean.contains("[\"[hidden]\",\"[hidden]\"]") && !clean.contains("1234"));
-        assert_eq!(hide_texts(&hidden, r#"{"a":"tok-","b":9000}"#), None);
-        assert_eq!(hide_texts(&hidden, r#"{"tok-1234":true}"#).as_deref(), Some(r#"{"[hidden]":true}"#));
-        assert_eq!(hide_in_text(&hidden, "t=tok%2D1234;").as_deref(), Some("t=[hidden];"));
+        assert_eq!(hidden.out_of_json(r#"{"a":"tok-","b":9000}"#), None);
+        assert_eq!(hidden.out_of_json(r#"{"tok-1234":true}"#).as_deref(), Some(r#"{"[hidden]":true}"#));
+        assert_eq!(hidden.out_of_text("t=tok%2D1234;").as_deref(), Some("t=[hidden];"));
     }
 
     proptest! {

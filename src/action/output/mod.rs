@@ -9,7 +9,7 @@ mod response;
 mod sought;
 
 pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
-pub use self::hide::{HIDDEN, hide, hide_in_text, hide_in_value, hide_texts};
+pub use self::hide::{Concealed, HIDDEN, hide};
 pub use self::html::{html_to_text, is_html};
 pub use self::response::{Response, ResponseProblem};
 pub use self::sought::sought_texts;

@@ -1,5 +1,7 @@
 //! Texts and numbers that must not be seen, and finding them.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 use serde_json::Value;
@@ -23,9 +25,54 @@ pub(super) struct Sought {
     texts: Vec<String>,
     /// In their one spelling; sorted.
     numbers: Vec<String>,
-    /// Finds all texts at once, where they are many: a list may hold thousands,
-    /// and each string is searched for each of them.
-    finder: Option<AhoCorasick>,
+    finder: Finder,
+    /// Bytes of the shortest text: a shorter one holds none of them, for no
+    /// escape is shorter than what it stands for.
+    shortest: usize,
+}
+
+/// Finds texts; made once for all strings that they are looked for in.
+#[derive(Debug)]
+enum Finder {
+    /// One after the other.
+    Few(Vec<memmem::Finder<'static>>),
+    /// All at once: a list may hold thousands.
+    Many(AhoCorasick),
+}
+
+impl Default for Finder {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Finder {
+    fn new(texts: &[String]) -> Self {
+        let many = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(texts).ok();
+        match (texts.len() > FEW).then(many).flatten() {
+            Some(many) => Self::Many(many),
+            None => Self::Few(texts.iter().map(|text| memmem::Finder::new(text).into_owned()).collect()),
+        }
+    }
+
+    fn find(&self, bytes: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        match self {
+            Self::Few(finders) => {
+                for finder in finders {
+                    let length = finder.needle().len();
+                    finder.find_iter(bytes).for_each(|at| found(at..at + length));
+                }
+            }
+            Self::Many(finder) => finder.find_iter(bytes).for_each(|place| found(place.range())),
+        }
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Few(finders) => finders.iter().any(|finder| finder.find(bytes).is_some()),
+            Self::Many(finder) => finder.is_match(bytes),
+        }
+    }
 }
 
 impl Sought {
@@ -49,10 +96,9 @@ impl Sought {
         numbers.sort_unstable();
         texts.sort_unstable();
         texts.dedup();
-        let finder = (texts.len() > FEW)
-            .then(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&texts).ok())
-            .flatten();
-        Self { texts, numbers, finder }
+        let finder = Finder::new(&texts);
+        let shortest = texts.iter().map(String::len).min().unwrap_or_default();
+        Self { texts, numbers, finder, shortest }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,17 +108,16 @@ impl Sought {
     /// `text` without what is sought, as it stands or in disguise; `None` where
     /// it holds nothing of it.
     pub(super) fn clean(&self, text: &str) -> Option<String> {
-        if self.texts.is_empty() {
+        if self.texts.is_empty() || text.len() < self.shortest {
             return None;
         }
-        disguise::replace(text, HIDDEN, |bytes, found| match &self.finder {
-            Some(finder) => finder.find_iter(bytes).for_each(|place| found(place.range())),
-            None => {
-                for text in &self.texts {
-                    memmem::find_iter(bytes, text).for_each(|at| found(at..at + text.len()));
-                }
-            }
-        })
+        disguise::replace(text, HIDDEN, |bytes, found| self.finder.find(bytes, found))
+    }
+
+    /// Whether something of it may be in JSON: looks for the texts as they
+    /// stand, and takes escapes and numbers, which have other spellings, as a yes.
+    pub(super) fn may_be_in(&self, json: &str) -> bool {
+        !self.numbers.is_empty() || disguise::has_escapes(json) || self.finder.is_in(json.as_bytes())
     }
 
     /// Whether `text` is one of the sought numbers, however it is written.
