@@ -18,9 +18,13 @@ use super::problem::ProblemDocument;
 use super::reload::Reloader;
 use super::specs::KeptSpecs;
 
-/// What the routes share. A clone is a few pointers.
+/// What the routes share. A clone is one pointer, which threads do not share with
+/// each other: each request takes several.
 #[derive(Clone, Debug)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+#[derive(Clone, Debug)]
+struct Shared {
     gateway: Gateway,
     /// Replaced whole on reload: a key that is taken away stops working then.
     keys: Arc<ArcSwap<Keys>>,
@@ -83,7 +87,7 @@ impl AppState {
         let server = Arc::new(settings.server.clone());
         let keys = Keys::new(&settings.keys, server.rate.as_ref(), None);
         let places = Arc::new(Semaphore::new(server.max_calls_in_flight));
-        Self {
+        Self(Arc::new(Shared {
             gateway,
             keys: Arc::new(ArcSwap::from_pointee(keys)),
             server,
@@ -95,30 +99,36 @@ impl AppState {
             is_tracing: settings.traces.endpoint.is_some(),
             specs: Arc::default(),
             places,
-        }
+        }))
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = (*self.0).clone();
+        change(&mut shared);
+        Self(Arc::new(shared))
     }
 
     /// The same with a way to reload.
     #[must_use]
     pub fn with_reloader(self, reloader: Arc<Reloader>) -> Self {
-        Self { reloader: Some(reloader), ..self }
+        self.with(|shared| shared.reloader = Some(reloader))
     }
 
     pub(super) fn reloader(&self) -> Option<&Arc<Reloader>> {
-        self.reloader.as_ref()
+        self.0.reloader.as_ref()
     }
 
     /// The same with what `metrics` counts; the gateway must have it among its observers.
     #[must_use]
     pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
-        Self { metrics, ..self }
+        self.with(|shared| shared.metrics = metrics)
     }
 
     /// All metrics, as text.
     pub(super) fn render_metrics(&self) -> String {
-        let deployment = self.gateway.deployment();
-        self.metrics.render(&Gauges {
-            in_flight: self.server.max_calls_in_flight.saturating_sub(self.places.available_permits()),
+        let deployment = self.0.gateway.deployment();
+        self.0.metrics.render(&Gauges {
+            in_flight: self.0.server.max_calls_in_flight.saturating_sub(self.0.places.available_permits()),
             token_fetches: deployment.auth.token_fetches(),
             breakers: deployment.ways().breakers(),
         })
@@ -127,41 +137,44 @@ impl AppState {
     /// Where a call stands in a trace; `None` where nobody traces.
     pub(super) fn trace(&self, traceparent: Option<&str>) -> Option<TraceContext> {
         // Without random numbers there is no id, and no trace.
-        self.is_tracing.then(|| TraceContext::begin(traceparent).ok()).flatten()
+        self.0.is_tracing.then(|| TraceContext::begin(traceparent).ok()).flatten()
     }
 
     /// No more calls are taken from now on.
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.mcp.stop();
+        self.0.stopping.store(true, Ordering::Release);
+        self.0.mcp.stop();
     }
 
     /// Whether no more calls are taken.
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.0.stopping.load(Ordering::Acquire)
     }
 
     /// The same for a thread that makes its own connections to upstreams.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        Self { gateway: self.gateway.for_worker(), running: Arc::default(), ..self.clone() }
+        self.with(|shared| {
+            shared.gateway = shared.gateway.for_worker();
+            shared.running = Arc::default();
+        })
     }
 
     /// Takes the keys of reloaded settings, and tells MCP clients whose tools have changed; what `[server]` says holds until a restart.
     pub fn reload(&self, settings: &Settings) {
-        let keys = Keys::new(&settings.keys, self.server.rate.as_ref(), Some(&self.keys()));
-        self.keys.store(Arc::new(keys));
-        self.mcp.reloaded();
+        let keys = Keys::new(&settings.keys, self.0.server.rate.as_ref(), Some(&self.keys()));
+        self.0.keys.store(Arc::new(keys));
+        self.0.mcp.reloaded();
     }
 
     /// What executes calls.
     pub fn gateway(&self) -> &Gateway {
-        &self.gateway
+        &self.0.gateway
     }
 
     /// Whether one more call may be under way.
     pub(super) fn has_room(&self) -> bool {
-        self.places.available_permits() > 0
+        self.0.places.available_permits() > 0
     }
 
     /// Counts `calls` until what comes back is dropped, one by one; all or none
@@ -173,32 +186,32 @@ impl AppState {
     pub(super) fn begin_calls(&self, calls: usize) -> Result<Vec<RunningCall>, ProblemDocument> {
         let all = u32::try_from(calls)
             .ok()
-            .and_then(|calls| self.places.clone().try_acquire_many_owned(calls).ok());
+            .and_then(|calls| self.0.places.clone().try_acquire_many_owned(calls).ok());
         let mut places = all.ok_or_else(limit::no_room)?;
         let begun = std::iter::from_fn(|| places.split(1)).take(calls).map(|place| {
-            self.running.count.fetch_add(1, Ordering::AcqRel);
-            RunningCall { running: self.running.clone(), _place: place }
+            self.0.running.count.fetch_add(1, Ordering::AcqRel);
+            RunningCall { running: self.0.running.clone(), _place: place }
         });
         Ok(begun.collect())
     }
 
     pub(super) fn running(&self) -> Arc<Running> {
-        self.running.clone()
+        self.0.running.clone()
     }
 
     pub(super) fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
-        self.keys.load()
+        self.0.keys.load()
     }
 
     pub(super) fn mcp(&self) -> &Arc<Mcp> {
-        &self.mcp
+        &self.0.mcp
     }
 
     pub(super) fn specs(&self) -> &KeptSpecs {
-        &self.specs
+        &self.0.specs
     }
 
     pub(super) fn server(&self) -> &ServerSettings {
-        &self.server
+        &self.0.server
     }
 }
