@@ -88,7 +88,11 @@ fn assemble(
     credentials: &Credentials,
     origin: &Url,
 ) -> Result<reqwest::Request, EgressError> {
-    let mut url = Url::parse(&request.url).map_err(|error| EgressError::InvalidUrl(error.to_string()))?;
+    let mut url = match request.url == origin.as_str() {
+        // Nothing of it was rendered, and it was parsed when it was loaded.
+        true => origin.clone(),
+        false => Url::parse(&request.url).map_err(|error| EgressError::InvalidUrl(error.to_string()))?,
+    };
     if !is_same_origin(&url, origin) {
         return Err(EgressError::ForeignOrigin {
             rendered: url.origin().ascii_serialization(),

@@ -17,7 +17,7 @@ use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 use super::body::{JsonBody, Object, Segment};
 use super::execution::{CallHeaders, execute};
 use super::keys::Caller;
-use super::limit;
+use super::limit::{self, Room};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -111,6 +111,7 @@ pub(super) struct PreviewFailure {
 pub(super) async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    _: Room,
     headers: CallHeaders,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {

@@ -1,7 +1,7 @@
 //! `POST /v1/<provider>/…/tool-calls`: what a model asked for, in its provider's form, and the
 //! results in the same.
 
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, FromRequestParts as _, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use super::body::RawBody;
 use super::calls::{MAX_ID_BYTES, new_id};
 use super::execution::{CallHeaders, execute};
 use super::keys::Caller;
+use super::limit::Room;
 use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -73,7 +74,26 @@ pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned()).filter(|text| !text.is_empty())
 }
 
-type Asked = Result<Query<PlaceQuery>, axum::extract::rejection::QueryRejection>;
+/// A turn that was posted, and where its calls belong.
+pub(super) struct Posted {
+    caller: Caller,
+    place: Place,
+    body: Bytes,
+}
+
+impl FromRequest<AppState> for Posted {
+    type Rejection = ProblemDocument;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, state).await?;
+        Room::from_request_parts(&mut parts, state).await?;
+        let asked = Query::<PlaceQuery>::from_request_parts(&mut parts, state).await;
+        let place = place(state, &caller, &parts.headers, checked(asked)?)?;
+        let RawBody(body) = RawBody::from_request(Request::from_parts(parts, body), state).await?;
+        Ok(Self { caller, place, body })
+    }
+}
 
 /// Executes the calls of an assistant message of Chat Completions.
 ///
@@ -90,13 +110,9 @@ type Asked = Result<Query<PlaceQuery>, axum::extract::rejection::QueryRejection>
 )]
 pub(super) async fn openai_chat(
     State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Asked,
-    RawBody(body): RawBody,
+    posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    let place = place(&state, &caller, &headers, query)?;
-    answer(&state, (&caller, &place), &body, openai_chat::decode, openai_chat::encode).await
+    answer(&state, &posted, openai_chat::decode, openai_chat::encode).await
 }
 
 /// Executes the `function_call` items of a response of the Responses API.
@@ -111,13 +127,9 @@ pub(super) async fn openai_chat(
 )]
 pub(super) async fn openai_responses(
     State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Asked,
-    RawBody(body): RawBody,
+    posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    let place = place(&state, &caller, &headers, query)?;
-    answer(&state, (&caller, &place), &body, openai_responses::decode, openai_responses::encode).await
+    answer(&state, &posted, openai_responses::decode, openai_responses::encode).await
 }
 
 /// Executes the completed calls of a `response.done` event of the Realtime API.
@@ -132,13 +144,9 @@ pub(super) async fn openai_responses(
 )]
 pub(super) async fn openai_realtime(
     State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Asked,
-    RawBody(body): RawBody,
+    posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    let place = place(&state, &caller, &headers, query)?;
-    answer(&state, (&caller, &place), &body, openai_realtime::decode, openai_realtime::encode).await
+    answer(&state, &posted, openai_realtime::decode, openai_realtime::encode).await
 }
 
 /// Executes the `tool_use` blocks of a message of Anthropic.
@@ -153,13 +161,9 @@ pub(super) async fn openai_realtime(
 )]
 pub(super) async fn anthropic(
     State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Asked,
-    RawBody(body): RawBody,
+    posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    let place = place(&state, &caller, &headers, query)?;
-    answer(&state, (&caller, &place), &body, anthropic::decode, anthropic::encode).await
+    answer(&state, &posted, anthropic::decode, anthropic::encode).await
 }
 
 /// Executes the `functionCall` parts of a content of Gemini, or a `toolCall` of Gemini Live.
@@ -174,22 +178,17 @@ pub(super) async fn anthropic(
 )]
 pub(super) async fn gemini(
     State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Asked,
-    RawBody(body): RawBody,
+    posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    let place = place(&state, &caller, &headers, query)?;
-    answer(&state, (&caller, &place), &body, gemini::decode, gemini::encode).await
+    answer(&state, &posted, gemini::decode, gemini::encode).await
 }
 
 fn place(
     state: &AppState,
     caller: &Caller,
     headers: &HeaderMap,
-    query: Asked,
+    query: PlaceQuery,
 ) -> Result<Place, ProblemDocument> {
-    let query = checked(query)?;
     let deployment = state.gateway().deployment();
     let environment = header(headers, &ENVIRONMENT).or(query.environment);
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
@@ -199,8 +198,7 @@ fn place(
 
 async fn answer<F>(
     state: &AppState,
-    (caller, place): (&Caller, &Place),
-    body: &Bytes,
+    Posted { caller, place, body }: &Posted,
     decode: fn(&[u8]) -> Result<Turn<F>, Malformed>,
     encode: fn(&Turn<F>, &[Outcome]) -> String,
 ) -> Result<Response, ProblemDocument> {

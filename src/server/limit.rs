@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -145,9 +146,16 @@ pub(super) async fn admit(State(state): State<AppState>, mut request: Request, n
     response
 }
 
-/// Turns calls away before their bodies are read where the process has no room for one.
-pub(super) async fn room(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if state.has_room() { next.run(request).await } else { no_room().into_response() }
+/// The process has room for a call. Asked for before the body, so that calls are
+/// turned away before their bodies are read.
+pub(super) struct Room;
+
+impl FromRequestParts<AppState> for Room {
+    type Rejection = ProblemDocument;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        if state.has_room() { Ok(Self) } else { Err(no_room()) }
+    }
 }
 
 pub(super) fn no_room() -> ProblemDocument {

@@ -35,16 +35,15 @@ use axum::routing::{delete, get, post};
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
-    let room = from_fn_with_state(state.clone(), limit::room);
     let limited = Router::new()
         .route("/v1/tools", get(listing::tools))
-        .route("/v1/tool-calls", post(calls::create).route_layer(room.clone()))
+        .route("/v1/tool-calls", post(calls::create))
         .route("/v1/tool-calls/{id}", delete(execution::cancel))
-        .route("/v1/openai/chat/tool-calls", post(dialects::openai_chat).route_layer(room.clone()))
-        .route("/v1/openai/responses/tool-calls", post(dialects::openai_responses).route_layer(room.clone()))
-        .route("/v1/openai/realtime/tool-calls", post(dialects::openai_realtime).route_layer(room.clone()))
-        .route("/v1/anthropic/tool-calls", post(dialects::anthropic).route_layer(room.clone()))
-        .route("/v1/gemini/tool-calls", post(dialects::gemini).route_layer(room.clone()))
+        .route("/v1/openai/chat/tool-calls", post(dialects::openai_chat))
+        .route("/v1/openai/responses/tool-calls", post(dialects::openai_responses))
+        .route("/v1/openai/realtime/tool-calls", post(dialects::openai_realtime))
+        .route("/v1/anthropic/tool-calls", post(dialects::anthropic))
+        .route("/v1/gemini/tool-calls", post(dialects::gemini))
         .route("/v1/actions", get(listing::actions))
         .route("/v1/actions/{name}", get(listing::action))
         .route("/v1/actions/{name}/preview", post(calls::preview))
@@ -68,8 +67,7 @@ pub fn router(state: AppState) -> Router {
                 .patch(webhooks::retell_action)
                 .delete(webhooks::retell_action),
         )
-        .route("/webhooks/elevenlabs/{environment}/{action}", post(webhooks::elevenlabs))
-        .route_layer(room);
+        .route("/webhooks/elevenlabs/{environment}/{action}", post(webhooks::elevenlabs));
     Router::new()
         .merge(limited)
         .merge(webhooks)

@@ -17,6 +17,7 @@ use crate::dialect::{Outcome, Turn, elevenlabs, retell, vapi};
 use super::body::{RawBody, Segment, Segments};
 use super::dialects::{CONVERSATION, Place, header, json, run};
 use super::keys::Caller;
+use super::limit::Room;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -48,6 +49,7 @@ struct Admitted {
 )]
 pub(super) async fn vapi(
     State(state): State<AppState>,
+    _: Room,
     Segment(environment): Segment,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
@@ -77,6 +79,7 @@ pub(super) async fn vapi(
 )]
 pub(super) async fn retell(
     State(state): State<AppState>,
+    _: Room,
     Segment(environment): Segment,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
@@ -101,6 +104,7 @@ pub(super) async fn retell(
 )]
 pub(super) async fn retell_action(
     State(state): State<AppState>,
+    _: Room,
     Segments(environment, action): Segments,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
@@ -152,6 +156,7 @@ async fn answer_retell(
 )]
 pub(super) async fn elevenlabs(
     State(state): State<AppState>,
+    _: Room,
     Segments(environment, action): Segments,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
