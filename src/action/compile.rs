@@ -111,8 +111,7 @@ impl Compiler<'_> {
             .ok()?,
         };
         let bind = self.bind(&parameters);
-        let hidden: Vec<&str> = bind.iter().map(|bound| bound.name.as_str()).collect();
-        let model_schema = parameters.schema_without(&hidden);
+        let model_schema = self.model_schema(&parameters, &bind);
         let kind = match self.definition.kind {
             _ if self.is_of_no_type() => None,
             ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),
@@ -123,6 +122,7 @@ impl Compiler<'_> {
         let output_schema = self.output_schema();
         let response = self.response();
         let timeout = self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
+        let speech = self.speech(&parameters, &bind, timeout);
         Some(Action {
             name: name?,
             description: self.definition.description.trim().to_owned(),
@@ -133,6 +133,7 @@ impl Compiler<'_> {
             response,
             output_schema,
             timeout: Duration::from_millis(timeout),
+            speech,
             file: self.document().file.clone(),
             reads: std::mem::take(&mut self.reads),
             dedupe_window: Duration::from_millis(

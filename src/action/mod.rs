@@ -22,6 +22,7 @@ mod headers;
 mod unused;
 mod retry;
 mod http_action;
+pub(crate) mod speech;
 
 pub use self::compile::{SecretUse, Surroundings, compile};
 pub use self::connection::{
@@ -34,6 +35,7 @@ pub use self::name::{ActionName, InvalidActionName};
 pub(crate) use self::request::QUERY;
 pub use self::request::{RenderFailure, RequestSpec};
 pub use self::retry::RetryPolicy;
+pub use self::speech::{DelayedSpeech, Speech, SpeechText};
 pub use self::unused::check_unused;
 pub use self::variables::VariableReads;
 
@@ -67,6 +69,8 @@ pub struct Action {
     pub output_schema: Option<OutputSchema>,
     /// Time for the whole call.
     pub timeout: Duration,
+    /// What a caller hears while it runs.
+    pub speech: Speech,
     /// The file it is defined in, for the operator.
     pub file: String,
     /// What its templates read of `.variables`.

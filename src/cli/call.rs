@@ -109,6 +109,7 @@ impl What {
             caller: None,
             trace: None,
             deadline_ms: None,
+            language: None,
         };
         Ok((project, call))
     }

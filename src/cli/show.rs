@@ -31,6 +31,9 @@ pub(crate) struct Tools {
     /// Where vapi, retell and elevenlabs call the gateway; `[server] public_url` where left out
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
+    /// The language of the texts that Retell and ElevenLabs say; the first one of each where left out
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// Print what became of each keyword in place of the specs: kept, lowered or lost, and counts
     #[arg(long)]
     report: bool,
@@ -46,7 +49,7 @@ impl Tools {
             let reports: Vec<Value> = actions
                 .map(|action| {
                     let report = self.format.report(ToolSpec::from(action), self.strict);
-                    json!({"name": action.name.as_str(), "keywords": report.keywords, "counts": report.counts})
+                    json!({"name": action.name.as_str(), "keywords": report.keywords, "counts": report.counts, "speech": report.speech})
                 })
                 .collect();
             super::print_line(&serde_json::to_string_pretty(&reports)?)?;
@@ -56,7 +59,8 @@ impl Tools {
             anyhow::bail!("--base-url {problem}");
         }
         let base_url = self.base_url.as_deref().or(project.settings.server.public_url.as_deref());
-        let options = SpecOptions { strict: self.strict, base_url, environment: &name };
+        let language = self.language.as_deref();
+        let options = SpecOptions { strict: self.strict, base_url, environment: &name, language };
         let specs = self.format.specs(actions.map(ToolSpec::from), &options)?;
         super::print_line(&serde_json::to_string_pretty(&specs)?)?;
         Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::connection::Headers;
 use super::retry::RetryDefinition;
+use super::speech::SpeechDefinition;
 use super::value::{Scalar, ValueDefinition};
 
 /// What an action does.
@@ -114,6 +115,11 @@ pub struct ActionDefinition {
     pub output_schema: Option<Value>,
     /// `type: handover`: where to.
     pub handover: Option<HandoverDefinition>,
+    /// What a caller hears while the action runs: texts, per language where they are several; templates.
+    pub speech: Option<SpeechDefinition>,
+    /// Whether the model is asked for a sentence to say while the action runs, as the argument `say`; it goes nowhere else.
+    #[serde(default)]
+    pub say: bool,
     /// What differs in an environment.
     #[serde(default)]
     pub environments: BTreeMap<String, ActionOverride>,

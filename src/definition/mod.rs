@@ -15,6 +15,7 @@ mod action;
 mod auth;
 mod connection;
 mod retry;
+mod speech;
 mod value;
 mod project;
 
@@ -32,6 +33,7 @@ pub use self::project::{
     Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,
 };
 pub use self::retry::{RetryDefinition, RetryOn};
+pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition};
 pub use self::suggest::closest;
 pub use self::value::{Scalar, ValueDefinition};
 pub use self::yaml::read_value;

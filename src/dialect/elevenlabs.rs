@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::fields::{Fields, body};
-use super::spec::Prepared;
+use super::spec::{Prepared, SpecOptions};
+use super::speech;
 use super::text::outcome_json;
 use super::turn::{IncomingCall, Malformed, Outcome, Turn, no_arguments};
 
@@ -11,14 +12,17 @@ use super::turn::{IncomingCall, Malformed, Outcome, Turn, no_arguments};
 pub const CONVERSATION_HEADER: &str = "Callgate-Conversation-Id";
 
 /// One body for `POST /v1/convai/tools`. ElevenLabs waits 5 to 300 seconds (its SDK; older pages say 120).
-pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Value {
+pub(super) fn spec(prepared: Prepared<'_>, base: &str, options: &SpecOptions<'_>) -> Value {
     let patience = prepared.patience(5, 300);
-    let name = prepared.tool.name;
-    json!({
+    let (name, environment) = (prepared.tool.name, options.environment);
+    let (mode, sentence) = speech::elevenlabs(prepared.tool.speech, options.language);
+    let description =
+        [Some(prepared.description), sentence].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let mut spec = json!({
         "tool_config": {
             "type": "webhook",
             "name": name,
-            "description": prepared.description,
+            "description": description,
             "response_timeout_secs": patience,
             "api_schema": {
                 "url": format!("{base}/webhooks/elevenlabs/{environment}/{name}"),
@@ -28,7 +32,11 @@ pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Val
                 "request_body_schema": prepared.schema,
             },
         }
-    })
+    });
+    if let Some(mode) = mode {
+        spec["tool_config"]["pre_tool_speech"] = json!(mode);
+    }
+    spec
 }
 
 /// Reads the arguments of `action`, which stand at the root.

@@ -13,6 +13,7 @@ mod fields;
 mod turn;
 mod text;
 mod spec;
+mod speech;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod openai_realtime;
@@ -157,18 +158,18 @@ impl Dialect {
             Self::Gemini => gemini::specs(prepared, "parametersJsonSchema"),
             Self::GeminiSchema => gemini::specs(prepared, "parameters"),
             Self::Mcp => prepared.map(mcp::spec).collect(),
-            Self::Vapi => prepared.map(|tool| vapi::spec(tool, base, options.environment)).collect(),
-            Self::Retell => prepared.map(|tool| retell::spec(tool, base, options.environment)).collect(),
-            Self::ElevenLabs => {
-                prepared.map(|tool| elevenlabs::spec(tool, base, options.environment)).collect()
-            }
+            Self::Vapi => prepared.map(|tool| vapi::spec(tool, base, options)).collect(),
+            Self::Retell => prepared.map(|tool| retell::spec(tool, base, options)).collect(),
+            Self::ElevenLabs => prepared.map(|tool| elevenlabs::spec(tool, base, options)).collect(),
         };
         Ok(specs)
     }
 
-    /// What becomes of a tool's schema in this dialect.
+    /// What becomes of a tool in this dialect: of its schema, and of what is said while it runs.
     pub fn report(self, tool: ToolSpec<'_>, strict: bool) -> Report {
-        Prepared::new(tool, self.profile(strict && self.has_strict())).report
+        let mut report = Prepared::new(tool, self.profile(strict && self.has_strict())).report;
+        report.speech = speech::notes(self, tool.speech);
+        report
     }
 
     fn names() -> String {

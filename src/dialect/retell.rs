@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, body, list};
 use super::lower::type_names;
-use super::spec::Prepared;
+use super::spec::{Prepared, SpecOptions};
+use super::speech::retell_fields;
 use super::text::text;
 use super::turn::{IncomingCall, Malformed, Outcome, Turn, no_arguments};
 
@@ -14,9 +15,10 @@ use super::turn::{IncomingCall, Malformed, Outcome, Turn, no_arguments};
 const MAX_CHARS: usize = 15_000;
 
 /// One tool as `general_tools` takes it. Retell waits 1 to 600 seconds.
-pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Value {
+pub(super) fn spec(prepared: Prepared<'_>, base: &str, options: &SpecOptions<'_>) -> Value {
     let patience = prepared.patience(1, 600) * 1_000;
-    json!({
+    let environment = options.environment;
+    let mut spec = json!({
         "type": "custom",
         "name": prepared.tool.name,
         "description": prepared.description,
@@ -27,7 +29,11 @@ pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Val
         "speak_during_execution": false,
         "speak_after_execution": true,
         "timeout_ms": patience,
-    })
+    });
+    if let Value::Object(fields) = &mut spec {
+        fields.extend(retell_fields(prepared.tool.speech, options.language));
+    }
+    spec
 }
 
 /// Reads a call: the envelope `{name, args, call}`, or, where the path names the action `named`,

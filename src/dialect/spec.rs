@@ -18,6 +18,8 @@ pub struct SpecOptions<'a> {
     pub base_url: Option<&'a str>,
     /// The environment that tools which call back run in.
     pub environment: &'a str,
+    /// The language that is said, of products that take one.
+    pub language: Option<&'a str>,
 }
 
 /// Why there are no specs.

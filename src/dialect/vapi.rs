@@ -5,14 +5,16 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::fields::{Fields, body};
-use super::spec::Prepared;
+use super::spec::{Prepared, SpecOptions};
+use super::speech::vapi_messages;
 use super::text::line;
 use super::turn::{IncomingCall, Malformed, Outcome, Turn};
 
 /// One tool as `POST /tool` takes it, or `model.tools` of an assistant. Vapi waits 1 to 300 seconds.
-pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Value {
+pub(super) fn spec(prepared: Prepared<'_>, base: &str, options: &SpecOptions<'_>) -> Value {
     let patience = prepared.patience(1, 300);
-    json!({
+    let environment = options.environment;
+    let mut spec = json!({
         "type": "function",
         "function": {
             "name": prepared.tool.name,
@@ -23,7 +25,12 @@ pub(super) fn spec(prepared: Prepared<'_>, base: &str, environment: &str) -> Val
             "url": format!("{base}/webhooks/vapi/{environment}"),
             "timeoutSeconds": patience,
         },
-    })
+    });
+    let messages = vapi_messages(prepared.tool.speech);
+    if !messages.is_empty() {
+        spec["messages"] = Value::Array(messages);
+    }
+    spec
 }
 
 /// What Vapi posted.

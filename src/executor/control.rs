@@ -5,10 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::conversation::ClaimKey;
 use crate::tool::{Cancellation, ToolCall};
+
+use super::speech::Started;
 
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
@@ -29,6 +31,8 @@ pub struct CallControl {
     claim: OnceLock<ClaimKey>,
     /// The call of the same intent that this one waits for.
     joined: Mutex<Option<Arc<CallControl>>>,
+    /// Who wants to hear that the call goes ahead.
+    listener: Mutex<Option<oneshot::Sender<Started>>>,
 }
 
 impl Default for CallControl {
@@ -40,11 +44,28 @@ impl Default for CallControl {
             cancelled: Notify::new(),
             claim: OnceLock::new(),
             joined: Mutex::new(None),
+            listener: Mutex::new(None),
         }
     }
 }
 
 impl CallControl {
+    /// The control of a call, and where it is heard that the call goes ahead. A call that is refused, replayed or
+    /// joins another one does not.
+    pub fn heard() -> (Arc<Self>, oneshot::Receiver<Started>) {
+        let (listener, started) = oneshot::channel();
+        (Arc::new(Self { listener: Mutex::new(Some(listener)), ..Self::default() }), started)
+    }
+
+    /// The call goes ahead; `tell` is asked only where somebody listens.
+    pub(super) fn started(&self, tell: impl FnOnce() -> Started) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(listener) = listener {
+            // Who has gone meanwhile hangs up by another way.
+            drop(listener.send(tell()));
+        }
+    }
+
     /// The request is about to be sent; false where the call was cancelled before.
     pub(super) fn begin_sending(&self) -> bool {
         let exchanged = self.phase.compare_exchange(WAITING, SENT, Ordering::AcqRel, Ordering::Acquire);

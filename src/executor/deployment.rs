@@ -1,5 +1,7 @@
 //! What is served: catalog, credentials and redactors that belong together.
 
+use std::sync::Arc;
+
 use crate::action::{Action, Connector, Credential, Kind, WrittenAt};
 use crate::auth::{Auth, Webhooks};
 use crate::catalog::Catalog;
@@ -8,6 +10,7 @@ use crate::egress::{Route, Target, Ways, WaysBuilder};
 use crate::secrets::{Redactor, Secrets};
 
 use super::ExecutorLimits;
+use super::pace::{Expected, Pace};
 
 /// What is served: replaced whole on reload, so that a call never sees half of
 /// two projects.
@@ -26,6 +29,8 @@ pub struct Deployment {
     /// By environment, then by action, as in the catalog; of those that call an upstream.
     routes: Vec<Vec<Option<Route>>>,
     environment_names: Vec<String>,
+    /// By environment, then by action, as in the catalog; a reload keeps what it has learned.
+    paces: Vec<Vec<Arc<Pace>>>,
 }
 
 impl Deployment {
@@ -67,6 +72,14 @@ impl Deployment {
             .map(|(index, environment)| secrets.redactor(&environment.name, auth.derived(index)))
             .collect();
         let environment_names = catalog.environments().iter().map(|one| one.name.clone()).collect();
+        let known = |environment: &str, action: &Action| {
+            previous.and_then(|previous| previous.pace_of(environment, action.name.as_str()).cloned())
+        };
+        let paces = catalog.environments().iter().map(|environment| {
+            let of_action = |action| known(&environment.name, action).unwrap_or_default();
+            environment.actions.iter().map(of_action).collect()
+        });
+        let paces = paces.collect();
         Self {
             catalog,
             auth,
@@ -76,6 +89,7 @@ impl Deployment {
             ways: ways.finish(),
             routes,
             environment_names,
+            paces,
         }
     }
 
@@ -92,6 +106,22 @@ impl Deployment {
     /// The way out of an action, by its place in the catalog; `None` where it calls no upstream.
     pub(super) fn route(&self, environment: usize, action: usize) -> Option<&Route> {
         self.routes.get(environment)?.get(action)?.as_ref()
+    }
+
+    /// How long a call takes, by the latest ones of this process; `None` while it has seen too few.
+    pub fn expected(&self, environment: &str, action: &str) -> Option<Expected> {
+        self.pace_of(environment, action)?.expected()
+    }
+
+    fn pace_of(&self, environment: &str, action: &str) -> Option<&Arc<Pace>> {
+        let index = self.catalog.environment_index(environment)?;
+        let (action, _) = self.catalog.environments()[index].find(action)?;
+        self.pace(index, action)
+    }
+
+    /// How long calls of an action take, by its place in the catalog.
+    pub(super) fn pace(&self, environment: usize, action: usize) -> Option<&Arc<Pace>> {
+        self.paces.get(environment)?.get(action)
     }
 
     /// Masks of all environments, for texts that belong to none: the log.

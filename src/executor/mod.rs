@@ -13,15 +13,19 @@ mod failure;
 mod intent;
 mod learning;
 mod outcome;
+mod pace;
 mod preview;
 mod repeats;
 mod report;
+mod speech;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
 pub use self::deployment::Deployment;
+pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::report::{CallReport, Observer, Spent, Step};
+pub use self::speech::Started;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -41,7 +45,7 @@ use crate::conversation::{
     now_ms,
 };
 use crate::egress::{Deadline, Egress};
-use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
+use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
 use self::attempts::Sending;
@@ -49,6 +53,7 @@ use self::control::UnderWay;
 use self::failure::Failure;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
+use self::speech::Voice;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +107,8 @@ struct Target<'a> {
 struct Admitted<'a> {
     target: Target<'a>,
     values: Values,
+    /// What the model wants the caller to hear meanwhile.
+    say: Option<String>,
     conversation: Option<Arc<Conversation>>,
     claim: Option<Claim>,
     deadline: Deadline,
@@ -195,10 +202,18 @@ impl Gateway {
         }
         let claim = admitted.claim.clone();
         let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
-        let outcome = self.perform(&deployment, &call, admitted, &mut receipt, control).await;
+        let voice = Voice::new(&call, &admitted, &deployment);
+        control.started(|| voice.started());
+        let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
         receipt.cancellation = control.cancellation();
+        receipt.failed = voice.failed(&outcome);
         let change = learning::change(&call, &outcome);
         let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
+        if result.status == Status::Success && receipt.attempts > 0 {
+            let Target { environment_index, action_index, .. } = admitted.target;
+            let pace = deployment.pace(environment_index, action_index);
+            pace.iter().for_each(|pace| pace.note(result.duration_ms));
+        }
         let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
         self.keep(done, &receipt, deadline).await;
         drop(entry);
@@ -215,14 +230,15 @@ impl Gateway {
     ) -> Result<Admitted<'d>, Failure> {
         let target = find(deployment, call)?;
         let deadline = deadline(target.action, call, receipt.started);
-        let arguments = target.action.parameters.read(&call.arguments)?;
+        let mut arguments = target.action.parameters.read(&call.arguments)?;
+        let say = target.action.speech.take_say(&mut arguments);
         let digest = intent::digest_of_arguments(&call.name, &arguments);
         let conversation = self.conversation(target, call, deadline, access).await?;
         let values = values(target, call, arguments, conversation.as_deref())?;
         let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
         let key = conversation.as_deref().map(|conversation| &conversation.key);
         let claim = intent::claim(call, key, target.action, digest, &values, holder);
-        Ok(Admitted { target, values, conversation, claim, deadline })
+        Ok(Admitted { target, values, say, conversation, claim, deadline })
     }
 
     /// What is known of the call's conversation; nothing where it names none.
@@ -314,7 +330,7 @@ impl Gateway {
         &self,
         deployment: &Deployment,
         call: &ToolCall,
-        admitted: Admitted<'_>,
+        admitted: &Admitted<'_>,
         receipt: &mut Receipt,
         control: &CallControl,
     ) -> Result<Outcome, Failure> {
@@ -333,14 +349,14 @@ impl Gateway {
         &self,
         deployment: &Deployment,
         call: &ToolCall,
-        admitted: Admitted<'_>,
+        admitted: &Admitted<'_>,
         receipt: &mut Receipt,
         control: &CallControl,
     ) -> Result<Outcome, Failure> {
         let (target, deadline) = (admitted.target, admitted.deadline);
         let answer = match &target.action.kind {
             Kind::Http(http) => {
-                let request = render(http, &admitted, call)?;
+                let request = render(http, admitted, call)?;
                 if deadline.left().is_zero() {
                     return Err(Failure::TooLate);
                 }
@@ -391,7 +407,7 @@ impl Gateway {
     ) -> Arc<ToolResult> {
         let concealed = learning::concealed(conversation, &outcome);
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
-        let times = if is_hopeless { self.shared.repeats.count(&call) } else { 1 };
+        let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
         // A name that is no action's is the model's own text: no label for it.
         let is_known = !matches!(outcome, Err(Failure::UnknownTool { .. }));
         let (environment, trace) = (call.environment.clone(), call.trace);
@@ -411,6 +427,17 @@ impl Gateway {
             receipt,
         );
         result
+    }
+
+    /// How often this call has failed in its conversation; what it wants said makes no other call of it.
+    fn count(&self, deployment: &Deployment, call: &ToolCall) -> u32 {
+        let action = find(deployment, call).ok().map(|target| target.action).filter(|one| one.speech.say);
+        let arguments = action.and_then(|action| {
+            let mut arguments = action.parameters.read(&call.arguments).ok()?;
+            action.speech.take_say(&mut arguments);
+            Some(Value::Object(arguments).to_string())
+        });
+        self.shared.repeats.count(call, arguments.as_deref().unwrap_or(call.arguments.get()))
     }
 
     /// Cancels the call under way that has this id, if it is not sent yet; says
@@ -447,7 +474,12 @@ fn values(
     conversation: Option<&Conversation>,
 ) -> Result<Values, Failure> {
     let action = target.action;
-    let variables = if action.reads.any { learning::variables(call, conversation)? } else { Map::new() };
+    let variables = match (action.reads.any, action.speech.reads_variables) {
+        (true, _) => learning::variables(call, conversation)?,
+        // What is only said fails no call.
+        (false, true) => learning::variables(call, conversation).unwrap_or_default(),
+        (false, false) => Map::new(),
+    };
     let parameters = action.parameters(arguments, &variables, &target.environment.static_variables)?;
     Ok(Values { parameters, variables })
 }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use crate::action::output::{Concealed, Extracted};
 use crate::action::{self, Action};
 use crate::secrets::Redactor;
-use crate::tool::{Cancellation, Effect, Handover, Status, ToolCall, ToolError, ToolResult, TraceContext};
+use crate::tool::{
+    Cancellation, Effect, Handover, Spoken, Status, ToolCall, ToolError, ToolResult, TraceContext,
+};
 
 use super::Deployment;
 use super::answer::{Answer, Content};
@@ -27,6 +29,8 @@ pub(super) struct Receipt {
     pub(super) may_be_done: bool,
     /// What a cancellation met, where one came.
     pub(super) cancellation: Option<Cancellation>,
+    /// What the caller is to hear of a failure.
+    pub(super) failed: Option<String>,
     /// Masks the token that was sent.
     pub(super) redactor: Option<Arc<Redactor>>,
     /// Where the time went, but for the total.
@@ -44,6 +48,7 @@ impl Receipt {
             was_sent: false,
             may_be_done: false,
             cancellation: None,
+            failed: None,
             redactor: None,
             spent: Spent::default(),
             steps: Vec::new(),
@@ -214,6 +219,7 @@ pub(super) fn result(
         handover: outcome.handover,
         error,
         replayed: false,
+        speech: receipt.failed.clone().map(|failed| Spoken { failed: redact(failed) }),
         cancellation: receipt.cancellation,
         attempts: receipt.attempts,
         duration_ms: receipt.duration_ms(),

@@ -15,6 +15,7 @@ use crate::auth::Webhooks;
 use crate::catalog::Catalog;
 use crate::definition::{Problem, Problems, ProjectFiles, closest, read_project};
 use crate::dialect::Dialect;
+use crate::dialect::lower::Fate;
 use crate::egress::WaysBuilder;
 use crate::executor::{Deployment, ExecutorLimits};
 use crate::secrets::{Secrets, Sources};
@@ -138,7 +139,11 @@ pub fn check_dialects(project: &mut Project, dialects: &[Dialect]) {
                     format!("{} {}; {limit} are allowed", count.found, count.what),
                 )
             });
-            for (pointer, code, message) in lost.chain(over) {
+            let unsaid = report.speech.iter().filter(|note| note.fate == Fate::Lost).map(|note| {
+                let what = note.pointer.trim_start_matches('/').replace('/', ".");
+                (note.pointer.clone(), "dialect_speech", format!("`{what}` is not said: {}", note.how))
+            });
+            for (pointer, code, message) in lost.chain(over).chain(unsaid) {
                 match found.iter_mut().find(|known| (&known.0, &known.2) == (&pointer, &message)) {
                     Some(known) => known.3.push(name),
                     None => found.push((pointer, code, message, vec![name])),
@@ -151,6 +156,7 @@ pub fn check_dialects(project: &mut Project, dialects: &[Dialect]) {
                 "dialect_lost" => {
                     "the gateway checks it all the same; say it in a description, so that the model knows"
                 }
+                "dialect_speech" => "the stream of POST /v1/tool-calls has it, whoever speaks",
                 _ => "the provider may refuse the tool, and with it the whole request",
             };
             let message = format!("{}: {message}", names.join(", "));

@@ -15,11 +15,12 @@ use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::{JsonBody, Object, Segment};
-use super::execution::{CallHeaders, execute};
+use super::execution::{CallHeaders, check_running, execute};
 use super::keys::Caller;
 use super::limit::{self, Room};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
+use super::stream::{self, WantsStream};
 
 /// Longest id of a call or a conversation.
 pub(super) const MAX_ID_BYTES: usize = 256;
@@ -44,6 +45,9 @@ pub(super) struct CallRequest {
     variables: Option<Map<String, Value>>,
     /// Milliseconds from now by which the answer is wanted; the action's own timeout holds all the same.
     deadline_ms: Option<u64>,
+    /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
+    /// `conversation.language` tells it.
+    language: Option<String>,
     /// Several calls, run in parallel and answered in order; what stands beside them holds for those that leave it out.
     #[schema(value_type = Option<Vec<CallRequest>>, no_recursion)]
     calls: Option<Vec<Object<CallRequest>>>,
@@ -97,12 +101,15 @@ pub(super) struct PreviewFailure {
 
 /// Executes one call, or several in parallel.
 ///
-/// A call that fails has a result too, with HTTP status 200.
+/// A call that fails has a result too, with HTTP status 200. With `Accept: text/event-stream` the answer is a stream of
+/// events: `started`, `delayed` and `completed` for each call.
 #[utoipa::path(
     post, path = "/v1/tool-calls", tag = "calls", request_body = CallRequest,
     params(("Callgate-Deadline-Ms" = Option<u64>, Header, description = "milliseconds from now by which the answer is wanted; the sooner of this and `deadline_ms` holds")),
     responses(
-        (status = 200, description = "the result of one call, or `{results}` of several", body = CallReply),
+        (status = 200, description = "the result of one call, or `{results}` of several; or the events of each", content(
+            (CallReply = "application/json"), (String = "text/event-stream"),
+        )),
         (status = "4XX", description = "the request is broken, or its key calls too often", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "no room for the call; `Retry-After` says when to come again", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -113,8 +120,12 @@ pub(super) async fn create(
     caller: Caller,
     _: Room,
     headers: CallHeaders,
+    WantsStream(as_stream): WantsStream,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
+    if as_stream {
+        check_running(&state)?;
+    }
     let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
     let traceparent = headers.traceparent.as_deref();
     let Some(calls) = request.calls else {
@@ -122,7 +133,10 @@ pub(super) async fn create(
         call.trace = state.trace(traceparent);
         let mut begun = state.begin_calls(1)?;
         let running = begun.pop().ok_or_else(limit::no_room)?;
-        return Ok(Json(execute(&state, call, running).await?).into_response());
+        if as_stream {
+            return Ok(stream::answer(&state, vec![(call, running)]));
+        }
+        return Ok(Json(execute(&state, call, running, Arc::default()).await?).into_response());
     };
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
     for call in &mut calls {
@@ -130,7 +144,11 @@ pub(super) async fn create(
     }
     caller.charge_more(calls.len().saturating_sub(1))?;
     let begun = state.begin_calls(calls.len())?;
-    let executed = calls.into_iter().zip(begun).map(|(call, running)| execute(&state, call, running));
+    let calls = calls.into_iter().zip(begun);
+    if as_stream {
+        return Ok(stream::answer(&state, calls.collect()));
+    }
+    let executed = calls.map(|(call, running)| execute(&state, call, running, Arc::default()));
     let results = try_join_all(executed).await?;
     Ok(Json(Results { results }).into_response())
 }
@@ -194,6 +212,7 @@ fn to_calls(
                 conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),
                 variables: call.variables.or_else(|| common.variables.clone()),
                 deadline_ms: sooner(call.deadline_ms, common.deadline_ms),
+                language: call.language.or_else(|| common.language.clone()),
                 ..call
             };
             to_call(state, caller, call, &format!("calls[{index}]: "))
@@ -247,6 +266,7 @@ fn to_call(
         caller: caller.name().map(str::to_owned),
         trace: None,
         deadline_ms: request.deadline_ms,
+        language: request.language.filter(|language| !language.is_empty()),
     })
 }
 

@@ -1,6 +1,8 @@
 //! `POST /v1/<provider>/…/tool-calls`: what a model asked for, in its provider's form, and the
 //! results in the same.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, FromRequestParts as _, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,6 +16,7 @@ use utoipa::IntoParams;
 use crate::dialect::{
     IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
 };
+use crate::executor::CallControl;
 use crate::tool::ToolCall;
 
 use super::body::RawBody;
@@ -222,13 +225,18 @@ pub(super) async fn run(state: &AppState, calls: &[IncomingCall], place: &Place)
         if at >= most {
             return Outcome::Refused(format!("More than {most} calls in one turn. It was not executed."));
         }
-        run_one(state, call, place).await
+        run_one(state, call, place, Arc::default()).await
     });
     join_all(work).await
 }
 
 /// Executes one call.
-pub(super) async fn run_one(state: &AppState, call: &IncomingCall, place: &Place) -> Outcome {
+pub(super) async fn run_one(
+    state: &AppState,
+    call: &IncomingCall,
+    place: &Place,
+    control: Arc<CallControl>,
+) -> Outcome {
     if let Some(why) = call.refused {
         return Outcome::Refused(why.to_owned());
     }
@@ -260,8 +268,9 @@ pub(super) async fn run_one(state: &AppState, call: &IncomingCall, place: &Place
         caller: place.caller.clone(),
         trace: state.trace(place.headers.traceparent.as_deref()),
         deadline_ms: place.headers.deadline_ms,
+        language: None,
     };
-    match execute(state, call, running).await {
+    match execute(state, call, running, control).await {
         Ok(result) => Outcome::Done(result),
         Err(_) => Outcome::Broken,
     }

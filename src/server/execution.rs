@@ -73,6 +73,15 @@ impl Drop for Waiting {
     }
 }
 
+/// Refuses calls while the server stops.
+pub(super) fn check_running(state: &AppState) -> Result<(), ProblemDocument> {
+    if state.is_stopping() {
+        let detail = "the gateway is stopping and takes no more calls; send this to another one";
+        return Err(ProblemDocument::new(ProblemCode::Stopping, detail));
+    }
+    Ok(())
+}
+
 /// Executes a call. A caller that hangs up cancels it where it is not sent yet;
 /// what was sent upstream runs to its end, is logged and remembered. The call's
 /// own deadline bounds it.
@@ -84,14 +93,11 @@ pub(super) async fn execute(
     state: &AppState,
     call: ToolCall,
     running: RunningCall,
+    control: Arc<CallControl>,
 ) -> Result<Arc<ToolResult>, ProblemDocument> {
-    if state.is_stopping() {
-        let detail = "the gateway is stopping and takes no more calls; send this to another one";
-        return Err(ProblemDocument::new(ProblemCode::Stopping, detail));
-    }
+    check_running(state)?;
     let gateway = state.gateway().clone();
-    let mut caller = Waiting { gateway: gateway.clone(), control: Arc::default(), is_answered: false };
-    let control = caller.control.clone();
+    let mut caller = Waiting { gateway: gateway.clone(), control: control.clone(), is_answered: false };
     let work = async move {
         let result = gateway.run(call, &control).await;
         drop(running);

@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Action, Kind};
 use crate::dialect::Dialect;
+use crate::executor::{Deployment, Expected};
 use crate::settings::public_url_problem;
 
 use super::body::Segment;
@@ -18,6 +19,9 @@ use super::problem::{ProblemCode, ProblemDocument};
 use super::specs::SpecList;
 use super::state::AppState;
 
+/// The form that is no provider's: what `/v1/actions` says of each action.
+const OWN_FORMAT: &str = "callgate";
+
 /// Which tools, in which form.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -25,13 +29,15 @@ use super::state::AppState;
 pub(super) struct ToolsQuery {
     /// The environment; may be left out where there is only one choice.
     environment: Option<String>,
-    /// The provider's form; `openai-chat` where left out.
+    /// The provider's form; `openai-chat` where left out, `callgate` for what `/v1/actions` says of each.
     format: Option<String>,
     /// OpenAI's strict mode; off where left out.
     #[serde(default)]
     strict: bool,
     /// Where the tools of `vapi`, `retell` and `elevenlabs` call the gateway; `[server] public_url` where left out.
     base_url: Option<String>,
+    /// The language of the texts that `retell` and `elevenlabs` say (BCP 47); the first one of each where left out.
+    language: Option<String>,
 }
 
 /// Which environment.
@@ -69,6 +75,9 @@ pub(super) struct ActionView {
     parameters: Value,
     /// Time for the whole call.
     timeout_ms: u64,
+    /// How long a call takes, by the latest 200 that this process has seen succeed; not there before the fifth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_ms: Option<Expected>,
     /// Output variables.
     output_variables: Vec<OutputView>,
     /// The file it is defined in.
@@ -110,9 +119,15 @@ pub(super) async fn tools(
     query: Result<Query<ToolsQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, ProblemDocument> {
     let query = checked(query)?;
+    if query.format.as_deref() == Some(OWN_FORMAT) {
+        let views = with_actions(&state, &caller, query.environment.as_deref(), |_, views| {
+            views.collect::<Vec<_>>()
+        })?;
+        return Ok(Json(views).into_response());
+    }
     let dialect = match query.format.as_ref().filter(|name| !name.is_empty()) {
         Some(name) => name.parse().map_err(|error: crate::dialect::UnknownDialect| {
-            ProblemDocument::new(ProblemCode::UnknownFormat, error.to_string())
+            ProblemDocument::new(ProblemCode::UnknownFormat, format!("{error}, {OWN_FORMAT}"))
         })?,
         None => Dialect::OpenAiChat,
     };
@@ -123,7 +138,8 @@ pub(super) async fn tools(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, format!("`base_url` {problem}")));
     }
     let base_url = asked.or_else(|| state.server().public_url.clone()).filter(|_| dialect.calls_back());
-    let list = SpecList { environment, dialect, strict: query.strict, base_url };
+    let language = query.language.filter(|_| dialect.calls_back());
+    let list = SpecList { environment, dialect, strict: query.strict, base_url, language };
     let specs = state
         .specs()
         .get(&deployment, list)
@@ -146,9 +162,9 @@ pub(super) async fn actions(
     query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ActionList>, ProblemDocument> {
     let query = checked(query)?;
-    with_actions(&state, &caller, query.environment.as_deref(), |environment, actions| ActionList {
+    with_actions(&state, &caller, query.environment.as_deref(), |environment, views| ActionList {
         environment: environment.to_owned(),
-        actions: actions.iter().map(view).collect(),
+        actions: views.collect(),
     })
     .map(Json)
 }
@@ -170,9 +186,8 @@ pub(super) async fn action(
     query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ActionView>, ProblemDocument> {
     let query = checked(query)?;
-    with_actions(&state, &caller, query.environment.as_deref(), |environment, actions| {
-        let found = actions.iter().find(|action| action.name.as_str() == name);
-        found.map(view).ok_or_else(|| {
+    with_actions(&state, &caller, query.environment.as_deref(), |environment, mut views| {
+        Iterator::find(&mut views, |view| view.name == name).ok_or_else(|| {
             let name: String = name.chars().take(80).collect();
             let detail = format!("there is no action `{name}` in environment `{environment}`");
             ProblemDocument::new(ProblemCode::UnknownTool, detail)
@@ -209,15 +224,16 @@ fn with_actions<T>(
     state: &AppState,
     caller: &Caller,
     asked: Option<&str>,
-    make: impl FnOnce(&str, &[Action]) -> T,
+    make: impl FnOnce(&str, &mut dyn Iterator<Item = ActionView>) -> T,
 ) -> Result<T, ProblemDocument> {
     let deployment = state.gateway().deployment();
     let name = caller.environment(asked, deployment.environment_names())?;
     let environment = deployment.catalog.environments().iter().find(|environment| environment.name == name);
-    Ok(make(&name, environment.map_or(&[], |environment| environment.actions.as_slice())))
+    let actions = environment.map_or(&[][..], |environment| environment.actions.as_slice());
+    Ok(make(&name, &mut actions.iter().map(|action| view(&deployment, &name, action))))
 }
 
-fn view(action: &Action) -> ActionView {
+fn view(deployment: &Deployment, environment: &str, action: &Action) -> ActionView {
     let (kind, method) = match &action.kind {
         Kind::Http(http) => ("http", Some(http.method.to_string())),
         Kind::Static(_) => ("static", None),
@@ -235,6 +251,7 @@ fn view(action: &Action) -> ActionView {
         method,
         parameters: action.model_schema().clone(),
         timeout_ms: u64::try_from(action.timeout.as_millis()).unwrap_or(u64::MAX),
+        expected_ms: deployment.expected(environment, action.name.as_str()),
         output_variables: outputs.collect(),
         file: action.file.clone(),
     }

@@ -14,6 +14,7 @@ mod reload;
 mod run;
 mod specs;
 mod state;
+mod stream;
 mod webhooks;
 
 pub use self::keys::NewKey;

@@ -24,6 +24,7 @@ pub(super) struct SpecList {
     pub(super) dialect: Dialect,
     pub(super) strict: bool,
     pub(super) base_url: Option<String>,
+    pub(super) language: Option<String>,
 }
 
 /// A list as it is sent.
@@ -81,6 +82,7 @@ fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
         strict: list.strict,
         base_url: list.base_url.as_deref(),
         environment: &list.environment,
+        language: list.language.as_deref(),
     };
     let specs = list.dialect.specs(actions.map(ToolSpec::from), &options)?;
     let json = Bytes::from(specs.to_string());

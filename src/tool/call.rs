@@ -26,6 +26,9 @@ pub struct ToolCall {
     pub trace: Option<TraceContext>,
     /// Milliseconds from the receipt of the request by which the caller wants its answer.
     pub deadline_ms: Option<u64>,
+    /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
+    /// `conversation.language` tells it.
+    pub language: Option<String>,
 }
 
 /// Where a call stands in a trace (W3C Trace Context).

@@ -6,5 +6,7 @@ mod result;
 mod spec;
 
 pub use self::call::{ToolCall, TraceContext, new_span};
-pub use self::result::{Cancellation, Effect, FailureCode, Handover, Retry, Status, ToolError, ToolResult};
+pub use self::result::{
+    Cancellation, Effect, FailureCode, Handover, Retry, Spoken, Status, ToolError, ToolResult,
+};
 pub use self::spec::ToolSpec;

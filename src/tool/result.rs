@@ -33,6 +33,9 @@ pub struct ToolResult {
     /// was sent for this one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub replayed: bool,
+    /// What the person on the line is to hear, where the action has words for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speech: Option<Spoken>,
     /// What a cancellation met, where one came: by `DELETE /v1/tool-calls/{id}` or by a caller that hung up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
@@ -46,6 +49,13 @@ pub struct ToolResult {
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+/// What the person on the line is to hear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Spoken {
+    /// Why there is no answer: `speech.failed` of the action, for a call that went ahead and failed.
+    pub failed: String,
 }
 
 /// What a cancellation met.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::action::parameters::OutputSchema;
-use crate::action::{Action, Kind};
+use crate::action::{Action, Kind, Speech};
 
 /// A tool as a model is offered it, before a dialect gives it a provider's form.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct ToolSpec<'a> {
     pub output: Option<&'a Value>,
     /// The longest that a call takes.
     pub timeout: Duration,
+    /// What a caller hears meanwhile.
+    pub speech: &'a Speech,
     /// It cannot change anything (RFC 9110 section 9.2.1).
     pub is_safe: bool,
     /// Doing it twice is the same as doing it once (RFC 9110 section 9.2.2).
@@ -36,6 +38,7 @@ impl<'a> From<&'a Action> for ToolSpec<'a> {
             parameters: action.model_schema(),
             output: action.output_schema.as_ref().map(OutputSchema::schema),
             timeout: action.timeout,
+            speech: &action.speech,
             is_safe: action.is_safe(),
             is_idempotent: action.is_idempotent(),
             goes_out: matches!(action.kind, Kind::Http(_)),

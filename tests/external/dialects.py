@@ -261,6 +261,8 @@ def retell():
     count = 0
     for spec in specs("retell", base_url=BASE):
         TypeAdapter(GeneralToolCustomTool).validate_python(spec)
+        assert set(spec) <= set(GeneralToolCustomTool.__annotations__), spec
+        assert spec["speak_during_execution"] == (spec["name"] == "full"), spec
         count += 1
     key, path = "key_retell_1", "/webhooks/retell/development"
     lib = webhook_auth.symmetric
@@ -296,6 +298,7 @@ def elevenlabs():
         config = model.tool_config
         assert config.type == "webhook" and 5 <= config.response_timeout_secs <= 300
         assert config.api_schema.request_headers["Callgate-Conversation-Id"].variable_name
+        assert config.pre_tool_speech == ("force" if config.name == "full" else None)
         count += 1
     for name, schema in lowered("elevenlabs"):
         config = {"name": "t", "description": "d", "type": "webhook"}
@@ -316,6 +319,9 @@ def vapi():
         model = CreateFunctionToolDto.model_validate(spec)
         no_extra(model.server)
         no_extra(model.function)
+        said = [no_extra(message) or message.type for message in model.messages or []]
+        spoken = ["request-start", "request-response-delayed", "request-failed"]
+        assert said == (spoken if model.function.name == "full" else []), said
         count += 1
     for name, schema in lowered("vapi"):
         no_extra(OpenAiFunction.model_validate({"name": "t", "parameters": schema}), name)

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use crate::dialect::{gateway, upstream};
 use crate::harness::external;
+use crate::speech::products::{FULL, NAMES};
 
 const SETTINGS: (&str, &str) =
     ("callgate.toml", "environments = [\"development\"]\n[webhooks.retell]\napi_key = \"retell_key\"\n");
@@ -14,7 +15,7 @@ const SECRETS: (&str, &str) = ("secrets.toml", "[development]\nretell_key = \"ke
 async fn judge(check: &str) {
     let Some(dir) = external() else { return };
     let upstream = upstream().await;
-    let gateway = gateway(upstream.port, &[SETTINGS, SECRETS]).await;
+    let gateway = gateway(upstream.port, &[SETTINGS, SECRETS, FULL, NAMES]).await;
     let root = env!("CARGO_MANIFEST_DIR");
     let run = tokio::process::Command::new(dir.join("venv/bin/python"))
         .args([&format!("{root}/tests/external/dialects.py"), &gateway.url, root, check])

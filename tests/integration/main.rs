@@ -21,6 +21,7 @@ mod check;
 mod dialect;
 mod mcp;
 mod oauth;
+mod speech;
 mod faults;
 mod once;
 mod store;

@@ -49,6 +49,7 @@ pub use self::strict_json::parse_arguments;
 pub(crate) use self::subschema::{resolve, same_value, subschemas};
 pub use self::text::FORMATS;
 pub use self::violation::{InvalidArguments, Violation};
+pub(crate) use self::visible::with_property;
 
 /// The parameters of an action, compiled once.
 pub struct Parameters {

@@ -65,6 +65,56 @@ pub(super) fn without(schema: &Value, hidden: &[&str]) -> Value {
     strip(schema, schema, hidden, 0)
 }
 
+/// `schema` with one more top-level property, which comes first and is required.
+///
+/// Parts of it that look at the same value and are closed (`additionalProperties: false`) are opened for the name.
+pub(crate) fn with_property(mut schema: Value, name: &str, property: Value) -> Value {
+    for pointer in closed_parts(&schema) {
+        if let Some(Value::Object(part)) = schema.pointer_mut(&pointer) {
+            let properties = part.entry("properties").or_insert_with(|| json!({}));
+            if let Value::Object(properties) = properties {
+                properties.insert(name.to_owned(), Value::Bool(true));
+            }
+        }
+    }
+    let Value::Object(root) = &mut schema else {
+        return json!({"type": "object", "properties": {name: property}, "required": [name]});
+    };
+    let mut properties = Map::from_iter([(name.to_owned(), property)]);
+    if let Some(Value::Object(others)) = root.get_mut("properties") {
+        properties.extend(std::mem::take(others).into_iter().filter(|(other, _)| other != name));
+    }
+    root.insert("properties".to_owned(), Value::Object(properties));
+    if let Value::Array(required) = root.entry("required").or_insert_with(|| json!([])) {
+        required.insert(0, Value::String(name.to_owned()));
+    }
+    schema
+}
+
+/// Pointers to what looks at the same value as `schema` and refuses names that it does not know.
+fn closed_parts(schema: &Value) -> Vec<String> {
+    let (mut closed, mut seen, mut todo) = (Vec::new(), HashSet::new(), vec![String::new()]);
+    while let Some(pointer) = todo.pop() {
+        let Some(members) = schema.pointer(&pointer).and_then(Value::as_object) else { continue };
+        if !seen.insert(pointer.clone()) {
+            continue;
+        }
+        let refuses = |keyword: &&str| members.get(*keyword) == Some(&Value::Bool(false));
+        if !pointer.is_empty() && ["additionalProperties", "unevaluatedProperties"].iter().any(refuses) {
+            closed.push(pointer.clone());
+        }
+        for sub in subschema::subschemas(members) {
+            if sub.place == Place::Same && sub.keyword != "not" {
+                todo.push(format!("{pointer}{}", sub.pointer));
+            }
+        }
+        let references = ["$ref", "$dynamicRef", "$recursiveRef"];
+        let targets = references.iter().filter_map(|keyword| members.get(*keyword)?.as_str());
+        todo.extend(targets.filter_map(|reference| Some(subschema::resolve(schema, reference)?.1)));
+    }
+    closed
+}
+
 /// Whether `schema`, or anything that looks at the same value, names a hidden property.
 fn mentions(root: &Value, schema: &Value, hidden: &[&str]) -> bool {
     let mut found = false;
@@ -162,4 +212,44 @@ fn strip(root: &Value, schema: &Value, hidden: &[&str], depth: usize) -> Value {
         }
     }
     Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(schema: Value, expected: Value) {
+        assert_eq!(with_property(schema, "say", json!({"type": "string"})), expected);
+    }
+
+    #[test]
+    fn a_property_is_added_first_and_required() {
+        check(
+            json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false}),
+            json!({"type": "object", "properties": {"say": {"type": "string"}, "a": {"type": "integer"}},
+                   "required": ["say", "a"], "additionalProperties": false}),
+        );
+        check(json!({}), json!({"properties": {"say": {"type": "string"}}, "required": ["say"]}));
+        check(
+            json!(true),
+            json!({"type": "object", "properties": {"say": {"type": "string"}}, "required": ["say"]}),
+        );
+    }
+
+    #[test]
+    fn closed_parts_are_opened_for_it() {
+        let schema = json!({
+            "$ref": "#/$defs/args",
+            "oneOf": [{"properties": {"a": {}}, "additionalProperties": false}, {"additionalProperties": true}],
+            "$defs": {"args": {"unevaluatedProperties": false, "allOf": [{"$ref": "#"}]},
+                      "other": {"additionalProperties": false}},
+        });
+        let with = with_property(schema, "say", json!({}));
+        assert_eq!(with["oneOf"][0]["properties"], json!({"a": {}, "say": true}));
+        assert_eq!(with["oneOf"][1], json!({"additionalProperties": true}));
+        assert_eq!(with["$defs"]["args"]["properties"], json!({"say": true}));
+        assert_eq!(with["$defs"]["other"], json!({"additionalProperties": false}));
+        assert_eq!(with["required"], json!(["say"]));
+    }
 }

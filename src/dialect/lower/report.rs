@@ -70,6 +70,8 @@ pub struct Report {
     pub keywords: Vec<Note>,
     /// What the provider limits.
     pub counts: Vec<Count>,
+    /// The texts that are said while it runs, by their place in the action; of products that speak.
+    pub speech: Vec<Note>,
     #[serde(skip)]
     known: HashMap<String, usize>,
 }

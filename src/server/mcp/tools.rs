@@ -14,10 +14,11 @@ use rmcp::service::{NotificationContext, RequestContext, RoleServer, Subscriptio
 use rmcp::{ErrorData, Peer, ServerHandler};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::dialect::{Dialect, IncomingCall, Outcome, mcp};
+use crate::executor::{CallControl, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
@@ -125,6 +126,7 @@ fn list(state: &AppState, environment: &str) -> Result<Specs, ErrorData> {
         dialect: Dialect::Mcp,
         strict: false,
         base_url: None,
+        language: None,
     };
     let specs = state.specs().get(&state.gateway().deployment(), list);
     specs.map_err(|error| ErrorData::internal_error(error.to_string(), None))
@@ -154,9 +156,11 @@ async fn changed(
     }
 }
 
-/// Waits for `call`; tells the client every second that it is under way, if it wants to know. `None`: it was cancelled.
+/// Waits for `call`; tells the client every second that it is under way, if it wants to know, in the words of the action
+/// once it has some. `None`: it was cancelled.
 async fn watched(
     call: impl Future<Output = Outcome>,
+    mut started: oneshot::Receiver<Started>,
     context: &RequestContext<RoleServer>,
 ) -> Option<Outcome> {
     let token = context.meta.get_progress_token();
@@ -164,6 +168,7 @@ async fn watched(
     let mut ticks = interval_at(begun + PROGRESS_EVERY, PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut call = pin!(call);
+    let mut delayed = None;
     loop {
         tokio::select! {
             outcome = &mut call => return Some(outcome),
@@ -171,7 +176,12 @@ async fn watched(
             _ = ticks.tick(), if token.is_some() => {
                 let Some(token) = token.clone() else { continue };
                 let seconds = begun.elapsed().as_secs_f64();
-                let note = ProgressNotificationParam::new(token, seconds).with_message("waiting for the service");
+                if let Ok(Started { delayed: Some(told), .. }) = started.try_recv() {
+                    delayed = Some(told);
+                }
+                let late = delayed.as_ref().filter(|(after, _)| begun.elapsed() >= *after);
+                let message = late.map_or("waiting for the service", |(_, text)| text);
+                let note = ProgressNotificationParam::new(token, seconds).with_message(message);
                 // A client that cannot be told waits all the same.
                 let _ = context.peer.notify_progress(note).await;
             }
@@ -212,7 +222,9 @@ impl ServerHandler for Tools {
         let call = IncomingCall { id, name: request.name.into_owned(), arguments, refused: None };
         // Looked at before the call, for the list that the client knows.
         let deployment = self.state.gateway().deployment();
-        let Some(outcome) = watched(run_one(&self.state, &call, &place), &context).await else {
+        let (control, started) = CallControl::heard();
+        let running = run_one(&self.state, &call, &place, control);
+        let Some(outcome) = watched(running, started, &context).await else {
             return Err(ErrorData::internal_error("the call was cancelled", None));
         };
         if let Some(why) = mcp::unknown_tool(&outcome) {

@@ -177,3 +177,16 @@ async fn a_conversation_remembers_what_it_learned_and_no_other_does() {
     let sent: Value = serde_json::from_str(&upstream.requests().last().unwrap().text()).unwrap();
     assert_eq!(sent["customer"], "c-8");
 }
+
+#[tokio::test]
+async fn a_stream_of_events_is_documented_too() {
+    let api = gateway(1, &[]).await;
+    let request = api.0.request("POST", "/v1/tool-calls").header("accept", "text/event-stream");
+    let reply = api.send("post", "/v1/tool-calls", request.body(r#"{"name": "hours"}"#)).await;
+    assert_eq!((reply.status, reply.media.as_str()), (200, "text/event-stream"));
+    let text = reply.body.as_str().unwrap();
+    assert!(
+        text.starts_with("event: started\ndata: {") && text.contains("\n\nevent: completed\ndata: {"),
+        "{text}"
+    );
+}

@@ -58,7 +58,7 @@ async fn every_broken_request_gets_a_problem_document() {
             None,
             400,
             "unknown_format",
-            "there is no format `smoke`; the formats are openai-chat, openai-responses, openai-realtime, anthropic, gemini, gemini-schema, mcp, vapi, retell, elevenlabs".to_owned(),
+            "there is no format `smoke`; the formats are openai-chat, openai-responses, openai-realtime, anthropic, gemini, gemini-schema, mcp, vapi, retell, elevenlabs, callgate".to_owned(),
         ),
         (
             "GET",
@@ -66,7 +66,7 @@ async fn every_broken_request_gets_a_problem_document() {
             None,
             400,
             "invalid_request",
-            "Failed to deserialize query string: enviroment: unknown field `enviroment`, expected one of `environment`, `format`, `strict`, `base_url`".to_owned(),
+            "Failed to deserialize query string: enviroment: unknown field `enviroment`, expected one of `environment`, `format`, `strict`, `base_url`, `language`".to_owned(),
         ),
         (
             "GET",

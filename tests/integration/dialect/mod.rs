@@ -71,7 +71,7 @@ async fn post(gateway: &Gateway, path: &str, body: &Value) -> Value {
 }
 
 /// The five routes that take a provider's calls, with a turn of `calls`: id, name, arguments.
-fn turn(route: &str, calls: &[(&str, &str, Value)]) -> Value {
+pub(crate) fn turn(route: &str, calls: &[(&str, &str, Value)]) -> Value {
     let each = |make: &dyn Fn(&str, &str, &Value) -> Value| -> Vec<Value> {
         calls.iter().map(|(id, name, arguments)| make(id, name, arguments)).collect()
     };
@@ -102,7 +102,7 @@ fn turn(route: &str, calls: &[(&str, &str, Value)]) -> Value {
     }
 }
 
-const ROUTES: [&str; 5] = [
+pub(crate) const ROUTES: [&str; 5] = [
     "/v1/openai/chat/tool-calls",
     "/v1/openai/responses/tool-calls",
     "/v1/openai/realtime/tool-calls",

@@ -152,6 +152,7 @@ async fn a_reload_keeps_a_breaker_unless_its_rules_change() {
             caller: None,
             trace: None,
             deadline_ms: None,
+            language: None,
         };
         gateway.execute(call).await.status
     };

@@ -4,7 +4,7 @@ mod http;
 mod news;
 mod results;
 mod sessions;
-mod stateless;
+pub(crate) mod stateless;
 mod stdio;
 
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ fn message(id: impl Into<Value>, method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params})
 }
 
-fn call(id: impl Into<Value>, name: &str, arguments: Value) -> Value {
+pub(crate) fn call(id: impl Into<Value>, name: &str, arguments: Value) -> Value {
     message(id, "tools/call", json!({"name": name, "arguments": arguments}))
 }
 

@@ -89,6 +89,24 @@ async fn open_streams_do_not_hold_up_the_end() {
 }
 
 #[tokio::test]
+async fn a_slow_call_tells_in_the_words_of_its_action() {
+    let slow = (
+        "actions/slow.yaml",
+        "description: Asks.\nconnection: api\npath: /slow\nspeech: {delayed: {after_ms: 100, text: I am still looking.}}\n",
+    );
+    let upstream =
+        Upstream::start(|_| Reply::After(Duration::from_millis(2_300), Box::new(Reply::ok("{}")))).await;
+    let gateway = gateway(upstream.port, &[slow]).await;
+    let session = Session::begin(&gateway.url).await;
+    let mut asked = call(1, "slow", json!({}));
+    asked["params"]["_meta"] = json!({"progressToken": "p-1"});
+    let reply = session.send(&asked).await;
+    let (answer, notes) = reply.messages.split_last().unwrap();
+    assert_eq!((answer["id"].as_u64(), notes.is_empty()), (Some(1), false), "{reply:?}");
+    assert!(notes.iter().all(|note| note["params"]["message"] == "I am still looking."), "{reply:?}");
+}
+
+#[tokio::test]
 async fn a_slow_call_tells_that_it_is_under_way_where_the_client_wants_it() {
     let late = Duration::from_millis(2_300);
     let upstream = Upstream::start(move |_| Reply::After(late, Box::new(Reply::ok("{\"a\":1}")))).await;

@@ -9,7 +9,7 @@ use crate::upstream::{Reply as Answer, Upstream};
 const VERSION: &str = "2026-07-28";
 
 /// The same message with what it has to say about its sender.
-pub(super) fn complete(mut message: Value) -> Value {
+pub(crate) fn complete(mut message: Value) -> Value {
     message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(VERSION);
     message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
     message["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] =
@@ -17,7 +17,7 @@ pub(super) fn complete(mut message: Value) -> Value {
     message
 }
 
-pub(super) fn request(gateway: &str, message: &Value) -> reqwest::RequestBuilder {
+pub(crate) fn request(gateway: &str, message: &Value) -> reqwest::RequestBuilder {
     let request = crate::harness::client().post(format!("{gateway}/mcp/development"));
     let request = request
         .header("content-type", "application/json")

@@ -103,6 +103,7 @@ fn tool_call(name: &str) -> ToolCall {
         caller: None,
         trace: None,
         deadline_ms: None,
+        language: None,
     }
 }
 

@@ -57,11 +57,18 @@ async fn cancel(gateway: &Gateway, path: &str) -> (u16, Value) {
 
 /// Sends a call and hangs up once `sent` is there.
 async fn hang_up(gateway: &Gateway, call: &Value, sent: impl Future<Output = ()>) {
+    hang_up_on(gateway, call, "application/json", sent).await;
+}
+
+/// The same of one that accepts `media`.
+async fn hang_up_on(gateway: &Gateway, call: &Value, media: &str, sent: impl Future<Output = ()>) {
     let body = call.to_string();
     let address = gateway.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head =
-        format!("POST /v1/tool-calls HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/tool-calls HTTP/1.1\r\nhost: {address}\r\naccept: {media}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     sent.await;
     drop(stream);
@@ -140,6 +147,30 @@ async fn a_caller_that_hangs_up_cancels_what_is_not_sent(on) {
     waiting.gate.add_permits(1);
     assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
     assert_eq!(waiting.setup.sent(), 1);
+}
+}
+
+on_every_store! {
+async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
+    let waiting = Waiting::new(on).await;
+    let gateway = &waiting.setup.gateway;
+    hang_up_on(gateway, &book("call_1", 9), "text/event-stream", waiting.tokens.received(1)).await;
+    let result = gateway.call_with(book("call_1", 9)).await;
+    assert_eq!((&result["replayed"], &result["error"]["code"]), (&json!(true), &json!("cancelled")), "{result}");
+    waiting.gate.add_permits(1);
+    assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
+    assert_eq!(waiting.setup.sent(), 1);
+}
+}
+
+on_every_store! {
+async fn what_is_sent_runs_to_its_end_though_its_listener_has_hung_up(on) {
+    let (setup, gate) = Setup::held(on).await;
+    hang_up_on(&setup.gateway, &book("call_1", 9), "text/event-stream", setup.upstream.received(1)).await;
+    gate.add_permits(1);
+    let result = setup.gateway.call_with(book("call_1", 9)).await;
+    assert_eq!((&result["status"], &result["replayed"]), (&json!("success"), &json!(true)), "{result}");
+    assert_eq!(setup.sent(), 1);
 }
 }
 

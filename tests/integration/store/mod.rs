@@ -95,6 +95,7 @@ fn result(id: &str) -> Arc<ToolResult> {
         handover: None,
         error: None,
         replayed: false,
+        speech: None,
         cancellation: None,
         attempts: 1,
         duration_ms: 12,
