@@ -56,7 +56,8 @@ pub struct Change {
     pub state: Option<String>,
     /// The action of which one more call has succeeded.
     pub succeeded: Option<String>,
-    /// Whether the conversation is over.
+    /// Whether the conversation is over. Where it is over already, nothing of the
+    /// change is made, so that it ends once.
     pub end: bool,
     /// What the feed is told.
     pub events: Vec<NewEvent>,
@@ -75,6 +76,13 @@ impl Change {
             && !self.end
             && self.events.is_empty()
     }
+
+    /// The same as the first change of a conversation that begins at `now_ms`.
+    pub(super) fn begun_at(&self, now_ms: u64) -> Self {
+        let mut first = self.clone();
+        first.events.iter_mut().for_each(|event| event.at_ms = now_ms);
+        first
+    }
 }
 
 /// What came of a change.
@@ -82,6 +90,8 @@ impl Change {
 pub struct Applied {
     /// Whether the conversation was there to be changed.
     pub is_known: bool,
+    /// Whether the conversation was to end and had ended before.
+    pub was_ended: bool,
     /// The variables that were not set.
     pub refused: Vec<Refused>,
 }
@@ -99,6 +109,9 @@ pub struct Refused {
 /// Why a variable is not set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// What is always there cannot be set.
+    #[error("cannot be set: `conversation.id`, `.environment` and `.started_at` are always there")]
+    Reserved,
     /// A name cannot be both a value and the parent of other values.
     #[error("cannot stand beside `{0}`: one of the two would be a value and the parent of the other")]
     Conflict(String),

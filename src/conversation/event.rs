@@ -83,12 +83,17 @@ pub struct NewEvent {
 impl NewEvent {
     /// An event of now. Data that is too long is left out, which the event says.
     pub fn now(kind: EventKind, data: &Value) -> Self {
-        let mut text = data.to_string();
+        Self::at(kind, super::now_ms(), data.to_string())
+    }
+
+    /// An event of another moment; `data` is the text of a JSON object.
+    pub fn at(kind: EventKind, at_ms: u64, data: String) -> Self {
+        let mut text = data;
         if text.len() > MAX_EVENT_BYTES {
             text = format!("{{\"omitted_bytes\":{}}}", text.len());
         }
         let data = RawValue::from_string(text).unwrap_or_default();
-        Self { kind, at_ms: super::now_ms(), data }
+        Self { kind, at_ms, data }
     }
 }
 

@@ -13,7 +13,9 @@ mod store;
 
 pub use self::key::{ClaimKey, ConversationKey, MAX_NAME_BYTES, Slot};
 pub use self::memory::{ClaimLimits, MemoryLimits, MemoryStore};
-pub use self::record::{Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, is_name};
+pub use self::record::{
+    Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, is_name, timestamp,
+};
 pub use self::redis::{RedisError, RedisStore};
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 pub use self::store::{

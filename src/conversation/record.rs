@@ -74,8 +74,7 @@ impl Conversation {
 
     /// When it began, as RFC 3339 in UTC, to the millisecond.
     pub fn started_at(&self) -> String {
-        let millis = i64::try_from(self.started_at_ms).unwrap_or(i64::MAX);
-        format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+        timestamp(self.started_at_ms)
     }
 
     /// Its variables as templates see them.
@@ -125,7 +124,10 @@ impl Conversation {
     ///
     /// The same rules hold in `redis/change.lua`; `tests/integration/store` compares the two.
     pub fn apply(&mut self, change: &Change, now_ms: u64) -> Applied {
-        let mut applied = Applied { is_known: true, refused: Vec::new() };
+        let mut applied = Applied { is_known: true, ..Applied::default() };
+        if change.end && self.ended_at_ms.is_some() {
+            return Applied { was_ended: true, ..applied };
+        }
         let before = change.all_or_nothing.then(|| self.clone());
         for name in &change.unset {
             if let Some(old) = self.variables.remove(name) {
@@ -208,6 +210,9 @@ impl Variable {
         if !is_name(name) {
             return Err(Refusal::Name(MAX_NAME_BYTES));
         }
+        if is_reserved(name) {
+            return Err(Refusal::Reserved);
+        }
         let is_deep =
             std::iter::once(&self.value).chain(&self.shown).any(|value| is_deeper(value, MAX_DEPTH));
         if is_deep { Err(Refusal::TooDeep(MAX_DEPTH)) } else { Ok(()) }
@@ -227,6 +232,19 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
         Value::Object(members) => levels == 0 || members.values().any(|item| is_deeper(item, levels - 1)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// Milliseconds since 1970 (UTC) as RFC 3339, to the millisecond.
+pub fn timestamp(at_ms: u64) -> String {
+    let millis = i64::try_from(at_ms).unwrap_or(i64::MAX);
+    format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
+/// Whether `name` is, or stands above or below, what is always there.
+fn is_reserved(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("conversation") else { return false };
+    let first = rest.strip_prefix('.').and_then(|rest| rest.split('.').next());
+    rest.is_empty() || first.is_some_and(|part| ["id", "environment", "started_at"].contains(&part))
 }
 
 /// Whether `name` is a dotted name.

@@ -107,15 +107,19 @@ pub enum StoreError {
 }
 
 /// How a conversation is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Opening {
     /// How long it is kept after its last use, if it begins now; at most [`MAX_TTL`].
     pub ttl: Duration,
+    /// The change that is made to it if it begins now, in the same step; its
+    /// events get the time of the beginning. Who opens has made sure that none of
+    /// its variables is refused.
+    pub first: Option<Arc<Change>>,
 }
 
 impl Default for Opening {
     fn default() -> Self {
-        Self { ttl: DEFAULT_TTL }
+        Self { ttl: DEFAULT_TTL, first: None }
     }
 }
 

@@ -59,7 +59,7 @@ impl Conversations {
         }
     }
 
-    pub(super) fn open(&self, key: &ConversationKey, opening: Opening) -> Opened {
+    pub(super) fn open(&self, key: &ConversationKey, opening: &Opening) -> Opened {
         let now = now_ms();
         let mut shard = self.shard(key);
         if let Some(record) = shard.find(key, now) {
@@ -67,7 +67,10 @@ impl Conversations {
             return Opened { conversation: record.conversation.clone(), is_new: false };
         }
         let ttl = millis(opening.ttl.min(MAX_TTL));
-        let record = Record::new(Conversation::new(key.clone(), ttl, now));
+        let mut record = Record::new(Conversation::new(key.clone(), ttl, now));
+        if let Some(first) = &opening.first {
+            record.change(first.begun_at(now), now);
+        }
         let conversation = record.conversation.clone();
         shard.bytes += record.bytes;
         shard.records.insert(key.clone(), record);
@@ -159,7 +162,7 @@ impl Conversations {
         let mut shard = self.shard(key);
         let Some(record) = shard.find(key, now_ms()) else { return EventPage::default() };
         let first = record.events.front().map_or(record.newest + 1, |event| event.id);
-        let skipped = usize::try_from((after + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(after.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
         EventPage {
             events: record.events.iter().skip(skipped).take(limit.min(MAX_PAGE)).cloned().collect(),
             newest: record.newest,
@@ -276,11 +279,11 @@ impl Record {
         self.touch(now);
         let events = std::mem::take(&mut change.events);
         let applied = if change.is_empty() {
-            Applied { is_known: true, refused: Vec::new() }
+            Applied { is_known: true, ..Applied::default() }
         } else {
             Arc::make_mut(&mut self.conversation).apply(&change, now)
         };
-        if !change.all_or_nothing || applied.refused.is_empty() {
+        if !applied.was_ended && (!change.all_or_nothing || applied.refused.is_empty()) {
             for event in events {
                 self.append(event);
             }
@@ -318,7 +321,7 @@ mod tests {
 
     fn open(conversations: &Conversations, number: usize) -> ConversationKey {
         let key = ConversationKey::new("development", &format!("c{number}"));
-        assert!(conversations.open(&key, Opening { ttl: Duration::from_secs(60) }).is_new);
+        assert!(conversations.open(&key, &Opening { ttl: Duration::from_secs(60), first: None }).is_new);
         key
     }
 

@@ -97,7 +97,7 @@ impl Store for MemoryStore {
     ) -> Answer<'a, Applied> {
         // The change first: who is answered by the result finds it made.
         let applied = match &claim.conversation {
-            Some(_) if self.claims.is_settled_by(claim) => Applied { is_known: true, refused: Vec::new() },
+            Some(_) if self.claims.is_settled_by(claim) => Applied { is_known: true, ..Applied::default() },
             Some(conversation) => self.conversations.update(conversation, change),
             None => Applied::default(),
         };
@@ -118,7 +118,7 @@ impl Store for MemoryStore {
     }
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
-        done(self.conversations.open(key, opening))
+        done(self.conversations.open(key, &opening))
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {

@@ -7,7 +7,7 @@
 --   strict (all of it or nothing), broken (variables have been refused already)}
 -- limits: {bytes, variables, concealed, events}
 --
--- Gives {is_known, name, reason, detail, name, reason, detail, ...} of the refused variables.
+-- Gives {2} where it was to end and had ended before, else {is_known, name, reason, detail, name, reason, detail, ...} of the refused variables.
 
 local function stored_bytes(conversation, name)
   local field = redis.call('HGET', conversation, 'v:' .. name)
@@ -84,6 +84,7 @@ end
 local function apply(conversation, concealed, stream, change, limits)
   local ttl = redis.call('HGET', conversation, '@ttl')
   if not ttl then return {0} end
+  if change.finish and redis.call('HEXISTS', conversation, '@ended') == 1 then return {2} end
   local answer = {1}
   local is_made = true
   if change.broken or #change.unset > 0 or #change.set > 0 then

@@ -82,7 +82,11 @@ pub(super) fn applied(answer: &[Value], mut refused: Vec<Refused>) -> Result<App
         };
         refused.push(Refused { name: part[0].clone(), reason });
     }
-    Ok(if is_known == "1" { Applied { is_known: true, refused } } else { Applied::default() })
+    Ok(match is_known.as_str() {
+        "1" => Applied { is_known: true, was_ended: false, refused },
+        "2" => Applied { is_known: true, was_ended: true, refused: Vec::new() },
+        _ => Applied::default(),
+    })
 }
 
 /// Notes a conversation that has begun, for listings.

@@ -21,8 +21,8 @@ use super::bells::Bells;
 use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, MAX_TTL, Opened,
-    Opening, Store, StoreError, Summary,
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
+    Store, StoreError, Summary,
 };
 
 /// The first and the longest pause between two looks at another's call.
@@ -66,15 +66,11 @@ impl RedisStore {
         Ok(Self { worker, waiting: Arc::default(), followers: Arc::default() })
     }
 
-    fn enter<'a>(
-        &'a self,
-        key: &'a ConversationKey,
-        ttl: Duration,
-        is_used: bool,
-    ) -> Answer<'a, Option<Opened>> {
+    /// Opens a conversation; without an `opening`, only looks.
+    fn enter<'a>(&'a self, key: &'a ConversationKey, opening: Option<Opening>) -> Answer<'a, Option<Opened>> {
         let key = key.clone();
         Box::pin(self.worker.run(move |link| async move {
-            let opened: Vec<Value> = link.invoke(link.scripts.open(&key, ttl, is_used)).await?;
+            let opened: Vec<Value> = link.invoke(link.scripts.open(&key, opening.as_ref())).await?;
             if opened.is_empty() {
                 return Ok(None);
             }
@@ -215,12 +211,12 @@ impl Store for RedisStore {
     }
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
-        let opened = self.enter(key, opening.ttl.min(MAX_TTL), true);
+        let opened = self.enter(key, Some(opening));
         Box::pin(async move { opened.await?.ok_or_else(|| unavailable("it opened nothing".to_owned())) })
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
-        let found = self.enter(key, Duration::ZERO, false);
+        let found = self.enter(key, None);
         Box::pin(async move { Ok(found.await?.map(|opened| opened.conversation)) })
     }
 

@@ -1,5 +1,6 @@
 -- Begins a conversation if it is not there, and keeps it from expiring; or only looks.
--- KEYS: conversation, concealed, stream; ARGV: ttl in ms, 'use' or 'look'
+-- KEYS: conversation, concealed, stream
+-- ARGV: ttl in ms, 'use' or 'look', the change that is made to it if it begins now (or ''), limits
 -- Gives {is_new, ms to live, fields, concealed texts}, or {} where there is none.
 
 local is_new = 0
@@ -8,6 +9,11 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   is_new = 1
   redis.call('DEL', KEYS[2], KEYS[3])
   redis.call('HSET', KEYS[1], '@started', whole(now()), '@ttl', ARGV[1], '@bytes', 0, '@events', 0)
+  if ARGV[3] ~= '' then
+    local first = cjson.decode(ARGV[3])
+    for _, event in ipairs(first.events) do event[2] = now() end
+    apply(KEYS[1], KEYS[2], KEYS[3], first, cjson.decode(ARGV[4]))
+  end
 end
 if ARGV[2] == 'use' then
   local ttl = redis.call('HGET', KEYS[1], '@ttl')

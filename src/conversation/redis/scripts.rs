@@ -13,7 +13,7 @@ use crate::action::output;
 use super::super::change::{Change, Refused};
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
-use super::super::{Claim, ClaimKey, ConversationKey, millis};
+use super::super::{Claim, ClaimKey, ConversationKey, MAX_TTL, Opening, millis};
 use super::link::LEASE;
 
 /// How long a claim under way is kept besides its result's time: nobody knows
@@ -103,7 +103,7 @@ impl Scripts {
             release: script!("release.lua"),
             ended: script!("ended.lua"),
             orphan: script!("orphan.lua"),
-            open: script!("open.lua"),
+            open: script!("change.lua", "open.lua"),
             update: script!("change.lua", "update.lua"),
         }
     }
@@ -175,12 +175,19 @@ impl Scripts {
         self.ended.key(self.claim_name(key))
     }
 
-    pub(super) fn open(&self, key: &ConversationKey, ttl: Duration, is_used: bool) -> ScriptInvocation<'_> {
+    /// Opens a conversation; without an `opening`, only looks.
+    pub(super) fn open(&self, key: &ConversationKey, opening: Option<&Opening>) -> ScriptInvocation<'_> {
         let mut invocation = self.open.prepare_invoke();
         for name in self.conversation_names(key) {
             invocation.key(name);
         }
-        invocation.arg(millis(ttl)).arg(if is_used { "use" } else { "look" });
+        let ttl = opening.map_or(Duration::ZERO, |opening| opening.ttl.min(MAX_TTL));
+        let first = opening.and_then(|opening| opening.first.as_ref()).map(|first| encode(first).0);
+        invocation
+            .arg(millis(ttl))
+            .arg(if opening.is_some() { "use" } else { "look" })
+            .arg(first.unwrap_or_default())
+            .arg(&self.limits);
         invocation
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn settle(
         .query_row(params![claim.key.0, holder(claim)], |row| row.get::<_, String>(0))
         .optional()?;
     if phase.as_deref() == Some("ended") {
-        return Ok(Applied { is_known: true, refused: Vec::new() });
+        return Ok(Applied { is_known: true, ..Applied::default() });
     }
     connection
         .prepare_cached(

@@ -112,10 +112,10 @@ pub(super) fn update(
     if change.is_empty() {
         touch(connection, key, conversation.expires_at_ms)?;
         append(connection, key, &events)?;
-        return Ok(Applied { is_known: true, refused: Vec::new() });
+        return Ok(Applied { is_known: true, ..Applied::default() });
     }
     let applied = conversation.apply(&change, now);
-    if change.all_or_nothing && !applied.refused.is_empty() {
+    if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
         return Ok(applied);
     }
     connection

@@ -286,8 +286,9 @@ impl Store for SqliteStore {
                 }
             }
             let wanted = key.clone();
-            let open = move |connection: &Connection| open(connection, wanted, opening, now_ms());
-            let (conversation, is_new) = self.write(false, open, |_| {}).await?;
+            let is_durable = opening.first.as_deref().is_some_and(is_durable);
+            let open = move |connection: &Connection| open(connection, wanted, &opening, now_ms());
+            let (conversation, is_new) = self.write(is_durable, open, |_| {}).await?;
             Ok(Opened { conversation: Arc::new(conversation), is_new })
         })
     }
@@ -355,7 +356,7 @@ impl Store for SqliteStore {
 fn open(
     connection: &Connection,
     key: ConversationKey,
-    opening: Opening,
+    opening: &Opening,
     now: u64,
 ) -> rusqlite::Result<(Conversation, bool)> {
     if let Some(mut conversation) = conversations::find(connection, &key, now)? {
@@ -363,7 +364,10 @@ fn open(
         conversations::touch(connection, &key, conversation.expires_at_ms)?;
         return Ok((conversation, false));
     }
-    let conversation = Conversation::new(key, millis(opening.ttl.min(MAX_TTL)), now);
-    conversations::insert(connection, &conversation)?;
-    Ok((conversation, true))
+    let begun = Conversation::new(key, millis(opening.ttl.min(MAX_TTL)), now);
+    conversations::insert(connection, &begun)?;
+    let Some(first) = &opening.first else { return Ok((begun, true)) };
+    conversations::update(connection, &begun.key, first.begun_at(now), now)?;
+    let conversation = conversations::find(connection, &begun.key, now)?;
+    Ok((conversation.unwrap_or(begun), true))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use callgate::conversation::change::{Change, Refusal, Source, Variable};
+use callgate::conversation::event::{EventKind, NewEvent};
 use callgate::conversation::{
     ConversationKey, ListPosition, MAX_BYTES, MAX_DEPTH, MAX_NAME_BYTES, MAX_VARIABLES, Opening, now_ms,
 };
@@ -24,10 +25,12 @@ suite!(
     an_end_is_the_first_one,
     what_is_forgotten_was_done_all_the_same,
     conversations_are_listed_by_their_start,
+    what_it_begins_with_is_there_at_once,
+    a_conversation_ends_once,
 );
 
 fn brief() -> Opening {
-    Opening { ttl: Duration::from_millis(400) }
+    Opening { ttl: Duration::from_millis(400), first: None }
 }
 
 async fn a_conversation_begins_once(store: AnyStore) {
@@ -291,7 +294,7 @@ async fn conversations_are_listed_by_their_start(store: AnyStore) {
         }
     }
     store.open(&ConversationKey::new("production", "elsewhere"), Opening::default()).await.unwrap();
-    store.open(&key("brief"), Opening { ttl: Duration::from_millis(50) }).await.unwrap();
+    store.open(&key("brief"), Opening { ttl: Duration::from_millis(50), first: None }).await.unwrap();
     store.open(&key("forgotten"), Opening::default()).await.unwrap();
     store.forget(&key("forgotten")).await.unwrap();
     let change = Change { end: true, state: Some("done".to_owned()), ..Change::default() };
@@ -317,4 +320,52 @@ async fn conversations_are_listed_by_their_start(store: AnyStore) {
     assert!(listed[0].ended_at_ms.is_some() && listed[0].state.as_deref() == Some("done"));
     assert!(listed[1].ended_at_ms.is_none() && listed[1].state.is_none());
     assert_eq!(store.list("nowhere", None, 10).await.unwrap(), []);
+}
+
+async fn what_it_begins_with_is_there_at_once(store: AnyStore) {
+    let events = vec![event(EventKind::ConversationStarted), event(EventKind::VariableSet)];
+    let hidden = Variable { hidden: true, ..super::variable(json!("hidden-text")) };
+    let first = Change {
+        set: vec![("a.b".to_owned(), super::variable(json!(1))), ("c".to_owned(), hidden)],
+        state: Some("greeting".to_owned()),
+        events,
+        all_or_nothing: true,
+        ..Change::default()
+    };
+    let opening = || Opening { first: Some(std::sync::Arc::new(first.clone())), ..Opening::default() };
+    let all = (0..10).map(|_| async { store.open(&key("c"), opening()).await.unwrap() });
+    let opened = futures_util::future::join_all(all).await;
+    assert_eq!(opened.iter().filter(|opened| opened.is_new).count(), 1);
+    for opened in &opened {
+        assert_eq!(opened.conversation.variables.keys().collect::<Vec<_>>(), ["a.b", "c"]);
+        assert_eq!(opened.conversation.state.as_deref(), Some("greeting"));
+        assert_eq!(*opened.conversation.concealed, ["hidden-text"]);
+    }
+    let page = store.events(&key("c"), 0, 10).await.unwrap();
+    assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
+    // Its events are of the moment it began.
+    let started = opened[0].conversation.started_at_ms;
+    assert!(page.events.iter().all(|event| event.at_ms.abs_diff(started) < 1_000), "{page:?}");
+    // Forgotten, it begins anew.
+    store.forget(&key("c")).await.unwrap();
+    assert!(store.open(&key("c"), opening()).await.unwrap().is_new);
+    assert_eq!(store.events(&key("c"), 0, 10).await.unwrap().newest, 2);
+}
+
+async fn a_conversation_ends_once(store: AnyStore) {
+    super::open(&store).await;
+    let end = || Change { end: true, events: vec![event(EventKind::Ended)], ..set("x", json!(1)) };
+    let all = (0..10).map(|_| async { store.update(&key("c"), end()).await.unwrap() });
+    let applied = futures_util::future::join_all(all).await;
+    assert_eq!(applied.iter().filter(|applied| applied.is_known && !applied.was_ended).count(), 1);
+    assert_eq!(applied.iter().filter(|applied| applied.is_known && applied.was_ended).count(), 9);
+    let found = store.find(&key("c")).await.unwrap().unwrap();
+    assert!(found.ended_at_ms.is_some() && found.variables.contains_key("x"));
+    assert_eq!(store.events(&key("c"), 0, 10).await.unwrap().newest, 1);
+    let unknown = store.update(&key("unknown"), end()).await.unwrap();
+    assert!(!unknown.is_known && !unknown.was_ended);
+}
+
+fn event(kind: EventKind) -> NewEvent {
+    NewEvent::at(kind, 17, "{}".to_owned())
 }
