@@ -70,14 +70,23 @@ impl Sending<'_> {
             }
             attempts += 1;
             let (request, span) = traced(&request, call);
+            if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| receipt.attempts == 0) {
+                feed.sending(&request, deployment.auth.masked(environment, action));
+            }
             let started = Instant::now();
             let answer = egress.send(request, &resolved.credentials, route, limits, *deadline).await;
             receipt.note(&answer, target.action);
             receipt.spent.upstream += started.elapsed();
+            if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {
+                feed.answered(started.elapsed());
+            }
             receipt.steps.extend(span.map(|span| step(span, http, started, &answer)));
             let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
             if is_refused && !token_is_fresh && resolved.refuse() {
                 (attempts, token_is_fresh) = (attempts - 1, true);
+                if let Some(feed) = &mut receipt.feed {
+                    feed.again(receipt.attempts + 1, Duration::ZERO, cause(&answer));
+                }
                 continue;
             }
             let wait = wait(&http.retry, attempts, &answer);
@@ -91,6 +100,9 @@ impl Sending<'_> {
                 cause = %cause(&answer),
                 "the request is sent again"
             );
+            if let Some(feed) = &mut receipt.feed {
+                feed.again(receipt.attempts + 1, wait, cause(&answer));
+            }
             receipt.waiting(tokio::time::sleep(wait)).await;
         }
     }

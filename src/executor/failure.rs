@@ -43,6 +43,8 @@ pub(super) enum Failure {
     Lost,
     #[error("`{action}` was called {most} times in this conversation")]
     TooManyCalls { action: String, most: u32 },
+    #[error("the conversation has ended")]
+    ConversationEnded,
     #[error("{error}")]
     Store { error: StoreError, safe: bool },
     #[error("the gateway failed to handle the call")]
@@ -97,6 +99,7 @@ impl Failure {
             | Self::InProgress { .. }
             | Self::Lost
             | Self::TooManyCalls { .. }
+            | Self::ConversationEnded
             | Self::Store { .. }
             | Self::Internal { .. }
             | Self::Egress { .. } => false,
@@ -172,6 +175,10 @@ impl Failure {
                     "This may be done {times} in a conversation, and has been; nothing was done now."
                 );
                 exception(FailureCode::TooManyCalls, message, Retry::No)
+            }
+            Self::ConversationEnded => {
+                let message = "This conversation has ended; nothing was done.";
+                exception(FailureCode::ConversationEnded, message, Retry::No)
             }
             Self::Store { error: StoreError::Full(_), .. } => {
                 let message = "Too much is going on right now; nothing was done.";

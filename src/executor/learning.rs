@@ -18,7 +18,7 @@ use super::outcome::{Outcome, Receipt};
 
 /// The least time there is for storing what was done, even past the deadline:
 /// what is told and not stored would be forgotten.
-const STORING: Duration = Duration::from_millis(500);
+pub(super) const STORING: Duration = Duration::from_millis(500);
 
 /// A call that is over, before it is told.
 pub(super) struct Done<'a> {
@@ -41,7 +41,10 @@ impl Gateway {
             (Some(claim), _) if receipt.was_sent || is_withdrawn => {
                 deadline.within(store.settle(claim, result, change)).await
             }
-            (Some(claim), _) => return note(deadline.within(store.release(claim)).await),
+            (Some(claim), _) => {
+                self.tell(conversation, change.events);
+                return note(deadline.within(store.release(claim)).await);
+            }
             (None, Some(conversation)) if !change.is_empty() => {
                 deadline.within(store.update(&conversation.key, change)).await
             }
@@ -51,6 +54,7 @@ impl Gateway {
             for refused in &applied.refused {
                 tracing::warn!(variable.name = %refused.name, error = %refused.reason, "variable not remembered");
             }
+            self.tell_refused(conversation, &applied.refused);
         }
         note(applied);
     }
@@ -103,16 +107,28 @@ pub(super) fn variables(
     call: &ToolCall,
     conversation: Option<&Conversation>,
 ) -> Result<Map<String, Value>, InvalidVariables> {
-    let mut known = conversation.map(Conversation::nested).unwrap_or_default();
-    for (name, value) in variables::nest(call.variables.clone())? {
-        variables::insert(&mut known, &name, value)?;
-    }
-    let mut always = json!({
-        "id": call.conversation_id.as_deref().unwrap_or(&call.id),
-        "environment": call.environment,
-    });
+    let known = conversation.map(Conversation::nested).unwrap_or_default();
+    let id = call.conversation_id.as_deref().unwrap_or(&call.id);
+    merge(known, call.variables.clone(), always(id, &call.environment, conversation))
+}
+
+/// What is always there under `.variables.conversation`.
+pub(super) fn always(id: &str, environment: &str, conversation: Option<&Conversation>) -> Value {
+    let mut always = json!({"id": id, "environment": environment});
     if let Some(conversation) = conversation {
         always["started_at"] = conversation.started_at().into();
+    }
+    always
+}
+
+/// What is known, what the caller brings, and what is always there: the later wins.
+pub(super) fn merge(
+    mut known: Map<String, Value>,
+    brought: Map<String, Value>,
+    always: Value,
+) -> Result<Map<String, Value>, InvalidVariables> {
+    for (name, value) in variables::nest(brought)? {
+        variables::insert(&mut known, &name, value)?;
     }
     match (known.get_mut("conversation"), always) {
         (Some(Value::Object(there)), Value::Object(ours)) => there.extend(ours),

@@ -8,22 +8,28 @@ mod answer;
 mod attempts;
 mod body;
 mod control;
+mod conversations;
 mod deployment;
 mod failure;
+mod feed;
 mod intent;
 mod learning;
+mod masks;
 mod outcome;
 mod pace;
 mod preview;
+mod prompt;
 mod repeats;
 mod report;
 mod speech;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
+pub use self::conversations::{ConversationChange, ConversationError, ConversationStart, GivenVariable};
 pub use self::deployment::Deployment;
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
+pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
 pub use self::report::{CallReport, Observer, Spent, Step};
 pub use self::speech::Started;
 
@@ -51,6 +57,7 @@ use self::answer::Answer;
 use self::attempts::Sending;
 use self::control::UnderWay;
 use self::failure::Failure;
+use self::feed::Feed;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
 use self::speech::Voice;
@@ -90,6 +97,8 @@ struct Shared {
     under_way: UnderWay,
     /// Calls that fail again and again.
     repeats: Repeats,
+    /// What is made of a conversation that a tool call begins.
+    first: Arc<Change>,
     /// Who counts and traces.
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -112,6 +121,19 @@ struct Admitted<'a> {
     conversation: Option<Arc<Conversation>>,
     claim: Option<Claim>,
     deadline: Deadline,
+}
+
+/// A call that goes no further.
+struct Refused {
+    failure: Failure,
+    /// Whose feed is told of it.
+    conversation: Option<Arc<Conversation>>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, conversation: None }
+    }
 }
 
 /// What a look at a conversation does to it.
@@ -153,6 +175,7 @@ impl Gateway {
             next_holder: AtomicU64::new(getrandom::u64().unwrap_or_default()),
             under_way: UnderWay::default(),
             repeats: Repeats::default(),
+            first: Arc::new(feed::begun_by_a_call()),
             observers,
         };
         Self { shared: Arc::new(shared), egress: Egress::new() }
@@ -188,17 +211,28 @@ impl Gateway {
     /// A call that fails has a result too.
     pub async fn run(&self, call: ToolCall, control: &Arc<CallControl>) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
+        receipt.feed = Feed::of(&call);
         let deployment = self.deployment();
         let admitted = match self.admit(&deployment, &call, &receipt, Access::Use).await {
             Ok(admitted) => admitted,
-            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, None),
+            Err(refused) => return self.refuse(call, refused, &mut receipt, &deployment),
         };
-        let (conversation, deadline) = (admitted.conversation.clone(), admitted.deadline);
-        let conversation = conversation.as_deref();
+        let (known, deadline) = (admitted.conversation.clone(), admitted.deadline);
+        let conversation = known.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
-            Ok(Some(first)) => return self.replay(call, &first, &receipt),
-            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, conversation),
+            Ok(Some(first)) => {
+                self.tell_replay(&deployment, conversation, &call, &first);
+                return self.replay(call, &first, &receipt);
+            }
+            Err(failure) => {
+                let refused = Refused { failure, conversation: known };
+                return self.refuse(call, refused, &mut receipt, &deployment);
+            }
+        }
+        if let Some(feed) = &mut receipt.feed {
+            let parameters = &admitted.target.action.parameters;
+            feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)));
         }
         let claim = admitted.claim.clone();
         let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
@@ -207,59 +241,73 @@ impl Gateway {
         let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
-        let change = learning::change(&call, &outcome);
+        let mut change = learning::change(&call, &outcome);
         let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
             let pace = deployment.pace(environment_index, action_index);
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
+        change.events = self.told(&deployment, conversation, &receipt, &result, &change.set);
         let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
         self.keep(done, &receipt, deadline).await;
         drop(entry);
         result
     }
 
-    /// Finds the action and checks everything that the call brings.
+    /// Finds the action and checks everything that the call brings. What is
+    /// wrong with it is told to its conversation, which is opened before.
     async fn admit<'d>(
         &self,
         deployment: &'d Deployment,
         call: &ToolCall,
         receipt: &Receipt,
         access: Access,
-    ) -> Result<Admitted<'d>, Failure> {
-        let target = find(deployment, call)?;
-        let deadline = deadline(target.action, call, receipt.started);
-        let mut arguments = target.action.parameters.read(&call.arguments)?;
-        let say = target.action.speech.take_say(&mut arguments);
-        let digest = intent::digest_of_arguments(&call.name, &arguments);
-        let conversation = self.conversation(target, call, deadline, access).await?;
-        let values = values(target, call, arguments, conversation.as_deref())?;
-        let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
-        let key = conversation.as_deref().map(|conversation| &conversation.key);
-        let claim = intent::claim(call, key, target.action, digest, &values, holder);
-        Ok(Admitted { target, values, say, conversation, claim, deadline })
+    ) -> Result<Admitted<'d>, Refused> {
+        let target = find(deployment, call);
+        let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
+        let deadline = deadline(timeout, call, receipt.started);
+        let conversation = self.conversation(deployment, call, deadline, access).await?;
+        let checked = target.and_then(|target| {
+            let mut arguments = target.action.parameters.read(&call.arguments)?;
+            let say = target.action.speech.take_say(&mut arguments);
+            let digest = intent::digest_of_arguments(&call.name, &arguments);
+            let values = values(target, call, arguments, conversation.as_deref())?;
+            Ok((target, digest, values, say))
+        });
+        match checked {
+            Ok((target, digest, values, say)) => {
+                let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
+                let key = conversation.as_deref().map(|conversation| &conversation.key);
+                let claim = intent::claim(call, key, target.action, digest, &values, holder);
+                Ok(Admitted { target, values, say, conversation, claim, deadline })
+            }
+            Err(failure) => Err(Refused { failure, conversation }),
+        }
     }
 
     /// What is known of the call's conversation; nothing where it names none.
     async fn conversation(
         &self,
-        target: Target<'_>,
+        deployment: &Deployment,
         call: &ToolCall,
         deadline: Deadline,
         access: Access,
     ) -> Result<Option<Arc<Conversation>>, Failure> {
-        let Some(id) = &call.conversation_id else { return Ok(None) };
-        let (store, key) = (&self.shared.store, ConversationKey::new(&target.environment.name, id));
+        let is_served = deployment.catalog.environment_index(&call.environment).is_some();
+        let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
+        let (store, key) = (&self.shared.store, ConversationKey::new(&call.environment, id));
         let found = match access {
             Access::Use => {
-                let opened = deadline.within(store.open(&key, Opening::default())).await;
+                let opening = Opening { first: Some(self.shared.first.clone()), ..Opening::default() };
+                let opened = deadline.within(store.open(&key, opening)).await;
                 opened.map(|opened| opened.map(|opened| Some(opened.conversation)))
             }
             Access::Look => deadline.within(store.find(&key)).await,
         };
         let found = found.map_err(|_| Failure::TooLate)?;
-        let found = found.map_err(|error| Failure::store(error, target.action))?;
+        // Nothing is sent before this.
+        let found = found.map_err(|error| Failure::Store { error, safe: true })?;
         Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
     }
 
@@ -270,7 +318,10 @@ impl Gateway {
         call: &ToolCall,
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        let Some(claim) = &admitted.claim else { return Ok(None) };
+        let has_ended = admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
+        let Some(claim) = &admitted.claim else {
+            return if has_ended { Err(Failure::ConversationEnded) } else { Ok(None) };
+        };
         let (store, deadline) = (&self.shared.store, admitted.deadline);
         let failed = |error| Failure::store(error, admitted.target.action);
         loop {
@@ -280,6 +331,11 @@ impl Gateway {
                 return Err(Failure::TooLate);
             };
             let first = match claimed.map_err(failed)? {
+                // What was done before its end is told all the same.
+                Claimed::Fresh if has_ended => {
+                    learning::note(deadline.within(store.release(claim)).await);
+                    return Err(Failure::ConversationEnded);
+                }
                 Claimed::Fresh => return Ok(None),
                 Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
                 Claimed::TooManyCalls(most) => {
@@ -493,9 +549,9 @@ fn find<'a>(deployment: &'a Deployment, call: &ToolCall) -> Result<Target<'a>, F
 }
 
 /// The action's timeout, or what the caller can wait, counted from the receipt.
-fn deadline(action: &Action, call: &ToolCall, received: Instant) -> Deadline {
+fn deadline(timeout: Duration, call: &ToolCall, received: Instant) -> Deadline {
     let asked = call.deadline_ms.map_or(Duration::MAX, Duration::from_millis);
-    Deadline::after(action.timeout.min(asked).saturating_sub(received.elapsed()))
+    Deadline::after(timeout.min(asked).saturating_sub(received.elapsed()))
 }
 
 /// The exact request. A write carries the key by which the upstream knows it again.

@@ -16,6 +16,7 @@ use super::Deployment;
 use super::answer::{Answer, Content};
 use super::body::{self, mask, masked_error, masked_value};
 use super::failure::{self, Failure};
+use super::feed::Feed;
 use super::report::{CallReport, Spent, Step};
 
 /// When a call came, and what is counted on its way.
@@ -37,6 +38,8 @@ pub(super) struct Receipt {
     pub(super) spent: Spent,
     /// The attempts, where the call is traced.
     pub(super) steps: Vec<Step>,
+    /// What the feed of the call's conversation will be told, where it names one.
+    pub(super) feed: Option<Box<Feed>>,
     timestamp: jiff::Timestamp,
 }
 
@@ -52,6 +55,7 @@ impl Receipt {
             redactor: None,
             spent: Spent::default(),
             steps: Vec::new(),
+            feed: None,
             timestamp: jiff::Timestamp::now(),
         }
     }

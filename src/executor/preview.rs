@@ -17,7 +17,7 @@ use crate::tool::{ToolCall, ToolError};
 
 use super::body::masked_error;
 use super::outcome::Receipt;
-use super::{Access, Gateway, render};
+use super::{Access, Gateway, Refused, render};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,14 +57,14 @@ impl Gateway {
         let rendered = admitted.and_then(|admitted| {
             let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
-            let request = render(http, &admitted, call)?;
+            let request = render(http, &admitted, call).map_err(Refused::from)?;
             let concealed = admitted.conversation.iter().flat_map(|known| known.concealed.iter());
             let concealed: Vec<SecretString> = concealed.map(|text| text.as_str().into()).collect();
             let sensitive = target.action.sensitive_texts(&admitted.values.parameters, &[]);
             let sensitive = Redactor::for_values(sensitive.iter().map(String::as_str));
             let redactors = [redactor.clone(), Redactor::new(&concealed), sensitive];
             let credentials = deployment.auth.masked(target.environment_index, target.action_index);
-            Ok(Some(describe(request, credentials.cloned().unwrap_or_default(), &redactors)))
+            Ok(Some(describe(&request, &credentials.cloned().unwrap_or_default(), &redactors)))
         });
         match rendered {
             Ok(Some(preview)) => Ok(preview),
@@ -77,37 +77,57 @@ impl Gateway {
                 },
                 curl: "# this action sends no request".to_owned(),
             }),
-            Err(failure) => {
+            Err(Refused { failure, .. }) => {
                 Err(masked_error(failure.into_error().1, &|text| redactor.redact(&text).into_owned()))
             }
         }
     }
 }
 
-fn describe(request: RequestSpec, credentials: Credentials, redactors: &[Redactor]) -> Preview {
+/// A request as it goes over the wire, masked, with masked credentials.
+pub(super) struct Masked {
+    pub(super) url: String,
+    /// Those that the definitions set.
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) body: Option<String>,
+}
+
+impl Masked {
+    pub(super) fn of(
+        request: &RequestSpec,
+        credentials: &Credentials,
+        clean: &impl Fn(&str) -> String,
+    ) -> Self {
+        // As it goes over the wire, not as it was written.
+        let parsed = Url::parse(&request.url).ok();
+        let mut url = clean(parsed.as_ref().map_or(request.url.as_str(), Url::as_str));
+        if let Some((name, _)) = &credentials.query {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{name}={MASK}"));
+        }
+        let mut headers: Vec<(HeaderName, String)> = Vec::new();
+        for (name, value) in request.headers.iter().chain(&credentials.headers) {
+            let text = clean(&String::from_utf8_lossy(value.as_bytes()));
+            headers.retain(|(known, _)| known != name || name == COOKIE);
+            headers.push((name.clone(), text));
+        }
+        if let Some(cookie) = &credentials.cookie {
+            let own = String::from_utf8_lossy(cookie.as_bytes()).into_owned();
+            let there = headers.iter().find(|(name, _)| name == COOKIE).map(|(_, value)| value.clone());
+            headers.retain(|(name, _)| name != COOKIE);
+            headers.push((COOKIE, there.map_or(own.clone(), |there| format!("{there}; {own}"))));
+        }
+        let body = request.body.as_deref().map(|body| clean(&String::from_utf8_lossy(body)));
+        Self { url, headers, body }
+    }
+}
+
+fn describe(request: &RequestSpec, credentials: &Credentials, redactors: &[Redactor]) -> Preview {
     let clean = |text: &str| {
         redactors.iter().fold(text.to_owned(), |text, redactor| redactor.redact(&text).into_owned())
     };
-    // As it goes over the wire, not as it was written.
+    let Masked { url, headers: defined, body } = Masked::of(request, credentials, &clean);
     let parsed = Url::parse(&request.url).ok();
-    let mut url = clean(parsed.as_ref().map_or(request.url.as_str(), Url::as_str));
-    if let Some((name, _)) = &credentials.query {
-        url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str(&format!("{name}={MASK}"));
-    }
-    let mut defined: Vec<(HeaderName, String)> = Vec::new();
-    for (name, value) in request.headers.iter().chain(&credentials.headers) {
-        let text = clean(&String::from_utf8_lossy(value.as_bytes()));
-        defined.retain(|(known, _)| known != name || name == COOKIE);
-        defined.push((name.clone(), text));
-    }
-    if let Some(cookie) = &credentials.cookie {
-        let own = String::from_utf8_lossy(cookie.as_bytes()).into_owned();
-        let there = defined.iter().find(|(name, _)| name == COOKIE).map(|(_, value)| value.clone());
-        defined.retain(|(name, _)| name != COOKIE);
-        defined.push((COOKIE, there.map_or(own.clone(), |there| format!("{there}; {own}"))));
-    }
-    let body = request.body.as_deref().map(|body| clean(&String::from_utf8_lossy(body)));
     let curl = curl(request.method.as_str(), &url, &defined, body.as_deref());
     let host = parsed.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned());
     let automatic = [

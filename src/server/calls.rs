@@ -25,6 +25,11 @@ use super::stream::{self, WantsStream};
 /// Longest id of a call or a conversation.
 pub(super) const MAX_ID_BYTES: usize = 256;
 
+/// Whether `id` can be the id of a call or a conversation.
+pub(super) fn is_id(id: &str) -> bool {
+    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
+}
+
 /// One call.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -248,8 +253,7 @@ fn to_call(
         None => no_arguments().map_err(|error| invalid(&error.to_string()))?,
     };
     for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", conversation_id.as_ref())] {
-        let fits = |id: &String| id.len() <= MAX_ID_BYTES && !id.contains(char::is_control);
-        if id.is_some_and(|id| !fits(id)) {
+        if id.is_some_and(|id| !is_id(id)) {
             return Err(invalid(&format!(
                 "`{what}` may have {MAX_ID_BYTES} bytes and no control characters"
             )));

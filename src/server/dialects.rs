@@ -20,7 +20,7 @@ use crate::executor::CallControl;
 use crate::tool::ToolCall;
 
 use super::body::RawBody;
-use super::calls::{MAX_ID_BYTES, new_id};
+use super::calls::{MAX_ID_BYTES, is_id, new_id};
 use super::execution::{CallHeaders, execute};
 use super::keys::Caller;
 use super::limit::Room;
@@ -66,10 +66,6 @@ impl Place {
         }
         Ok(Self { environment, conversation_id, caller: None, headers: CallHeaders::default() })
     }
-}
-
-fn is_id(id: &str) -> bool {
-    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
 }
 
 /// A header as text.

@@ -46,7 +46,7 @@ pub(super) struct ToolsQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct EnvironmentQuery {
     /// The environment; may be left out where there is only one choice.
-    environment: Option<String>,
+    pub(super) environment: Option<String>,
 }
 
 /// The actions of an environment.

@@ -2,6 +2,7 @@
 
 mod body;
 mod calls;
+mod conversations;
 mod dialects;
 mod execution;
 mod keys;
@@ -49,6 +50,13 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/actions/{name}", get(listing::action))
         .route("/v1/actions/{name}/preview", post(calls::preview))
         .route("/v1/environments", get(listing::environments))
+        .route("/v1/conversations", get(conversations::list).post(conversations::create))
+        .route(
+            "/v1/conversations/{id}",
+            get(conversations::show).patch(conversations::change).delete(conversations::end),
+        )
+        .route("/v1/conversations/{id}/render", post(conversations::prompt::render))
+        .route("/v1/conversations/{id}/events", get(conversations::events::events))
         .route("/mcp/{environment}", post(mcp::serve).get(mcp::serve).delete(mcp::serve))
         .route("/admin/reload", post(reload::reload))
         .route("/metrics", get(metrics))

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{calls, dialects, execution, listing, mcp, reload, webhooks};
+use super::{calls, conversations, dialects, execution, listing, mcp, reload, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,13 @@ use super::{calls, dialects, execution, listing, mcp, reload, webhooks};
         listing::action,
         calls::preview,
         listing::environments,
+        conversations::create,
+        conversations::list,
+        conversations::show,
+        conversations::change,
+        conversations::end,
+        conversations::prompt::render,
+        conversations::events::events,
         reload::reload,
         super::metrics,
         super::healthz,

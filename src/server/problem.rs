@@ -36,6 +36,20 @@ pub enum ProblemCode {
     CallNotFound,
     /// Calls of several conversations have this id.
     ConversationRequired,
+    /// No such conversation, or it has expired.
+    ConversationNotFound,
+    /// The conversation has ended.
+    ConversationEnded,
+    /// Variables that cannot be set, each in `variables`.
+    InvalidVariables,
+    /// The template is none; each place in `problems`.
+    InvalidTemplate,
+    /// A template needs a value that is not there, or kept from the model.
+    MissingVariable,
+    /// A template cannot be computed with these values.
+    TemplateError,
+    /// The store is out of reach.
+    StoreUnavailable,
     /// No key, or a wrong one.
     Unauthorized,
     /// A web page of another origin asks, or one that calls this machine by another name, and no keys guard the gateway.
@@ -75,13 +89,30 @@ pub struct ProblemDocument {
     /// The same in the form of a tool result's error, where a tool was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<ToolError>>,
-    /// `reload_refused`: what is wrong with the project, as `callgate check --json` prints it.
+    /// `reload_refused`: what is wrong with the project, as `callgate check --json` prints it. Of a prompt: what is wrong
+    /// with its `template`, in the same form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub problems: Vec<Problem>,
+    /// `invalid_variables`: which ones cannot be set, and why.
+    #[serde(rename = "variables", skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Box<RefusedVariables>>,
     /// Seconds to wait, for the `Retry-After` header.
     #[serde(skip)]
     pub(super) retry_after: Option<u64>,
+}
+
+/// Variables that cannot be set.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RefusedVariables(pub Vec<RefusedVariable>);
+
+/// A variable that cannot be set.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RefusedVariable {
+    /// Its dotted name.
+    pub name: String,
+    /// Why, to be read behind the name.
+    pub reason: String,
 }
 
 impl ProblemDocument {
@@ -97,12 +128,17 @@ impl ProblemDocument {
             ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin | ProblemCode::AdminOnly => {
                 StatusCode::FORBIDDEN
             }
-            ProblemCode::ReloadRefused => StatusCode::UNPROCESSABLE_ENTITY,
-            ProblemCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            ProblemCode::UnknownTool | ProblemCode::NotFound | ProblemCode::CallNotFound => {
-                StatusCode::NOT_FOUND
-            }
-            ProblemCode::ConversationRequired => StatusCode::CONFLICT,
+            ProblemCode::ReloadRefused
+            | ProblemCode::InvalidVariables
+            | ProblemCode::InvalidTemplate
+            | ProblemCode::MissingVariable
+            | ProblemCode::TemplateError => StatusCode::UNPROCESSABLE_ENTITY,
+            ProblemCode::Stopping | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ProblemCode::UnknownTool
+            | ProblemCode::NotFound
+            | ProblemCode::CallNotFound
+            | ProblemCode::ConversationNotFound => StatusCode::NOT_FOUND,
+            ProblemCode::ConversationRequired | ProblemCode::ConversationEnded => StatusCode::CONFLICT,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -117,6 +153,7 @@ impl ProblemDocument {
             detail: detail.into(),
             error: None,
             problems: Vec::new(),
+            refused: None,
             retry_after: None,
         }
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::executor::Gateway;
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics};
 use crate::tool::TraceContext;
 
+use super::conversations::events::MAX_FOLLOWERS;
 use super::keys::Keys;
 use super::limit;
 use super::mcp::Mcp;
@@ -36,6 +37,10 @@ struct Shared {
     specs: Arc<KeptSpecs>,
     /// The calls under way: some of them may have lost their callers.
     running: Arc<Running>,
+    /// One for each feed that the whole process may have followers of.
+    followers: Arc<Semaphore>,
+    /// Whether streams that stay open are to end.
+    stop_bell: Arc<watch::Sender<bool>>,
     /// Whether calls are traced.
     is_tracing: bool,
     /// The MCP server.
@@ -98,6 +103,8 @@ impl AppState {
             metrics: Arc::default(),
             is_tracing: settings.traces.endpoint.is_some(),
             specs: Arc::default(),
+            followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
+            stop_bell: Arc::new(watch::Sender::new(false)),
             places,
         }))
     }
@@ -144,6 +151,21 @@ impl AppState {
     pub(super) fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         self.0.mcp.stop();
+        self.0.stop_bell.send_replace(true);
+    }
+
+    /// Done when no more calls are taken.
+    pub(super) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.0.stop_bell.subscribe();
+        async move {
+            // The sender is gone only with the server.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+
+    /// A place among those who follow feeds; `None` where there is none left.
+    pub(super) fn follow(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.followers.clone().try_acquire_owned().ok()
     }
 
     /// Whether no more calls are taken.

@@ -150,6 +150,8 @@ pub enum FailureCode {
     Interrupted,
     /// The action has been called as often in this conversation as it may be.
     TooManyCalls,
+    /// The conversation has ended.
+    ConversationEnded,
     /// What was done before cannot be looked up: the store is out of reach.
     StoreUnavailable,
     /// The gateway failed to handle the call: a bug of ours.
@@ -201,6 +203,7 @@ impl FailureCode {
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::TooManyCalls => "too_many_calls",
+            Self::ConversationEnded => "conversation_ended",
             Self::StoreUnavailable => "store_unavailable",
             Self::InternalError => "internal_error",
             Self::AuthFailed => "auth_failed",

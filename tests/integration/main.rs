@@ -17,6 +17,7 @@ mod import;
 mod leaks;
 mod api;
 mod bad_input;
+mod conversations;
 mod check;
 mod dialect;
 mod mcp;

@@ -192,11 +192,17 @@ impl Parameters {
     /// The texts and numbers in `arguments` that the schema marks with `x-sensitive: true`: what
     /// must not be written down, wherever else it turns up.
     pub fn sensitive_texts(&self, arguments: &Map<String, Value>) -> Vec<String> {
+        sensitive::texts(&self.sensitive_values(arguments))
+    }
+
+    /// The values in `arguments` that the schema marks with `x-sensitive: true`.
+    pub fn sensitive_values(&self, arguments: &Map<String, Value>) -> Vec<Value> {
         if !self.sensitive {
             return Vec::new();
         }
         let arguments = Value::Object(arguments.clone());
-        sensitive::texts(&arguments, &sensitive::places(&self.schema, &arguments))
+        let places = sensitive::places(&self.schema, &arguments);
+        places.iter().filter_map(|place| arguments.pointer(place).cloned()).collect()
     }
 
     /// Made-up arguments with every declared property, for previews and for checking templates.

@@ -36,31 +36,35 @@ async fn gateway(port: u16, more: &[(&str, &str)]) -> Api {
 }
 
 /// A gateway whose every reply is checked against its own OpenAPI document.
-struct Api(Gateway);
+pub(crate) struct Api(pub(crate) Gateway);
 
-struct Reply {
-    status: u16,
+/// A reply as it came.
+pub(crate) struct Reply {
+    /// The HTTP status.
+    pub(crate) status: u16,
     headers: reqwest::header::HeaderMap,
     media: String,
-    body: Value,
+    /// The body: JSON, or a text.
+    pub(crate) body: Value,
 }
 
 impl Reply {
     /// A header as text; empty where there is none.
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 impl Api {
     /// Sends `request` and checks the reply.
-    async fn send(&self, method: &str, path: &str, request: reqwest::RequestBuilder) -> Reply {
+    pub(crate) async fn send(&self, method: &str, path: &str, request: reqwest::RequestBuilder) -> Reply {
         let response = request.send().await.unwrap();
         let media =
             response.headers().get("content-type").map_or("", |value| value.to_str().unwrap()).to_owned();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let text = response.text().await.unwrap();
+        self.0.assert_untold(&text);
         let body = if text.is_empty() {
             Value::Null
         } else {
@@ -72,16 +76,23 @@ impl Api {
         reply
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    /// Gets `path`.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send("get", path, self.0.request("GET", path)).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Reply {
+    /// Posts JSON to `path`.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.send("post", path, self.0.request("POST", path).body(body.to_string())).await
     }
 
+    /// Sends `method` to `path`, with JSON.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
+        self.send(&method.to_lowercase(), path, self.0.request(method, path).body(body.to_string())).await
+    }
+
     /// The result of a call.
-    async fn call(&self, body: Value) -> Value {
+    pub(crate) async fn call(&self, body: Value) -> Value {
         let reply = self.post("/v1/tool-calls", &body).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.body
@@ -139,6 +150,7 @@ async fn the_openapi_document_names_every_route_and_resolves() {
         routes,
         [
             "delete /mcp/{environment}",
+            "delete /v1/conversations/{id}",
             "delete /v1/tool-calls/{id}",
             "delete /webhooks/retell/{environment}/{action}",
             "get /healthz",
@@ -148,15 +160,21 @@ async fn the_openapi_document_names_every_route_and_resolves() {
             "get /readyz",
             "get /v1/actions",
             "get /v1/actions/{name}",
+            "get /v1/conversations",
+            "get /v1/conversations/{id}",
+            "get /v1/conversations/{id}/events",
             "get /v1/environments",
             "get /v1/tools",
             "get /webhooks/retell/{environment}/{action}",
+            "patch /v1/conversations/{id}",
             "patch /webhooks/retell/{environment}",
             "patch /webhooks/retell/{environment}/{action}",
             "post /admin/reload",
             "post /mcp/{environment}",
             "post /v1/actions/{name}/preview",
             "post /v1/anthropic/tool-calls",
+            "post /v1/conversations",
+            "post /v1/conversations/{id}/render",
             "post /v1/gemini/tool-calls",
             "post /v1/openai/chat/tool-calls",
             "post /v1/openai/realtime/tool-calls",

@@ -101,6 +101,9 @@ async fn a_hundred_conversations_of_two_nodes_each_have_one_history() {
         .iter()
         .map(|body| (body["slot"].as_str().unwrap(), body["after"].as_u64().unwrap()))
         .collect();
+    for number in 0..CONVERSATIONS {
+        check_feed(&client, &urls, number, CALLS).await;
+    }
     for conversation in told {
         let mut last = 0;
         for (slot, number) in conversation {
@@ -108,4 +111,39 @@ async fn a_hundred_conversations_of_two_nodes_each_have_one_history() {
             last = number;
         }
     }
+}
+
+/// The feed of a conversation is one line of history, the same on both nodes.
+async fn check_feed(client: &reqwest::Client, urls: &[String; 2], number: usize, calls: usize) {
+    let nodes = number..number + calls;
+    let replays =
+        nodes.clone().filter(|node| node % 3 == 0).count() + nodes.filter(|node| node % 5 == 0).count();
+    let feed = async |url: &String| {
+        // A replay is told without its caller waiting for it.
+        for _ in 0..2_000 {
+            let asked = client.get(format!("{url}/v1/conversations/c{number}/events?limit=500"));
+            let page: Value =
+                serde_json::from_str(&asked.send().await.unwrap().text().await.unwrap()).unwrap();
+            let events = page["events"].as_array().unwrap().clone();
+            if events.iter().filter(|event| event["type"] == "replay").count() >= replays {
+                return events;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("c{number}: not {replays} replays");
+    };
+    let events = feed(&urls[0]).await;
+    assert_eq!(events, feed(&urls[1]).await);
+    let ids = events.iter().map(|event| event["id"].as_u64().unwrap());
+    assert!(ids.eq(1..=events.len() as u64), "c{number}: {events:?}");
+    let starts = events.iter().filter(|event| event["type"] == "conversation_started").count();
+    assert_eq!((starts, &events[0]["type"]), (1, &Value::from("conversation_started")));
+    for kind in ["tool_called", "request_sent", "response_received"] {
+        let of_kind = events.iter().filter(|event| event["type"] == kind);
+        let told: Vec<&str> = of_kind.map(|event| event["data"]["tool_call_id"].as_str().unwrap()).collect();
+        let expected: Vec<String> = (0..calls).map(|call| format!("call_{call}")).collect();
+        assert_eq!(told, expected, "c{number}: each call once, in its order: {kind}");
+    }
+    assert_eq!(events.iter().filter(|event| event["type"] == "replay").count(), replays, "c{number}");
+    assert!(!events.iter().any(|event| event["type"] == "error"), "c{number}: {events:?}");
 }

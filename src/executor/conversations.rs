@@ -1,0 +1,269 @@
+//! Conversations as their callers begin, change and end them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::conversation::change::{Change, Refused, Source, Variable};
+use crate::conversation::event::{EventKind, EventPage, NewEvent};
+use crate::conversation::{
+    Conversation, ConversationKey, DEFAULT_TTL, ListPosition, Opened, Opening, StoreError, Summary, now_ms,
+};
+use crate::secrets::MASK;
+
+use super::Gateway;
+use super::feed::variables_set;
+use super::masks::Masks;
+
+/// A variable that a caller sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenVariable {
+    /// Its dotted name.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+    /// Whether it is redacted in replies, logs and events.
+    pub sensitive: bool,
+    /// Whether it is kept from the model, wherever it turns up again.
+    pub hidden: bool,
+}
+
+impl GivenVariable {
+    fn into_variable(self, set_at_ms: u64) -> (String, Variable) {
+        let Self { name, value, sensitive, hidden } = self;
+        let shown = (!hidden).then(|| value.clone());
+        (name, Variable { value, shown, source: Source::Caller, sensitive, hidden, set_at_ms })
+    }
+}
+
+/// How a conversation is to begin.
+#[derive(Clone, Debug)]
+pub struct ConversationStart {
+    /// Which one.
+    pub key: ConversationKey,
+    /// How long it is kept after its last use; two hours where nothing is said.
+    pub ttl: Option<Duration>,
+    /// Its first variables.
+    pub variables: Vec<GivenVariable>,
+    /// The state that it is in.
+    pub current_state: Option<String>,
+}
+
+/// What a caller changes about a conversation: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ConversationChange {
+    /// Variables to take away, before others are set.
+    pub unset: Vec<String>,
+    /// Variables to set.
+    pub variables: Vec<GivenVariable>,
+    /// The state that it is in from now on.
+    pub current_state: Option<String>,
+}
+
+/// Why something cannot be done with a conversation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConversationError {
+    /// It is not there: it never began, or has been forgotten.
+    #[error("there is no conversation `{}` in environment `{}`; it may have expired", .0.id(), .0.environment())]
+    NotFound(ConversationKey),
+    /// It is over.
+    #[error("the conversation has ended and cannot be changed any more")]
+    Ended,
+    /// Variables that cannot be set; nothing was changed.
+    #[error("{}; nothing was changed", sentences(.0))]
+    Refused(Vec<Refused>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn sentences(refused: &[Refused]) -> String {
+    /// Refused variables that one sentence names.
+    const NAMED: usize = 3;
+    let named: Vec<String> = refused.iter().take(NAMED).map(sentence).collect();
+    let more = refused.len().saturating_sub(NAMED);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    named.join("; ") + &rest
+}
+
+/// As [`Refused`] says it, with as much of the name as is worth saying.
+fn sentence(refused: &Refused) -> String {
+    let mut name: String = refused.name.chars().filter(|c| !c.is_control()).take(80).collect();
+    if name.len() < refused.name.len() {
+        name.push('…');
+    }
+    Refused { name, reason: refused.reason.clone() }.to_string()
+}
+
+impl Gateway {
+    /// Begins a conversation; one that is there already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Variables that cannot be set, or the store's own.
+    pub async fn start_conversation(&self, start: ConversationStart) -> Result<Opened, ConversationError> {
+        let ConversationStart { key, ttl, variables, current_state } = start;
+        let now = now_ms();
+        let mut first = Change {
+            set: variables.into_iter().map(|given| given.into_variable(now)).collect(),
+            state: current_state,
+            all_or_nothing: true,
+            ..Change::default()
+        };
+        let mut begun = Conversation::new(key.clone(), 0, now);
+        let refused = begun.apply(&first, now).refused;
+        if !refused.is_empty() {
+            return Err(ConversationError::Refused(refused));
+        }
+        let deployment = self.deployment();
+        let masks = Masks::of(&deployment, &begun, &[]).ready();
+        let state = first.state.as_deref().map(|state| masks.text(state));
+        let data = json!({"by": "caller", "current_state": state});
+        let mut events = vec![NewEvent::now(EventKind::ConversationStarted, &data)];
+        events.extend(variables_set(&masks, &first.set));
+        first.events = events;
+        let opening = Opening { ttl: ttl.unwrap_or(DEFAULT_TTL), first: Some(Arc::new(first)) };
+        Ok(self.shared.store.open(&key, opening).await?)
+    }
+
+    /// What is known of a conversation; does not keep it from expiring.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or the store's own.
+    pub async fn find_conversation(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<Arc<Conversation>, ConversationError> {
+        let found = self.shared.store.find(key).await?;
+        found.ok_or_else(|| ConversationError::NotFound(key.clone()))
+    }
+
+    /// Changes a conversation that goes on; gives what has become of it.
+    ///
+    /// # Errors
+    ///
+    /// It is not there or over, variables cannot be set, or the store's own.
+    pub async fn change_conversation(
+        &self,
+        key: &ConversationKey,
+        change: ConversationChange,
+    ) -> Result<Arc<Conversation>, ConversationError> {
+        let known = self.find_conversation(key).await?;
+        if known.ended_at_ms.is_some() {
+            return Err(ConversationError::Ended);
+        }
+        let ConversationChange { unset, variables, current_state } = change;
+        let now = now_ms();
+        let set: Vec<_> = variables.into_iter().map(|given| given.into_variable(now)).collect();
+        let deployment = self.deployment();
+        let masks = Masks::of(&deployment, &known, &set).ready();
+        let told = |data: &Value| NewEvent::now(EventKind::VariableSet, data);
+        let gone = unset.iter().filter(|name| known.variables.contains_key(*name));
+        let mut events: Vec<NewEvent> =
+            gone.map(|name| told(&json!({"name": masks.text(name), "unset": true}))).collect();
+        events.extend(variables_set(&masks, &set));
+        let state = current_state.as_ref().filter(|state| known.state.as_ref() != Some(*state));
+        events.extend(state.map(|state| told(&json!({"current_state": masks.text(state)}))));
+        let change =
+            Change { unset, set, state: current_state, events, all_or_nothing: true, ..Change::default() };
+        let applied = self.shared.store.update(key, change).await?;
+        if !applied.is_known {
+            return Err(ConversationError::NotFound(key.clone()));
+        }
+        if !applied.refused.is_empty() {
+            return Err(ConversationError::Refused(applied.refused));
+        }
+        self.find_conversation(key).await
+    }
+
+    /// Ends a conversation, once; it is kept until it expires, and what was done in it can be asked for.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or the store's own.
+    pub async fn end_conversation(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<Arc<Conversation>, ConversationError> {
+        let ended = NewEvent::now(EventKind::Ended, &json!({"by": "caller"}));
+        let change = Change { end: true, events: vec![ended], all_or_nothing: true, ..Change::default() };
+        let applied = self.shared.store.update(key, change).await?;
+        if !applied.is_known {
+            return Err(ConversationError::NotFound(key.clone()));
+        }
+        self.find_conversation(key).await
+    }
+
+    /// Erases a conversation: its variables and its events. What was done in it
+    /// is still not done again; results that are kept for that are not erased.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or the store's own.
+    pub async fn forget_conversation(&self, key: &ConversationKey) -> Result<(), ConversationError> {
+        let was_there = self.shared.store.forget(key).await?;
+        if was_there { Ok(()) } else { Err(ConversationError::NotFound(key.clone())) }
+    }
+
+    /// The conversations of an environment, the last begun first: `limit` of
+    /// them that stand behind `after`.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub async fn list_conversations(
+        &self,
+        environment: &str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Result<Vec<Summary>, ConversationError> {
+        Ok(self.shared.store.list(environment, after, limit).await?)
+    }
+
+    /// A page of the feed: `limit` events with numbers above `after`.
+    ///
+    /// # Errors
+    ///
+    /// The conversation is not there, or the store's own.
+    pub async fn conversation_events(
+        &self,
+        key: &ConversationKey,
+        after: u64,
+        limit: usize,
+    ) -> Result<EventPage, ConversationError> {
+        let page = self.shared.store.events(key, after, limit).await?;
+        if page.is_known { Ok(page) } else { Err(ConversationError::NotFound(key.clone())) }
+    }
+
+    /// Done when there may be an event with a number above `after`, or the
+    /// conversation is gone.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub async fn follow_conversation(
+        &self,
+        key: &ConversationKey,
+        after: u64,
+    ) -> Result<(), ConversationError> {
+        Ok(self.shared.store.follow(key, after).await?)
+    }
+
+    /// The same conversation as its caller may see it: sensitive variables are
+    /// masked, and no secret is in any of them.
+    pub fn shown(&self, conversation: &Conversation) -> Conversation {
+        let deployment = self.deployment();
+        let masks = Masks::sensitive(&deployment, conversation).ready();
+        let variables = conversation.variables.iter().map(|(name, variable)| {
+            let is_seen = !variable.sensitive;
+            let value = if is_seen { masks.value(&variable.value) } else { Value::from(MASK) };
+            let shown = variable.shown.as_ref().map(|_| value.clone());
+            (masks.whole(name.clone()), Variable { value, shown, ..variable.clone() })
+        });
+        let state = conversation.state.clone().map(|state| masks.whole(state));
+        Conversation { variables: variables.collect(), state, ..conversation.clone() }
+    }
+}

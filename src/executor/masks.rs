@@ -1,0 +1,209 @@
+//! What an event may show: secrets and sensitive values are masked, the rest is cut.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::action::output;
+use crate::conversation::Conversation;
+use crate::conversation::change::Variable;
+use crate::secrets::{MASK, Redactor};
+
+use super::Deployment;
+use super::body::masked_value;
+
+/// Longest text that is looked through; of a longer one only the length is shown.
+const MAX_MASKED_BYTES: usize = 64 * 1024;
+/// Shortest text that a [`Redactor`] finds.
+const SHORTEST: usize = 3;
+
+/// Masks secrets, and what is sensitive in a conversation or a call.
+#[derive(Default)]
+pub(super) struct Masks<'a> {
+    environment: Option<&'a Redactor>,
+    token: Option<&'a Redactor>,
+    texts: Vec<String>,
+    sensitive: Redactor,
+    /// Whether something sensitive cannot be found in a text, since it is a word
+    /// that is everywhere (`true`, `7`): then no content is shown at all.
+    is_blind: bool,
+}
+
+impl<'a> Masks<'a> {
+    /// The masks of a conversation, in which `set` is about to be set; to be made [`Self::ready`].
+    pub(super) fn of(
+        deployment: &'a Deployment,
+        conversation: &Conversation,
+        set: &[(String, Variable)],
+    ) -> Self {
+        let environment = deployment.redactor(conversation.key.environment());
+        let mut masks = Self { environment, ..Self::default() };
+        for variable in conversation.variables.values().chain(set.iter().map(|(_, variable)| variable)) {
+            if variable.sensitive {
+                masks.add(&variable.value);
+            } else if variable.hidden {
+                masks.texts.extend(output::sought_texts(&variable.value));
+            }
+        }
+        masks.texts.extend(conversation.concealed.iter().cloned());
+        masks
+    }
+
+    /// The masks of what its caller is shown of a conversation: what is only
+    /// kept from the model is not masked.
+    pub(super) fn sensitive(deployment: &'a Deployment, conversation: &Conversation) -> Self {
+        let masked = conversation.variables.values().filter(|variable| variable.sensitive);
+        Self::secrets(deployment, conversation.key.environment())
+            .and_values(masked.map(|variable| &variable.value))
+    }
+
+    /// Masks the secrets of an environment alone.
+    pub(super) fn secrets(deployment: &'a Deployment, environment: &str) -> Self {
+        Self { environment: deployment.redactor(environment), ..Self::default() }
+    }
+
+    /// The same, for a call with this token.
+    pub(super) fn and_token(self, token: Option<&'a Redactor>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The same, with what is sensitive in these values: all of it.
+    pub(super) fn and_values<'v>(mut self, values: impl IntoIterator<Item = &'v Value>) -> Self {
+        values.into_iter().for_each(|value| self.add(value));
+        self
+    }
+
+    /// The same, with everything that was gathered.
+    pub(super) fn ready(self) -> Self {
+        let sensitive = Redactor::for_values(self.texts.iter().map(String::as_str));
+        Self { sensitive, ..self }
+    }
+
+    fn redactors(&self) -> impl Iterator<Item = &Redactor> {
+        self.environment.into_iter().chain(self.token).chain([&self.sensitive])
+    }
+
+    fn add(&mut self, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Bool(_) => self.is_blind = true,
+            Value::Number(number) => self.add_text(number.as_str()),
+            Value::String(text) => self.add_text(text),
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(members) => members.values().for_each(|member| self.add(member)),
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        match text.chars().count() {
+            0 => {}
+            length if length < SHORTEST => self.is_blind = true,
+            _ => self.texts.push(text.to_owned()),
+        }
+    }
+
+    /// `text` without what must not be seen.
+    pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if text.len() > MAX_MASKED_BYTES {
+            return Cow::Owned(format!("[{} bytes]", text.len()));
+        }
+        let mut clean = Cow::Borrowed(text);
+        for redactor in self.redactors() {
+            if let Cow::Owned(masked) = redactor.redact(&clean) {
+                clean = Cow::Owned(masked);
+            }
+        }
+        clean
+    }
+
+    /// [`Self::text`] of a text of any length, which is bounded elsewhere.
+    pub(super) fn whole(&self, text: String) -> String {
+        self.redactors().fold(text, |text, redactor| match redactor.redact(&text) {
+            Cow::Owned(masked) => masked,
+            Cow::Borrowed(_) => text,
+        })
+    }
+
+    /// A value of any size, in each text of which nothing is seen that must not be.
+    pub(super) fn value(&self, value: &Value) -> Value {
+        masked_value(value.clone(), &|text| self.whole(text))
+    }
+
+    /// The first bytes of [`Self::text`].
+    pub(super) fn cut(&self, text: &str, limit: usize) -> String {
+        // Masked before it is cut: what is left of a secret that is cut in two cannot be found.
+        shortened(&self.text(text), limit)
+    }
+
+    /// [`Self::text`] of what was sent or answered.
+    pub(super) fn content(&self, text: &str) -> String {
+        if self.is_blind { MASK.to_owned() } else { self.text(text).into_owned() }
+    }
+
+    /// JSON that was sent or answered: as it is, where that is `limit` bytes at
+    /// most and masking left it JSON; else a text.
+    pub(super) fn json(&self, text: &str, limit: usize) -> Box<RawValue> {
+        if self.is_blind {
+            return hidden();
+        }
+        let clean = self.text(text);
+        if clean.len() <= limit && serde_json::from_str::<&RawValue>(&clean).is_ok() {
+            // A stream of events has lines; outside of strings a line break means nothing.
+            let line = clean.replace(['\r', '\n'], " ");
+            if let Ok(json) = RawValue::from_string(line) {
+                return json;
+            }
+        }
+        json_text(&shortened(&clean, limit))
+    }
+}
+
+/// What stands for a value that is not shown.
+pub(super) fn hidden() -> Box<RawValue> {
+    json_text(MASK)
+}
+
+fn json_text(text: &str) -> Box<RawValue> {
+    RawValue::from_string(Value::from(text).to_string()).unwrap_or_default()
+}
+
+/// The first bytes of a text; says how many there are where some are left out.
+pub(super) fn shortened(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    format!("{}… [{} bytes]", &text[..text.floor_char_boundary(limit)], text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn masks(values: &[Value]) -> Masks<'static> {
+        Masks::default().and_values(values).ready()
+    }
+
+    #[test]
+    fn json_stays_json_or_becomes_a_text() {
+        let masks = masks(&[json!({"pin": [4711, "Ann Onym"]})]);
+        assert_eq!(masks.json("{\"a\":\r\n 1}", 100).get(), "{\"a\":   1}");
+        assert_eq!(masks.json(r#"{"to": "ann: Ann Onym"}"#, 100).get(), r#"{"to": "ann: ***"}"#);
+        assert_eq!(masks.json(r#"{"a": 4711}"#, 100).get(), r#""{\"a\": ***}""#);
+        assert_eq!(masks.json("[1, 2, 3]", 4).get(), r#""[1, … [9 bytes]""#);
+        assert_eq!(masks.cut("x 4711 éé", 6), "x *** … [10 bytes]");
+        assert_eq!(masks.text(&"x".repeat(MAX_MASKED_BYTES + 1)), "[65537 bytes]");
+    }
+
+    #[test]
+    fn what_cannot_be_found_hides_all_content() {
+        for short in [json!(true), json!("no"), json!([7])] {
+            let masks = masks(&[short]);
+            assert_eq!((masks.content("x").as_str(), masks.json("{}", 9).get()), (MASK, "\"***\""));
+            assert_eq!(masks.text("call_1"), "call_1");
+        }
+        assert_eq!(masks(&[json!(""), json!(null), json!({})]).content("x"), "x");
+    }
+}
