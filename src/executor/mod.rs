@@ -18,6 +18,8 @@ mod preview;
 mod repeats;
 mod report;
 mod speech;
+mod states;
+mod tokens;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
@@ -26,6 +28,7 @@ pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::report::{CallReport, Observer, Spent, Step};
 pub use self::speech::Started;
+pub use self::states::{StateError, StateLimits, States};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -38,11 +41,12 @@ use serde_json::{Map, Value};
 
 use crate::action::template::Data;
 use crate::action::{Action, HttpAction, Kind, RequestSpec};
+use crate::auth::TokenStore;
 use crate::catalog::Environment;
 use crate::conversation::change::Change;
 use crate::conversation::{
-    Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, MemoryStore, Opening, Store, StoreError,
-    now_ms,
+    Carried, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, MemoryStore, Opening, Store,
+    StoreError, now_ms,
 };
 use crate::egress::{Deadline, Egress};
 use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
@@ -54,6 +58,7 @@ use self::failure::Failure;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
 use self::speech::Voice;
+use self::tokens::SharedTokens;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,8 @@ struct Shared {
     deployment: ArcSwap<Deployment>,
     /// What calls have learned, and what has been done or is being done.
     store: Arc<dyn Store>,
+    /// The same store, as far as tokens are shared in it.
+    tokens: Arc<dyn TokenStore>,
     /// Tells the calls of this gateway from each other, and from those of other ones.
     next_holder: AtomicU64,
     /// The calls under way in this process.
@@ -112,6 +119,14 @@ struct Admitted<'a> {
     conversation: Option<Arc<Conversation>>,
     claim: Option<Claim>,
     deadline: Deadline,
+}
+
+/// What a result is made with: the deployment of its call, and the conversation
+/// where the caller carries it.
+#[derive(Clone, Copy)]
+struct Ending<'a> {
+    deployment: &'a Deployment,
+    carried: Option<&'a Carried>,
 }
 
 /// What a look at a conversation does to it.
@@ -148,6 +163,7 @@ impl Gateway {
     ) -> Self {
         let shared = Shared {
             deployment: ArcSwap::from_pointee(deployment),
+            tokens: Arc::new(SharedTokens(store.clone())),
             store,
             // From a place of its own, so that holders of several processes differ.
             next_holder: AtomicU64::new(getrandom::u64().unwrap_or_default()),
@@ -181,24 +197,32 @@ impl Gateway {
 
     /// Executes a call that nobody cancels. A call that fails has a result too.
     pub async fn execute(&self, call: ToolCall) -> Arc<ToolResult> {
-        self.run(call, &Arc::default()).await
+        self.run(call, None, &Arc::default()).await
     }
 
     /// Executes a call once: whoever comes with the same intent gets its result.
-    /// A call that fails has a result too.
-    pub async fn run(&self, call: ToolCall, control: &Arc<CallControl>) -> Arc<ToolResult> {
+    /// A call that fails has a result too. Where its caller carries the
+    /// conversation (the call's `conversation_id` is the one in `carried`),
+    /// nothing of it is stored, and the result has its next `state`.
+    pub async fn run(
+        &self,
+        call: ToolCall,
+        carried: Option<&Carried>,
+        control: &Arc<CallControl>,
+    ) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
         let deployment = self.deployment();
-        let admitted = match self.admit(&deployment, &call, &receipt, Access::Use).await {
+        let ending = Ending { deployment: &deployment, carried };
+        let admitted = match self.admit(&deployment, &call, carried, &receipt, Access::Use).await {
             Ok(admitted) => admitted,
-            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, None),
+            Err(failure) => return self.conclude(call, Err(failure), &receipt, ending, None),
         };
         let (conversation, deadline) = (admitted.conversation.clone(), admitted.deadline);
         let conversation = conversation.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
-            Ok(Some(first)) => return self.replay(call, &first, &receipt),
-            Err(failure) => return self.conclude(call, Err(failure), &receipt, &deployment, conversation),
+            Ok(Some(first)) => return self.replay(call, &first, &receipt, ending),
+            Err(failure) => return self.conclude(call, Err(failure), &receipt, ending, conversation),
         }
         let claim = admitted.claim.clone();
         let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
@@ -207,8 +231,8 @@ impl Gateway {
         let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
-        let change = learning::change(&call, &outcome);
-        let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
+        let change = if carried.is_some() { Change::default() } else { learning::change(&call, &outcome) };
+        let result = self.conclude(call, outcome, &receipt, ending, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
             let pace = deployment.pace(environment_index, action_index);
@@ -225,6 +249,7 @@ impl Gateway {
         &self,
         deployment: &'d Deployment,
         call: &ToolCall,
+        carried: Option<&Carried>,
         receipt: &Receipt,
         access: Access,
     ) -> Result<Admitted<'d>, Failure> {
@@ -233,11 +258,18 @@ impl Gateway {
         let mut arguments = target.action.parameters.read(&call.arguments)?;
         let say = target.action.speech.take_say(&mut arguments);
         let digest = intent::digest_of_arguments(&call.name, &arguments);
-        let conversation = self.conversation(target, call, deadline, access).await?;
+        let conversation = match carried {
+            Some(carried) => Some(carried.conversation().clone()),
+            None => self.conversation(target, call, deadline, access).await?,
+        };
         let values = values(target, call, arguments, conversation.as_deref())?;
         let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
-        let key = conversation.as_deref().map(|conversation| &conversation.key);
-        let claim = intent::claim(call, key, target.action, digest, &values, holder);
+        let of = match (carried, &conversation) {
+            (Some(carried), _) => intent::Of::Carried(carried),
+            (None, Some(conversation)) => intent::Of::Stored(&conversation.key),
+            (None, None) => intent::Of::Nothing,
+        };
+        let claim = intent::claim(call, of, target.action, digest, &values, holder);
         Ok(Admitted { target, values, say, conversation, claim, deadline })
     }
 
@@ -361,9 +393,19 @@ impl Gateway {
                     return Err(Failure::TooLate);
                 }
                 let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
-                let egress = &self.egress;
-                let sending =
-                    Sending { egress, deployment, target, http, deadline, call, control, store, claim };
+                let (egress, tokens) = (&self.egress, &self.shared.tokens);
+                let sending = Sending {
+                    egress,
+                    deployment,
+                    target,
+                    http,
+                    deadline,
+                    call,
+                    control,
+                    store,
+                    tokens,
+                    claim,
+                };
                 Answer::read(sending.response(request, receipt).await?)
             }
             Kind::Static(body) => Answer::fixed(body),
@@ -373,8 +415,16 @@ impl Gateway {
     }
 
     /// The result of another call of the same intent.
-    fn replay(&self, call: ToolCall, first: &ToolResult, receipt: &Receipt) -> Arc<ToolResult> {
-        let result = Arc::new(receipt.replay(first, call.id));
+    fn replay(
+        &self,
+        call: ToolCall,
+        first: &ToolResult,
+        receipt: &Receipt,
+        ending: Ending<'_>,
+    ) -> Arc<ToolResult> {
+        let Ending { deployment, carried } = ending;
+        let state = carried.map(|carried| deployment.states.after_replay(carried, &call, first));
+        let result = Arc::new(receipt.replay(first, call.id, state));
         self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt);
         result
     }
@@ -402,9 +452,14 @@ impl Gateway {
         call: ToolCall,
         outcome: Result<Outcome, Failure>,
         receipt: &Receipt,
-        deployment: &Deployment,
+        ending: Ending<'_>,
         conversation: Option<&Conversation>,
     ) -> Arc<ToolResult> {
+        let Ending { deployment, carried } = ending;
+        let state = carried.map(|carried| {
+            let change = learning::change(&call, &outcome);
+            deployment.states.after(carried, &call, receipt.was_sent, &change)
+        });
         let concealed = learning::concealed(conversation, &outcome);
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
@@ -418,6 +473,7 @@ impl Gateway {
             failure::tell_to_stop(error, times);
         }
         outcome::log(&logged);
+        logged.result.state = state;
         let result: Arc<ToolResult> = Arc::new(logged.into());
         self.observe(
             &environment,

@@ -14,6 +14,7 @@ mod reload;
 mod run;
 mod specs;
 mod state;
+mod stateless;
 mod stream;
 mod webhooks;
 
