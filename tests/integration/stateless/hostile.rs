@@ -25,9 +25,9 @@ async fn a_state_that_was_changed_is_refused_and_nothing_says_where() {
         flipped[at] ^= 1;
         changed.push((format!("byte {at}"), flipped));
     }
-    for (at, what) in [(9, "salt of another"), (41, "text of another")] {
-        changed.push((what.to_owned(), [&others[..at], &bytes[at..]].concat()));
-    }
+    // The salt, and the text, of another state of the same key.
+    changed.push(("another's salt".to_owned(), [&others[..41], &bytes[41..]].concat()));
+    changed.push(("another's text".to_owned(), [&bytes[..41], &others[41..]].concat()));
     for length in [0, 1, 8, 40, 41, 56, 57, bytes.len() - 1] {
         changed.push((format!("{length} bytes"), bytes[..length].to_vec()));
     }

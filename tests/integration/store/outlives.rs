@@ -97,6 +97,25 @@ fn changed_by_hand(path: &Path, statement: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let backend = Backend::sqlite();
+    let store = backend.named("one");
+    open(&store).await;
+    store.update(&key("c"), set("customer.name", json!("Ann"))).await.unwrap();
+    drop(store);
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let older = "DROP TABLE notes; DELETE FROM schema_version WHERE version > 1";
+    connection.execute_batch(older).unwrap();
+    drop(connection);
+    let store = backend.named("one");
+    store.put_note("a", "one", Duration::from_secs(60)).await.unwrap();
+    assert_eq!(store.note("a").await.unwrap().as_deref(), Some("one"));
+    let found = store.find(&key("c")).await.unwrap().unwrap();
+    assert_eq!(found.variables["customer.name"].value, json!("Ann"));
+}
+
+#[tokio::test]
 async fn a_person_can_read_the_file_while_it_is_used() {
     let backend = Backend::sqlite();
     let store = backend.named("one");
