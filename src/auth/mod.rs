@@ -123,9 +123,9 @@ impl Auth {
         self.sharing = keyrings;
     }
 
-    /// Whether tokens of any environment are shared.
+    /// Whether tokens are shared, in environments that have keys.
     pub fn shares_tokens(&self) -> bool {
-        self.sharing.iter().any(Option::is_some)
+        !self.sharing.is_empty()
     }
 
     /// What connectors of the environment make of secrets, such as the text

@@ -341,7 +341,8 @@ mod tests {
 
     #[test]
     fn a_beginning_without_a_name_is_the_same_as_any_other() {
-        let begin = |id, is_named| Carried::begin(ConversationKey::new("development", id), is_named, 1_000, 1);
+        let begin =
+            |id, is_named| Carried::begin(ConversationKey::new("development", id), is_named, 1_000, 1);
         let one = after(&begin("made-up-1", false), "call_1", "one", &Change::default());
         assert!(one.follows(&begin("made-up-2", false)));
         assert!(!one.follows(&begin("made-up-2", true)));

@@ -90,7 +90,7 @@ pub(super) fn claim(
             let key = key("id", &[environment, &call.id, action.name.as_str()], sent);
             Some(claim(key, [0; 32], None, KEEP_WRITES))
         }
-        (Some(of), false) if !state.is_empty() && !(is_write && window.is_zero()) => {
+        (Some(of), false) if !(state.is_empty() || is_write && window.is_zero()) => {
             let parts = [environment, of.id(), state, action.name.as_str()];
             let key = key("state", &parts, digest_of_values(action, values));
             Some(claim(key, [0; 32], None, if is_write { KEEP_WRITES } else { KEEP_READS }))

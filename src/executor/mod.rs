@@ -231,6 +231,7 @@ impl Gateway {
         let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
+        // What the caller carries is in the result; nothing of it is stored.
         let change = if carried.is_some() { Change::default() } else { learning::change(&call, &outcome) };
         let result = self.conclude(call, outcome, &receipt, ending, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
@@ -238,7 +239,8 @@ impl Gateway {
             let pace = deployment.pace(environment_index, action_index);
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
-        let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
+        let stored = conversation.filter(|_| carried.is_none());
+        let done = learning::Done { claim: claim.as_ref(), conversation: stored, result: &result, change };
         self.keep(done, &receipt, deadline).await;
         drop(entry);
         result

@@ -17,12 +17,14 @@ const SEALING: &[(&str, &str)] = &[
 async fn every_reply_of_a_carried_conversation_is_documented() {
     let upstream = Upstream::start(|_| Reply::ok(r#"{"status": "shipped", "customer": "C-1"}"#)).await;
     let api = gateway(upstream.port, SEALING).await;
-    let order = json!({"environment": "development", "name": "get_order", "arguments": {"number": "7"}, "state": ""});
+    let order =
+        json!({"environment": "development", "name": "get_order", "arguments": {"number": "7"}, "state": ""});
     let first = api.call(order).await;
     assert_eq!(first["variables"], json!({"order.status": "shipped"}));
     let state = &first["state"];
     assert!(state.is_string(), "{first}");
-    let calls = json!([{"name": "add_note", "arguments": {"text": "x"}}, {"name": "hours"}, {"name": "human"}]);
+    let calls =
+        json!([{"name": "add_note", "arguments": {"text": "x"}}, {"name": "hours"}, {"name": "human"}]);
     let several = api.call(json!({"environment": "development", "calls": calls, "state": state})).await;
     assert!(several["state"].is_string() && several["results"][0].get("state").is_none(), "{several}");
     assert_eq!(several["results"][0]["status"], "success");
