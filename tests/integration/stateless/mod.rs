@@ -236,7 +236,14 @@ async fn a_state_stands_beside_the_calls_and_is_of_one_conversation() {
         let (status, code, _) = setup.refused(json!({"calls": calls, "state": ""})).await;
         assert_eq!((status, code.as_str()), (400, "invalid_request"), "{calls}");
     }
+    let stream = setup.gateway.request("POST", "/v1/tool-calls").header("accept", "text/event-stream");
+    let body = json!({"environment": "development", "calls": [{"name": "count"}], "state": ""});
+    assert_eq!(stream.body(body.to_string()).send().await.unwrap().status(), 400, "no place for one state");
     let first = setup.call("count", None, "").await;
+    let stream = setup.gateway.request("POST", "/v1/tool-calls").header("accept", "text/event-stream");
+    let body = json!({"environment": "development", "name": "hours", "state": state(&first)});
+    let told = stream.body(body.to_string()).send().await.unwrap().text().await.unwrap();
+    assert!(told.contains("event: completed") && told.contains("\"state\":\"A"), "{told}");
     let none = setup.call_with(json!({"calls": [], "state": state(&first)})).await;
     assert_eq!((&none["results"], state(&none)), (&json!([]), state(&first)));
     assert_eq!(setup.sent(), 1);
