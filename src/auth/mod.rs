@@ -1,8 +1,10 @@
 //! Auth connector + environment → credentials of a request.
 
 mod oauth;
+mod shared;
 mod webhook;
 
+pub use self::shared::{TokenAnswer, TokenStore};
 pub use self::webhook::{
     HmacAlgorithm, HmacRule, Product, WebhookRefusal, WebhookRequest, WebhookRule, Webhooks,
 };
@@ -20,11 +22,12 @@ use crate::action::{Connector, Credential, HttpAction, Kind, OAuth2Client, Value
 use crate::catalog::Catalog;
 use crate::definition::{Problem, Problems};
 use crate::egress::{Credentials, Deadline, Egress, Route, Target, WaysBuilder};
-use crate::secrets::{MASK, Redactor, Secrets};
+use crate::secrets::{Keyring, MASK, Redactor, Secrets};
 
 use self::oauth::TokenSource;
 pub(crate) use self::oauth::read_token_response;
 pub use self::oauth::{DEFAULT_LIFETIME, TokenError, TokenErrorKind};
+use self::shared::Shares;
 
 /// The credentials of every action of every environment, resolved at load.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ pub struct Auth {
     tokens: HashMap<TokenKey, Arc<TokenSource>>,
     /// Per environment: what connectors make of secrets, for the redactor.
     derived: Vec<Vec<SecretString>>,
+    /// Per environment: the keys by which tokens are shared with other nodes; none where they are not.
+    sharing: Vec<Option<Arc<Keyring>>>,
 }
 
 /// What one token source is for: two actions with the same client share a token.
@@ -112,22 +117,34 @@ impl Auth {
         auth
     }
 
+    /// Shares tokens with other nodes from now on, in the environments (in the
+    /// order of the catalog) that have keys.
+    pub fn share_tokens(&mut self, keyrings: Vec<Option<Arc<Keyring>>>) {
+        self.sharing = keyrings;
+    }
+
+    /// Whether tokens are shared, in environments that have keys.
+    pub fn shares_tokens(&self) -> bool {
+        !self.sharing.is_empty()
+    }
+
     /// What connectors of the environment make of secrets, such as the text
     /// after `Basic`: material for its redactor.
     pub fn derived(&self, environment: usize) -> &[SecretString] {
         self.derived.get(environment).map_or(&[], Vec::as_slice)
     }
 
-    /// The credentials of an action, by its place in the catalog.
+    /// The credentials of an action, by its place in the catalog. `store` is
+    /// where nodes share tokens.
     ///
     /// # Errors
     ///
     /// Fails where a token is needed and none can be had in time.
     pub async fn resolve(
         &self,
-        environment: usize,
-        action: usize,
+        (environment, action): (usize, usize),
         egress: &Egress,
+        store: &Arc<dyn TokenStore>,
         deadline: Deadline,
     ) -> Result<Resolved<'_>, TokenError> {
         let Some(source) = self.source(environment, action) else {
@@ -140,7 +157,9 @@ impl Auth {
         let Some((tokens, route)) = &source.token else {
             return Ok(Resolved { credentials: Cow::Borrowed(&source.fixed), redactor: None, token: None });
         };
-        let token = tokens.token(egress, route, deadline).await?;
+        let keyring = self.sharing.get(environment).and_then(Option::as_ref);
+        let shares = keyring.map(|keyring| Shares { store, keyring });
+        let token = tokens.token(egress, route, shares, deadline).await?;
         let mut credentials = source.fixed.clone();
         credentials.headers.push((AUTHORIZATION, token.header.clone()));
         Ok(Resolved {
@@ -312,7 +331,7 @@ impl Builder<'_, '_> {
         let known = self.tokens.get(&key).or_else(|| self.previous.and_then(|auth| auth.tokens.get(&key)));
         let source = match known {
             Some(source) => source.clone(),
-            None => Arc::new(TokenSource::new(&connector.name, client, id, secret)),
+            None => Arc::new(TokenSource::new(&connector.name, self.environment, client, id, secret)),
         };
         self.tokens.insert(key, source.clone());
         let secret = |name: &str| self.secrets.get(self.environment, name).cloned();

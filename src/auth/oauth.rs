@@ -25,6 +25,8 @@ use crate::definition::ClientAuthentication;
 use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
 use crate::secrets::Redactor;
 
+use super::shared::{SharedToken, Shares, Slot, Turn, now_ms};
+
 /// How long a token is used whose server does not say `expires_in`.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 /// Longest life that is believed; a server may name any number.
@@ -91,6 +93,8 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct TokenSource {
     connector: String,
+    /// The environment, and all that goes into the token request.
+    identity: String,
     client: Result<ConfiguredClient, String>,
     scopes: Vec<String>,
     extra_params: Vec<(String, String)>,
@@ -108,6 +112,8 @@ struct State {
     refresh_not_before: Option<Instant>,
     /// The last token that was had, in use or not.
     last: Option<SecretString>,
+    /// A digest of the last token that an upstream refused: from another node it is not taken either.
+    refused: Option<[u8; 32]>,
 }
 
 /// What makes two clients the same: everything that goes into the token request.
@@ -125,10 +131,12 @@ pub(super) fn fingerprint(client: &OAuth2Client, id: &SecretString, secret: &Sec
 impl TokenSource {
     pub(super) fn new(
         connector: &str,
+        environment: &str,
         client: &OAuth2Client,
         id: SecretString,
         secret: SecretString,
     ) -> Self {
+        let identity = format!("{environment} {:?}", fingerprint(client, &id, &secret));
         // An id that is a secret is one in the log too.
         let hidden_id = matches!(client.client_id, ValueSource::Secret { .. }).then_some(&id);
         let redactor = Redactor::new(hidden_id.into_iter().chain([&secret]));
@@ -145,6 +153,7 @@ impl TokenSource {
             });
         Self {
             connector: connector.to_owned(),
+            identity,
             client: configured,
             scopes: client.scopes.clone(),
             extra_params: client.extra_params.clone(),
@@ -157,7 +166,8 @@ impl TokenSource {
     /// The token, fetched if need be.
     ///
     /// The fetch belongs to nobody: a caller that gives up does not take it
-    /// away from the others.
+    /// away from the others. Where nodes share tokens (`shares`), another node's
+    /// is taken if there is one.
     ///
     /// # Errors
     ///
@@ -166,6 +176,7 @@ impl TokenSource {
         self: &Arc<Self>,
         egress: &Egress,
         route: &Route,
+        shares: Option<Shares<'_>>,
         deadline: Deadline,
     ) -> Result<Arc<Token>, TokenError> {
         let fetching = {
@@ -175,13 +186,13 @@ impl TokenSource {
                 Some(token) if now < token.unusable_at => {
                     let waits = state.refresh_not_before.is_some_and(|not_before| now < not_before);
                     if now >= token.refresh_at && state.fetching.is_none() && !waits {
-                        drop(self.start(&mut state, egress, route));
+                        drop(self.start(&mut state, egress, route, shares));
                     }
                     return Ok(token);
                 }
                 _ => match &state.fetching {
                     Some(fetching) => fetching.clone(),
-                    None => self.start(&mut state, egress, route),
+                    None => self.start(&mut state, egress, route, shares),
                 },
             }
         };
@@ -191,8 +202,8 @@ impl TokenSource {
     /// Throws a token away, unless it has been replaced already.
     pub(super) fn invalidate(&self, generation: u64) {
         let mut state = self.state();
-        if state.token.as_ref().is_some_and(|token| token.generation == generation) {
-            state.token = None;
+        if let Some(token) = state.token.take_if(|token| token.generation == generation) {
+            state.refused = Some(digest(token.header.as_bytes()));
         }
     }
 
@@ -213,13 +224,19 @@ impl TokenSource {
     }
 
     #[expect(clippy::disallowed_methods, reason = "waited for through `fetching`; bounded by FETCH_TIMEOUT")]
-    fn start(self: &Arc<Self>, state: &mut State, egress: &Egress, route: &Route) -> Fetching {
+    fn start(
+        self: &Arc<Self>,
+        state: &mut State,
+        egress: &Egress,
+        route: &Route,
+        shares: Option<Shares<'_>>,
+    ) -> Fetching {
+        let slot = shares.map(|shares| Slot::new(shares, &self.identity));
         state.generation += 1;
         let (source, egress, route, generation) =
             (self.clone(), egress.clone(), route.clone(), state.generation);
         let task = tokio::spawn(async move {
-            let fetched = source.fetch(&egress, &route, generation).await;
-            source.fetches[usize::from(fetched.is_err())].fetch_add(1, Ordering::Relaxed);
+            let fetched = source.obtain(&egress, &route, slot.as_ref(), generation).await;
             let mut state = source.state();
             state.fetching = None;
             match &fetched {
@@ -248,11 +265,54 @@ impl TokenSource {
         fetching
     }
 
-    async fn fetch(&self, egress: &Egress, route: &Route, generation: u64) -> Result<Arc<Token>, TokenError> {
-        let started = Instant::now();
+    /// Takes the token of another node, where nodes share them and one has it;
+    /// else fetches one.
+    async fn obtain(
+        &self,
+        egress: &Egress,
+        route: &Route,
+        slot: Option<&Slot>,
+        generation: u64,
+    ) -> Result<Arc<Token>, TokenError> {
         let door = Door { egress, route, deadline: Deadline::after(FETCH_TIMEOUT) };
-        let response = self.ask(&door).await?;
-        self.read(&response, started, generation).map(Arc::new)
+        let Some(slot) = slot else { return self.fetch(&door, generation).await };
+        let lease = match slot.turn(|shared| self.is_good(shared)).await {
+            Turn::Take(shared) => match self.take(&shared, generation) {
+                Ok(token) => return Ok(token),
+                Err(_) => None,
+            },
+            Turn::Fetch(lease) => lease,
+        };
+        let Some(lease) = lease else { return self.fetch(&door, generation).await };
+        let fetched = slot.holding(&lease, self.fetch(&door, generation)).await;
+        if let Some(shared) = fetched.as_ref().ok().and_then(|token| token.shared()) {
+            slot.keep(&shared).await;
+        }
+        slot.release(lease).await;
+        fetched
+    }
+
+    async fn fetch(&self, door: &Door<'_>, generation: u64) -> Result<Arc<Token>, TokenError> {
+        let started = Instant::now();
+        let asked = self.ask(door).await;
+        let fetched = asked.and_then(|response| self.read(&response, started, generation));
+        self.fetches[usize::from(fetched.is_err())].fetch_add(1, Ordering::Relaxed);
+        fetched.map(Arc::new)
+    }
+
+    /// Whether another node's token can be used here, and for longer than a moment.
+    fn is_good(&self, shared: &SharedToken) -> bool {
+        let is_refused =
+            || self.state().refused == Some(digest(format!("Bearer {}", shared.token).as_bytes()));
+        shared.refresh_at_ms > now_ms() && !is_refused()
+    }
+
+    /// Another node's token.
+    fn take(&self, shared: &SharedToken, generation: u64) -> Result<Arc<Token>, TokenError> {
+        let (now, now_ms) = (Instant::now(), now_ms());
+        let at = |time_ms: u64| now + Duration::from_millis(time_ms.saturating_sub(now_ms)).min(MAX_LIFETIME);
+        let (refresh_at, unusable_at) = (at(shared.refresh_at_ms), at(shared.unusable_at_ms));
+        self.made(&shared.token, refresh_at, unusable_at, generation).map(Arc::new)
     }
 
     /// Asks for a token through `door`.
@@ -279,11 +339,23 @@ impl TokenSource {
         started: Instant,
         generation: u64,
     ) -> Result<Token, TokenError> {
-        let secret = response.access_token().secret();
+        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
+        let refresh_at = started + lifetime.saturating_sub(REFRESH_AHEAD.min(lifetime / 4));
+        let unusable_at = started + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 10));
+        self.made(response.access_token().secret(), refresh_at, unusable_at, generation)
+    }
+
+    fn made(
+        &self,
+        secret: &str,
+        refresh_at: Instant,
+        unusable_at: Instant,
+        generation: u64,
+    ) -> Result<Token, TokenError> {
         if secret.is_empty() {
             return Err(self.error(TokenErrorKind::Invalid("the token is empty".to_owned())));
         }
-        let token = SecretString::from(secret.as_str());
+        let token = SecretString::from(secret);
         // A call that was sent twice had both, and its upstream may repeat either.
         let former = self.state().last.replace(token.clone());
         let redactor = Arc::new(Redactor::new([&token].into_iter().chain(&former)));
@@ -291,14 +363,7 @@ impl TokenSource {
             self.error(TokenErrorKind::Invalid("the token holds characters a header cannot carry".to_owned()))
         })?;
         header.set_sensitive(true);
-        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
-        Ok(Token {
-            header,
-            redactor,
-            generation,
-            refresh_at: started + lifetime.saturating_sub(REFRESH_AHEAD.min(lifetime / 4)),
-            unusable_at: started + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 10)),
-        })
+        Ok(Token { header, redactor, generation, refresh_at, unusable_at })
     }
 
     /// What the failure of a token request means, without the client's secret.
@@ -330,6 +395,25 @@ impl TokenSource {
             BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(text)),
         }
     }
+}
+
+impl Token {
+    /// The token as other nodes get it.
+    fn shared(&self) -> Option<SharedToken> {
+        let (now, now_ms) = (Instant::now(), now_ms());
+        let at = |time: Instant| {
+            now_ms + u64::try_from(time.saturating_duration_since(now).as_millis()).unwrap_or_default()
+        };
+        Some(SharedToken {
+            token: self.header.to_str().ok()?.strip_prefix("Bearer ")?.to_owned(),
+            refresh_at_ms: at(self.refresh_at),
+            unusable_at_ms: at(self.unusable_at),
+        })
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// Our one way out, as the `oauth2` crate wants to see it.
@@ -385,7 +469,7 @@ pub(crate) fn read_token_response(
     secret: &SecretString,
     response: Response,
 ) -> Result<Duration, String> {
-    let source = TokenSource::new("fuzz", client, SecretString::from("id"), secret.clone());
+    let source = TokenSource::new("fuzz", "fuzz", client, SecretString::from("id"), secret.clone());
     let answer = answer(response);
     let door = |_| std::future::ready(Ok::<_, EgressError>(answer.clone()));
     let (started, asked) = (Instant::now(), source.ask(&door).now_or_never());

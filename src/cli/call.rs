@@ -59,7 +59,7 @@ impl Preview {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (project, call) = self.what.load()?;
         let gateway = Gateway::new(project.deployment);
-        match super::runtime()?.block_on(gateway.preview(&call)) {
+        match super::runtime()?.block_on(gateway.preview(&call, None)) {
             Ok(preview) => {
                 print_json(&preview, GREEN)?;
                 if std::io::stdout().is_terminal() {

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use callgate::definition::schema::FileKind;
 use callgate::dialect::{Dialect, SpecOptions};
 use callgate::server::NewKey;
@@ -121,10 +123,22 @@ pub(crate) struct Keygen {
     /// An environment it may use; may be repeated; left out: all that are served
     #[arg(long, short, value_name = "NAME")]
     environment: Vec<String>,
+    /// Make a key of [sealing] instead: a secret of the gateway, for the state that callers carry
+    #[arg(long, conflicts_with_all = ["name", "environment"])]
+    sealing: bool,
 }
 
 impl Keygen {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if self.sealing {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).context("the system gives no random numbers")?;
+            eprintln!(
+                "The key, shown this once. Keep it as a secret of an environment, such as STATE_KEY_1, and name it in callgate.toml:\n\n[sealing]\nkeys = [\"STATE_KEY_1\"]\n"
+            );
+            super::print_line(&STANDARD.encode(key))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let key = NewKey::generate().context("the system gives no random numbers")?;
         eprintln!("The key, shown this once; callers send it as `Authorization: Bearer …`:");
         super::print_line(&key.key)?;

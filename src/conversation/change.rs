@@ -129,4 +129,7 @@ pub enum Refusal {
     /// The conversation holds too many variables.
     #[error("does not fit: a conversation may have {0} variables")]
     TooMany(usize),
+    /// The caller carries the conversation, and it would become too large for that.
+    #[error("does not fit into the sealed `state`: see `max_state_bytes` of [sealing]")]
+    StateTooLarge,
 }

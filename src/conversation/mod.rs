@@ -4,6 +4,7 @@
 pub mod change;
 pub mod event;
 mod bells;
+mod carried;
 mod key;
 mod memory;
 mod record;
@@ -11,6 +12,7 @@ mod redis;
 mod sqlite;
 mod store;
 
+pub use self::carried::{Carried, Step};
 pub use self::key::{ClaimKey, ConversationKey, MAX_NAME_BYTES, Slot};
 pub use self::memory::{ClaimLimits, MemoryLimits, MemoryStore};
 pub use self::record::{

@@ -159,7 +159,7 @@ pub struct Summary {
 /// What a backend gives back in its own time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Conversations, claims and events.
+/// Conversations, claims and events; notes, for what nodes tell each other.
 ///
 /// All errors are [`StoreError`]; where an operation fails, it has not been
 /// done, or (a connection broke before the answer came) it may have been done:
@@ -225,4 +225,17 @@ pub trait Store: Debug + Send + Sync {
     /// Done when there may be an event with a number above `after`, or the
     /// conversation is gone; it may be done early.
     fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()>;
+
+    /// The note under `name`, unless its time is over.
+    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
+
+    /// Keeps a note for a while, whatever was there. It may be lost earlier: who
+    /// reads notes does without them.
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()>;
+
+    /// Keeps a note where there is none under the name; says whether it did.
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool>;
+
+    /// Removes the note under `name` where it is `text`.
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()>;
 }

@@ -1,5 +1,6 @@
 //! Sending a request: once, or again where that can do no harm.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::RETRY_AFTER;
@@ -7,6 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
+use crate::auth::TokenStore;
 use crate::conversation::{Claim, Store};
 use crate::egress::{Deadline, Egress, EgressError, Limits, Response};
 use crate::tool::{Effect, ToolCall, new_span};
@@ -30,6 +32,8 @@ pub(super) struct Sending<'a> {
     pub(super) call: &'a ToolCall,
     pub(super) control: &'a CallControl,
     pub(super) store: &'a dyn Store,
+    /// Where nodes share tokens.
+    pub(super) tokens: &'a Arc<dyn TokenStore>,
     /// What the call has taken in the store.
     pub(super) claim: Option<&'a Claim>,
 }
@@ -44,7 +48,7 @@ impl Sending<'_> {
         request: RequestSpec,
         receipt: &mut Receipt,
     ) -> Result<Response, Failure> {
-        let Self { egress, deployment, target, http, deadline, call, control, .. } = self;
+        let Self { egress, deployment, target, http, deadline, call, control, tokens, .. } = self;
         let limits = Limits {
             connect_timeout: http.connect_timeout,
             max_response_bytes: deployment.limits.max_response_bytes,
@@ -56,7 +60,7 @@ impl Sending<'_> {
         let (mut attempts, mut token_is_fresh) = (0, false);
         loop {
             let (environment, action) = (target.environment_index, target.action_index);
-            let resolved = deployment.auth.resolve(environment, action, egress, *deadline);
+            let resolved = deployment.auth.resolve((environment, action), egress, tokens, *deadline);
             let resolved = receipt.waiting(resolved).await?;
             receipt.redactor.clone_from(&resolved.redactor);
             if receipt.attempts == 0 {

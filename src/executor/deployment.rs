@@ -9,8 +9,8 @@ use crate::definition::{Problem, Problems};
 use crate::egress::{Route, Target, Ways, WaysBuilder};
 use crate::secrets::{Redactor, Secrets};
 
-use super::ExecutorLimits;
 use super::pace::{Expected, Pace};
+use super::{ExecutorLimits, States};
 
 /// What is served: replaced whole on reload, so that a call never sees half of
 /// two projects.
@@ -22,6 +22,8 @@ pub struct Deployment {
     pub auth: Auth,
     /// What the webhooks of orchestrators must show.
     pub webhooks: Webhooks,
+    /// Conversations that callers carry.
+    pub states: States,
     /// Limits of every call.
     pub limits: ExecutorLimits,
     redactors: Vec<Redactor>,
@@ -84,6 +86,7 @@ impl Deployment {
             catalog,
             auth,
             webhooks: Webhooks::default(),
+            states: States::default(),
             limits,
             redactors,
             ways: ways.finish(),

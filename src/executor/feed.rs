@@ -19,7 +19,7 @@ use crate::tool::{Effect, Retry, ToolCall, ToolError, ToolResult};
 use super::masks::{Masks, hidden, shortened};
 use super::outcome::Receipt;
 use super::preview::Masked;
-use super::{Deployment, Gateway, Refused as RefusedCall};
+use super::{Deployment, Ending, Gateway, Refused as RefusedCall};
 
 /// How much is shown of each part of an event, in bytes; less where the whole
 /// would be longer than an event may be.
@@ -157,14 +157,15 @@ impl Gateway {
         call: ToolCall,
         refused: RefusedCall,
         receipt: &mut Receipt,
-        deployment: &Deployment,
+        ending: Ending<'_>,
     ) -> Arc<ToolResult> {
+        let deployment = ending.deployment;
         let RefusedCall { failure, conversation } = refused;
         let conversation = conversation.as_deref();
         if let Some(feed) = &mut receipt.feed {
             feed.without(sensitive(deployment, &call));
         }
-        let result = self.conclude(call, Err(failure), receipt, deployment, conversation);
+        let result = self.conclude(call, Err(failure), receipt, ending, conversation);
         self.tell(conversation, self.told(deployment, conversation, receipt, &result, &[]));
         result
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::action::{Action, Kind};
-use crate::conversation::{Claim, ClaimKey, ConversationKey};
+use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey};
 use crate::tool::ToolCall;
 
 use super::Values;
@@ -20,6 +20,17 @@ const KEEP_READS: Duration = Duration::from_secs(5 * 60);
 /// The header by which an upstream knows a write again (draft-ietf-httpapi-idempotency-key-header).
 pub(super) const IDEMPOTENCY_KEY: http::HeaderName = http::HeaderName::from_static("idempotency-key");
 
+/// The conversation that a call belongs to.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// None.
+    Nothing,
+    /// One of the store.
+    Stored(&'a ConversationKey),
+    /// One that the caller carries.
+    Carried(&'a Carried),
+}
+
 /// The claim of a call, if it is to have one.
 ///
 /// With a conversation and an id, these two are the intent. With an id alone,
@@ -28,9 +39,13 @@ pub(super) const IDEMPOTENCY_KEY: http::HeaderName = http::HeaderName::from_stat
 /// of the same conversation with the same values, for as long as the action's
 /// window says. Without either nothing tells one caller from another, and what
 /// two callers want must not become one.
+///
+/// Where the caller carries the conversation, a call without an id is the same
+/// as one that came with the same state and has the same values, reads too: the
+/// state is told apart from every other, and a new call comes with a new one.
 pub(super) fn claim(
     call: &ToolCall,
-    conversation: Option<&ConversationKey>,
+    of: Of<'_>,
     action: &Action,
     arguments: [u8; 32],
     values: &Values,
@@ -42,10 +57,19 @@ pub(super) fn claim(
     let is_write = !action.is_safe();
     let window = action.dedupe_window;
     let environment = call.environment.as_str();
+    // What a caller can name; nothing changes a conversation in the store but what is stored there.
+    let (conversation, stored, state) = match of {
+        Of::Nothing => (None, None, ""),
+        Of::Stored(key) => (Some(key), Some(key), ""),
+        Of::Carried(carried) => {
+            let key = &carried.conversation().key;
+            (Some(key).filter(|_| carried.is_named()), None, carried.text())
+        }
+    };
     let claim = |digest, arguments, twin: Option<ClaimKey>, keep| Claim {
         key: ClaimKey::new(conversation, digest),
         holder,
-        conversation: conversation.cloned(),
+        conversation: stored.cloned(),
         action: action.name.as_str().to_owned(),
         most_calls: None,
         arguments,
@@ -65,6 +89,11 @@ pub(super) fn claim(
             let sent = digest_of_values(action, values);
             let key = key("id", &[environment, &call.id, action.name.as_str()], sent);
             Some(claim(key, [0; 32], None, KEEP_WRITES))
+        }
+        (Some(of), false) if !(state.is_empty() || is_write && window.is_zero()) => {
+            let parts = [environment, of.id(), state, action.name.as_str()];
+            let key = key("state", &parts, digest_of_values(action, values));
+            Some(claim(key, [0; 32], None, if is_write { KEEP_WRITES } else { KEEP_READS }))
         }
         (Some(of), false) if is_write && !window.is_zero() => {
             Some(claim(same(of, action, values), [0; 32], None, window))

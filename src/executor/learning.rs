@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::action::output::{self, Concealed};
 use crate::action::variables::{self, InvalidVariables};
-use crate::conversation::change::{Change, Source, Variable};
+use crate::conversation::change::{Change, Refused, Source, Variable};
 use crate::conversation::{Claim, Conversation, StoreError, now_ms};
 use crate::egress::{Deadline, DeadlineExceeded};
 use crate::tool::{Cancellation, ToolCall, ToolResult};
@@ -51,9 +51,7 @@ impl Gateway {
             (None, _) => return,
         };
         if let Ok(Ok(applied)) = &applied {
-            for refused in &applied.refused {
-                tracing::warn!(variable.name = %refused.name, error = %refused.reason, "variable not remembered");
-            }
+            note_refused(&applied.refused);
             self.tell_refused(conversation, &applied.refused);
         }
         note(applied);
@@ -66,6 +64,13 @@ pub(super) fn note<T>(done: Result<Result<T, StoreError>, DeadlineExceeded>) {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::error!(%error, "what a call has done may not be stored"),
         Err(_) => tracing::warn!("storing what a call has done takes longer than its caller waits"),
+    }
+}
+
+/// Logs what is not remembered of a call, by name.
+pub(super) fn note_refused(refused: &[Refused]) {
+    for refused in refused {
+        tracing::warn!(variable.name = %refused.name, error = %refused.reason, "variable not remembered");
     }
 }
 

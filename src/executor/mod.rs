@@ -7,6 +7,7 @@
 mod answer;
 mod attempts;
 mod body;
+mod claiming;
 mod control;
 mod conversations;
 mod deployment;
@@ -22,6 +23,8 @@ mod prompt;
 mod repeats;
 mod report;
 mod speech;
+mod states;
+mod tokens;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
@@ -32,6 +35,7 @@ pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
 pub use self::report::{CallReport, Observer, Spent, Step};
 pub use self::speech::Started;
+pub use self::states::{StateError, StateLimits, States};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -44,11 +48,11 @@ use serde_json::{Map, Value};
 
 use crate::action::template::Data;
 use crate::action::{Action, HttpAction, Kind, RequestSpec};
+use crate::auth::TokenStore;
 use crate::catalog::Environment;
 use crate::conversation::change::Change;
 use crate::conversation::{
-    Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, MemoryStore, Opening, Store, StoreError,
-    now_ms,
+    Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms,
 };
 use crate::egress::{Deadline, Egress};
 use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
@@ -61,6 +65,7 @@ use self::feed::Feed;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
 use self::speech::Voice;
+use self::tokens::SharedTokens;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +96,8 @@ struct Shared {
     deployment: ArcSwap<Deployment>,
     /// What calls have learned, and what has been done or is being done.
     store: Arc<dyn Store>,
+    /// The same store, as far as tokens are shared in it.
+    tokens: Arc<dyn TokenStore>,
     /// Tells the calls of this gateway from each other, and from those of other ones.
     next_holder: AtomicU64,
     /// The calls under way in this process.
@@ -136,6 +143,14 @@ impl From<Failure> for Refused {
     }
 }
 
+/// What a result is made with: the deployment of its call, and the conversation
+/// where the caller carries it.
+#[derive(Clone, Copy)]
+struct Ending<'a> {
+    deployment: &'a Deployment,
+    carried: Option<&'a Carried>,
+}
+
 /// What a look at a conversation does to it.
 #[derive(Clone, Copy)]
 enum Access {
@@ -170,6 +185,7 @@ impl Gateway {
     ) -> Self {
         let shared = Shared {
             deployment: ArcSwap::from_pointee(deployment),
+            tokens: Arc::new(SharedTokens(store.clone())),
             store,
             // From a place of its own, so that holders of several processes differ.
             next_holder: AtomicU64::new(getrandom::u64().unwrap_or_default()),
@@ -204,30 +220,39 @@ impl Gateway {
 
     /// Executes a call that nobody cancels. A call that fails has a result too.
     pub async fn execute(&self, call: ToolCall) -> Arc<ToolResult> {
-        self.run(call, &Arc::default()).await
+        self.run(call, None, &Arc::default()).await
     }
 
     /// Executes a call once: whoever comes with the same intent gets its result.
-    /// A call that fails has a result too.
-    pub async fn run(&self, call: ToolCall, control: &Arc<CallControl>) -> Arc<ToolResult> {
+    /// A call that fails has a result too. Where its caller carries the
+    /// conversation (the call's `conversation_id` is the one in `carried`),
+    /// nothing of it is stored, and the result has its next `state`.
+    pub async fn run(
+        &self,
+        call: ToolCall,
+        carried: Option<&Carried>,
+        control: &Arc<CallControl>,
+    ) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
-        receipt.feed = Feed::of(&call);
+        // Of what a caller carries, there is no feed.
+        receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
         let deployment = self.deployment();
-        let admitted = match self.admit(&deployment, &call, &receipt, Access::Use).await {
+        let ending = Ending { deployment: &deployment, carried };
+        let admitted = match self.admit(&deployment, &call, carried, &receipt, Access::Use).await {
             Ok(admitted) => admitted,
-            Err(refused) => return self.refuse(call, refused, &mut receipt, &deployment),
+            Err(refused) => return self.refuse(call, refused, &mut receipt, ending),
         };
         let (known, deadline) = (admitted.conversation.clone(), admitted.deadline);
         let conversation = known.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
             Ok(Some(first)) => {
-                self.tell_replay(&deployment, conversation, &call, &first);
-                return self.replay(call, &first, &receipt);
+                self.tell_replay(&deployment, conversation.filter(|_| carried.is_none()), &call, &first);
+                return self.replay(call, &first, &receipt, ending);
             }
             Err(failure) => {
                 let refused = Refused { failure, conversation: known };
-                return self.refuse(call, refused, &mut receipt, &deployment);
+                return self.refuse(call, refused, &mut receipt, ending);
             }
         }
         if let Some(feed) = &mut receipt.feed {
@@ -241,15 +266,18 @@ impl Gateway {
         let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
-        let mut change = learning::change(&call, &outcome);
-        let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
+        // What the caller carries is in the result; nothing of it is stored.
+        let mut change =
+            if carried.is_some() { Change::default() } else { learning::change(&call, &outcome) };
+        let result = self.conclude(call, outcome, &receipt, ending, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
             let pace = deployment.pace(environment_index, action_index);
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
         change.events = self.told(&deployment, conversation, &receipt, &result, &change.set);
-        let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
+        let stored = conversation.filter(|_| carried.is_none());
+        let done = learning::Done { claim: claim.as_ref(), conversation: stored, result: &result, change };
         self.keep(done, &receipt, deadline).await;
         drop(entry);
         result
@@ -261,13 +289,17 @@ impl Gateway {
         &self,
         deployment: &'d Deployment,
         call: &ToolCall,
+        carried: Option<&Carried>,
         receipt: &Receipt,
         access: Access,
     ) -> Result<Admitted<'d>, Refused> {
         let target = find(deployment, call);
         let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
         let deadline = deadline(timeout, call, receipt.started);
-        let conversation = self.conversation(deployment, call, deadline, access).await?;
+        let conversation = match carried {
+            Some(carried) => Some(carried.conversation().clone()),
+            None => self.conversation(deployment, call, deadline, access).await?,
+        };
         let checked = target.and_then(|target| {
             let mut arguments = target.action.parameters.read(&call.arguments)?;
             let say = target.action.speech.take_say(&mut arguments);
@@ -278,8 +310,12 @@ impl Gateway {
         match checked {
             Ok((target, digest, values, say)) => {
                 let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
-                let key = conversation.as_deref().map(|conversation| &conversation.key);
-                let claim = intent::claim(call, key, target.action, digest, &values, holder);
+                let of = match (carried, &conversation) {
+                    (Some(carried), _) => intent::Of::Carried(carried),
+                    (None, Some(conversation)) => intent::Of::Stored(&conversation.key),
+                    (None, None) => intent::Of::Nothing,
+                };
+                let claim = intent::claim(call, of, target.action, digest, &values, holder);
                 Ok(Admitted { target, values, say, conversation, claim, deadline })
             }
             Err(failure) => Err(Refused { failure, conversation }),
@@ -309,76 +345,6 @@ impl Gateway {
         // Nothing is sent before this.
         let found = found.map_err(|error| Failure::Store { error, safe: true })?;
         Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
-    }
-
-    /// Takes the call's intent, or gives the result of the call that has it.
-    async fn claim(
-        &self,
-        admitted: &Admitted<'_>,
-        call: &ToolCall,
-        control: &CallControl,
-    ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        let has_ended = admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
-        let Some(claim) = &admitted.claim else {
-            return if has_ended { Err(Failure::ConversationEnded) } else { Ok(None) };
-        };
-        let (store, deadline) = (&self.shared.store, admitted.deadline);
-        let failed = |error| Failure::store(error, admitted.target.action);
-        loop {
-            let Ok(claimed) = deadline.within(store.claim(claim)).await else {
-                // Nobody will use what may have been taken.
-                drop(store.release(claim));
-                return Err(Failure::TooLate);
-            };
-            let first = match claimed.map_err(failed)? {
-                // What was done before its end is told all the same.
-                Claimed::Fresh if has_ended => {
-                    learning::note(deadline.within(store.release(claim)).await);
-                    return Err(Failure::ConversationEnded);
-                }
-                Claimed::Fresh => return Ok(None),
-                Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
-                Claimed::TooManyCalls(most) => {
-                    return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
-                }
-                Claimed::Lost => return Err(Failure::Lost),
-                Claimed::Settled(result) => return Ok(Some(result)),
-                Claimed::UnderWay => claim.key,
-                Claimed::Twin(first) => first,
-            };
-            let ended = self.ended(first, deadline, control).await;
-            if first != claim.key {
-                // The twin's result is this call's too; without one, its claim goes back.
-                if let Some(Ok(Ended::Settled(result))) = &ended {
-                    learning::note(deadline.within(store.settle(claim, result, Change::default())).await);
-                } else {
-                    learning::note(deadline.within(store.release(claim)).await);
-                }
-            }
-            match ended {
-                Some(Ok(Ended::Settled(result))) => return Ok(Some(result)),
-                Some(Ok(Ended::Lost)) => return Err(Failure::Lost),
-                // Where nothing was sent after all, this call takes its place.
-                Some(Ok(Ended::Free)) => {}
-                Some(Err(error)) => return Err(failed(error)),
-                None => return Err(Failure::InProgress { safe: !claim.is_write }),
-            }
-        }
-    }
-
-    /// Waits for the end of another call; `None` where the deadline comes first.
-    async fn ended(
-        &self,
-        first: ClaimKey,
-        deadline: Deadline,
-        control: &CallControl,
-    ) -> Option<Result<Ended, StoreError>> {
-        if let Some(first) = self.shared.under_way.of_claim(&first) {
-            control.join(first);
-        }
-        let ended = deadline.within(self.shared.store.ended(first)).await;
-        control.leave();
-        ended.ok()
     }
 
     /// Does what the call asks for, unless it is cancelled before.
@@ -417,9 +383,19 @@ impl Gateway {
                     return Err(Failure::TooLate);
                 }
                 let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
-                let egress = &self.egress;
-                let sending =
-                    Sending { egress, deployment, target, http, deadline, call, control, store, claim };
+                let (egress, tokens) = (&self.egress, &self.shared.tokens);
+                let sending = Sending {
+                    egress,
+                    deployment,
+                    target,
+                    http,
+                    deadline,
+                    call,
+                    control,
+                    store,
+                    tokens,
+                    claim,
+                };
                 Answer::read(sending.response(request, receipt).await?)
             }
             Kind::Static(body) => Answer::fixed(body),
@@ -429,8 +405,16 @@ impl Gateway {
     }
 
     /// The result of another call of the same intent.
-    fn replay(&self, call: ToolCall, first: &ToolResult, receipt: &Receipt) -> Arc<ToolResult> {
-        let result = Arc::new(receipt.replay(first, call.id));
+    fn replay(
+        &self,
+        call: ToolCall,
+        first: &ToolResult,
+        receipt: &Receipt,
+        ending: Ending<'_>,
+    ) -> Arc<ToolResult> {
+        let Ending { deployment, carried } = ending;
+        let state = carried.map(|carried| deployment.states.after_replay(carried, &call, first));
+        let result = Arc::new(receipt.replay(first, call.id, state));
         self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt);
         result
     }
@@ -458,9 +442,14 @@ impl Gateway {
         call: ToolCall,
         outcome: Result<Outcome, Failure>,
         receipt: &Receipt,
-        deployment: &Deployment,
+        ending: Ending<'_>,
         conversation: Option<&Conversation>,
     ) -> Arc<ToolResult> {
+        let Ending { deployment, carried } = ending;
+        let state = carried.map(|carried| {
+            let change = learning::change(&call, &outcome);
+            deployment.states.after(carried, &call, receipt.was_sent, &change)
+        });
         let concealed = learning::concealed(conversation, &outcome);
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
@@ -474,6 +463,7 @@ impl Gateway {
             failure::tell_to_stop(error, times);
         }
         outcome::log(&logged);
+        logged.result.state = state;
         let result: Arc<ToolResult> = Arc::new(logged.into());
         self.observe(
             &environment,

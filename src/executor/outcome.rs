@@ -61,14 +61,15 @@ impl Receipt {
     }
 
     /// The result of another call of the same intent, as this call's.
-    pub(super) fn replay(&self, first: &ToolResult, id: String) -> ToolResult {
+    /// `state` is what the caller goes on with, where it carries its conversation.
+    pub(super) fn replay(&self, first: &ToolResult, id: String, state: Option<String>) -> ToolResult {
         tracing::info!(
             tool.name = first.name.as_str(),
             call.id = id.as_str(),
             first.id = first.tool_call_id.as_str(),
             "tool call replayed"
         );
-        let result = ToolResult { tool_call_id: id, replayed: true, ..first.clone() };
+        let result = ToolResult { tool_call_id: id, replayed: true, state, ..first.clone() };
         ToolResult { duration_ms: self.duration_ms(), timestamp: self.timestamp(), ..result }
     }
 
@@ -228,6 +229,7 @@ pub(super) fn result(
         attempts: receipt.attempts,
         duration_ms: receipt.duration_ms(),
         timestamp: receipt.timestamp(),
+        state: None,
     };
     Logged { result, environment: call.environment, cause }
 }

@@ -11,6 +11,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::action::{Kind, RequestSpec};
+use crate::conversation::Carried;
 use crate::egress::Credentials;
 use crate::secrets::{MASK, Redactor};
 use crate::tool::{ToolCall, ToolError};
@@ -45,15 +46,16 @@ pub struct PreviewedRequest {
 impl Gateway {
     /// Renders the request of a call and does not send it. Secrets are masked,
     /// and arguments that are `x-sensitive`: a preview is kept where it is shown.
+    /// `carried` is the conversation, where the caller carries it.
     ///
     /// # Errors
     ///
     /// What the call itself would fail with before it is sent; also where the
     /// action sends nothing.
-    pub async fn preview(&self, call: &ToolCall) -> Result<Preview, ToolError> {
+    pub async fn preview(&self, call: &ToolCall, carried: Option<&Carried>) -> Result<Preview, ToolError> {
         let deployment = self.deployment();
         let redactor = deployment.redactor(&call.environment).cloned().unwrap_or_default();
-        let admitted = self.admit(&deployment, call, &Receipt::new(), Access::Look).await;
+        let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
         let rendered = admitted.and_then(|admitted| {
             let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };

@@ -2,6 +2,7 @@
 //!
 //! `callgate check`, start and reload run the same code.
 
+mod sealing;
 mod store;
 mod watch;
 
@@ -100,6 +101,13 @@ pub fn compile(
         }
     }
     deployment.webhooks = Webhooks::build(rules, &environments, &secrets);
+    deployment.states = sealing::states(settings, &environments, &secrets, problems);
+    // As all of [store]: what holds at the start holds until the next one.
+    if previous.map_or(settings.store.share_tokens, |previous| previous.auth.shares_tokens()) {
+        let keyring = |name: &String| deployment.states.keyring(name).cloned();
+        let keyrings = deployment.environment_names().iter().map(keyring).collect();
+        deployment.auth.share_tokens(keyrings);
+    }
     deployment
 }
 

@@ -5,9 +5,11 @@
 //! (`auth`, `egress`), and the [`Redactor`] masks them in whatever else leaves.
 
 mod redactor;
+mod seal;
 mod source;
 
 pub use self::redactor::{MASK, Redactor};
+pub use self::seal::{Keyring, SealError, SealingKey};
 pub use self::source::Sources;
 
 use std::collections::{BTreeMap, HashMap};

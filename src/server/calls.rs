@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::conversation::Carried;
 use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
@@ -20,6 +21,7 @@ use super::keys::Caller;
 use super::limit::{self, Room};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
+use super::stateless;
 use super::stream::{self, WantsStream};
 
 /// Longest id of a call or a conversation.
@@ -53,6 +55,8 @@ pub(super) struct CallRequest {
     /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
     /// `conversation.language` tells it.
     language: Option<String>,
+    /// Carries the conversation, instead of keeping it in the store: `""` begins one, then the `state` of the last reply.
+    state: Option<String>,
     /// Several calls, run in parallel and answered in order; what stands beside them holds for those that leave it out.
     #[schema(value_type = Option<Vec<CallRequest>>, no_recursion)]
     calls: Option<Vec<Object<CallRequest>>>,
@@ -72,6 +76,9 @@ pub(super) struct Results {
     /// One result for each call.
     #[schema(value_type = Vec<ToolResult>)]
     results: Vec<Arc<ToolResult>>,
+    /// The conversation after all of them, sealed: for the next request. Only where the request brought a `state`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
 }
 
 /// The answer to one call, or to several.
@@ -134,16 +141,25 @@ pub(super) async fn create(
     let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
     let traceparent = headers.traceparent.as_deref();
     let Some(calls) = request.calls else {
-        let mut call = to_call(&state, &caller, request, "")?;
+        let (mut call, carried) = to_call_and_state(&state, &caller, request)?;
         call.trace = state.trace(traceparent);
         let mut begun = state.begin_calls(1)?;
         let running = begun.pop().ok_or_else(limit::no_room)?;
         if as_stream {
-            return Ok(stream::answer(&state, vec![(call, running)]));
+            return Ok(stream::answer(&state, vec![(call, running)], carried.as_ref()));
         }
-        return Ok(Json(execute(&state, call, running, Arc::default()).await?).into_response());
+        return Ok(Json(execute(&state, call, carried, running, Arc::default()).await?).into_response());
     };
-    let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, ..request })?;
+    let sealed = request.state;
+    if as_stream && sealed.is_some() {
+        let detail = "several `calls` with a `state` are not told as a stream, which has no place for the one state after all of them: ask for application/json, or for one call";
+        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+    }
+    let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
+    if calls.is_empty() {
+        return Ok(Json(Results { results: Vec::new(), state: sealed }).into_response());
+    }
+    let carried = stateless::open(&state, sealed, &mut calls)?;
     for call in &mut calls {
         call.trace = state.trace(traceparent);
     }
@@ -151,11 +167,19 @@ pub(super) async fn create(
     let begun = state.begin_calls(calls.len())?;
     let calls = calls.into_iter().zip(begun);
     if as_stream {
-        return Ok(stream::answer(&state, calls.collect()));
+        return Ok(stream::answer(&state, calls.collect(), None));
     }
-    let executed = calls.map(|(call, running)| execute(&state, call, running, Arc::default()));
+    let executed =
+        calls.map(|(call, running)| execute(&state, call, carried.clone(), running, Arc::default()));
     let results = try_join_all(executed).await?;
-    Ok(Json(Results { results }).into_response())
+    let (results, next) = match &carried {
+        Some(carried) => {
+            let (results, next) = stateless::joined(&state, carried, results);
+            (results, Some(next))
+        }
+        None => (results, None),
+    };
+    Ok(Json(Results { results, state: next }).into_response())
 }
 
 /// Shows the exact request of a call, secrets masked, without sending it.
@@ -174,8 +198,9 @@ pub(super) async fn preview(
     Segment(name): Segment,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
-    let call = to_call(&state, &caller, CallRequest { name: Some(name), ..request }, "")?;
-    match state.gateway().preview(&call).await {
+    let request = CallRequest { name: Some(name), ..request };
+    let (call, carried) = to_call_and_state(&state, &caller, request)?;
+    match state.gateway().preview(&call, carried.as_deref()).await {
         Ok(preview) => Ok(Json(preview).into_response()),
         Err(error) if error.code == FailureCode::UnknownTool => {
             let document = ProblemDocument::new(ProblemCode::UnknownTool, error.message.clone());
@@ -191,6 +216,18 @@ fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
+}
+
+/// The call of a request that has one, and the conversation that it brings.
+fn to_call_and_state(
+    state: &AppState,
+    caller: &Caller,
+    mut request: CallRequest,
+) -> Result<(ToolCall, Option<Arc<Carried>>), ProblemDocument> {
+    let sealed = request.state.take();
+    let mut call = to_call(state, caller, request, "")?;
+    let carried = stateless::open(state, sealed, std::slice::from_mut(&mut call))?;
+    Ok((call, carried))
 }
 
 fn to_calls(
@@ -234,6 +271,9 @@ fn to_call(
     let invalid = |detail: &str| ProblemDocument::new(ProblemCode::InvalidRequest, format!("{at}{detail}"));
     if request.calls.is_some() {
         return Err(invalid("`calls` cannot stand inside `calls`, nor in a preview"));
+    }
+    if request.state.is_some() {
+        return Err(invalid("`state` stands beside `calls`: all of them begin with the same one"));
     }
     let name = request.name.ok_or_else(|| invalid("`name`, the action to call, is missing"))?;
     let deployment = state.gateway().deployment();

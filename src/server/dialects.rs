@@ -266,7 +266,7 @@ pub(super) async fn run_one(
         deadline_ms: place.headers.deadline_ms,
         language: None,
     };
-    match execute(state, call, running, control).await {
+    match execute(state, call, None, running, control).await {
         Ok(result) => Outcome::Done(result),
         Err(_) => Outcome::Broken,
     }

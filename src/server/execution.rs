@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::conversation::Carried;
 use crate::executor::{CallControl, CancelError, Gateway};
 use crate::tool::{Cancellation, ToolCall, ToolResult};
 
@@ -82,7 +83,7 @@ pub(super) fn check_running(state: &AppState) -> Result<(), ProblemDocument> {
     Ok(())
 }
 
-/// Executes a call. A caller that hangs up cancels it where it is not sent yet;
+/// Executes a call, whose caller may carry the conversation. A caller that hangs up cancels it where it is not sent yet;
 /// what was sent upstream runs to its end, is logged and remembered. The call's
 /// own deadline bounds it.
 #[expect(
@@ -92,6 +93,7 @@ pub(super) fn check_running(state: &AppState) -> Result<(), ProblemDocument> {
 pub(super) async fn execute(
     state: &AppState,
     call: ToolCall,
+    carried: Option<Arc<Carried>>,
     running: RunningCall,
     control: Arc<CallControl>,
 ) -> Result<Arc<ToolResult>, ProblemDocument> {
@@ -99,7 +101,7 @@ pub(super) async fn execute(
     let gateway = state.gateway().clone();
     let mut caller = Waiting { gateway: gateway.clone(), control: control.clone(), is_answered: false };
     let work = async move {
-        let result = gateway.run(call, &control).await;
+        let result = gateway.run(call, carried.as_deref(), &control).await;
         drop(running);
         result
     };

@@ -15,6 +15,7 @@ mod reload;
 mod run;
 mod specs;
 mod state;
+mod stateless;
 mod stream;
 mod webhooks;
 

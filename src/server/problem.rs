@@ -50,6 +50,12 @@ pub enum ProblemCode {
     TemplateError,
     /// The store is out of reach.
     StoreUnavailable,
+    /// The environment has no key to seal a `state` with.
+    StatelessOff,
+    /// The `state` was not given out here, was changed, or belongs to another conversation.
+    InvalidState,
+    /// The `state` is too old.
+    StateExpired,
     /// No key, or a wrong one.
     Unauthorized,
     /// A web page of another origin asks, or one that calls this machine by another name, and no keys guard the gateway.
@@ -122,6 +128,8 @@ impl ProblemDocument {
             | ProblemCode::InvalidRequest
             | ProblemCode::EnvironmentRequired
             | ProblemCode::UnknownEnvironment
+            | ProblemCode::StatelessOff
+            | ProblemCode::InvalidState
             | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
             ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -139,6 +147,7 @@ impl ProblemDocument {
             | ProblemCode::CallNotFound
             | ProblemCode::ConversationNotFound => StatusCode::NOT_FOUND,
             ProblemCode::ConversationRequired | ProblemCode::ConversationEnded => StatusCode::CONFLICT,
+            ProblemCode::StateExpired => StatusCode::GONE,
             ProblemCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ProblemCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ProblemCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

@@ -26,6 +26,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::conversation::Carried;
 use crate::executor::{CallControl, Expected, Started};
 use crate::tool::{ToolCall, ToolResult};
 
@@ -71,10 +72,14 @@ fn wants_stream<'a>(accepted: impl Iterator<Item = &'a str>) -> bool {
     stream > 0.0 && stream >= json
 }
 
-/// Runs `calls` and tells of them as it goes.
-pub(super) fn answer(state: &AppState, calls: Vec<(ToolCall, RunningCall)>) -> Response {
+/// Runs `calls` and tells of them as it goes; `carried` is the conversation, where their caller carries it.
+pub(super) fn answer(
+    state: &AppState,
+    calls: Vec<(ToolCall, RunningCall)>,
+    carried: Option<&Arc<Carried>>,
+) -> Response {
     let each = calls.into_iter().map(|(call, running)| {
-        let heard = Heard::new(state.clone(), call, running);
+        let heard = Heard::new(state.clone(), call, carried.cloned(), running);
         Box::pin(unfold(heard, Heard::next))
     });
     let body = Body::from_stream(kept_alive(select_all(each)).map(Ok::<_, Infallible>));
@@ -138,10 +143,10 @@ struct ProblemEvent<'a> {
 }
 
 impl Heard {
-    fn new(state: AppState, call: ToolCall, running: RunningCall) -> Self {
+    fn new(state: AppState, call: ToolCall, carried: Option<Arc<Carried>>, running: RunningCall) -> Self {
         let (control, started) = CallControl::heard();
         let (id, name) = (call.id.clone(), call.name.clone());
-        let work = Box::pin(async move { execute(&state, call, running, control).await });
+        let work = Box::pin(async move { execute(&state, call, carried, running, control).await });
         Self { id, name, work, started: Some(started), delayed: None, is_over: false }
     }
 

@@ -1,10 +1,12 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
 mod mcp;
+mod sealing;
 mod store;
 mod webhooks;
 
 pub use self::mcp::McpSettings;
+pub use self::sealing::SealingSettings;
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
     ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,
@@ -52,6 +54,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Secrets besides `secrets.toml`.
     pub secrets: SecretSettings,
+    /// The keys of what leaves the gateway sealed.
+    pub sealing: SealingSettings,
     /// What is logged.
     pub log: LogSettings,
     /// Traces of calls.
@@ -320,6 +324,13 @@ impl Settings {
                     .hint("such as `url = \"redis://127.0.0.1:6379/0\"` in [store], or CALLGATE_STORE__URL"),
             );
         }
+        if self.store.share_tokens && self.sealing.keys.is_empty() {
+            let message = "`share_tokens` needs a key, by which tokens are sealed";
+            problems.push(
+                Problem::error(FILE, place("/store/share_tokens"), "invalid_setting", message)
+                    .hint("name a secret in `keys` of [sealing]; `callgate keygen --sealing` makes one"),
+            );
+        }
         let mut seen = BTreeSet::new();
         for name in self.environments.iter().flatten().filter(|name| !seen.insert(*name)) {
             let message = format!("the environment `{name}` is given twice");
@@ -458,6 +469,7 @@ const SECTIONS: &[&str] = &[
     "limits",
     "store",
     "secrets",
+    "sealing",
     "log",
     "traces",
     "keys",

@@ -25,6 +25,9 @@ pub struct StoreSettings {
     /// `redis`: begins the names of all keys.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_:.-]{1,64}$"))]
     pub prefix: String,
+    /// Whether OAuth2 tokens are kept in the store, sealed by the keys of `[sealing]`, so that nodes that share it fetch one
+    /// together, and a restart fetches none.
+    pub share_tokens: bool,
 }
 
 impl Default for StoreSettings {
@@ -36,6 +39,7 @@ impl Default for StoreSettings {
             max_file_mib: 4_096,
             url: None,
             prefix: "callgate".to_owned(),
+            share_tokens: false,
         }
     }
 }

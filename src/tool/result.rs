@@ -45,6 +45,9 @@ pub struct ToolResult {
     pub duration_ms: u64,
     /// When the call was received (RFC 3339, UTC).
     pub timestamp: String,
+    /// The conversation after this call, sealed: for the next request. Only where the request brought a `state`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 fn is_false(flag: &bool) -> bool {

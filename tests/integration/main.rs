@@ -26,6 +26,7 @@ mod speech;
 mod faults;
 mod once;
 mod store;
+mod stateless;
 mod crash;
 mod egress;
 mod command_line;

@@ -315,5 +315,5 @@ fn size(result: &ToolResult) -> usize {
     let body = result.body.as_ref().map_or(0, |body| body.get().len());
     let variables: usize =
         result.variables.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
-    body + 2 * variables
+    body + 2 * variables + result.state.as_ref().map_or(0, String::len)
 }

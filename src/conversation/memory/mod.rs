@@ -2,16 +2,19 @@
 
 mod claims;
 mod conversations;
+mod notes;
 
 pub use self::claims::ClaimLimits;
 
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::tool::ToolResult;
 
 use self::claims::MemoryClaims;
 use self::conversations::Conversations;
+use self::notes::Notes;
 use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
@@ -42,6 +45,7 @@ impl Default for MemoryLimits {
 pub struct MemoryStore {
     claims: MemoryClaims,
     conversations: Conversations,
+    notes: Notes,
 }
 
 impl Default for MemoryStore {
@@ -56,6 +60,7 @@ impl MemoryStore {
         Self {
             claims: MemoryClaims::new(limits.claims),
             conversations: Conversations::new(limits.conversations, limits.conversation_bytes),
+            notes: Notes::default(),
         }
     }
 }
@@ -151,5 +156,23 @@ impl Store for MemoryStore {
             self.conversations.follow(key, after).await;
             Ok(())
         })
+    }
+
+    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        done(self.notes.get(name))
+    }
+
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+        self.notes.put(name, text, keep);
+        done(())
+    }
+
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+        done(self.notes.add(name, text, keep))
+    }
+
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+        self.notes.remove(name, text);
+        done(())
     }
 }

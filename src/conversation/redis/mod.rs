@@ -22,7 +22,7 @@ use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
     Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, StoreError, Summary,
+    Store, StoreError, Summary, millis,
 };
 
 /// The first and the longest pause between two looks at another's call.
@@ -64,6 +64,22 @@ impl RedisStore {
         let client = Client::open(url.into_connection_info().map_err(no_address)?).map_err(no_address)?;
         let worker = Worker::start(client, Scripts::new(prefix)).map_err(RedisError::Thread)?;
         Ok(Self { worker, waiting: Arc::default(), followers: Arc::default() })
+    }
+
+    /// Keeps a note; says whether it did, where it was to do so only if there is none.
+    fn set_note(&self, name: &str, text: &str, keep: Duration, only_new: bool) -> Answer<'_, bool> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        Box::pin(self.worker.run(move |link| async move {
+            let mut set = redis::cmd("SET");
+            // A time of zero is no time to a server.
+            set.arg(link.scripts.note_name(&name)).arg(&text).arg("PX").arg(millis(keep).max(1));
+            if only_new {
+                set.arg("NX");
+            }
+            let done: Option<String> =
+                link.with(async |connection| set.query_async(connection).await).await?;
+            Ok(done.is_some())
+        }))
     }
 
     /// Opens a conversation; without an `opening`, only looks.
@@ -277,5 +293,30 @@ impl Store for RedisStore {
                 let _ = tokio::time::timeout(FEED_PAUSE, listening.rung.as_mut()).await;
             }
         })
+    }
+
+    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        let name = name.to_owned();
+        Box::pin(self.worker.run(move |link| async move {
+            let mut get = redis::cmd("GET");
+            get.arg(link.scripts.note_name(&name));
+            link.with(async |connection| get.query_async(connection).await).await
+        }))
+    }
+
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+        let set = self.set_note(name, text, keep, false);
+        Box::pin(async move { set.await.map(|_| ()) })
+    }
+
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+        self.set_note(name, text, keep, true)
+    }
+
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        Box::pin(self.worker.run(move |link| async move {
+            link.invoke::<i64>(link.scripts.remove_note(&name, &text)).await.map(|_| ())
+        }))
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct Scripts {
     orphan: Script,
     open: Script,
     update: Script,
+    remove_note: Script,
 }
 
 macro_rules! script {
@@ -105,6 +106,7 @@ impl Scripts {
             orphan: script!("orphan.lua"),
             open: script!("change.lua", "open.lua"),
             update: script!("change.lua", "update.lua"),
+            remove_note: script!("remove_note.lua"),
         }
     }
 
@@ -130,6 +132,17 @@ impl Scripts {
     /// The conversations of an environment by their start.
     pub(super) fn list_name(&self, environment: &str) -> String {
         format!("{}:conversations:{environment}", self.prefix)
+    }
+
+    /// A note.
+    pub(super) fn note_name(&self, name: &str) -> String {
+        format!("{}:note:{name}", self.prefix)
+    }
+
+    pub(super) fn remove_note(&self, name: &str, text: &str) -> ScriptInvocation<'_> {
+        let mut invocation = self.remove_note.key(self.note_name(name));
+        invocation.arg(text);
+        invocation
     }
 
     /// A script about a claim, its twin and its conversation, where it has them.

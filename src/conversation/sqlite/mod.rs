@@ -5,6 +5,7 @@
 
 mod claims;
 mod conversations;
+mod notes;
 mod schema;
 mod sweep;
 mod worker;
@@ -349,6 +350,28 @@ impl Store for SqliteStore {
             }
             Ok(())
         })
+    }
+
+    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        let name = name.to_owned();
+        self.read(move |connection| notes::get(connection, &name, now_ms()))
+    }
+
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        let put = move |connection: &Connection| notes::put(connection, &name, &text, millis(keep), now_ms());
+        self.write(false, put, |_| {})
+    }
+
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        let add = move |connection: &Connection| notes::add(connection, &name, &text, millis(keep), now_ms());
+        self.write(false, add, |_| {})
+    }
+
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.write(false, move |connection| notes::remove(connection, &name, &text), |_| {})
     }
 }
 

@@ -63,6 +63,13 @@ CREATE TABLE claims (
 );
 CREATE INDEX claims_by_twin ON claims (twin, number) WHERE twin IS NOT NULL;
 CREATE INDEX claims_by_expiry ON claims (expires_at);
+", "
+CREATE TABLE notes (
+    name         TEXT PRIMARY KEY,
+    text         TEXT NOT NULL,              -- sealed
+    expires_at   INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX notes_by_expiry ON notes (expires_at);
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.

@@ -42,8 +42,13 @@ impl Sweep {
                      (SELECT number FROM claims WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                 )?
                 .execute(params![now, STEP])?;
+            let notes = connection
+                .prepare_cached(
+                    "DELETE FROM notes WHERE name IN (SELECT name FROM notes WHERE expires_at <= ?1 LIMIT ?2)",
+                )?
+                .execute(params![now, STEP])?;
             let conversations = forget(connection, now, STEP)?;
-            self.is_done = claims.max(conversations) < STEP as usize;
+            self.is_done = claims.max(conversations).max(notes) < STEP as usize;
             Ok(())
         })?;
         if self.is_done {

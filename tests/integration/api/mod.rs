@@ -6,6 +6,7 @@ mod keys;
 mod limits;
 mod preview;
 mod problems;
+mod stateless;
 
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 
 mod failures;
 mod lifetime;
+mod shared;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -230,7 +231,7 @@ async fn neither_secret_nor_token_is_told_even_when_the_upstream_repeats_them() 
     let result = setup.call("read").await;
     assert_eq!(result["status"], "success");
     assert!(!result.to_string().contains(&STANDARD.encode("token-number-1")), "{result}");
-    let preview = setup.gateway.preview(&tool_call("write")).await.unwrap();
+    let preview = setup.gateway.preview(&tool_call("write"), None).await.unwrap();
     let preview = serde_json::to_value(preview).unwrap();
     assert_eq!(preview["request"]["headers"]["authorization"], "Bearer ***");
     assert_untold(&preview.to_string());

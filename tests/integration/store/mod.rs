@@ -4,6 +4,7 @@ mod claims;
 mod conversations;
 mod events;
 mod model;
+mod notes;
 mod outlives;
 mod recovery;
 mod settings;
@@ -100,6 +101,7 @@ fn result(id: &str) -> Arc<ToolResult> {
         attempts: 1,
         duration_ms: 12,
         timestamp: "2026-01-06T10:30:00.000Z".to_owned(),
+        state: None,
     })
 }
 

@@ -78,7 +78,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 1)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 2)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, limits()).unwrap_err().to_string();
@@ -94,6 +94,25 @@ fn changed_by_hand(path: &Path, statement: &str) -> String {
     connection.execute(statement, []).unwrap();
     drop(connection);
     SqliteStore::open(path, limits()).unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let backend = Backend::sqlite();
+    let store = backend.named("one");
+    open(&store).await;
+    store.update(&key("c"), set("customer.name", json!("Ann"))).await.unwrap();
+    drop(store);
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let older = "DROP TABLE notes; DELETE FROM schema_version WHERE version > 1";
+    connection.execute_batch(older).unwrap();
+    drop(connection);
+    let store = backend.named("one");
+    store.put_note("a", "one", Duration::from_secs(60)).await.unwrap();
+    assert_eq!(store.note("a").await.unwrap().as_deref(), Some("one"));
+    let found = store.find(&key("c")).await.unwrap().unwrap();
+    assert_eq!(found.variables["customer.name"].value, json!("Ann"));
 }
 
 #[tokio::test]
