@@ -26,7 +26,8 @@ pub(super) const IDEMPOTENCY_KEY: http::HeaderName = http::HeaderName::from_stat
 /// the arguments are part of it, since ids of other conversations may be the
 /// same, and only writes are claimed. Without an id, a write is the same as one
 /// of the same conversation with the same values, for as long as the action's
-/// window says. Without either nothing tells one caller from another, and what
+/// window says; any other call is counted alone where the action has `max_calls`.
+/// Without either nothing tells one caller from another, and what
 /// two callers want must not become one.
 pub(super) fn claim(
     call: &ToolCall,
@@ -36,7 +37,9 @@ pub(super) fn claim(
     values: &Values,
     holder: u64,
 ) -> Option<Claim> {
-    if !matches!(action.kind, Kind::Http(_)) {
+    // Where calls are counted, each of them has a claim, whatever the action does.
+    let most_calls = action.guards.max_calls.filter(|_| conversation.is_some());
+    if !matches!(action.kind, Kind::Http(_)) && most_calls.is_none() {
         return None;
     }
     let is_write = !action.is_safe();
@@ -47,7 +50,7 @@ pub(super) fn claim(
         holder,
         conversation: conversation.cloned(),
         action: action.name.as_str().to_owned(),
-        most_calls: None,
+        most_calls,
         arguments,
         twin,
         is_write,
@@ -68,6 +71,10 @@ pub(super) fn claim(
         }
         (Some(of), false) if is_write && !window.is_zero() => {
             Some(claim(same(of, action, values), [0; 32], None, window))
+        }
+        (Some(of), false) if most_calls.is_some() => {
+            let key = key("one", &[environment, of.id(), &holder.to_string()], [0; 32]);
+            Some(claim(key, [0; 32], None, KEEP_READS))
         }
         _ => None,
     }

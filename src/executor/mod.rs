@@ -6,12 +6,16 @@
 
 mod answer;
 mod attempts;
+mod background;
 mod body;
+mod claiming;
 mod control;
 mod conversations;
 mod deployment;
 mod failure;
 mod feed;
+mod guarding;
+mod hooks;
 mod intent;
 mod learning;
 mod masks;
@@ -22,16 +26,21 @@ mod prompt;
 mod repeats;
 mod report;
 mod speech;
+mod warming;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
-pub use self::conversations::{ConversationChange, ConversationError, ConversationStart, GivenVariable};
-pub use self::deployment::Deployment;
+pub use self::conversations::{
+    ConversationChange, ConversationError, ConversationStart, GivenVariable, StartedConversation,
+};
+pub use self::deployment::{ConversationRules, Deployment};
+pub use self::hooks::{HookReport, HookStatus};
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
 pub use self::report::{CallReport, Observer, Spent, Step};
 pub use self::speech::Started;
+pub use self::warming::Warming;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -46,21 +55,20 @@ use crate::action::template::Data;
 use crate::action::{Action, HttpAction, Kind, RequestSpec};
 use crate::catalog::Environment;
 use crate::conversation::change::Change;
-use crate::conversation::{
-    Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, MemoryStore, Opening, Store, StoreError,
-    now_ms,
-};
+use crate::conversation::{Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms};
 use crate::egress::{Deadline, Egress};
 use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
 use self::attempts::Sending;
+use self::background::Background;
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
 use self::speech::Voice;
+use self::warming::Warmers;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +91,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     /// The one door out; its connections are this gateway's and its clones'.
     egress: Egress,
+    /// What goes on without anybody waiting, on the same thread.
+    background: Arc<Background>,
 }
 
 #[derive(Debug)]
@@ -99,6 +109,8 @@ struct Shared {
     repeats: Repeats,
     /// What is made of a conversation that a tool call begins.
     first: Arc<Change>,
+    /// The threads that make connections ready.
+    warmers: Warmers,
     /// Who counts and traces.
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -137,10 +149,12 @@ impl From<Failure> for Refused {
 }
 
 /// What a look at a conversation does to it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     /// It begins if it has not, and stays for longer.
     Use,
+    /// The same, by the gateway itself: an action that runs by itself.
+    Hook,
     /// Nothing.
     Look,
 }
@@ -176,15 +190,16 @@ impl Gateway {
             under_way: UnderWay::default(),
             repeats: Repeats::default(),
             first: Arc::new(feed::begun_by_a_call()),
+            warmers: Warmers::default(),
             observers,
         };
-        Self { shared: Arc::new(shared), egress: Egress::new() }
+        Self { shared: Arc::new(shared), egress: Egress::new(), background: Arc::default() }
     }
 
     /// The same gateway with connections of its own: for a thread with its own runtime.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        Self { shared: self.shared.clone(), egress: Egress::new() }
+        Self { shared: self.shared.clone(), egress: Egress::new(), background: Arc::default() }
     }
 
     /// What calls have learned and done.
@@ -210,14 +225,19 @@ impl Gateway {
     /// Executes a call once: whoever comes with the same intent gets its result.
     /// A call that fails has a result too.
     pub async fn run(&self, call: ToolCall, control: &Arc<CallControl>) -> Arc<ToolResult> {
+        self.run_as(call, control, Access::Use).await
+    }
+
+    async fn run_as(&self, call: ToolCall, control: &Arc<CallControl>, access: Access) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
         receipt.feed = Feed::of(&call);
         let deployment = self.deployment();
-        let admitted = match self.admit(&deployment, &call, &receipt, Access::Use).await {
+        let mut admitted = match self.admit(&deployment, &call, &receipt, access).await {
             Ok(admitted) => admitted,
             Err(refused) => return self.refuse(call, refused, &mut receipt, &deployment),
         };
-        let (known, deadline) = (admitted.conversation.clone(), admitted.deadline);
+        let (action, deadline) = (admitted.target.action, admitted.deadline);
+        let known = admitted.conversation.clone();
         let conversation = known.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
@@ -236,12 +256,19 @@ impl Gateway {
         }
         let claim = admitted.claim.clone();
         let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
+        // Behind the claim, so that a call that was done before the conversation went on has its result.
+        let guarded = admitted.check_guards(&deployment);
         let voice = Voice::new(&call, &admitted, &deployment);
-        control.started(|| voice.started());
-        let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
+        let outcome = match guarded {
+            Ok(()) => {
+                control.started(|| voice.started());
+                self.perform(&deployment, &call, &admitted, &mut receipt, control).await
+            }
+            Err(refused) => Err(refused.into()),
+        };
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
-        let mut change = learning::change(&call, &outcome);
+        let mut change = learning::change(&call, action, &outcome);
         let result = self.conclude(call, outcome, &receipt, &deployment, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
@@ -249,6 +276,7 @@ impl Gateway {
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
         change.events = self.told(&deployment, conversation, &receipt, &result, &change.set);
+        change.events.extend(change.state.as_deref().map(conversations::state_set));
         let done = learning::Done { claim: claim.as_ref(), conversation, result: &result, change };
         self.keep(done, &receipt, deadline).await;
         drop(entry);
@@ -264,7 +292,7 @@ impl Gateway {
         receipt: &Receipt,
         access: Access,
     ) -> Result<Admitted<'d>, Refused> {
-        let target = find(deployment, call);
+        let target = find(deployment, call, access);
         let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
         let deadline = deadline(timeout, call, receipt.started);
         let conversation = self.conversation(deployment, call, deadline, access).await?;
@@ -298,7 +326,7 @@ impl Gateway {
         let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
         let (store, key) = (&self.shared.store, ConversationKey::new(&call.environment, id));
         let found = match access {
-            Access::Use => {
+            Access::Use | Access::Hook => {
                 let opening = Opening { first: Some(self.shared.first.clone()), ..Opening::default() };
                 let opened = deadline.within(store.open(&key, opening)).await;
                 opened.map(|opened| opened.map(|opened| Some(opened.conversation)))
@@ -309,76 +337,6 @@ impl Gateway {
         // Nothing is sent before this.
         let found = found.map_err(|error| Failure::Store { error, safe: true })?;
         Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
-    }
-
-    /// Takes the call's intent, or gives the result of the call that has it.
-    async fn claim(
-        &self,
-        admitted: &Admitted<'_>,
-        call: &ToolCall,
-        control: &CallControl,
-    ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        let has_ended = admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
-        let Some(claim) = &admitted.claim else {
-            return if has_ended { Err(Failure::ConversationEnded) } else { Ok(None) };
-        };
-        let (store, deadline) = (&self.shared.store, admitted.deadline);
-        let failed = |error| Failure::store(error, admitted.target.action);
-        loop {
-            let Ok(claimed) = deadline.within(store.claim(claim)).await else {
-                // Nobody will use what may have been taken.
-                drop(store.release(claim));
-                return Err(Failure::TooLate);
-            };
-            let first = match claimed.map_err(failed)? {
-                // What was done before its end is told all the same.
-                Claimed::Fresh if has_ended => {
-                    learning::note(deadline.within(store.release(claim)).await);
-                    return Err(Failure::ConversationEnded);
-                }
-                Claimed::Fresh => return Ok(None),
-                Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
-                Claimed::TooManyCalls(most) => {
-                    return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
-                }
-                Claimed::Lost => return Err(Failure::Lost),
-                Claimed::Settled(result) => return Ok(Some(result)),
-                Claimed::UnderWay => claim.key,
-                Claimed::Twin(first) => first,
-            };
-            let ended = self.ended(first, deadline, control).await;
-            if first != claim.key {
-                // The twin's result is this call's too; without one, its claim goes back.
-                if let Some(Ok(Ended::Settled(result))) = &ended {
-                    learning::note(deadline.within(store.settle(claim, result, Change::default())).await);
-                } else {
-                    learning::note(deadline.within(store.release(claim)).await);
-                }
-            }
-            match ended {
-                Some(Ok(Ended::Settled(result))) => return Ok(Some(result)),
-                Some(Ok(Ended::Lost)) => return Err(Failure::Lost),
-                // Where nothing was sent after all, this call takes its place.
-                Some(Ok(Ended::Free)) => {}
-                Some(Err(error)) => return Err(failed(error)),
-                None => return Err(Failure::InProgress { safe: !claim.is_write }),
-            }
-        }
-    }
-
-    /// Waits for the end of another call; `None` where the deadline comes first.
-    async fn ended(
-        &self,
-        first: ClaimKey,
-        deadline: Deadline,
-        control: &CallControl,
-    ) -> Option<Result<Ended, StoreError>> {
-        if let Some(first) = self.shared.under_way.of_claim(&first) {
-            control.join(first);
-        }
-        let ended = deadline.within(self.shared.store.ended(first)).await;
-        control.leave();
-        ended.ok()
     }
 
     /// Does what the call asks for, unless it is cancelled before.
@@ -487,7 +445,10 @@ impl Gateway {
 
     /// How often this call has failed in its conversation; what it wants said makes no other call of it.
     fn count(&self, deployment: &Deployment, call: &ToolCall) -> u32 {
-        let action = find(deployment, call).ok().map(|target| target.action).filter(|one| one.speech.say);
+        let action = find(deployment, call, Access::Look)
+            .ok()
+            .map(|target| target.action)
+            .filter(|one| one.speech.say);
         let arguments = action.and_then(|action| {
             let mut arguments = action.parameters.read(&call.arguments).ok()?;
             action.speech.take_say(&mut arguments);
@@ -530,7 +491,8 @@ fn values(
     conversation: Option<&Conversation>,
 ) -> Result<Values, Failure> {
     let action = target.action;
-    let variables = match (action.reads.any, action.speech.reads_variables) {
+    let variables = match (action.reads.any || action.guards.read_variables(), action.speech.reads_variables)
+    {
         (true, _) => learning::variables(call, conversation)?,
         // What is only said fails no call.
         (false, true) => learning::variables(call, conversation).unwrap_or_default(),
@@ -540,11 +502,15 @@ fn values(
     Ok(Values { parameters, variables })
 }
 
-fn find<'a>(deployment: &'a Deployment, call: &ToolCall) -> Result<Target<'a>, Failure> {
+/// The action of a call. Who only looks may look at one that runs by itself.
+fn find<'a>(deployment: &'a Deployment, call: &ToolCall, access: Access) -> Result<Target<'a>, Failure> {
     let unknown = || Failure::unknown_tool(deployment, call);
     let environment_index = deployment.catalog.environment_index(&call.environment).ok_or_else(unknown)?;
     let environment = &deployment.catalog.environments()[environment_index];
     let (action_index, action) = environment.find(&call.name).ok_or_else(unknown)?;
+    if action.on.is_some() && access == Access::Use {
+        return Err(unknown());
+    }
     Ok(Target { environment, action, environment_index, action_index })
 }
 

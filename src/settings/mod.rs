@@ -1,9 +1,11 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
+mod conversations;
 mod mcp;
 mod store;
 mod webhooks;
 
+pub use self::conversations::ConversationSettings;
 pub use self::mcp::McpSettings;
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
@@ -60,6 +62,8 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// What the webhooks of orchestrators must show; one that is left out wants a key, as all routes do.
     pub webhooks: WebhookSettings,
+    /// Conversations: phone calls and chats.
+    pub conversations: ConversationSettings,
     /// The MCP server at `/mcp/{environment}`.
     pub mcp: McpSettings,
     /// What requests may reach, by environment.
@@ -464,6 +468,7 @@ const SECTIONS: &[&str] = &[
     "egress",
     "webhooks",
     "mcp",
+    "conversations",
 ];
 /// What keeps `url` from being the address of the gateway, if anything does.
 pub fn public_url_problem(url: &str) -> Option<&'static str> {

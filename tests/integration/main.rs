@@ -28,6 +28,7 @@ mod once;
 mod store;
 mod crash;
 mod egress;
+mod guards;
 mod command_line;
 mod demo;
 mod observe;

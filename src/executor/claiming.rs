@@ -1,0 +1,85 @@
+//! Taking the intent of a call, or waiting for the one who has it.
+
+use std::sync::Arc;
+
+use crate::conversation::change::Change;
+use crate::conversation::{ClaimKey, Claimed, Ended, StoreError};
+use crate::egress::Deadline;
+use crate::tool::{ToolCall, ToolResult};
+
+use super::failure::Failure;
+use super::{Admitted, CallControl, Gateway, learning};
+
+impl Gateway {
+    /// Takes the call's intent, or gives the result of the call that has it.
+    pub(super) async fn claim(
+        &self,
+        admitted: &Admitted<'_>,
+        call: &ToolCall,
+        control: &CallControl,
+    ) -> Result<Option<Arc<ToolResult>>, Failure> {
+        // What runs at its end runs after it.
+        let has_ended = admitted.target.action.on.is_none()
+            && admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
+        let Some(claim) = &admitted.claim else {
+            return if has_ended { Err(Failure::ConversationEnded) } else { Ok(None) };
+        };
+        let (store, deadline) = (&self.shared.store, admitted.deadline);
+        let failed = |error| Failure::store(error, admitted.target.action);
+        loop {
+            let Ok(claimed) = deadline.within(store.claim(claim)).await else {
+                // Nobody will use what may have been taken.
+                drop(store.release(claim));
+                return Err(Failure::TooLate);
+            };
+            let first = match claimed.map_err(failed)? {
+                // What was done before its end is told all the same.
+                Claimed::Fresh if has_ended => {
+                    learning::note(deadline.within(store.release(claim)).await);
+                    return Err(Failure::ConversationEnded);
+                }
+                Claimed::Fresh => return Ok(None),
+                Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
+                Claimed::TooManyCalls(most) => {
+                    return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
+                }
+                Claimed::Lost => return Err(Failure::Lost),
+                Claimed::Settled(result) => return Ok(Some(result)),
+                Claimed::UnderWay => claim.key,
+                Claimed::Twin(first) => first,
+            };
+            let ended = self.ended(first, deadline, control).await;
+            if first != claim.key {
+                // The twin's result is this call's too; without one, its claim goes back.
+                if let Some(Ok(Ended::Settled(result))) = &ended {
+                    learning::note(deadline.within(store.settle(claim, result, Change::default())).await);
+                } else {
+                    learning::note(deadline.within(store.release(claim)).await);
+                }
+            }
+            match ended {
+                Some(Ok(Ended::Settled(result))) => return Ok(Some(result)),
+                Some(Ok(Ended::Lost)) => return Err(Failure::Lost),
+                // Where nothing was sent after all, this call takes its place.
+                Some(Ok(Ended::Free)) => {}
+                Some(Err(error)) => return Err(failed(error)),
+                None => return Err(Failure::InProgress { safe: !claim.is_write }),
+            }
+        }
+    }
+
+    /// Waits for the end of another call; `None` where the deadline comes first.
+    async fn ended(
+        &self,
+        first: ClaimKey,
+        deadline: Deadline,
+        control: &CallControl,
+    ) -> Option<Result<Ended, StoreError>> {
+        if let Some(first) = self.shared.under_way.of_claim(&first) {
+            control.join(first);
+        }
+        let ended = deadline.within(self.shared.store.ended(first)).await;
+        control.leave();
+        ended.ok()
+    }
+}
