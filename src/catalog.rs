@@ -45,6 +45,7 @@ impl Catalog {
                 let around = Surroundings {
                     environment: name,
                     known_environments: &known,
+                    actions: &files.actions,
                     connections: &files.connections,
                     auth: &files.auth,
                     static_variables,
@@ -83,6 +84,22 @@ impl Catalog {
 }
 
 impl Environment {
+    /// The actions that a model is offered; those that run by themselves are not among them.
+    pub fn offered(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter().filter(|action| action.on.is_none())
+    }
+
+    /// Whether some action exists in some states only.
+    pub fn has_states(&self) -> bool {
+        self.offered().any(|action| action.guards.available_in.is_some())
+    }
+
+    /// Whether an action speaks of `state`.
+    pub fn knows_state(&self, state: &str) -> bool {
+        let mut states = self.offered().filter_map(|action| action.guards.available_in.as_ref()).flatten();
+        states.any(|known| known == state)
+    }
+
     /// The action called `name`, and its index.
     pub fn find(&self, name: &str) -> Option<(usize, &Action)> {
         let at = *self.by_name.get(name)?;

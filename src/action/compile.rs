@@ -31,6 +31,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a str,
     /// Every environment anything in the project speaks of.
     pub known_environments: &'a [String],
+    /// All actions, to which guards refer.
+    pub actions: &'a [Located<ActionDefinition>],
     /// All connections.
     pub connections: &'a [Located<ConnectionDefinition>],
     /// All auth connectors.
@@ -118,6 +120,7 @@ impl Compiler<'_> {
             ActionKind::Static => self.fixed(),
             ActionKind::Handover => self.handover().map(Kind::Handover),
         };
+        let guards = self.guards(known.then_some(&parameters), &bind);
         let outputs = self.outputs();
         let output_schema = self.output_schema();
         let response = self.response();
@@ -139,6 +142,9 @@ impl Compiler<'_> {
             dedupe_window: Duration::from_millis(
                 self.definition.dedupe_window_ms.unwrap_or(DEFAULT_DEDUPE_WINDOW_MS),
             ),
+            guards,
+            next_state: self.definition.next_state.clone(),
+            on: self.definition.on,
             model_schema,
         })
     }

@@ -16,9 +16,12 @@ pub mod output;
 pub mod variables;
 mod compile;
 mod compile_http;
+mod guards;
+mod guard_rules;
 mod connection;
 mod fields;
 mod headers;
+mod states;
 mod unused;
 mod retry;
 mod http_action;
@@ -29,6 +32,7 @@ pub use self::connection::{
     BreakerRules, ClientSource, ConnectionRules, FileSource, KeySource, LimitRules, RateRules, TlsSource,
 };
 pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
+pub use self::guards::{GuardError, Guards, KnownConversation};
 pub use self::headers::is_transport_header;
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
 pub use self::name::{ActionName, InvalidActionName};
@@ -36,8 +40,10 @@ pub(crate) use self::request::QUERY;
 pub use self::request::{RenderFailure, RequestSpec};
 pub use self::retry::RetryPolicy;
 pub use self::speech::{DelayedSpeech, Speech, SpeechText};
+pub use self::states::check_states;
 pub use self::unused::check_unused;
 pub use self::variables::VariableReads;
+pub use crate::definition::Hook;
 
 use std::time::Duration;
 
@@ -77,6 +83,12 @@ pub struct Action {
     pub reads: VariableReads,
     /// How long the same write without an id is answered with the first one's result.
     pub dedupe_window: Duration,
+    /// What it asks of its conversation.
+    pub guards: Guards,
+    /// The state of the conversation after a success.
+    pub next_state: Option<String>,
+    /// When it runs by itself; then no model is offered it.
+    pub on: Option<Hook>,
     model_schema: Value,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use callgate::catalog::Environment;
 use callgate::definition::Problems;
 use callgate::dialect::lower::Count;
 use callgate::dialect::{Dialect, UnknownDialect};
@@ -77,7 +78,7 @@ fn summarize(project: &Project, dialects: &[Dialect]) {
     let mut seen = BTreeSet::new();
     let environments = project.deployment.catalog.environments().iter();
     let actions: Vec<_> = environments
-        .flat_map(|environment| &environment.actions)
+        .flat_map(Environment::offered)
         .filter(|action| seen.insert(action.file.as_str()))
         .collect();
     let modes = dialects.iter().flat_map(|dialect| {

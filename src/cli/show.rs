@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use callgate::catalog::Environment;
 use callgate::definition::schema::FileKind;
 use callgate::dialect::{Dialect, SpecOptions};
 use callgate::server::NewKey;
@@ -46,7 +47,7 @@ impl Tools {
         let project = self.place.load()?;
         let name = self.place.environment(&project)?;
         let environments = project.deployment.catalog.environments();
-        let actions = environments.iter().filter(|one| one.name == name).flat_map(|one| &one.actions);
+        let actions = environments.iter().filter(|one| one.name == name).flat_map(Environment::offered);
         if self.report {
             let reports: Vec<Value> = actions
                 .map(|action| {

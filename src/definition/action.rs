@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::Headers;
+use super::guards::Hook;
 use super::retry::RetryDefinition;
 use super::speech::SpeechDefinition;
 use super::value::{Scalar, ValueDefinition};
@@ -102,6 +103,26 @@ pub struct ActionDefinition {
     /// the result of the first; 30000 where left out, 0 turns it off.
     #[schemars(range(min = 0, max = 86_400_000))]
     pub dedupe_window_ms: Option<u64>,
+    /// The most calls of this action in one conversation: those that were sent, whatever came of them.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_calls: Option<u32>,
+    /// Actions that must have succeeded in the conversation before this one may be called.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(length(min = 1)))]
+    pub only_after: Vec<String>,
+    /// Parameters whose values the model may not make up, each with the JSONPath of the values it may send, such as
+    /// `slot_id: $.variables.slots[*].id`.
+    #[serde(default)]
+    #[schemars(extend("additionalProperties" = {"type": "string", "pattern": r"^\$"}))]
+    pub allowed_values_from: BTreeMap<String, String>,
+    /// The states of a conversation in which the action exists; all where left out.
+    #[schemars(length(min = 1), inner(length(min = 1, max = 64)))]
+    pub available_in: Option<Vec<String>>,
+    /// The state that the conversation is in after a success.
+    #[schemars(length(min = 1, max = 64))]
+    pub next_state: Option<String>,
+    /// `start` or `end`: the action runs by itself when a conversation is created or ends, and no model is offered it.
+    pub on: Option<Hook>,
     /// Values taken from the response for later calls.
     #[serde(default)]
     pub output_variables: Vec<OutputVariableDefinition>,

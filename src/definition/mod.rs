@@ -14,6 +14,7 @@ mod suggest;
 mod action;
 mod auth;
 mod connection;
+mod guards;
 mod retry;
 mod speech;
 mod value;
@@ -28,6 +29,7 @@ pub use self::connection::{
     BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
 };
 pub use self::document::{Document, Format, Place, push_token};
+pub use self::guards::Hook;
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
     Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,

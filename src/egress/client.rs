@@ -62,7 +62,7 @@ impl Egress {
         let request = assemble(request, credentials, &route.origin)?;
         // The connector asks nobody about an address that stands in the URL.
         route.way.outlet.policy.judge_url(request.url()).map_err(EgressError::Refused)?;
-        let client = self.clients.get(&route.way, limits.connect_timeout)?;
+        let client = self.client(route, limits)?;
         let permit = match &route.lane {
             Some(lane) => Some(lane.enter(deadline).await?),
             None => None,
@@ -73,6 +73,13 @@ impl Egress {
             permit.settle(&answer);
         }
         answer
+    }
+}
+
+impl Egress {
+    /// The client, and with it the pool of connections, for a route.
+    pub(super) fn client(&self, route: &Route, limits: Limits) -> Result<reqwest::Client, EgressError> {
+        self.clients.get(&route.way, limits.connect_timeout)
     }
 }
 

@@ -15,6 +15,7 @@ mod guard;
 mod pressure;
 mod response;
 mod tls;
+mod warm;
 mod ways;
 
 pub use self::client::{Egress, Limits};

@@ -40,6 +40,13 @@ pub struct Route {
     pub(super) lane: Option<Arc<Lane>>,
 }
 
+impl Route {
+    /// Where it leads: scheme, host and port.
+    pub fn origin(&self) -> String {
+        self.origin.origin().ascii_serialization()
+    }
+}
+
 /// The ways out of a deployment.
 #[derive(Debug, Default)]
 pub struct Ways {

@@ -1,4 +1,4 @@
-//! Taking a call's intent, so that it is done once.
+//! Taking the intent of a call, or waiting for the one who has it.
 
 use std::sync::Arc;
 
@@ -7,9 +7,8 @@ use crate::conversation::{ClaimKey, Claimed, Ended, StoreError};
 use crate::egress::Deadline;
 use crate::tool::{ToolCall, ToolResult};
 
-use super::control::CallControl;
 use super::failure::Failure;
-use super::{Admitted, Gateway, learning};
+use super::{Admitted, CallControl, Gateway, learning};
 
 impl Gateway {
     /// Takes the call's intent, or gives the result of the call that has it.
@@ -19,9 +18,11 @@ impl Gateway {
         call: &ToolCall,
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        let has_ended = admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
+        // What runs at its end runs after it.
+        let has_ended = admitted.target.action.on.is_none()
+            && admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
         let Some(claim) = &admitted.claim else {
-            return if has_ended { Err(Failure::ConversationEnded) } else { Ok(None) };
+            return if has_ended { Err(Failure::ConversationEnded) } else { admitted.count().map(|()| None) };
         };
         let (store, deadline) = (&self.shared.store, admitted.deadline);
         let failed = |error| Failure::store(error, admitted.target.action);
@@ -37,7 +38,13 @@ impl Gateway {
                     learning::note(deadline.within(store.release(claim)).await);
                     return Err(Failure::ConversationEnded);
                 }
-                Claimed::Fresh => return Ok(None),
+                Claimed::Fresh => {
+                    let counted = admitted.count();
+                    if counted.is_err() {
+                        learning::note(deadline.within(store.release(claim)).await);
+                    }
+                    return counted.map(|()| None);
+                }
                 Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
                 Claimed::TooManyCalls(most) => {
                     return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
@@ -80,5 +87,20 @@ impl Gateway {
         let ended = deadline.within(self.shared.store.ended(first)).await;
         control.leave();
         ended.ok()
+    }
+}
+
+impl Admitted<'_> {
+    /// Whether one more call of the action may begin in a conversation that its
+    /// caller carries; those in the store are counted there.
+    fn count(&self) -> Result<(), Failure> {
+        let action = self.target.action;
+        let (true, Some(most), Some(known)) = (self.is_carried, action.guards.max_calls, &self.conversation)
+        else {
+            return Ok(());
+        };
+        let name = action.name.as_str();
+        let begun = known.calls.get(name).map_or(0, |calls| calls.begun);
+        if begun < most { Ok(()) } else { Err(Failure::TooManyCalls { action: name.to_owned(), most }) }
     }
 }

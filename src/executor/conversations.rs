@@ -14,6 +14,7 @@ use crate::secrets::MASK;
 
 use super::Gateway;
 use super::feed::variables_set;
+use super::hooks::{HookReport, Occasion};
 use super::masks::Masks;
 
 /// A variable that a caller sets.
@@ -48,6 +49,8 @@ pub struct ConversationStart {
     pub variables: Vec<GivenVariable>,
     /// The state that it is in.
     pub current_state: Option<String>,
+    /// Who begins it, for the audit.
+    pub caller: Option<String>,
 }
 
 /// What a caller changes about a conversation: all of it or nothing.
@@ -97,14 +100,56 @@ fn sentence(refused: &Refused) -> String {
     Refused { name, reason: refused.reason.clone() }.to_string()
 }
 
+/// The event of a conversation that goes on to another state.
+pub(super) fn state_set(state: &str) -> NewEvent {
+    NewEvent::now(EventKind::VariableSet, &json!({"current_state": state}))
+}
+
+/// A conversation that was asked to begin.
+#[derive(Debug)]
+pub struct StartedConversation {
+    /// What is known of it.
+    pub conversation: Arc<Conversation>,
+    /// Whether it began just now.
+    pub is_new: bool,
+    /// What became of the actions that run at its start.
+    pub start: Vec<HookReport>,
+}
+
 impl Gateway {
-    /// Begins a conversation; one that is there already stays as it is.
+    /// Begins a conversation; one that is there already stays as it is. One that
+    /// is new runs the actions marked `on: start`, for which this waits within
+    /// their budget, and has connections ready.
     ///
     /// # Errors
     ///
     /// Variables that cannot be set, or the store's own.
-    pub async fn start_conversation(&self, start: ConversationStart) -> Result<Opened, ConversationError> {
-        let ConversationStart { key, ttl, variables, current_state } = start;
+    pub async fn start_conversation(
+        &self,
+        start: ConversationStart,
+    ) -> Result<StartedConversation, ConversationError> {
+        let caller = start.caller.clone();
+        let Opened { conversation, is_new } = self.begin(start).await?;
+        let mut started = StartedConversation { conversation, is_new, start: Vec::new() };
+        if !is_new {
+            return Ok(started);
+        }
+        let (deployment, conversation) = (self.deployment(), started.conversation.clone());
+        let key = &conversation.key;
+        self.warm(&deployment, key.environment());
+        let occasion = Occasion { conversation: &conversation, caller: caller.as_deref() };
+        started.start = self.run_start_hooks(&deployment, occasion).await;
+        if !started.start.is_empty()
+            && let Ok(found) = self.find_conversation(key).await
+        {
+            // With what they have found out.
+            started.conversation = found;
+        }
+        Ok(started)
+    }
+
+    async fn begin(&self, start: ConversationStart) -> Result<Opened, ConversationError> {
+        let ConversationStart { key, ttl, variables, current_state, caller: _ } = start;
         let now = now_ms();
         let mut first = Change {
             set: variables.into_iter().map(|given| given.into_variable(now)).collect(),
@@ -166,7 +211,7 @@ impl Gateway {
             gone.map(|name| told(&json!({"name": masks.text(name), "unset": true}))).collect();
         events.extend(variables_set(&masks, &set));
         let state = current_state.as_ref().filter(|state| known.state.as_ref() != Some(*state));
-        events.extend(state.map(|state| told(&json!({"current_state": masks.text(state)}))));
+        events.extend(state.map(|state| state_set(&masks.text(state))));
         let change =
             Change { unset, set, state: current_state, events, all_or_nothing: true, ..Change::default() };
         let applied = self.shared.store.update(key, change).await?;
@@ -180,6 +225,7 @@ impl Gateway {
     }
 
     /// Ends a conversation, once; it is kept until it expires, and what was done in it can be asked for.
+    /// The actions marked `on: end` run in the background, unless it `is_forgotten` next.
     ///
     /// # Errors
     ///
@@ -187,6 +233,8 @@ impl Gateway {
     pub async fn end_conversation(
         &self,
         key: &ConversationKey,
+        caller: Option<&str>,
+        is_forgotten: bool,
     ) -> Result<Arc<Conversation>, ConversationError> {
         let ended = NewEvent::now(EventKind::Ended, &json!({"by": "caller"}));
         let change = Change { end: true, events: vec![ended], all_or_nothing: true, ..Change::default() };
@@ -194,7 +242,12 @@ impl Gateway {
         if !applied.is_known {
             return Err(ConversationError::NotFound(key.clone()));
         }
-        self.find_conversation(key).await
+        let ended = self.find_conversation(key).await?;
+        if !is_forgotten {
+            // Each has a claim, so that whoever ends the conversation again does nothing twice.
+            self.run_end_hooks(&self.deployment(), Occasion { conversation: &ended, caller }).await;
+        }
+        Ok(ended)
     }
 
     /// Erases a conversation: its variables and its events. What was done in it
@@ -220,7 +273,11 @@ impl Gateway {
         after: Option<ListPosition>,
         limit: usize,
     ) -> Result<Vec<Summary>, ConversationError> {
-        Ok(self.shared.store.list(environment, after, limit).await?)
+        let mut listed = self.shared.store.list(environment, after, limit).await?;
+        if let Some(initial) = &self.deployment().conversations().initial_state {
+            listed.iter_mut().for_each(|one| _ = one.state.get_or_insert_with(|| initial.clone()));
+        }
+        Ok(listed)
     }
 
     /// A page of the feed: `limit` events with numbers above `after`.
@@ -264,6 +321,7 @@ impl Gateway {
             (masks.whole(name.clone()), Variable { value, shown, ..variable.clone() })
         });
         let state = conversation.state.clone().map(|state| masks.whole(state));
+        let state = state.or_else(|| deployment.conversations().initial_state.clone());
         Conversation { variables: variables.collect(), state, ..conversation.clone() }
     }
 }

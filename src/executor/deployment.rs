@@ -1,6 +1,8 @@
 //! What is served: catalog, credentials and redactors that belong together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::action::{Action, Connector, Credential, Kind, WrittenAt};
 use crate::auth::{Auth, Webhooks};
@@ -11,6 +13,17 @@ use crate::secrets::{Redactor, Secrets};
 
 use super::pace::{Expected, Pace};
 use super::{ExecutorLimits, States};
+
+/// What holds for all conversations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConversationRules {
+    /// The state of a conversation that was never given one.
+    pub initial_state: Option<String>,
+    /// How long the start of a conversation waits for its hooks.
+    pub start_budget: Duration,
+    /// Names of connections, by environment, that are made ready when a conversation starts.
+    pub warm: BTreeMap<String, Vec<String>>,
+}
 
 /// What is served: replaced whole on reload, so that a call never sees half of
 /// two projects.
@@ -26,6 +39,8 @@ pub struct Deployment {
     pub states: States,
     /// Limits of every call.
     pub limits: ExecutorLimits,
+    /// What holds for all conversations.
+    conversations: ConversationRules,
     redactors: Vec<Redactor>,
     ways: Ways,
     /// By environment, then by action, as in the catalog; of those that call an upstream.
@@ -33,6 +48,8 @@ pub struct Deployment {
     environment_names: Vec<String>,
     /// By environment, then by action, as in the catalog; a reload keeps what it has learned.
     paces: Vec<Vec<Arc<Pace>>>,
+    /// By environment: the actions whose connections and tokens are made ready when a conversation starts.
+    warm: Vec<Vec<usize>>,
 }
 
 impl Deployment {
@@ -88,12 +105,46 @@ impl Deployment {
             webhooks: Webhooks::default(),
             states: States::default(),
             limits,
+            conversations: ConversationRules::default(),
             redactors,
             ways: ways.finish(),
             routes,
             environment_names,
             paces,
+            warm: Vec::new(),
         }
+    }
+
+    /// The same with rules for its conversations.
+    #[must_use]
+    pub fn with_conversations(mut self, rules: ConversationRules) -> Self {
+        let warm = self.catalog.environments().iter().map(|environment| {
+            let named = rules.warm.get(&environment.name).map(Vec::as_slice).unwrap_or_default();
+            let is_named = |action: &Action| match &action.kind {
+                Kind::Http(http) => http.connection.name.as_ref().is_some_and(|name| named.contains(name)),
+                Kind::Static(_) | Kind::Handover(_) => false,
+            };
+            environment
+                .actions
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| is_named(one))
+                .map(|(at, _)| at)
+                .collect()
+        });
+        self.warm = warm.collect();
+        self.conversations = rules;
+        self
+    }
+
+    /// What holds for all conversations.
+    pub fn conversations(&self) -> &ConversationRules {
+        &self.conversations
+    }
+
+    /// The actions of an environment whose connections are made ready when a conversation starts.
+    pub(super) fn warm(&self, environment: usize) -> &[usize] {
+        self.warm.get(environment).map_or(&[], Vec::as_slice)
     }
 
     /// The served environments, in the order of the settings.

@@ -9,14 +9,15 @@ use http::StatusCode;
 use crate::action::parameters::InvalidArguments;
 use crate::action::template::{RenderError, RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
-use crate::action::{Action, ParametersFailure, RenderFailure};
+use crate::action::{Action, GuardError, ParametersFailure, RenderFailure};
 use crate::auth::{TokenError, TokenErrorKind};
+use crate::catalog::Environment;
 use crate::conversation::StoreError;
 use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 
-use super::Deployment;
+use super::{Deployment, guarding};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,8 @@ pub(super) enum Failure {
     Render(#[from] RenderFailure),
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error(transparent)]
+    Guard(GuardError),
     #[error("the deadline passed before the request was sent")]
     TooLate,
     #[error("the call was cancelled before it was sent")]
@@ -62,11 +65,23 @@ impl From<ParametersFailure> for Failure {
     }
 }
 
+impl From<GuardError> for Failure {
+    fn from(refused: GuardError) -> Self {
+        match refused {
+            GuardError::Arguments(invalid) => Self::Arguments(invalid),
+            other => Self::Guard(other),
+        }
+    }
+}
+
 impl Failure {
     pub(super) fn unknown_tool(deployment: &Deployment, call: &ToolCall) -> Self {
         let environment = deployment.catalog.environments().iter().find(|one| one.name == call.environment);
-        let names: Vec<&str> =
-            environment.into_iter().flat_map(|one| &one.actions).map(|action| action.name.as_str()).collect();
+        let names: Vec<&str> = environment
+            .into_iter()
+            .flat_map(Environment::offered)
+            .map(|action| action.name.as_str())
+            .collect();
         Self::UnknownTool {
             // The model's own text: it must not leave its backticks, nor the line.
             name: call
@@ -92,7 +107,8 @@ impl Failure {
     pub(super) fn is_by_the_values(&self) -> bool {
         match self {
             Self::UnknownTool { .. } | Self::Arguments(_) | Self::Variables(_) | Self::Render(_) => true,
-            Self::Token(_)
+            Self::Guard(_)
+            | Self::Token(_)
             | Self::TooLate
             | Self::Cancelled
             | Self::IdReused(_)
@@ -146,6 +162,10 @@ impl Failure {
                 let message =
                     format!("The sign-in to the service (`{connector}`) {reason}; nothing was done.");
                 exception(FailureCode::AuthFailed, message, retry)
+            }
+            Self::Guard(refused) => {
+                let (code, message, retry) = guarding::in_words(&refused);
+                exception(code, message, retry)
             }
             Self::TooLate => {
                 let message = "There was no time left for this; nothing was done.";

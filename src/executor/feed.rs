@@ -145,7 +145,7 @@ impl Feed {
 /// What of a call that was refused must not be written down: its arguments may
 /// not have been read. `None` where it cannot be told.
 pub(super) fn sensitive(deployment: &Deployment, call: &ToolCall) -> Option<Vec<Value>> {
-    let parameters = &super::find(deployment, call).ok()?.action.parameters;
+    let parameters = &super::find(deployment, call, super::Access::Look).ok()?.action.parameters;
     let arguments = parse_arguments(&call.arguments).ok()?;
     Some(parameters.sensitive_values(&arguments))
 }

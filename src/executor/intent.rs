@@ -37,7 +37,8 @@ pub(super) enum Of<'a> {
 /// the arguments are part of it, since ids of other conversations may be the
 /// same, and only writes are claimed. Without an id, a write is the same as one
 /// of the same conversation with the same values, for as long as the action's
-/// window says. Without either nothing tells one caller from another, and what
+/// window says; any other call is counted alone where the action has `max_calls`.
+/// Without either nothing tells one caller from another, and what
 /// two callers want must not become one.
 ///
 /// Where the caller carries the conversation, a call without an id is the same
@@ -51,9 +52,6 @@ pub(super) fn claim(
     values: &Values,
     holder: u64,
 ) -> Option<Claim> {
-    if !matches!(action.kind, Kind::Http(_)) {
-        return None;
-    }
     let is_write = !action.is_safe();
     let window = action.dedupe_window;
     let environment = call.environment.as_str();
@@ -66,12 +64,17 @@ pub(super) fn claim(
             (Some(key).filter(|_| carried.is_named()), None, carried.text())
         }
     };
+    // Where the store counts calls, each of them has a claim, whatever the action does.
+    let most_calls = action.guards.max_calls.filter(|_| stored.is_some());
+    if !matches!(action.kind, Kind::Http(_)) && most_calls.is_none() {
+        return None;
+    }
     let claim = |digest, arguments, twin: Option<ClaimKey>, keep| Claim {
         key: ClaimKey::new(conversation, digest),
         holder,
         conversation: stored.cloned(),
         action: action.name.as_str().to_owned(),
-        most_calls: None,
+        most_calls,
         arguments,
         twin,
         is_write,
@@ -97,6 +100,10 @@ pub(super) fn claim(
         }
         (Some(of), false) if is_write && !window.is_zero() => {
             Some(claim(same(of, action, values), [0; 32], None, window))
+        }
+        (Some(of), false) if most_calls.is_some() => {
+            let key = key("one", &[environment, of.id(), &holder.to_string()], [0; 32]);
+            Some(claim(key, [0; 32], None, KEEP_READS))
         }
         _ => None,
     }

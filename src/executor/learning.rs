@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::action::Action;
 use crate::action::output::{self, Concealed};
 use crate::action::variables::{self, InvalidVariables};
 use crate::conversation::change::{Change, Refused, Source, Variable};
 use crate::conversation::{Claim, Conversation, StoreError, now_ms};
 use crate::egress::{Deadline, DeadlineExceeded};
-use crate::tool::{Cancellation, ToolCall, ToolResult};
+use crate::tool::{Cancellation, Status, ToolCall, ToolResult};
 
 use super::Gateway;
 use super::failure::Failure;
@@ -38,7 +39,8 @@ impl Gateway {
         let is_withdrawn = receipt.cancellation == Some(Cancellation::NotSent);
         let deadline = Deadline::after(deadline.left().max(STORING));
         let applied = match (claim, conversation) {
-            (Some(claim), _) if receipt.was_sent || is_withdrawn => {
+            // An answer that needs no request is one too: it counts, and is repeated.
+            (Some(claim), _) if receipt.was_sent || is_withdrawn || result.status == Status::Success => {
                 deadline.within(store.settle(claim, result, change)).await
             }
             (Some(claim), _) => {
@@ -75,7 +77,7 @@ pub(super) fn note_refused(refused: &[Refused]) {
 }
 
 /// What a call leaves in its conversation.
-pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Change {
+pub(super) fn change(call: &ToolCall, action: &Action, outcome: &Result<Outcome, Failure>) -> Change {
     let Some(outcome) = outcome.as_ref().ok().filter(|outcome| outcome.is_success()) else {
         return Change::default();
     };
@@ -92,7 +94,8 @@ pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Cha
         set_at_ms,
     };
     let set = outcome.extracted.iter().map(|one| (one.name.clone(), variable(one))).collect();
-    Change { set, succeeded: Some(call.name.clone()), ..Change::default() }
+    let (succeeded, state) = (Some(call.name.clone()), action.next_state.clone());
+    Change { set, succeeded, state, ..Change::default() }
 }
 
 /// What the model must not see of an answer: what the conversation knew, and

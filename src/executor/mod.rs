@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempts;
+mod background;
 mod body;
 mod claiming;
 mod control;
@@ -13,6 +14,8 @@ mod conversations;
 mod deployment;
 mod failure;
 mod feed;
+mod guarding;
+mod hooks;
 mod intent;
 mod learning;
 mod masks;
@@ -25,17 +28,22 @@ mod report;
 mod speech;
 mod states;
 mod tokens;
+mod warming;
 
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
-pub use self::conversations::{ConversationChange, ConversationError, ConversationStart, GivenVariable};
-pub use self::deployment::Deployment;
+pub use self::conversations::{
+    ConversationChange, ConversationError, ConversationStart, GivenVariable, StartedConversation,
+};
+pub use self::deployment::{ConversationRules, Deployment};
+pub use self::hooks::{HookReport, HookStatus};
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
 pub use self::report::{CallReport, Observer, Spent, Step};
 pub use self::speech::Started;
 pub use self::states::{StateError, StateLimits, States};
+pub use self::warming::Warming;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -59,6 +67,7 @@ use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
 use self::attempts::Sending;
+use self::background::Background;
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;
@@ -66,6 +75,7 @@ use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
 use self::speech::Voice;
 use self::tokens::SharedTokens;
+use self::warming::Warmers;
 
 /// Limits of the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +98,8 @@ pub struct Gateway {
     shared: Arc<Shared>,
     /// The one door out; its connections are this gateway's and its clones'.
     egress: Egress,
+    /// What goes on without anybody waiting, on the same thread.
+    background: Arc<Background>,
 }
 
 #[derive(Debug)]
@@ -106,6 +118,8 @@ struct Shared {
     repeats: Repeats,
     /// What is made of a conversation that a tool call begins.
     first: Arc<Change>,
+    /// The threads that make connections ready.
+    warmers: Warmers,
     /// Who counts and traces.
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -126,6 +140,8 @@ struct Admitted<'a> {
     /// What the model wants the caller to hear meanwhile.
     say: Option<String>,
     conversation: Option<Arc<Conversation>>,
+    /// Whether the caller carries the conversation.
+    is_carried: bool,
     claim: Option<Claim>,
     deadline: Deadline,
 }
@@ -152,10 +168,12 @@ struct Ending<'a> {
 }
 
 /// What a look at a conversation does to it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     /// It begins if it has not, and stays for longer.
     Use,
+    /// The same, by the gateway itself: an action that runs by itself.
+    Hook,
     /// Nothing.
     Look,
 }
@@ -192,15 +210,16 @@ impl Gateway {
             under_way: UnderWay::default(),
             repeats: Repeats::default(),
             first: Arc::new(feed::begun_by_a_call()),
+            warmers: Warmers::default(),
             observers,
         };
-        Self { shared: Arc::new(shared), egress: Egress::new() }
+        Self { shared: Arc::new(shared), egress: Egress::new(), background: Arc::default() }
     }
 
     /// The same gateway with connections of its own: for a thread with its own runtime.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        Self { shared: self.shared.clone(), egress: Egress::new() }
+        Self { shared: self.shared.clone(), egress: Egress::new(), background: Arc::default() }
     }
 
     /// What calls have learned and done.
@@ -233,16 +252,27 @@ impl Gateway {
         carried: Option<&Carried>,
         control: &Arc<CallControl>,
     ) -> Arc<ToolResult> {
+        self.run_as(call, carried, control, Access::Use).await
+    }
+
+    async fn run_as(
+        &self,
+        call: ToolCall,
+        carried: Option<&Carried>,
+        control: &Arc<CallControl>,
+        access: Access,
+    ) -> Arc<ToolResult> {
         let mut receipt = Receipt::new();
         // Of what a caller carries, there is no feed.
         receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
         let deployment = self.deployment();
         let ending = Ending { deployment: &deployment, carried };
-        let admitted = match self.admit(&deployment, &call, carried, &receipt, Access::Use).await {
+        let mut admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
             Err(refused) => return self.refuse(call, refused, &mut receipt, ending),
         };
-        let (known, deadline) = (admitted.conversation.clone(), admitted.deadline);
+        let (action, deadline) = (admitted.target.action, admitted.deadline);
+        let known = admitted.conversation.clone();
         let conversation = known.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
@@ -261,14 +291,23 @@ impl Gateway {
         }
         let claim = admitted.claim.clone();
         let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
+        // Behind the claim, so that a call that was done before the conversation went on has its result.
+        let guarded = admitted.check_guards(&deployment);
         let voice = Voice::new(&call, &admitted, &deployment);
-        control.started(|| voice.started());
-        let outcome = self.perform(&deployment, &call, &admitted, &mut receipt, control).await;
+        let outcome = match guarded {
+            Ok(()) => {
+                control.started(|| voice.started());
+                self.perform(&deployment, &call, &admitted, &mut receipt, control).await
+            }
+            Err(refused) => Err(refused.into()),
+        };
         receipt.cancellation = control.cancellation();
         receipt.failed = voice.failed(&outcome);
         // What the caller carries is in the result; nothing of it is stored.
-        let mut change =
-            if carried.is_some() { Change::default() } else { learning::change(&call, &outcome) };
+        let mut change = match carried {
+            Some(_) => Change::default(),
+            None => learning::change(&call, action, &outcome),
+        };
         let result = self.conclude(call, outcome, &receipt, ending, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
@@ -276,6 +315,7 @@ impl Gateway {
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
         change.events = self.told(&deployment, conversation, &receipt, &result, &change.set);
+        change.events.extend(change.state.as_deref().map(conversations::state_set));
         let stored = conversation.filter(|_| carried.is_none());
         let done = learning::Done { claim: claim.as_ref(), conversation: stored, result: &result, change };
         self.keep(done, &receipt, deadline).await;
@@ -293,7 +333,7 @@ impl Gateway {
         receipt: &Receipt,
         access: Access,
     ) -> Result<Admitted<'d>, Refused> {
-        let target = find(deployment, call);
+        let target = find(deployment, call, access);
         let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
         let deadline = deadline(timeout, call, receipt.started);
         let conversation = match carried {
@@ -316,7 +356,8 @@ impl Gateway {
                     (None, None) => intent::Of::Nothing,
                 };
                 let claim = intent::claim(call, of, target.action, digest, &values, holder);
-                Ok(Admitted { target, values, say, conversation, claim, deadline })
+                let is_carried = carried.is_some();
+                Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
             }
             Err(failure) => Err(Refused { failure, conversation }),
         }
@@ -334,7 +375,7 @@ impl Gateway {
         let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
         let (store, key) = (&self.shared.store, ConversationKey::new(&call.environment, id));
         let found = match access {
-            Access::Use => {
+            Access::Use | Access::Hook => {
                 let opening = Opening { first: Some(self.shared.first.clone()), ..Opening::default() };
                 let opened = deadline.within(store.open(&key, opening)).await;
                 opened.map(|opened| opened.map(|opened| Some(opened.conversation)))
@@ -447,7 +488,9 @@ impl Gateway {
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
         let state = carried.map(|carried| {
-            let change = learning::change(&call, &outcome);
+            let target = find(deployment, &call, Access::Look);
+            let change = target.map(|target| learning::change(&call, target.action, &outcome));
+            let change = change.unwrap_or_default();
             deployment.states.after(carried, &call, receipt.was_sent, &change)
         });
         let concealed = learning::concealed(conversation, &outcome);
@@ -477,7 +520,10 @@ impl Gateway {
 
     /// How often this call has failed in its conversation; what it wants said makes no other call of it.
     fn count(&self, deployment: &Deployment, call: &ToolCall) -> u32 {
-        let action = find(deployment, call).ok().map(|target| target.action).filter(|one| one.speech.say);
+        let action = find(deployment, call, Access::Look)
+            .ok()
+            .map(|target| target.action)
+            .filter(|one| one.speech.say);
         let arguments = action.and_then(|action| {
             let mut arguments = action.parameters.read(&call.arguments).ok()?;
             action.speech.take_say(&mut arguments);
@@ -520,7 +566,8 @@ fn values(
     conversation: Option<&Conversation>,
 ) -> Result<Values, Failure> {
     let action = target.action;
-    let variables = match (action.reads.any, action.speech.reads_variables) {
+    let variables = match (action.reads.any || action.guards.read_variables(), action.speech.reads_variables)
+    {
         (true, _) => learning::variables(call, conversation)?,
         // What is only said fails no call.
         (false, true) => learning::variables(call, conversation).unwrap_or_default(),
@@ -530,11 +577,15 @@ fn values(
     Ok(Values { parameters, variables })
 }
 
-fn find<'a>(deployment: &'a Deployment, call: &ToolCall) -> Result<Target<'a>, Failure> {
+/// The action of a call. Who only looks may look at one that runs by itself.
+fn find<'a>(deployment: &'a Deployment, call: &ToolCall, access: Access) -> Result<Target<'a>, Failure> {
     let unknown = || Failure::unknown_tool(deployment, call);
     let environment_index = deployment.catalog.environment_index(&call.environment).ok_or_else(unknown)?;
     let environment = &deployment.catalog.environments()[environment_index];
     let (action_index, action) = environment.find(&call.name).ok_or_else(unknown)?;
+    if action.on.is_some() && access == Access::Use {
+        return Err(unknown());
+    }
     Ok(Target { environment, action, environment_index, action_index })
 }
 

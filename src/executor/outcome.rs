@@ -237,7 +237,7 @@ pub(super) fn result(
 /// Masks what the log of a failed call must not say: causes hold no arguments,
 /// and this makes sure of the sensitive ones.
 fn sensitive(deployment: &Deployment, call: &ToolCall) -> Redactor {
-    let Ok(target) = super::find(deployment, call) else { return Redactor::default() };
+    let Ok(target) = super::find(deployment, call, super::Access::Look) else { return Redactor::default() };
     let arguments = target.action.parameters.read(&call.arguments).unwrap_or_default();
     let texts = target.action.sensitive_texts(&arguments, &[]);
     Redactor::for_values(texts.iter().map(String::as_str))

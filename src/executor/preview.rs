@@ -17,6 +17,7 @@ use crate::secrets::{MASK, Redactor};
 use crate::tool::{ToolCall, ToolError};
 
 use super::body::masked_error;
+use super::failure::Failure;
 use super::outcome::Receipt;
 use super::{Access, Gateway, Refused, render};
 
@@ -56,7 +57,13 @@ impl Gateway {
         let deployment = self.deployment();
         let redactor = deployment.redactor(&call.environment).cloned().unwrap_or_default();
         let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
-        let rendered = admitted.and_then(|admitted| {
+        let rendered = admitted.and_then(|mut admitted| {
+            // Without a conversation there is nothing to ask, and a request to look at all the same.
+            if admitted.conversation.is_some() {
+                admitted
+                    .check_guards(&deployment)
+                    .map_err(|refused| Refused::from(Failure::from(refused)))?;
+            }
             let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
             let request = render(http, &admitted, call).map_err(Refused::from)?;

@@ -328,6 +328,7 @@ impl<'o> Bundle<'o> {
                 let around = Surroundings {
                     environment,
                     known_environments: &environments,
+                    actions: &files.actions,
                     connections: &files.connections,
                     auth: &files.auth,
                     static_variables: &none,

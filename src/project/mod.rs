@@ -11,14 +11,16 @@ pub use self::watch::Watch;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
+use crate::action::check_states;
 use crate::auth::Webhooks;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Environment};
 use crate::definition::{Problem, Problems, ProjectFiles, closest, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
 use crate::egress::WaysBuilder;
-use crate::executor::{Deployment, ExecutorLimits};
+use crate::executor::{ConversationRules, Deployment, ExecutorLimits};
 use crate::secrets::{Secrets, Sources};
 use crate::settings::{FILE, Settings};
 use crate::tool::ToolSpec;
@@ -108,7 +110,38 @@ pub fn compile(
         let keyrings = deployment.environment_names().iter().map(keyring).collect();
         deployment.auth.share_tokens(keyrings);
     }
-    deployment
+    deployment.with_conversations(conversations(files, settings, &environments, problems))
+}
+
+/// What the settings say of conversations, judged against the definitions.
+fn conversations(
+    files: &ProjectFiles,
+    settings: &Settings,
+    environments: &[String],
+    problems: &mut Problems,
+) -> ConversationRules {
+    let written = &settings.conversations;
+    check_states(files, written.initial_state.iter().chain(&written.states), problems);
+    let known: Vec<&String> = files.connections.iter().map(|connection| &connection.name).collect();
+    for (environment, names) in &written.warm {
+        let pointer = format!("/conversations/warm/{environment}");
+        if !environments.contains(environment) {
+            let message = format!("`warm` speaks of environment `{environment}`, which is not served");
+            let place = settings.place(&pointer);
+            problems.push(Problem::warning(FILE, place, "unknown_environment", message));
+        }
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(name)) {
+            let hint = closest(name, &known).map(|near| format!("did you mean `{near}`?"));
+            let message = format!("there is no connection `{name}`");
+            let place = settings.place(&format!("{pointer}/{index}"));
+            problems.push(Problem::error(FILE, place, "unknown_connection", message).maybe_hint(hint));
+        }
+    }
+    ConversationRules {
+        initial_state: written.initial_state.clone(),
+        start_budget: Duration::from_millis(written.start_budget_ms),
+        warm: written.warm.clone(),
+    }
 }
 
 /// Warns of everything that `dialects` lose of the project's actions, and of limits that are exceeded.
@@ -121,8 +154,7 @@ pub fn check_dialects(project: &mut Project, dialects: &[Dialect]) {
     });
     let variants: Vec<(String, Dialect, bool)> = variants.collect();
     let mut seen = BTreeSet::new();
-    let actions =
-        project.deployment.catalog.environments().iter().flat_map(|environment| &environment.actions);
+    let actions = project.deployment.catalog.environments().iter().flat_map(Environment::offered);
     for action in actions.filter(|action| seen.insert(action.file.clone())) {
         let Some(located) = project.files.actions.iter().find(|one| one.document.file == action.file) else {
             continue;

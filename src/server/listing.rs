@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::action::{Action, Kind};
+use crate::action::{Action, Hook, Kind};
+use crate::conversation::ConversationKey;
 use crate::dialect::Dialect;
 use crate::executor::{Deployment, Expected};
 use crate::settings::public_url_problem;
 
 use super::body::Segment;
+use super::conversations;
+use super::dialects::Place;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
-use super::specs::SpecList;
+use super::specs::{Moment, SpecList};
 use super::state::AppState;
 
 /// The form that is no provider's: what `/v1/actions` says of each action.
@@ -34,6 +37,10 @@ pub(super) struct ToolsQuery {
     /// OpenAI's strict mode; off where left out.
     #[serde(default)]
     strict: bool,
+    /// Only the tools that are available to this conversation now, by the state it is in.
+    conversation_id: Option<String>,
+    /// Only the tools that are available in this state.
+    state: Option<String>,
     /// Where the tools of `vapi`, `retell` and `elevenlabs` call the gateway; `[server] public_url` where left out.
     base_url: Option<String>,
     /// The language of the texts that `retell` and `elevenlabs` say (BCP 47); the first one of each where left out.
@@ -80,6 +87,21 @@ pub(super) struct ActionView {
     expected_ms: Option<Expected>,
     /// Output variables.
     output_variables: Vec<OutputView>,
+    /// The most calls in one conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_calls: Option<u32>,
+    /// The actions that must have succeeded in the conversation before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only_after: Vec<String>,
+    /// The states that it is available in; all where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_in: Option<Vec<String>>,
+    /// The state of the conversation after a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_state: Option<String>,
+    /// `start` or `end`: it runs by itself, and no model is offered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on: Option<&'static str>,
     /// The file it is defined in.
     file: String,
 }
@@ -119,9 +141,14 @@ pub(super) async fn tools(
     query: Result<Query<ToolsQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, ProblemDocument> {
     let query = checked(query)?;
+    let deployment = state.gateway().deployment();
+    let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
+    let moment = moment(&state, &deployment, &environment, query.conversation_id, query.state).await?;
     if query.format.as_deref() == Some(OWN_FORMAT) {
-        let views = with_actions(&state, &caller, query.environment.as_deref(), |_, views| {
-            views.collect::<Vec<_>>()
+        let views = with_actions(&state, &caller, Some(&environment), |_, views| {
+            views
+                .filter(|view| view.on.is_none() && moment.is_among(view.available_in.as_deref()))
+                .collect::<Vec<_>>()
         })?;
         return Ok(Json(views).into_response());
     }
@@ -131,20 +158,46 @@ pub(super) async fn tools(
         })?,
         None => Dialect::OpenAiChat,
     };
-    let deployment = state.gateway().deployment();
-    let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
     let asked = query.base_url.filter(|url| !url.is_empty());
     if let Some(problem) = asked.as_deref().and_then(public_url_problem) {
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, format!("`base_url` {problem}")));
     }
     let base_url = asked.or_else(|| state.server().public_url.clone()).filter(|_| dialect.calls_back());
     let language = query.language.filter(|_| dialect.calls_back());
-    let list = SpecList { environment, dialect, strict: query.strict, base_url, language };
+    let list = SpecList { environment, dialect, strict: query.strict, base_url, language, moment };
     let specs = state
         .specs()
         .get(&deployment, list)
         .map_err(|error| ProblemDocument::new(ProblemCode::InvalidRequest, error.to_string()))?;
     Ok(specs.answer(&headers))
+}
+
+/// The moment that a list of tools is asked for.
+async fn moment(
+    app: &AppState,
+    deployment: &Deployment,
+    environment: &str,
+    conversation_id: Option<String>,
+    state: Option<String>,
+) -> Result<Moment, ProblemDocument> {
+    let (conversation_id, state) =
+        (conversation_id.filter(|id| !id.is_empty()), state.filter(|state| !state.is_empty()));
+    let state = match (conversation_id, state) {
+        (None, None) => return Ok(Moment::Any),
+        (Some(_), Some(_)) => {
+            let detail = "name `conversation_id` or `state`, not both: a conversation has a state of its own";
+            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+        }
+        (Some(_), None) if !Moment::matters(deployment, environment) => None,
+        (Some(id), None) => {
+            let place = Place::new(environment.to_owned(), Some(id))?;
+            let id = place.conversation_id.unwrap_or_default();
+            let known = app.gateway().state_of(&ConversationKey::new(environment, &id)).await;
+            known.map_err(conversations::problem)?
+        }
+        (None, state) => state,
+    };
+    Ok(Moment::in_state(deployment, environment, state))
 }
 
 /// The actions of an environment.
@@ -253,6 +306,11 @@ fn view(deployment: &Deployment, environment: &str, action: &Action) -> ActionVi
         timeout_ms: u64::try_from(action.timeout.as_millis()).unwrap_or(u64::MAX),
         expected_ms: deployment.expected(environment, action.name.as_str()),
         output_variables: outputs.collect(),
+        max_calls: action.guards.max_calls,
+        only_after: action.guards.only_after.clone(),
+        available_in: action.guards.available_in.clone(),
+        next_state: action.next_state.clone(),
+        on: action.on.map(Hook::as_str),
         file: action.file.clone(),
     }
 }

@@ -67,6 +67,7 @@ pub async fn serve<L>(
     L::Addr: Debug,
 {
     let (running, stopping) = (state.running(), state.clone());
+    let _warming = state.gateway().warm_here();
     let routes = router(state);
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -84,6 +85,7 @@ pub async fn serve<L>(
         connections.shutdown().await;
         // Calls go on when their callers hang up; they are waited for too.
         running.none().await;
+        stopping.gateway().background_done().await;
     };
     if tokio::time::timeout(grace, finishing).await.is_err() {
         tracing::warn!(

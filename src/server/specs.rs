@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::action::Action;
+use crate::catalog::Environment;
 use crate::dialect::{Dialect, NoSpecs, SpecOptions};
 use crate::executor::Deployment;
 use crate::tool::ToolSpec;
@@ -25,6 +27,44 @@ pub(super) struct SpecList {
     pub(super) strict: bool,
     pub(super) base_url: Option<String>,
     pub(super) language: Option<String>,
+    pub(super) moment: Moment,
+}
+
+/// For which moment of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Moment {
+    /// Whatever state it is in: all that a model may ever call.
+    Any,
+    /// In this state, or in none.
+    In(Option<String>),
+}
+
+impl Moment {
+    /// The moment of a conversation that is in `state`; the same for all states in which the
+    /// environment offers the same, so that lists are not kept twice, nor for any text.
+    pub(super) fn in_state(deployment: &Deployment, environment: &str, state: Option<String>) -> Self {
+        match with_states(deployment, environment) {
+            Some(environment) => Self::In(state.filter(|state| environment.knows_state(state))),
+            None => Self::Any,
+        }
+    }
+
+    /// Whether the state of a conversation changes what the environment offers.
+    pub(super) fn matters(deployment: &Deployment, environment: &str) -> bool {
+        with_states(deployment, environment).is_some()
+    }
+
+    /// Whether what is available in these states, or in all, is available now.
+    pub(super) fn is_among(&self, available_in: Option<&[String]>) -> bool {
+        match (self, available_in) {
+            (Self::Any, _) | (Self::In(_), None) => true,
+            (Self::In(state), Some(states)) => state.as_ref().is_some_and(|state| states.contains(state)),
+        }
+    }
+
+    fn has(&self, action: &Action) -> bool {
+        self.is_among(action.guards.available_in.as_deref())
+    }
 }
 
 /// A list as it is sent.
@@ -75,9 +115,15 @@ impl KeptSpecs {
     }
 }
 
+fn with_states<'d>(deployment: &'d Deployment, environment: &str) -> Option<&'d Environment> {
+    let mut environments = deployment.catalog.environments().iter();
+    environments.find(|one| one.name == environment).filter(|one| one.has_states())
+}
+
 fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
     let environments = deployment.catalog.environments();
-    let actions = environments.iter().filter(|one| one.name == list.environment).flat_map(|one| &one.actions);
+    let environment = environments.iter().filter(|one| one.name == list.environment);
+    let actions = environment.flat_map(Environment::offered).filter(|action| list.moment.has(action));
     let options = SpecOptions {
         strict: list.strict,
         base_url: list.base_url.as_deref(),

@@ -1,10 +1,12 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
+mod conversations;
 mod mcp;
 mod sealing;
 mod store;
 mod webhooks;
 
+pub use self::conversations::ConversationSettings;
 pub use self::mcp::McpSettings;
 pub use self::sealing::SealingSettings;
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
@@ -64,6 +66,8 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// What the webhooks of orchestrators must show; one that is left out wants a key, as all routes do.
     pub webhooks: WebhookSettings,
+    /// Conversations: phone calls and chats.
+    pub conversations: ConversationSettings,
     /// The MCP server at `/mcp/{environment}`.
     pub mcp: McpSettings,
     /// What requests may reach, by environment.
@@ -476,6 +480,7 @@ const SECTIONS: &[&str] = &[
     "egress",
     "webhooks",
     "mcp",
+    "conversations",
 ];
 /// What keeps `url` from being the address of the gateway, if anything does.
 pub fn public_url_problem(url: &str) -> Option<&'static str> {

@@ -151,6 +151,12 @@ pub enum FailureCode {
     Cancelled,
     /// A call of the same intent was being sent when the gateway that sent it was killed; it may have been done.
     Interrupted,
+    /// The action depends on a conversation, and the call names none.
+    ConversationRequired,
+    /// The action does not exist in the state that the conversation is in.
+    NotAvailable,
+    /// Other actions have to succeed in the conversation before.
+    TooEarly,
     /// The action has been called as often in this conversation as it may be.
     TooManyCalls,
     /// The conversation has ended.
@@ -205,6 +211,9 @@ impl FailureCode {
             Self::InProgress => "in_progress",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
+            Self::ConversationRequired => "conversation_required",
+            Self::NotAvailable => "not_available",
+            Self::TooEarly => "too_early",
             Self::TooManyCalls => "too_many_calls",
             Self::ConversationEnded => "conversation_ended",
             Self::StoreUnavailable => "store_unavailable",

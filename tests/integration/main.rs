@@ -29,6 +29,7 @@ mod store;
 mod stateless;
 mod crash;
 mod egress;
+mod guards;
 mod command_line;
 mod demo;
 mod observe;

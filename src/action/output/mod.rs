@@ -46,7 +46,7 @@ pub struct Output {
 
 /// A compiled JSONPath.
 #[derive(Debug)]
-enum Path {
+pub(super) enum Path {
     /// Names only, as a JSON Pointer: at most one match.
     Single(String),
     /// Anything else.
@@ -55,7 +55,7 @@ enum Path {
 
 /// What several matches of a path become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     /// A wildcard or slice asks for a list, however many there are.
     List,
     /// Any other path: one match is the value itself, several are a list.
@@ -139,7 +139,7 @@ fn take_values(value: &Value, left: &mut usize) -> bool {
 }
 
 impl Path {
-    fn compile(text: &str) -> Result<Self, String> {
+    pub(super) fn compile(text: &str) -> Result<Self, String> {
         let path = JsonPath::parse(text).map_err(|error| format!("invalid JSONPath `{text}`: {error}"))?;
         Ok(match pointer(text) {
             Some(pointer) => Self::Single(pointer),
@@ -154,9 +154,21 @@ impl Path {
         }
     }
 
+    /// The value of every match.
+    pub(super) fn select<'b>(&self, body: &'b Value) -> Vec<&'b Value> {
+        match self {
+            Self::Single(pointer) => body.pointer(pointer).into_iter().collect(),
+            Self::Query(path, _) => path.query(body).all(),
+        }
+    }
+
     /// Calls `found` with the place and the value of every match; false, and
     /// not at all, where there are too many to be told where they stand.
-    fn locate<'b>(&'b self, body: &'b Value, mut found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
+    pub(super) fn locate<'b>(
+        &'b self,
+        body: &'b Value,
+        mut found: impl FnMut(Cow<'b, str>, &'b Value),
+    ) -> bool {
         match self {
             Self::Single(pointer) => {
                 if let Some(value) = body.pointer(pointer) {

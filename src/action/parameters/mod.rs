@@ -26,6 +26,7 @@ mod branches;
 mod violation;
 mod sensitive;
 mod absent;
+mod allowed;
 mod path;
 mod text;
 mod sample;
@@ -203,6 +204,11 @@ impl Parameters {
         let arguments = Value::Object(arguments.clone());
         let places = sensitive::places(&self.schema, &arguments);
         places.iter().filter_map(|place| arguments.pointer(place).cloned()).collect()
+    }
+
+    /// Whether the schema marks any of `arguments` with `x-sensitive: true`.
+    pub(super) fn has_sensitive(&self, arguments: &Map<String, Value>) -> bool {
+        self.sensitive && !sensitive::places(&self.schema, &Value::Object(arguments.clone())).is_empty()
     }
 
     /// Made-up arguments with every declared property, for previews and for checking templates.

@@ -16,6 +16,14 @@ pub(super) struct Decimal<'a> {
     exponent: i64,
 }
 
+/// Whether two numbers in JSON's form are the same, digit by digit: `3` is `3.0`.
+pub(in crate::action) fn is_same_number(one: &str, other: &str) -> bool {
+    match (Decimal::parse(one), Decimal::parse(other)) {
+        (Some(one), Some(other)) => one.compare(other) == Ordering::Equal,
+        _ => one == other,
+    }
+}
+
 impl<'a> Decimal<'a> {
     /// Reads a number in JSON's form, with or without digits on either side of the point.
     ///

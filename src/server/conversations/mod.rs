@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::action::QUERY;
 use crate::conversation::{ConversationKey, ListPosition, MAX_LISTED, MAX_TTL};
 use crate::definition::closest;
-use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable};
+use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable, HookReport};
 
 use super::body::{JsonBody, Segment};
 use super::calls::{MAX_ID_BYTES, is_id};
@@ -89,6 +89,9 @@ pub(super) struct StartReply {
     created: bool,
     #[serde(flatten)]
     conversation: ConversationView,
+    /// What became of the actions that run at its start; not there where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    start: Vec<HookReport>,
 }
 
 /// What of the listing.
@@ -157,14 +160,15 @@ pub(super) async fn create(
         ttl: request.ttl_seconds.map(ttl).transpose()?,
         variables,
         current_state: request.current_state.map(checked_state).transpose()?,
+        caller: caller.name().map(str::to_owned),
     };
-    let opened = state.gateway().start_conversation(start).await.map_err(problem)?;
-    let conversation = ConversationView::of(&state.gateway().shown(&opened.conversation));
-    let reply = StartReply { created: opened.is_new, conversation };
+    let started = state.gateway().start_conversation(start).await.map_err(problem)?;
+    let conversation = ConversationView::of(&state.gateway().shown(&started.conversation));
+    let reply = StartReply { created: started.is_new, conversation, start: started.start };
     if !reply.created {
         return Ok(Json(reply).into_response());
     }
-    let location = location(&opened.conversation.key);
+    let location = location(&started.conversation.key);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(reply)).into_response())
 }
 
@@ -269,7 +273,7 @@ pub(super) async fn end(
 ) -> Result<Response, ProblemDocument> {
     let EndQuery { environment, forget } = checked(query)?;
     let key = key(&state, &caller, environment.as_deref(), &id)?;
-    let ended = state.gateway().end_conversation(&key).await.map_err(problem)?;
+    let ended = state.gateway().end_conversation(&key, caller.name(), forget).await.map_err(problem)?;
     if forget {
         state.gateway().forget_conversation(&key).await.map_err(problem)?;
         return Ok(StatusCode::NO_CONTENT.into_response());

@@ -17,12 +17,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::conversation::ConversationKey;
 use crate::dialect::{Dialect, IncomingCall, Outcome, mcp};
 use crate::executor::{CallControl, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
-use crate::server::specs::{SpecList, Specs};
+use crate::server::specs::{Moment, SpecList, Specs};
 
 use super::sessions::{OwnedSessions, SESSION};
 
@@ -76,8 +77,23 @@ impl Tools {
         Self { state, seat, _alive: Arc::new(sender), alive }
     }
 
+    /// All tools: those that a client may be offered at any time.
     fn list(&self) -> Result<Specs, ErrorData> {
-        list(&self.state, &self.seat.environment)
+        list(&self.state, &self.seat.environment, Moment::Any)
+    }
+
+    /// The tools that are available to the conversation of a request now.
+    async fn list_now(&self, place: &Place) -> Result<Specs, ErrorData> {
+        let (gateway, environment) = (self.state.gateway(), &self.seat.environment);
+        let Some(id) =
+            place.conversation_id.as_ref().filter(|_| Moment::matters(&gateway.deployment(), environment))
+        else {
+            return self.list();
+        };
+        let state = gateway.state_of(&ConversationKey::new(environment, id)).await;
+        let state = state.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let moment = Moment::in_state(&gateway.deployment(), environment, state);
+        list(&self.state, environment, moment)
     }
 
     /// Where a call belongs, and the id of the call: that of the request, which is unique in its session and nowhere
@@ -120,13 +136,14 @@ fn id_text(id: &RequestId) -> String {
     Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn list(state: &AppState, environment: &str) -> Result<Specs, ErrorData> {
+fn list(state: &AppState, environment: &str, moment: Moment) -> Result<Specs, ErrorData> {
     let list = SpecList {
         environment: environment.to_owned(),
         dialect: Dialect::Mcp,
         strict: false,
         base_url: None,
         language: None,
+        moment,
     };
     let specs = state.specs().get(&state.gateway().deployment(), list);
     specs.map_err(|error| ErrorData::internal_error(error.to_string(), None))
@@ -144,7 +161,7 @@ async fn changed(
             // The server is gone; so is everybody who waits for it, soon.
             return std::future::pending().await;
         }
-        let now = list(state, environment).ok();
+        let now = list(state, environment, Moment::Any).ok();
         let is_same = match (&now, &*last) {
             (Some(now), Some(last)) => now.is(last),
             (now, last) => now.is_none() && last.is_none(),
@@ -205,9 +222,10 @@ impl ServerHandler for Tools {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools: Vec<Tool> = serde_json::from_slice(self.list()?.json())
+        let (place, _) = self.place(&context.id, context.extensions.get::<Parts>())?;
+        let tools: Vec<Tool> = serde_json::from_slice(self.list_now(&place).await?.json())
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(ListToolsResult::with_all_items(tools))
     }
@@ -234,6 +252,10 @@ impl ServerHandler for Tools {
         let action = environment.and_then(|environment| environment.find(&call.name));
         let output = action.and_then(|(_, action)| action.output_schema.as_ref());
         let answer = mcp::encode(&outcome, output);
+        if !outcome.is_error() && action.is_some_and(|(_, action)| action.next_state.is_some()) {
+            // Other tools may be available now. A client that cannot be told asks again by itself, or never.
+            let _ = context.peer.notify_tool_list_changed().await;
+        }
         if answer.is_error && !outcome.is_error() {
             tracing::warn!(tool.name = call.name, "an answer breaks the action's `output_schema`");
         }

@@ -66,7 +66,7 @@ async fn every_broken_request_gets_a_problem_document() {
             None,
             400,
             "invalid_request",
-            "Failed to deserialize query string: enviroment: unknown field `enviroment`, expected one of `environment`, `format`, `strict`, `base_url`, `language`".to_owned(),
+            "Failed to deserialize query string: enviroment: unknown field `enviroment`, expected one of `environment`, `format`, `strict`, `conversation_id`, `state`, `base_url`, `language`".to_owned(),
         ),
         (
             "GET",

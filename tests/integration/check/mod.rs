@@ -2,6 +2,7 @@
 
 mod actions;
 mod files;
+mod guards;
 mod responses;
 
 use std::fs;

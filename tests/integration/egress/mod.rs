@@ -3,4 +3,4 @@
 mod guard;
 mod pressure;
 mod proxy;
-mod tls;
+pub(crate) mod tls;

@@ -18,19 +18,19 @@ use crate::harness::{Gateway, write_project};
 use crate::upstream::{Reply, Upstream};
 
 /// An authority that signs what a test asks for.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate and its key.
-pub(super) struct Identity {
+pub(crate) struct Identity {
     certificate: Certificate,
     key: KeyPair,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -38,7 +38,7 @@ impl Authority {
         Self { certificate, issuer: Issuer::new(params, key) }
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
 
@@ -51,7 +51,7 @@ impl Authority {
         Identity { certificate: params.signed_by(&key, &self.issuer).unwrap(), key }
     }
 
-    pub(super) fn server(&self) -> Identity {
+    pub(crate) fn server(&self) -> Identity {
         self.sign(&["127.0.0.1", "localhost"], |_| {})
     }
 
@@ -63,7 +63,7 @@ impl Authority {
 }
 
 /// Takes TLS off in front of `upstream`; asks for certificates of `clients`, if given. Gives its port.
-pub(super) async fn front(upstream: &Upstream, identity: &Identity, clients: Option<&Authority>) -> u16 {
+pub(crate) async fn front(upstream: &Upstream, identity: &Identity, clients: Option<&Authority>) -> u16 {
     // Fails only where a provider is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();

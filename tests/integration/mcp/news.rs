@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::stateless::{complete, request};
 use super::{HOURS, Session, Stream, call, gateway, message};
-use crate::harness::{Process, write_project};
+use crate::harness::{Gateway, Process, write_project};
 use crate::upstream::{Reply, Upstream};
 
 const CHANGED: &str = "notifications/tools/list_changed";
@@ -133,4 +133,32 @@ async fn a_slow_call_tells_that_it_is_under_way_where_the_client_wants_it() {
             before = progress;
         }
     }
+}
+
+#[tokio::test]
+async fn a_session_is_told_when_a_call_has_led_to_other_tools() {
+    let tool = |more: &str| format!("description: d\ntype: static\nresponse: done\n{more}");
+    let settings = "environments = [\"development\"]\n[conversations]\ninitial_state = \"greeting\"\n";
+    let files = [
+        ("callgate.toml", settings.to_owned()),
+        ("actions/open_billing.yaml", tool("available_in: [greeting]\nnext_state: billing\n")),
+        ("actions/refund.yaml", tool("available_in: [billing]\n")),
+        ("actions/hours.yaml", tool("")),
+    ];
+    let gateway = Gateway::start(&files).await;
+    let session = Session::begin(&gateway.url).await;
+    let mut stream = session.listen().await;
+    let names = async |session: &Session, id: u64| -> Vec<String> {
+        let reply = session.send(&message(id, "tools/list", json!({}))).await;
+        let tools = reply.result()["tools"].as_array().unwrap().clone();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&session, 1).await, ["hours", "open_billing"]);
+    assert_eq!(session.send(&call(2, "refund", json!({}))).await.result()["isError"], true);
+    assert_eq!(session.send(&call(3, "open_billing", json!({}))).await.result()["isError"], false);
+    stream.wait_for(CHANGED, 1).await;
+    assert_eq!(names(&session, 4).await, ["hours", "refund"]);
+    // Another session is another conversation.
+    let other = Session::begin(&gateway.url).await;
+    assert_eq!(names(&other, 1).await, ["hours", "open_billing"]);
 }

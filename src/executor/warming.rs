@@ -1,0 +1,129 @@
+//! Connections and tokens that are made ready when a conversation starts.
+//!
+//! Connections belong to the thread that made them, and nobody knows which thread will have the
+//! conversation's first call: so every thread that serves calls makes its own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::action::{HttpAction, Kind};
+use crate::egress::{Deadline, Egress, Limits, Route};
+
+use super::{Deployment, Gateway};
+
+/// How long a connection or a token may take to be ready.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is taken for ready after it was made so.
+const FRESH: Duration = Duration::from_secs(20);
+/// Most bytes of an answer, of which there should be none.
+const MAX_BYTES: usize = 1024;
+
+/// The threads that make connections ready.
+#[derive(Debug, Default)]
+pub(super) struct Warmers(Mutex<Vec<Warmer>>);
+
+/// A thread with connections of its own.
+#[derive(Clone, Debug)]
+struct Warmer {
+    number: u64,
+    runtime: Handle,
+    egress: Egress,
+    /// When a connection was made ready last, by origin and connect timeout.
+    made: Arc<Mutex<HashMap<(String, Duration), Instant>>>,
+}
+
+/// A thread makes connections ready until this is dropped.
+#[derive(Debug)]
+pub struct Warming {
+    gateway: Gateway,
+    number: u64,
+}
+
+impl Drop for Warming {
+    fn drop(&mut self) {
+        self.gateway.warmers().retain(|one| one.number != self.number);
+    }
+}
+
+impl Gateway {
+    /// From now on this thread, whose runtime it is called in, has connections ready when a
+    /// conversation starts.
+    #[must_use]
+    pub fn warm_here(&self) -> Warming {
+        let mut warmers = self.warmers();
+        let number = warmers.iter().map(|one| one.number + 1).max().unwrap_or(0);
+        let (runtime, egress) = (Handle::current(), self.egress.clone());
+        warmers.push(Warmer { number, runtime, egress, made: Arc::default() });
+        drop(warmers);
+        Warming { gateway: self.clone(), number }
+    }
+
+    fn warmers(&self) -> std::sync::MutexGuard<'_, Vec<Warmer>> {
+        self.shared.warmers.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes ready what the environment's settings name, on every thread; waits for nothing.
+    pub(super) fn warm(&self, deployment: &Arc<Deployment>, environment: &str) {
+        let Some(environment) = deployment.catalog.environment_index(environment) else { return };
+        if deployment.warm(environment).is_empty() {
+            return;
+        }
+        let (gateway, of) = (self.clone(), deployment.clone());
+        drop(self.background.run(async move {
+            let targets = of.warm(environment).iter();
+            join_all(targets.map(|action| gateway.warm_token(&of, environment, *action))).await;
+        }));
+        for warmer in self.warmers().iter().cloned() {
+            let (of, runtime) = (deployment.clone(), warmer.runtime.clone());
+            // Nobody waits for it: it ends with the thread, or by its timeout.
+            drop(runtime.spawn(async move { warmer.warm(&of, environment).await }));
+        }
+    }
+
+    /// Has a token ready, which all threads share.
+    async fn warm_token(&self, deployment: &Deployment, environment: usize, action: usize) {
+        let deadline = Deadline::after(TIMEOUT);
+        let (auth, tokens) = (&deployment.auth, &self.shared.tokens);
+        if let Err(error) = auth.resolve((environment, action), &self.egress, tokens, deadline).await {
+            tracing::debug!(%error, "a token could not be had before it is needed");
+        }
+    }
+}
+
+impl Warmer {
+    async fn warm(&self, deployment: &Deployment, environment: usize) {
+        let actions = deployment.warm(environment).iter();
+        let stale = actions.filter_map(|action| {
+            let (http, route) = target(deployment, environment, *action)?;
+            self.is_due(route, http).then(|| self.connect(route, http.connect_timeout))
+        });
+        join_all(stale).await;
+    }
+
+    async fn connect(&self, route: &Route, connect_timeout: Duration) {
+        let limits = Limits { connect_timeout, max_response_bytes: MAX_BYTES };
+        if let Err(error) = self.egress.warm(route, limits, Deadline::after(TIMEOUT)).await {
+            tracing::debug!(%error, "a connection could not be had before it is needed");
+        }
+    }
+
+    /// Whether no connection was made ready a moment ago; notes that one is now.
+    fn is_due(&self, route: &Route, http: &HttpAction) -> bool {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|_, at| at.elapsed() < FRESH);
+        made.insert((route.origin(), http.connect_timeout), Instant::now()).is_none()
+    }
+}
+
+fn target(deployment: &Deployment, environment: usize, action: usize) -> Option<(&HttpAction, &Route)> {
+    let known = deployment.catalog.environments().get(environment)?.actions.get(action)?;
+    match &known.kind {
+        Kind::Http(http) => Some((http, deployment.route(environment, action)?)),
+        Kind::Static(_) | Kind::Handover(_) => None,
+    }
+}
