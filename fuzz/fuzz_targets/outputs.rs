@@ -44,7 +44,7 @@ fuzz_target!(|input: &str| {
     secrets.iter().for_each(|secret| assert_untold(&shaped, secret));
 
     let texts: Vec<String> = secrets.iter().map(|text| (*text).to_owned()).collect();
-    if let Some(clean) = output::hide_texts(&texts, body) {
+    if let Some(clean) = output::Concealed::new(texts).out_of_json(body) {
         let clean: Value = serde_json::from_str(&clean).expect("what is left is JSON");
         secrets.iter().for_each(|secret| assert_untold(&clean, secret));
     }

@@ -8,7 +8,7 @@ use callgate::telemetry;
 use clap::Args;
 
 use super::Where;
-use super::serve::reload_when_told;
+use super::serve::{hangups, reload_when_told};
 
 #[derive(Debug, Args)]
 pub(crate) struct Mcp {
@@ -35,9 +35,10 @@ impl Mcp {
             AppState::new(Gateway::new(project.deployment), &settings).with_reloader(reloader.clone());
         let runtime = super::runtime()?;
         runtime.block_on(async {
+            let hangups = hangups()?;
             tokio::select! {
                 served = server::serve_stdio(state.clone(), environment, self.conversation) => Ok(served?),
-                never = reload_when_told(&dir, settings.server.watch, &reloader, &state) => never,
+                never = reload_when_told(&dir, settings.server.watch, hangups, (&reloader, &state)) => never,
             }
         })?;
         // A read of standard input cannot be called back, and the client may keep it open.

@@ -16,7 +16,7 @@ use callgate::telemetry::traces::Traces;
 use callgate::telemetry::{self, LogMask};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -56,6 +56,8 @@ async fn serve(dir: &Path, project: Project, log: LogMask) -> anyhow::Result<()>
     let listener = listen(&settings).await?;
     let address = listener.local_addr()?;
     let environments = gateway.deployment().environment_names().join(", ");
+    // Before anybody is told that this serves: a signal that nobody catches ends the process.
+    let (stop, hangups) = (stop_signal(), hangups()?);
     eprintln!(
         "callgate {} serves {} on http://{address} ({environments})",
         env!("CARGO_PKG_VERSION"),
@@ -65,8 +67,8 @@ async fn serve(dir: &Path, project: Project, log: LogMask) -> anyhow::Result<()>
     let state = AppState::new(gateway, &settings).with_reloader(reloader.clone()).with_metrics(metrics);
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     tokio::select! {
-        served = server::serve_on_workers(listener, &state, workers(&settings), stop_signal(), grace) => served?,
-        never = reload_when_told(dir, settings.server.watch, &reloader, &state) => never?,
+        served = server::serve_on_workers(listener, &state, workers(&settings), stop, grace) => served?,
+        never = reload_when_told(dir, settings.server.watch, hangups, (&reloader, &state)) => never?,
     }
     Ok(())
 }
@@ -84,17 +86,25 @@ pub(super) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 }
 
 /// Done at SIGTERM or SIGINT.
-pub(super) async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+///
+/// The signals are caught from the call on, before the future is first asked.
+pub(super) fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new calls, those under way may finish");
     }
-    tracing::info!("stopping: no new calls, those under way may finish");
+}
+
+/// Every SIGHUP from now on.
+pub(super) fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot listen for SIGHUP")
 }
 
 /// Reloads the project at every SIGHUP, and at every edit of its files unless
@@ -102,10 +112,9 @@ pub(super) async fn stop_signal() {
 pub(super) async fn reload_when_told(
     dir: &Path,
     watch: bool,
-    reloader: &Reloader,
-    state: &AppState,
+    mut hangups: Signal,
+    (reloader, state): (&Reloader, &AppState),
 ) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let mut edits = None;
     if watch {
         match Watch::new(dir) {
@@ -115,7 +124,7 @@ pub(super) async fn reload_when_told(
     }
     loop {
         tokio::select! {
-            signal = hangup.recv() => if signal.is_none() { return std::future::pending().await },
+            signal = hangups.recv() => if signal.is_none() { return std::future::pending().await },
             Some(()) = edited(&mut edits) => tracing::info!("the project's files have been edited"),
         }
         // What came of it is in the log.

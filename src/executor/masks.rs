@@ -75,7 +75,10 @@ impl<'a> Masks<'a> {
     }
 
     /// The same, with everything that was gathered.
-    pub(super) fn ready(self) -> Self {
+    pub(super) fn ready(mut self) -> Self {
+        // A value stands among the variables, among what is set and among what is concealed.
+        self.texts.sort_unstable();
+        self.texts.dedup();
         let sensitive = Redactor::for_values(self.texts.iter().map(String::as_str));
         Self { sensitive, ..self }
     }

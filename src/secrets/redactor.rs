@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
@@ -19,6 +21,8 @@ pub const MASK: &str = "***";
 
 /// Shortest piece of a base64 text that is taken for a secret's.
 const MIN_BASE64: usize = 4;
+/// Most patterns that are looked for one after the other: some four values.
+const MAX_EACH: usize = 64;
 /// Shortest sensitive value of a call that is masked: a card's check number.
 const MIN_SENSITIVE: usize = 3;
 
@@ -28,13 +32,51 @@ const MIN_SENSITIVE: usize = 3;
 /// its text, and for another over each layer of escapes that the text has.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    finder: Option<AhoCorasick>,
+    finder: Finder,
+    /// Bytes of the shortest pattern: a shorter text holds none, for no escape is
+    /// shorter than what it stands for.
+    shortest: usize,
+}
+
+/// Finds the patterns.
+#[derive(Clone)]
+enum Finder {
+    /// One after the other: made in a moment, for the few values of one call.
+    Each(Vec<memmem::Finder<'static>>),
+    /// All at once: for a project's secrets, made at load, and for many values.
+    All(AhoCorasick),
+}
+
+impl Default for Finder {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+impl Finder {
+    fn len(&self) -> usize {
+        match self {
+            Self::Each(finders) => finders.len(),
+            Self::All(finder) => finder.patterns_len(),
+        }
+    }
+
+    fn find(&self, bytes: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        match self {
+            Self::Each(finders) => {
+                for finder in finders {
+                    let length = finder.needle().len();
+                    finder.find_iter(bytes).for_each(|at| found(at..at + length));
+                }
+            }
+            Self::All(finder) => finder.find_iter(bytes).for_each(|place| found(place.range())),
+        }
+    }
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let patterns = self.finder.as_ref().map_or(0, AhoCorasick::patterns_len);
-        write!(f, "Redactor({patterns} patterns)")
+        write!(f, "Redactor({} patterns)", self.finder.len())
     }
 }
 
@@ -43,7 +85,7 @@ impl Redactor {
     /// percent signs (also on top of each other), in hexadecimal digits, and in
     /// base64 at any offset, which finds them inside `Basic` credentials too.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
-        Self::build(secrets.into_iter().map(SecretString::expose_secret), MIN_MASKED)
+        Self::build(secrets.into_iter().map(SecretString::expose_secret), MIN_MASKED, 0)
     }
 
     /// Makes a redactor for the sensitive values of one call, such as
@@ -51,37 +93,40 @@ impl Redactor {
     /// down what a call said. Texts of less than three characters are left out:
     /// masking them would mask ordinary words.
     pub fn for_values<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::build(values, MIN_SENSITIVE)
+        Self::build(values, MIN_SENSITIVE, MAX_EACH)
     }
 
-    fn build<'a>(texts: impl IntoIterator<Item = &'a str>, shortest: usize) -> Self {
+    fn build<'a>(texts: impl IntoIterator<Item = &'a str>, shortest: usize, max_each: usize) -> Self {
         let mut patterns = BTreeSet::new();
         for text in texts {
             if text.chars().count() >= shortest {
                 add_forms(text, &mut patterns);
             }
         }
-        if patterns.is_empty() {
-            return Self::default();
+        let shortest = patterns.iter().map(String::len).min().unwrap_or_default();
+        if patterns.len() <= max_each {
+            let finders = patterns.iter().map(|pattern| memmem::Finder::new(pattern).into_owned());
+            return Self { finder: Finder::Each(finders.collect()), shortest };
         }
         let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns).ok();
-        debug_assert!(finder.is_some(), "secrets are far below the automaton's limits");
-        Self { finder }
+        debug_assert!(
+            finder.is_some() || patterns.is_empty(),
+            "secrets are far below the automaton's limits"
+        );
+        Self { finder: finder.map(Finder::All).unwrap_or_default(), shortest }
     }
 
     /// Whether there is nothing to mask.
     pub fn is_empty(&self) -> bool {
-        self.finder.is_none()
+        self.finder.len() == 0
     }
 
     /// `text` with every secret masked; borrowed where there is none.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(finder) = &self.finder else { return Cow::Borrowed(text) };
-        let clean = disguise::replace(text, MASK, |bytes, found| {
-            for secret in finder.find_iter(bytes) {
-                found(secret.range());
-            }
-        });
+        if self.is_empty() || text.len() < self.shortest {
+            return Cow::Borrowed(text);
+        }
+        let clean = disguise::replace(text, MASK, |bytes, found| self.finder.find(bytes, found));
         clean.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 }

@@ -156,7 +156,7 @@ pub(super) async fn create(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
-    if calls.is_empty() {
+    if calls.is_empty() && !as_stream {
         return Ok(Json(Results { results: Vec::new(), state: sealed }).into_response());
     }
     let carried = stateless::open(&state, sealed, &mut calls)?;

@@ -39,10 +39,11 @@ async fn without_a_token_nothing_is_sent() {
         ("gives no token", Reply::ok("{\"token_type\": \"Bearer\"}"), "later"),
         ("gives an endless token", Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()), "later"),
     ];
-    let checks = faults.into_iter().flat_map(|(what, reply, retry)| {
-        ["GET", "PUT", "POST"].map(|method| check(what, reply.clone(), method, retry))
-    });
-    futures_util::future::join_all(checks).await;
+    // Some of them flood: not all at once.
+    for method in ["GET", "PUT", "POST"] {
+        let checks = faults.iter().map(|(what, reply, retry)| check(what, reply.clone(), method, retry));
+        futures_util::future::join_all(checks).await;
+    }
 }
 
 async fn check(what: &str, reply: Reply, method: &str, retry: &str) {
