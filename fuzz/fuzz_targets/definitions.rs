@@ -21,7 +21,8 @@ fuzz_target!(|input: &str| {
     for problem in problems.as_slice() {
         assert!(!problem.message.is_empty() && !problem.file.is_empty(), "{problem:?}");
         let Some((_, text)) = files.iter().find(|(name, _)| *name == problem.file) else { continue };
-        let lines = text.split('\n').count();
+        // A carriage return alone ends a line as well (YAML 1.2.2 section 5.4).
+        let lines = text.split(['\n', '\r']).count();
         assert!(problem.line <= lines + 1, "{problem} is beyond the {lines} lines of the file");
     }
     for action in deployment.catalog.environments().iter().flat_map(|environment| &environment.actions) {
