@@ -1,5 +1,6 @@
 //! Conversations that their callers carry: the same calls, with nothing stored.
 
+mod guards;
 mod hostile;
 mod keys;
 mod replays;
@@ -49,6 +50,12 @@ const ACTIONS: &[(&str, &str)] = &[
     (
         "actions/known.yaml",
         "description: what is known\nconnection: api\nmethod: POST\npath: /known\nbody: '{\"number\":{{.variables.number}},\"booking\":{{.variables.booking.id}}}'\n",
+    ),
+    ("actions/once.yaml", "description: once\nconnection: api\nmethod: POST\npath: /once\nmax_calls: 1\n"),
+    ("actions/bill.yaml", "description: bills\nconnection: api\npath: /bill\nnext_state: billing\n"),
+    (
+        "actions/refund.yaml",
+        "description: refunds\nconnection: api\nmethod: POST\npath: /refund\navailable_in: [billing]\nonly_after: [verify]\n",
     ),
     ("actions/hours.yaml", "description: says when\ntype: static\nresponse: 9 to 5\n"),
 ];
