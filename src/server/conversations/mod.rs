@@ -67,6 +67,8 @@ pub(super) struct StartRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeRequest {
+    /// The environment, where the query names none.
+    environment: Option<String>,
     /// Variables to set, by dotted name; null takes one away.
     #[schema(value_type = Option<Object>)]
     variables: Option<Map<String, Value>>,
@@ -238,7 +240,8 @@ pub(super) async fn change(
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
     JsonBody(request): JsonBody<ChangeRequest>,
 ) -> Result<Json<ConversationView>, ProblemDocument> {
-    let key = key(&state, &caller, checked(query)?.environment.as_deref(), &id)?;
+    let environment = checked(query)?.environment.or(request.environment);
+    let key = key(&state, &caller, environment.as_deref(), &id)?;
     let marks = Marks::of(request.sensitive, request.hidden, request.exposed);
     let (variables, nulls) = given(request.variables, &marks)?;
     let change = ConversationChange {

@@ -24,6 +24,8 @@ const TEMPLATE: &str = "template";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RenderRequest {
+    /// The environment, where the query names none.
+    environment: Option<String>,
     /// The prompt, such as `Hello {{.variables.customer.name}}!`; 64 KiB at most.
     template: String,
     /// Variables of this prompt alone: dotted names, nested objects, or both; they win over the conversation's.
@@ -56,8 +58,9 @@ pub(crate) async fn render(
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
     JsonBody(request): JsonBody<RenderRequest>,
 ) -> Result<Json<RenderReply>, ProblemDocument> {
-    let conversation = super::key(&state, &caller, checked(query)?.environment.as_deref(), &id)?;
-    let RenderRequest { template, variables } = request;
+    let RenderRequest { environment, template, variables } = request;
+    let environment = checked(query)?.environment.or(environment);
+    let conversation = super::key(&state, &caller, environment.as_deref(), &id)?;
     let prompt = Prompt { conversation, template, variables: variables.unwrap_or_default() };
     let text = state.gateway().render_prompt(prompt).await.map_err(problem)?;
     Ok(Json(RenderReply { text }))

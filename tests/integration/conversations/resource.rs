@@ -46,6 +46,22 @@ on_every_store! {
     }
 }
 
+#[tokio::test]
+async fn the_environment_may_stand_in_the_body() {
+    let (api, _upstream) = start(&crate::backend::Backend::Memory).await;
+    begin(&api, "c", json!({"variables": {"name": "Ann"}})).await;
+    for (environment, status) in [("development", 200), ("staging", 404)] {
+        let change = json!({"environment": environment, "variables": {"name": "Eve"}});
+        assert_eq!(api.ask("PATCH", "/v1/conversations/c", &change).await.status, status);
+        let prompt = json!({"environment": environment, "template": "{{.variables.name}}"});
+        assert_eq!(api.post("/v1/conversations/c/render", &prompt).await.status, status, "{environment}");
+    }
+    // The query is asked first.
+    let prompt = json!({"environment": "staging", "template": "{{.variables.name}}"});
+    let filled = api.post(&format!("/v1/conversations/c/render?{HERE}"), &prompt).await;
+    assert_eq!(filled.body, json!({"text": "Eve"}));
+}
+
 on_every_store! {
     async fn twenty_at_once_begin_it_once(on) {
         let (api, _upstream) = start(on).await;
