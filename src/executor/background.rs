@@ -1,4 +1,4 @@
-//! What goes on although nobody waits for its result: hooks.
+//! What goes on although nobody may wait for its result: hooks, and calls whose callers hung up.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,17 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Counts what goes on in the background of one gateway, so that a stop can wait for it.
+/// Counts what goes on, so that a stop can wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Background {
+pub(crate) struct Background {
     count: AtomicUsize,
     ended: Notify,
 }
 
 /// Something that goes on; it ends when this is dropped.
-struct Entry(Arc<Background>);
+#[derive(Debug)]
+pub(crate) struct Going(Arc<Background>);
 
-impl Drop for Entry {
+impl Drop for Going {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::AcqRel);
         self.0.ended.notify_waiters();
@@ -25,23 +26,28 @@ impl Drop for Entry {
 }
 
 impl Background {
+    /// Counts one more until what comes back is dropped.
+    pub(crate) fn enter(self: &Arc<Self>) -> Going {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Going(self.clone())
+    }
+
     /// Does `work` to its end, whether somebody waits for it or not.
     #[expect(clippy::disallowed_methods, reason = "waited for by `none` at shutdown")]
     pub(super) fn run<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        let entry = Entry(self.clone());
+        let going = self.enter();
         tokio::spawn(async move {
             let done = work.await;
-            drop(entry);
+            drop(going);
             done
         })
     }
 
     /// Done when nothing goes on any more.
-    pub(super) async fn none(&self) {
+    pub(crate) async fn none(&self) {
         loop {
             // Asked for before the look, so that no end falls between the two.
             let ended = self.ended.notified();

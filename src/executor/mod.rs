@@ -30,6 +30,7 @@ mod states;
 mod tokens;
 mod warming;
 
+pub(crate) use self::background::{Background, Going};
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
 pub use self::conversations::{
@@ -67,7 +68,6 @@ use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
 use self::attempts::Sending;
-use self::background::Background;
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;

@@ -1,12 +1,12 @@
 //! What the routes share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::executor::Gateway;
+use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics};
 use crate::tool::TraceContext;
@@ -36,7 +36,7 @@ struct Shared {
     stopping: Arc<AtomicBool>,
     specs: Arc<KeptSpecs>,
     /// The calls under way: some of them may have lost their callers.
-    running: Arc<Running>,
+    running: Arc<Background>,
     /// One for each feed that the whole process may have followers of.
     followers: Arc<Semaphore>,
     /// Whether streams that stay open are to end.
@@ -51,39 +51,11 @@ struct Shared {
     places: Arc<Semaphore>,
 }
 
-/// Counts calls under way.
-#[derive(Debug, Default)]
-pub(super) struct Running {
-    count: AtomicUsize,
-    ended: Notify,
-}
-
-impl Running {
-    /// Done when no call is under way.
-    pub(super) async fn none(&self) {
-        loop {
-            // Asked for before the look, so that no end falls between the two.
-            let ended = self.ended.notified();
-            if self.count.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
 /// A call under way; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct RunningCall {
-    running: Arc<Running>,
+    _going: Going,
     _place: OwnedSemaphorePermit,
-}
-
-impl Drop for RunningCall {
-    fn drop(&mut self) {
-        self.running.count.fetch_sub(1, Ordering::AcqRel);
-        self.running.ended.notify_waiters();
-    }
 }
 
 impl AppState {
@@ -210,14 +182,13 @@ impl AppState {
             .ok()
             .and_then(|calls| self.0.places.clone().try_acquire_many_owned(calls).ok());
         let mut places = all.ok_or_else(limit::no_room)?;
-        let begun = std::iter::from_fn(|| places.split(1)).take(calls).map(|place| {
-            self.0.running.count.fetch_add(1, Ordering::AcqRel);
-            RunningCall { running: self.0.running.clone(), _place: place }
-        });
+        let begun = std::iter::from_fn(|| places.split(1))
+            .take(calls)
+            .map(|place| RunningCall { _going: self.0.running.enter(), _place: place });
         Ok(begun.collect())
     }
 
-    pub(super) fn running(&self) -> Arc<Running> {
+    pub(super) fn running(&self) -> Arc<Background> {
         self.0.running.clone()
     }
 
