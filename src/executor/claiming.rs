@@ -18,12 +18,7 @@ impl Gateway {
         call: &ToolCall,
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        // What runs at its end runs after it.
-        let has_ended = admitted.target.action.on.is_none()
-            && admitted.conversation.as_ref().is_some_and(|known| known.ended_at_ms.is_some());
-        let Some(claim) = &admitted.claim else {
-            return if has_ended { Err(Failure::ConversationEnded) } else { admitted.count().map(|()| None) };
-        };
+        let Some(claim) = &admitted.claim else { return admitted.may_begin().map(|()| None) };
         let (store, deadline) = (&self.shared.store, admitted.deadline);
         let failed = |error| Failure::store(error, admitted.target.action);
         loop {
@@ -33,17 +28,13 @@ impl Gateway {
                 return Err(Failure::TooLate);
             };
             let first = match claimed.map_err(failed)? {
-                // What was done before its end is told all the same.
-                Claimed::Fresh if has_ended => {
-                    learning::note(deadline.within(store.release(claim)).await);
-                    return Err(Failure::ConversationEnded);
-                }
+                // Only a call that begins is asked: what was done before is told all the same.
                 Claimed::Fresh => {
-                    let counted = admitted.count();
-                    if counted.is_err() {
+                    let begun = admitted.may_begin();
+                    if begun.is_err() {
                         learning::note(deadline.within(store.release(claim)).await);
                     }
-                    return counted.map(|()| None);
+                    return begun.map(|()| None);
                 }
                 Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
                 Claimed::TooManyCalls(most) => {
@@ -91,14 +82,16 @@ impl Gateway {
 }
 
 impl Admitted<'_> {
-    /// Whether one more call of the action may begin in a conversation that its
-    /// caller carries; those in the store are counted there.
-    fn count(&self) -> Result<(), Failure> {
+    /// Whether the conversation takes one more call: it goes on, and where its
+    /// caller carries it, the action has calls left; those in the store are counted there.
+    fn may_begin(&self) -> Result<(), Failure> {
         let action = self.target.action;
-        let (true, Some(most), Some(known)) = (self.is_carried, action.guards.max_calls, &self.conversation)
-        else {
-            return Ok(());
-        };
+        let Some(known) = &self.conversation else { return Ok(()) };
+        // What runs at its end runs after it.
+        if action.on.is_none() && known.ended_at_ms.is_some() {
+            return Err(Failure::ConversationEnded);
+        }
+        let Some(most) = action.guards.max_calls.filter(|_| self.is_carried) else { return Ok(()) };
         let name = action.name.as_str();
         let begun = known.calls.get(name).map_or(0, |calls| calls.begun);
         if begun < most { Ok(()) } else { Err(Failure::TooManyCalls { action: name.to_owned(), most }) }

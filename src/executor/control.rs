@@ -10,6 +10,8 @@ use tokio::sync::{Notify, oneshot};
 use crate::conversation::ClaimKey;
 use crate::tool::{Cancellation, ToolCall};
 
+use super::{Gateway, learning};
+
 use super::speech::Started;
 
 /// Locks, so that calls do not wait for each other.
@@ -259,6 +261,33 @@ impl Drop for Entry<'_> {
             if known.is_empty() {
                 ids.remove(name);
             }
+        }
+    }
+}
+
+impl Gateway {
+    /// Cancels the call under way that has this id, if it is not sent yet; says
+    /// which of the two it was. Several calls of one id and one conversation
+    /// are one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or several conversations have one.
+    pub fn cancel(
+        &self,
+        environment: &str,
+        id: &str,
+        conversation: Option<&str>,
+    ) -> Result<Cancellation, CancelError> {
+        self.shared.under_way.cancel(environment, id, conversation)
+    }
+
+    /// The caller of a call has hung up: cancels it if it is not sent and
+    /// nobody else waits for it. What is sent runs to its end, and its result
+    /// answers the same write when it comes again under another id.
+    pub async fn hang_up(&self, control: &CallControl) {
+        if let Some(claim) = control.hang_up() {
+            learning::note(Ok(self.shared.store.orphan(claim).await));
         }
     }
 }

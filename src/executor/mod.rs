@@ -64,7 +64,7 @@ use crate::conversation::{
     Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms,
 };
 use crate::egress::{Deadline, Egress};
-use crate::tool::{Cancellation, Status, ToolCall, ToolResult, TraceContext};
+use crate::tool::{Status, ToolCall, ToolResult, TraceContext};
 
 use self::answer::Answer;
 use self::attempts::Sending;
@@ -530,31 +530,6 @@ impl Gateway {
             Some(Value::Object(arguments).to_string())
         });
         self.shared.repeats.count(call, arguments.as_deref().unwrap_or(call.arguments.get()))
-    }
-
-    /// Cancels the call under way that has this id, if it is not sent yet; says
-    /// which of the two it was. Several calls of one id and one conversation
-    /// are one.
-    ///
-    /// # Errors
-    ///
-    /// There is no such call, or several conversations have one.
-    pub fn cancel(
-        &self,
-        environment: &str,
-        id: &str,
-        conversation: Option<&str>,
-    ) -> Result<Cancellation, CancelError> {
-        self.shared.under_way.cancel(environment, id, conversation)
-    }
-
-    /// The caller of a call has hung up: cancels it if it is not sent and
-    /// nobody else waits for it. What is sent runs to its end, and its result
-    /// answers the same write when it comes again under another id.
-    pub async fn hang_up(&self, control: &CallControl) {
-        if let Some(claim) = control.hang_up() {
-            learning::note(Ok(self.shared.store.orphan(claim).await));
-        }
     }
 }
 
