@@ -231,9 +231,10 @@ mod tests {
     proptest! {
         /// shlex knows neither variables nor operators; where there are none, it is right.
         #[test]
-        fn words_are_those_of_shlex(text in "[a-z \\\\'\"\n{}:/#-]{0,40}") {
-            // A line that goes on is no word; shlex takes its end for an empty one.
-            prop_assume!(!text.contains("\\\n"));
+        fn words_are_those_of_shlex(
+            // No backslash at the end of a line: shlex takes the end of a line that goes on for an empty word.
+            text in "([a-z \\\\'\"{}:/#-]|[a-z '\"{}:/#-]\n){0,40}",
+        ) {
             match (split(&text), shlex::split(&text)) {
                 (Ok(ours), Some(theirs)) => prop_assert_eq!(ours, theirs),
                 (Err(_), None) => {}

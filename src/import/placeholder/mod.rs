@@ -268,7 +268,8 @@ impl<'t> Converter<'t, '_> {
             return Ok(());
         };
         let whole = &self.rest[open..end];
-        self.rest = &self.rest[end + close.len()..];
+        let construct = &self.rest[..end + close.len()];
+        self.rest = &self.rest[construct.len()..];
         let inner = whole.trim_start_matches(['~', '-']);
         let before = if inner.len() < whole.len() { "- " } else { "" };
         let trimmed = inner.strip_suffix(['~', '-']).unwrap_or(inner);
@@ -276,6 +277,11 @@ impl<'t> Converter<'t, '_> {
         let word = trimmed.trim();
         if word.starts_with('!') {
             self.out.is_template = true;
+            return Ok(());
+        }
+        if word.is_empty() {
+            // Names nothing: braces of the text.
+            self.literal(construct);
             return Ok(());
         }
         self.expression(word, before, after)
@@ -289,10 +295,6 @@ impl<'t> Converter<'t, '_> {
     }
 
     fn expression(&mut self, word: &str, before: &str, after: &str) -> Result<(), Unsupported> {
-        if word.is_empty() {
-            self.literal("{{}}");
-            return Ok(());
-        }
         if let Some(head) = word.strip_prefix('#') {
             let (name, condition) = head.split_once(char::is_whitespace).unwrap_or((head, ""));
             let block = match name {

@@ -119,6 +119,15 @@ fn rendered(template: &str) -> String {
     Template::parse(template, Target::Text).unwrap().render(&data).unwrap()
 }
 
+#[test]
+fn braces_around_nothing_are_text() {
+    for text in ["{{}}", "{{ }}", "{{{}}}", "{{{{}}}}", "{{~ ~}}", "a{{-}}b"] {
+        let converted = converted(text, true, false).unwrap();
+        assert_eq!(rendered(&converted.template), text);
+        assert!(!converted.is_template, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn plain_text_renders_to_itself(text in "[a-z{}%\"' #\n]{0,30}") {
