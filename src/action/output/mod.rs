@@ -339,6 +339,21 @@ mod tests {
     }
 
     #[test]
+    fn an_exposed_list_or_object_carries_no_hidden_one_anywhere() {
+        let outputs = [
+            output("$.t", None, true),
+            output("$.n", None, true),
+            output("$.meta", Some(true), false),
+            output("$.copy", Some(true), false),
+        ];
+        let meta = json!({"copy": "tok-1234", "all": ["tok-1234", 90001, 9.0001e4, 7], "tok-1234": true});
+        let body = json!({"t": "tok-1234", "n": 90001, "meta": meta, "copy": "tok-1234"});
+        let shown: Vec<_> = extract(&outputs, &body).into_iter().map(|one| one.shown).collect();
+        let meta = json!({"copy": HIDDEN, "all": [HIDDEN, HIDDEN, HIDDEN, 7], HIDDEN: true});
+        assert_eq!(shown, [None, None, Some(meta), Some(json!("tok-1234"))]);
+    }
+
+    #[test]
     fn parts_that_are_more_than_the_whole_set_no_variable() {
         let mut body = json!((0..20_000).collect::<Vec<_>>());
         for _ in 0..100 {

@@ -126,18 +126,34 @@ impl Sought {
         !self.numbers.is_empty() && one_spelling(text).is_some_and(is_sought)
     }
 
-    /// Takes what is sought out of the longer texts in `value`. A text that is
-    /// sought as a whole was exposed on purpose.
+    /// Takes what is sought out of `value`. A text or number that is sought as a
+    /// whole was exposed on purpose; what stands inside of an exposed list or
+    /// object was not.
     pub(super) fn clean_inside(&self, value: &mut Value) {
         match value {
-            Value::String(text) if self.texts.binary_search(text).is_err() => {
+            Value::String(text) if self.texts.binary_search(text).is_ok() => {}
+            Value::Number(_) => {}
+            value => self.clean_value(value),
+        }
+    }
+
+    fn clean_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
                 if let Some(clean) = self.clean(text) {
                     *text = clean;
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_inside(item)),
-            Value::Object(map) => map.values_mut().for_each(|item| self.clean_inside(item)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Value::Number(number) if self.has_number(number.as_str()) => *value = Value::from(HIDDEN),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_value(item)),
+            Value::Object(map) => {
+                if map.keys().any(|name| self.clean(name).is_some()) {
+                    let clean = |name: String| self.clean(&name).unwrap_or(name);
+                    *map = std::mem::take(map).into_iter().map(|(name, item)| (clean(name), item)).collect();
+                }
+                map.values_mut().for_each(|item| self.clean_value(item));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 }
