@@ -144,6 +144,11 @@ impl<'a> Masks<'a> {
         if self.is_blind { MASK.to_owned() } else { self.text(text).into_owned() }
     }
 
+    /// [`Self::content`] of a part of a request, of any length: who looks at one reads all of it.
+    pub(super) fn request(&self, text: &str) -> String {
+        if self.is_blind { MASK.to_owned() } else { self.whole(text.to_owned()) }
+    }
+
     /// JSON that was sent or answered: as it is, where that is `limit` bytes at
     /// most and masking left it JSON; else a text.
     pub(super) fn json(&self, text: &str, limit: usize) -> Box<RawValue> {

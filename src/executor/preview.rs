@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use http::HeaderName;
 use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT};
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -13,11 +12,12 @@ use utoipa::ToSchema;
 use crate::action::{Kind, RequestSpec};
 use crate::conversation::Carried;
 use crate::egress::Credentials;
-use crate::secrets::{MASK, Redactor};
+use crate::secrets::MASK;
 use crate::tool::{ToolCall, ToolError};
 
 use super::body::masked_error;
 use super::failure::Failure;
+use super::masks::Masks;
 use super::outcome::Receipt;
 use super::{Access, Gateway, Refused, render};
 
@@ -67,13 +67,14 @@ impl Gateway {
             let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
             let request = render(http, &admitted, call).map_err(Refused::from)?;
-            let concealed = admitted.conversation.iter().flat_map(|known| known.concealed.iter());
-            let concealed: Vec<SecretString> = concealed.map(|text| text.as_str().into()).collect();
-            let sensitive = target.action.sensitive_texts(&admitted.values.parameters, &[]);
-            let sensitive = Redactor::for_values(sensitive.iter().map(String::as_str));
-            let redactors = [redactor.clone(), Redactor::new(&concealed), sensitive];
+            let masks = match &admitted.conversation {
+                Some(known) => Masks::of(&deployment, known, &[]),
+                None => Masks::secrets(&deployment, &call.environment),
+            };
+            let sensitive = target.action.parameters.sensitive_values(&admitted.values.parameters);
+            let masks = masks.and_values(&sensitive).ready();
             let credentials = deployment.auth.masked(target.environment_index, target.action_index);
-            Ok(Some(describe(&request, &credentials.cloned().unwrap_or_default(), &redactors)))
+            Ok(Some(describe(&request, &credentials.cloned().unwrap_or_default(), &masks)))
         });
         match rendered {
             Ok(Some(preview)) => Ok(preview),
@@ -131,10 +132,8 @@ impl Masked {
     }
 }
 
-fn describe(request: &RequestSpec, credentials: &Credentials, redactors: &[Redactor]) -> Preview {
-    let clean = |text: &str| {
-        redactors.iter().fold(text.to_owned(), |text, redactor| redactor.redact(&text).into_owned())
-    };
+fn describe(request: &RequestSpec, credentials: &Credentials, masks: &Masks<'_>) -> Preview {
+    let clean = |text: &str| masks.request(text);
     let Masked { url, headers: defined, body } = Masked::of(request, credentials, &clean);
     let parsed = Url::parse(&request.url).ok();
     let curl = curl(request.method.as_str(), &url, &defined, body.as_deref());

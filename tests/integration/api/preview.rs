@@ -126,3 +126,20 @@ async fn a_preview_that_cannot_be_says_what_the_call_would_say() {
         assert_eq!(reply.body["request"]["body"], Value::Null);
     }
 }
+
+#[tokio::test]
+async fn what_a_conversation_keeps_sensitive_is_masked_though_the_model_may_see_it() {
+    let action = (
+        "actions/pay.yaml",
+        "description: d\nconnection: api\nmethod: POST\npath: /pay\n\
+         body: '{\"cvc\": \"{{.variables.cvc}}\", \"name\": \"{{.variables.name}}\"}'\n",
+    );
+    let api = Api(Gateway::start(&files(9, &[action])).await);
+    let begin = json!({"id": "c1", "variables": {"cvc": "123", "name": "Ann"}, "sensitive": ["cvc"],
+        "exposed": ["cvc", "name"]});
+    assert_eq!(api.post("/v1/conversations", &begin).await.status, 201);
+    let reply = api.post("/v1/actions/pay/preview", &json!({"conversation_id": "c1"})).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.body["request"]["body"], "{\"cvc\": \"***\", \"name\": \"Ann\"}");
+    assert!(!reply.body.to_string().contains("123"), "{}", reply.body);
+}
