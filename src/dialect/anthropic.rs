@@ -10,6 +10,9 @@ use super::spec::Prepared;
 use super::text::text;
 use super::turn::{IncomingCall, Malformed, Outcome, Turn};
 
+/// The `stop_reason`s of a message that may end in the middle of a block.
+const CUT_SHORT: [&str; 3] = ["max_tokens", "model_context_window_exceeded", "refusal"];
+
 /// One entry of `tools`: `{name, description, input_schema}`.
 pub(super) fn spec(prepared: Prepared<'_>) -> Value {
     json!({
@@ -32,7 +35,7 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<()>, Malformed> {
         Some(blocks) => (blocks, false),
         None => {
             let fields = Fields::of(raw).ok_or_else(|| Malformed::new(expected))?;
-            let cut_off = fields.text("stop_reason").is_some_and(|why| why == "max_tokens");
+            let cut_off = fields.text("stop_reason").is_some_and(|why| CUT_SHORT.contains(&why.as_str()));
             match fields.list("content") {
                 Some(blocks) => (blocks, cut_off),
                 // A message in words.

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::fields::{Fields, body, list};
+use super::openai_chat::CUT_OFF;
 use super::spec::Prepared;
 use super::text::{outcome_json, text};
 use super::turn::{IncomingCall, Malformed, Outcome, Turn};
@@ -46,6 +47,7 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
     let raw = body(bytes)?;
     let expected =
         "expected a content with `parts`, the list of its parts, or a Live message with `toolCall`";
+    let mut cut_off = false;
     let parts = match list(raw) {
         Some(parts) => parts,
         None => {
@@ -55,9 +57,9 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
                 let calls = calls.unwrap_or_default().iter().map(|call| incoming(call)).collect();
                 return Ok(Turn { calls, form: Form::Live, ..Turn::default() });
             }
-            let candidate =
-                fields.list("candidates").and_then(|all| Fields::of(all.first()?)?.object("content"));
-            let content = candidate.unwrap_or(fields);
+            let candidate = fields.list("candidates").and_then(|all| Fields::of(all.first()?));
+            cut_off = candidate.as_ref().is_some_and(is_cut_off);
+            let content = candidate.and_then(|one| one.object("content")).unwrap_or(fields);
             match content.list("parts") {
                 Some(parts) => parts,
                 None if function_call(&content).is_some() => vec![raw],
@@ -66,8 +68,19 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
             }
         }
     };
-    let calls = parts.iter().filter_map(|part| Some(incoming(function_call(&Fields::of(part)?)?))).collect();
+    let call = |part: &&RawValue| Some(incoming(function_call(&Fields::of(part)?)?));
+    let mut calls: Vec<IncomingCall> = parts.iter().filter_map(call).collect();
+    let ends_with_call = parts.last().is_some_and(|last| call(last).is_some());
+    if let (true, Some(last)) = (cut_off && ends_with_call, calls.last_mut()) {
+        last.refused.get_or_insert(CUT_OFF);
+    }
     Ok(Turn { calls, ..Turn::default() })
+}
+
+/// Whether a candidate ended in the middle of what it says.
+fn is_cut_off(candidate: &Fields<'_>) -> bool {
+    let why = candidate.text("finishReason").or_else(|| candidate.text("finish_reason"));
+    why.is_some_and(|why| why == "MAX_TOKENS")
 }
 
 fn function_call<'a>(part: &Fields<'a>) -> Option<&'a RawValue> {

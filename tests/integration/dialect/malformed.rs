@@ -136,7 +136,13 @@ async fn the_last_call_of_an_answer_that_was_cut_off_is_not_executed() {
     let completion = json!({"choices": [{"finish_reason": "length", "message": message}]});
     let mut blocks = turn(ROUTES[3], &calls);
     blocks["stop_reason"] = json!("max_tokens");
-    for (route, body) in [(ROUTES[0], completion), (ROUTES[3], blocks.clone())] {
+    let mut full = blocks.clone();
+    full["stop_reason"] = json!("model_context_window_exceeded");
+    let content = turn(ROUTES[4], &calls);
+    let candidate = json!({"candidates": [{"finishReason": "MAX_TOKENS", "content": content}]});
+    for (route, body) in
+        [(ROUTES[0], completion), (ROUTES[3], blocks.clone()), (ROUTES[3], full), (ROUTES[4], candidate)]
+    {
         let before = upstream.requests().len();
         let answers = answers(route, &post(&gateway, route, &body).await);
         assert!(answers[0].1.contains("shipped"), "{route}");
