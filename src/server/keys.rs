@@ -20,6 +20,9 @@ use super::state::AppState;
 /// A key may come in this header too, for callers that cannot set `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// Where a browser says whether a page of another site asks (W3C Fetch Metadata).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// How a key starts, so that a leaked one is recognised.
 const PREFIX: &str = "cg_";
 
@@ -223,7 +226,7 @@ fn sent_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Without keys, any web page that a developer has open could call a gateway on
-/// loopback. A browser says which page asks (`Origin`) and under which name it
+/// loopback. A browser says which page asks (`Origin`, `Sec-Fetch-Site`) and under which name it
 /// knows the gateway (`Host`): pages of other origins are refused, and so are
 /// names that somebody has pointed at this machine (DNS rebinding).
 fn from_this_machine(headers: &HeaderMap) -> Result<(), ProblemDocument> {
@@ -238,8 +241,13 @@ fn from_this_machine(headers: &HeaderMap) -> Result<(), ProblemDocument> {
             ),
         ));
     }
-    let Some(origin) = text(ORIGIN) else { return Ok(()) };
-    if origin.split_once("://").map(|(_, origin)| origin) == host && host.is_some() {
+    let is_own = match (text(ORIGIN), text(FETCH_SITE)) {
+        (Some(origin), _) => host.is_some() && origin.split_once("://").map(|(_, origin)| origin) == host,
+        // A GET for an image or a link has no origin, but says what it comes from.
+        (None, Some(site)) => ["same-origin", "none"].contains(&site),
+        (None, None) => true,
+    };
+    if is_own {
         return Ok(());
     }
     Err(ProblemDocument::new(

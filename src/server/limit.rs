@@ -19,6 +19,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
+use crate::auth::Product;
 use crate::settings::RateSettings;
 
 use super::keys::{self, Caller};
@@ -144,6 +145,18 @@ pub(super) async fn admit(State(state): State<AppState>, mut request: Request, n
     };
     charge.tell(response.headers_mut());
     response
+}
+
+/// The same, for a webhook: who sends one is nobody's key where its product has rules of its own.
+pub(super) async fn admit_webhook(
+    State((state, product)): State<(AppState, Product)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if state.gateway().deployment().webhooks.guards(product) {
+        return next.run(request).await;
+    }
+    admit(State(state), request, next).await
 }
 
 /// The process has room for a call. Asked for before the body, so that calls are

@@ -36,6 +36,8 @@ use axum::http::{HeaderName, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
+use crate::auth::Product;
+
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
     let limited = Router::new()
@@ -62,9 +64,12 @@ pub fn router(state: AppState) -> Router {
         .route("/admin/reload", post(reload::reload))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(state.clone(), limit::admit));
-    // What these products show is checked by themselves.
-    let webhooks = Router::new()
+    // What these products show is checked by themselves, where they have rules.
+    let by_key = |product| from_fn_with_state((state.clone(), product), limit::admit_webhook);
+    let vapi = Router::new()
         .route("/webhooks/vapi/{environment}", post(webhooks::vapi))
+        .route_layer(by_key(Product::Vapi));
+    let retell = Router::new()
         .route(
             "/webhooks/retell/{environment}",
             post(webhooks::retell).put(webhooks::retell).patch(webhooks::retell),
@@ -77,10 +82,15 @@ pub fn router(state: AppState) -> Router {
                 .patch(webhooks::retell_action)
                 .delete(webhooks::retell_action),
         )
-        .route("/webhooks/elevenlabs/{environment}/{action}", post(webhooks::elevenlabs));
+        .route_layer(by_key(Product::Retell));
+    let elevenlabs = Router::new()
+        .route("/webhooks/elevenlabs/{environment}/{action}", post(webhooks::elevenlabs))
+        .route_layer(by_key(Product::ElevenLabs));
     Router::new()
         .merge(limited)
-        .merge(webhooks)
+        .merge(vapi)
+        .merge(retell)
+        .merge(elevenlabs)
         .route("/openapi.json", get(openapi::serve))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

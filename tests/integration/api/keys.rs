@@ -3,8 +3,8 @@
 use callgate::server::NewKey;
 use serde_json::{Value, json};
 
-use super::{Api, Reply, gateway};
-use crate::harness::Gateway;
+use super::{Api, HOURS, Reply, gateway};
+use crate::harness::{Gateway, files};
 
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/tools?environment=development"),
@@ -152,6 +152,21 @@ async fn without_keys_only_pages_of_this_machine_may_call() {
                 (403, &json!("foreign_origin")),
                 "{origin:?} at {host}"
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_asks_without_an_origin_is_told_by_where_it_stands() {
+    let api = Api(Gateway::start(&files(9, &[HOURS])).await);
+    // As an image or a link of a page is asked for.
+    for (site, allowed) in
+        [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false), ("x", false)]
+    {
+        for path in ["/webhooks/retell/development/hours", "/v1/tools"] {
+            let request = api.0.request("GET", path).header("sec-fetch-site", site);
+            let status = request.send().await.unwrap().status().as_u16();
+            assert_eq!(status, if allowed { 200 } else { 403 }, "{site} {path}");
         }
     }
 }

@@ -91,6 +91,32 @@ async fn a_webhook_without_rules_wants_what_every_route_wants() {
     }
 }
 
+#[tokio::test]
+async fn a_webhook_that_a_key_lets_in_takes_of_its_rate() {
+    let upstream = upstream().await;
+    let key = callgate::server::NewKey::generate().unwrap();
+    let rated = settings(&format!(
+        "[[keys]]\nname = \"one\"\nhash = \"{}\"\nrate = {{per_second = 0.001, burst = 4}}\n",
+        key.hash
+    ));
+    let gateway = gateway(upstream.port, &[("callgate.toml", &rated)]).await;
+    let bearer = vec![("authorization", format!("Bearer {}", key.key))];
+    let call =
+        |id: &str| json!({"id": id, "type": "function", "function": {"name": "hours", "arguments": {}}});
+    let vapi =
+        |calls: Vec<Value>| json!({"message": {"type": "tool-calls", "toolCallList": calls}}).to_string();
+    let path = "/webhooks/vapi/development";
+    // Two calls, then five: all of a request or none.
+    assert_eq!(send(&gateway, "POST", path, &bearer, vapi(vec![call("a"), call("b")])).await.0, 200);
+    let (status, problem) = send(&gateway, "POST", path, &bearer, vapi(vec![call("c"); 5])).await;
+    assert_eq!((status, &problem["code"]), (429, &json!("rate_limited")));
+    let path = "/webhooks/elevenlabs/development/hours";
+    let request = gateway.request("POST", path).bearer_auth(&key.key).body("{}").send().await.unwrap();
+    assert_eq!(request.status(), 200);
+    assert!(request.headers()["ratelimit"].to_str().unwrap().starts_with("\"key\";r=0;"));
+    assert_eq!(send(&gateway, "GET", "/webhooks/retell/development/hours", &bearer, "").await.0, 429);
+}
+
 #[test]
 fn a_webhook_setting_that_guards_nothing_is_found() {
     let check = |toml: &str| -> (Option<i32>, String) {
