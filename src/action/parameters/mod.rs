@@ -196,13 +196,14 @@ impl Parameters {
         sensitive::texts(&self.sensitive_values(arguments))
     }
 
-    /// The values in `arguments` that the schema marks with `x-sensitive: true`.
+    /// The values in `arguments` that the schema marks with `x-sensitive: true`, and what may be
+    /// one of them under another name.
     pub fn sensitive_values(&self, arguments: &Map<String, Value>) -> Vec<Value> {
         if !self.sensitive {
             return Vec::new();
         }
         let arguments = Value::Object(arguments.clone());
-        let places = sensitive::places(&self.schema, &arguments);
+        let places = sensitive::places_and_strays(&self.schema, &arguments);
         places.iter().filter_map(|place| arguments.pointer(place).cloned()).collect()
     }
 

@@ -51,54 +51,101 @@ pub(super) fn without_marks(schema: &Value) -> Value {
 ///
 /// Marks count wherever they may hold for a value: in `$ref`, `allOf` and every
 /// branch of a choice or a condition, whether that branch is the one that fits.
+/// What stands in place of a list or an object with marks inside is taken for
+/// what should be in it.
 pub(super) fn places(root: &Value, arguments: &Value) -> Vec<String> {
-    let mut places = Vec::new();
-    find(root, &[root], arguments, &mut String::new(), &mut places);
-    places
+    Search { root, strays: false, places: Vec::new() }.run(arguments)
 }
 
-/// Looks at `value`, for which `schemas` hold. As deep as the value is, which
-/// has been read within the bounds of `parse_arguments`.
-fn find(root: &Value, schemas: &[&Value], value: &Value, pointer: &mut String, places: &mut Vec<String>) {
-    let mut holding: Vec<&Map<String, Value>> = Vec::new();
-    let mut seen: HashSet<*const Map<String, Value>> = HashSet::new();
-    for schema in schemas {
-        subschema::same_value(root, schema, true, &mut |members| {
-            if seen.insert(std::ptr::from_ref(members)) {
-                holding.push(members);
-            }
-        });
+/// The same, and the members beside marked ones that the schema does not know:
+/// a misspelt name may well hold the value that another one was meant for.
+pub(super) fn places_and_strays(root: &Value, arguments: &Value) -> Vec<String> {
+    Search { root, strays: true, places: Vec::new() }.run(arguments)
+}
+
+struct Search<'s> {
+    root: &'s Value,
+    strays: bool,
+    places: Vec<String>,
+}
+
+impl<'s> Search<'s> {
+    fn run(mut self, arguments: &Value) -> Vec<String> {
+        self.find(&[self.root], arguments, &mut String::new());
+        self.places
     }
-    if holding.iter().any(|schema| is_marked(schema)) {
-        places.push(pointer.clone());
-        return;
-    }
-    let cut = pointer.len();
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                let inner: Vec<&Value> = holding.iter().flat_map(|schema| of_member(schema, name)).collect();
-                if !inner.is_empty() {
+
+    /// Looks at `value`, for which `schemas` hold. As deep as the value is, which
+    /// has been read within the bounds of `parse_arguments`.
+    fn find(&mut self, schemas: &[&'s Value], value: &Value, pointer: &mut String) {
+        let mut holding: Vec<&Map<String, Value>> = Vec::new();
+        let mut seen = HashSet::new();
+        for schema in schemas {
+            hold(self.root, schema, &mut seen, &mut holding);
+        }
+        if holding.iter().any(|schema| is_marked(schema)) {
+            self.places.push(pointer.clone());
+            return;
+        }
+        let cut = pointer.len();
+        match value {
+            Value::Object(members) if holding.iter().any(|schema| has_inner(schema, MEMBERS)) => {
+                for (name, member) in members {
+                    let inner: Vec<&Value> =
+                        holding.iter().flat_map(|schema| of_member(schema, name)).collect();
                     pointer.push('/');
                     pointer.push_str(&escape(name));
-                    find(root, &inner, member, pointer, places);
+                    if !inner.is_empty() {
+                        self.find(&inner, member, pointer);
+                    } else if self.strays && marks_inside(self.root, &holding) {
+                        self.places.push(pointer.clone());
+                    }
                     pointer.truncate(cut);
                 }
             }
-        }
-        Value::Array(items) => {
-            let inner: Vec<&Value> = holding.iter().flat_map(|schema| of_items(schema)).collect();
-            if inner.is_empty() {
-                return;
+            Value::Array(items) if holding.iter().any(|schema| has_inner(schema, ITEMS)) => {
+                let inner: Vec<&Value> = holding.iter().flat_map(|schema| inner_of(schema, ITEMS)).collect();
+                for (index, item) in items.iter().enumerate() {
+                    pointer.push_str(&format!("/{index}"));
+                    self.find(&inner, item, pointer);
+                    pointer.truncate(cut);
+                }
             }
-            for (index, item) in items.iter().enumerate() {
-                pointer.push_str(&format!("/{index}"));
-                find(root, &inner, item, pointer, places);
-                pointer.truncate(cut);
-            }
+            Value::Null => {}
+            // No list or object where one with marks belongs.
+            _ if marks_inside(self.root, &holding) => self.places.push(pointer.clone()),
+            _ => {}
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Adds the schemas that hold for a value besides `schema`, and itself.
+fn hold<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    seen: &mut HashSet<*const Map<String, Value>>,
+    holding: &mut Vec<&'s Map<String, Value>>,
+) {
+    subschema::same_value(root, schema, true, &mut |members| {
+        if seen.insert(std::ptr::from_ref(members)) {
+            holding.push(members);
+        }
+    });
+}
+
+/// Whether schemas mark something inside of what they hold for.
+fn marks_inside<'s>(root: &'s Value, holding: &[&'s Map<String, Value>]) -> bool {
+    let mut todo = holding.to_vec();
+    let mut seen: HashSet<_> = todo.iter().map(|schema| std::ptr::from_ref(*schema)).collect();
+    while let Some(schema) = todo.pop() {
+        if is_marked(schema) {
+            return true;
+        }
+        for inner in subschema::subschemas(schema).into_iter().filter(|sub| sub.place == Place::Inner) {
+            hold(root, inner.schema, &mut seen, &mut todo);
+        }
+    }
+    false
 }
 
 /// The schemas that may hold for the member `name`. A pattern counts for every
@@ -117,11 +164,19 @@ fn of_member<'s>(schema: &'s Map<String, Value>, name: &str) -> Vec<&'s Value> {
     declared.into_iter().chain(others).collect()
 }
 
-/// The schemas that may hold for an item, whichever it is.
-fn of_items(schema: &Map<String, Value>) -> Vec<&Value> {
-    const KEYWORDS: &[&str] = &["items", "prefixItems", "contains", "additionalItems", "unevaluatedItems"];
+/// Keywords whose schemas hold for members.
+const MEMBERS: &[&str] =
+    &["properties", "patternProperties", "additionalProperties", "unevaluatedProperties"];
+/// Keywords whose schemas may hold for an item, whichever it is.
+const ITEMS: &[&str] = &["items", "prefixItems", "contains", "additionalItems", "unevaluatedItems"];
+
+fn has_inner(schema: &Map<String, Value>, keywords: &[&str]) -> bool {
+    keywords.iter().any(|keyword| schema.contains_key(*keyword))
+}
+
+fn inner_of<'s>(schema: &'s Map<String, Value>, keywords: &[&str]) -> Vec<&'s Value> {
     let inner = subschema::subschemas(schema).into_iter();
-    inner.filter(|sub| KEYWORDS.contains(&sub.keyword)).map(|sub| sub.schema).collect()
+    inner.filter(|sub| keywords.contains(&sub.keyword)).map(|sub| sub.schema).collect()
 }
 
 /// The texts and numbers in `values`.
@@ -190,7 +245,8 @@ mod tests {
         check(
             json!({"properties": {"a": {}}, "additionalProperties": mark, "patternProperties": {"^x": {"prefixItems": [mark]}}}),
             json!({"a": "1", "b": "2", "x": ["3"]}),
-            &["/b", "/x"],
+            // A pattern counts for every name: `a` may be meant to be a list of marked items.
+            &["/a", "/b", "/x"],
         );
         check(json!({"x-sensitive": true}), json!({"a": "1"}), &[""]);
         check(
@@ -199,6 +255,31 @@ mod tests {
             &["/next/next/pin", "/next/pin"],
         );
         check(json!({"properties": {"a": {"x-sensitive": false}}}), json!({"a": "1"}), &[]);
+    }
+
+    #[test]
+    fn what_stands_where_marked_values_belong_may_be_one() {
+        let mark = json!({"type": "string", "x-sensitive": true});
+        let schema = json!({
+            "properties": {
+                "pin": mark,
+                "codes": {"type": "array", "items": {"$ref": "#/$defs/code"}},
+                "card": {"type": "object", "properties": {"number": mark}},
+                "note": {"type": "string"},
+                "free": {"type": "object"},
+            },
+            "$defs": {"code": mark},
+        });
+        check(schema.clone(), json!({"codes": "1", "card": "2", "note": "3"}), &["/codes", "/card"]);
+        check(
+            schema.clone(),
+            json!({"codes": {"a": "1"}, "card": ["2"], "free": {"a": 1}}),
+            &["/codes", "/card"],
+        );
+        let strays = |arguments: Value| places_and_strays(&schema, &arguments);
+        assert_eq!(strays(json!({"Pin": "1", "note": "2"})), ["/Pin"]);
+        assert_eq!(strays(json!({"card": {"numbr": "1"}, "free": {"a": 1}})), ["/card/numbr"]);
+        assert_eq!(places(&schema, &json!({"Pin": "1"})), [""; 0]);
     }
 
     #[test]

@@ -101,7 +101,9 @@ async fn nothing_sensitive_is_in_it() {
     api.call(call("c", "6", "pya", json!({"card": "4111-1111-2222"}))).await;
     api.call(call("c", "7", "pay", json!({"amount": 6, "card": "s3cr3t-pin"}))).await;
     api.call(call("c", "7", "pay", json!({"amount": 6, "card": "s3cr3t-pin"}))).await;
-    let told = events_once(&api, "c", 25).await;
+    // Under a name that is misspelt.
+    api.call(call("c", "8", "pay", json!({"amount": 6, "Card": "4111-1111-2222"}))).await;
+    let told = events_once(&api, "c", 27).await;
     let text = serde_json::to_string(&told).unwrap();
     for mark in marks {
         assert!(!text.contains(mark), "{mark} in {text}");
