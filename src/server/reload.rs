@@ -39,6 +39,11 @@ pub enum ReloadError {
     /// Anybody on the network could call.
     #[error("reload refused: {0}")]
     Exposed(#[from] super::ServeError),
+    /// Keys guard the gateway, and would no more.
+    #[error(
+        "reload refused: callgate.toml has no `[[keys]]` any more, and anybody on this machine could call; the old one serves on. If that is meant, restart"
+    )]
+    Unguarded,
     /// The loading itself failed: a bug of ours.
     #[error("reload failed: {0}")]
     Failed(String),
@@ -61,7 +66,7 @@ impl Reloader {
         let outcome = self.load(state).await;
         let problems = match &outcome {
             Ok(problems) | Err(ReloadError::Problems(problems)) => problems.as_slice(),
-            Err(ReloadError::Exposed(_) | ReloadError::Failed(_)) => &[],
+            Err(ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_)) => &[],
         };
         for problem in problems {
             match problem.severity {
@@ -93,6 +98,10 @@ impl Reloader {
         let mut now = settings.clone();
         now.server = self.started.server.clone();
         check_exposure(&now)?;
+        // A file that is being written, or was cut short, is no decision to do without.
+        if settings.keys.is_empty() && state.has_keys() {
+            return Err(ReloadError::Unguarded);
+        }
         state.gateway().replace(deployment);
         state.reload(&settings);
         let started = &self.started;
@@ -151,7 +160,7 @@ pub(super) async fn reload(
             let document = ProblemDocument::new(ProblemCode::ReloadRefused, error.to_string());
             let problems = match error {
                 ReloadError::Problems(problems) => problems,
-                ReloadError::Exposed(_) | ReloadError::Failed(_) => Vec::new(),
+                ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_) => Vec::new(),
             };
             Err(ProblemDocument { problems, ..document })
         }

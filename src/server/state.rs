@@ -196,6 +196,11 @@ impl AppState {
         self.0.keys.load()
     }
 
+    /// Whether keys guard the gateway.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.keys().is_empty()
+    }
+
     pub(super) fn mcp(&self) -> &Arc<Mcp> {
         &self.0.mcp
     }

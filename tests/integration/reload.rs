@@ -101,6 +101,22 @@ async fn with_keys_only_an_admin_reloads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_lost_its_keys_does_not_open_the_gateway() {
+    let key = callgate::server::NewKey::generate().unwrap();
+    let settings =
+        format!("environments = [\"development\"]\n[[keys]]\nname = \"a\"\nhash = \"{}\"\n", key.hash);
+    let project = write_project(&[("callgate.toml", settings), ("actions/ping.yaml", ping("first"))]);
+    let process = Process::serve(project.path(), &[]);
+    let status = || async {
+        client().get(format!("{}/v1/environments", process.url)).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status().await, 401);
+    fs::write(project.path().join("callgate.toml"), "").unwrap();
+    process.wait_for("reload refused: callgate.toml has no `[[keys]]` any more");
+    assert_eq!(status().await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_while_good_and_broken_edits_are_loaded() {
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
     let write = "description: d\nconnection: api\nmethod: POST\npath: /write\n";
