@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use http_body_util::Full;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
 use crate::settings::McpSettings;
@@ -110,6 +112,9 @@ pub(super) async fn serve(
     let limit = state.server().max_request_bytes;
     let head = head_of(&request);
     let bytes = read(request, limit).await?;
+    if method == Method::POST && serde_json::from_slice::<IgnoredAny>(&bytes).is_err() {
+        return Ok(unreadable());
+    }
     let request = head.body(Full::new(bytes)).map_err(|error| {
         ProblemDocument::new(ProblemCode::InvalidRequest, format!("the request cannot be read: {error}"))
     })?;
@@ -133,6 +138,12 @@ pub(super) async fn serve(
     // It would stay open for as long as the client does.
     let stopped = Box::pin(mcp.stopped());
     Ok(response.map(|body| Body::from_stream(body.into_data_stream().take_until(stopped))))
+}
+
+/// The answer to what is no JSON (JSON-RPC 2.0, section 5.1).
+fn unreadable() -> Response {
+    let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the body is not JSON"}}"#;
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error).into_response()
 }
 
 /// The same method, address and headers, for another body.

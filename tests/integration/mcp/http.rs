@@ -95,6 +95,17 @@ async fn what_is_no_message_is_refused() {
         let short: String = body.chars().take(80).collect();
         assert!((400..500).contains(&reply.status), "{short}: {reply:?}");
     }
+    let unreadable = Reply::of(session.request("POST").body("{").send().await.unwrap()).await;
+    let answer: Value = serde_json::from_str(&unreadable.text).unwrap();
+    assert_eq!((unreadable.status, &answer["error"]["code"]), (400, &json!(-32700)));
+    // A tool that is called in a wrong way is no method that is not there.
+    for params in
+        [json!({"name": "hours", "arguments": "{}"}), json!({"name": "hours", "arguments": []}), json!({})]
+    {
+        let reply = session.send(&message(3, "tools/call", params.clone())).await;
+        assert_eq!(reply.error_code(), -32602, "{params}");
+        assert!(reply.text.contains("{name, arguments}"), "{reply:?}");
+    }
     // It has lived through all of that.
     assert!(session.send(&message(2, "tools/list", json!({}))).await.result()["tools"].is_array());
 }

@@ -89,8 +89,8 @@ async fn what_the_model_can_mend_is_a_result_and_what_it_cannot_an_error() {
 
     for (message, code) in [
         (call(3, "no_such_tool", json!({})), -32602),
-        (message(4, "tools/call", json!({"arguments": {}})), -32601),
-        (message(5, "tools/call", json!({"name": "hours", "arguments": [1]})), -32601),
+        (message(4, "tools/call", json!({"arguments": {}})), -32602),
+        (message(5, "tools/call", json!({"name": "hours", "arguments": [1]})), -32602),
         (message(6, "no/such/method", json!({})), -32601),
         (message(7, "prompts/get", json!({"name": "x"})), -32601),
     ] {
