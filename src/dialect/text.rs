@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::tool::{Effect, FailureCode, Handover, Retry, Status, ToolResult};
 
@@ -62,12 +62,19 @@ pub(super) fn outcome_json(outcome: &Outcome) -> Cow<'_, str> {
     match outcome {
         Outcome::Done(result) => json(result),
         Outcome::Refused(why) => {
-            Cow::Owned(json!({"error": {"message": why, "effect": "none", "retry": "no"}}).to_string())
+            Cow::Owned(error(FailureCode::NotExecuted, why, Effect::None, Retry::WithChanges))
         }
-        Outcome::Broken => Cow::Borrowed(
-            r#"{"error":{"message":"The gateway failed to handle this call. It may have been done.","effect":"unknown","retry":"no"}}"#,
-        ),
+        Outcome::Broken => {
+            let why = "The gateway failed to handle this call. It may have been done.";
+            Cow::Owned(error(FailureCode::InternalError, why, Effect::Unknown, Retry::No))
+        }
     }
+}
+
+/// An error alone.
+fn error(code: FailureCode, message: &str, effect: Effect, retry: Retry) -> String {
+    let error = Some(Error { code, message, effect, retry });
+    serde_json::to_string(&Told { error, body: None, variables: None, handover: None }).unwrap_or_default()
 }
 
 /// A success whose body is not what its action promises, as an error with the body beside it.

@@ -25,11 +25,17 @@ use super::stateless;
 use super::stream::{self, WantsStream};
 
 /// Longest id of a call or a conversation.
-pub(super) const MAX_ID_BYTES: usize = 256;
+const MAX_ID_BYTES: usize = 256;
 
-/// Whether `id` can be the id of a call or a conversation.
+/// What the id of a call or a conversation may be, in words.
+pub(super) const ID_RULE: &str =
+    "may have 256 bytes, no control characters, and no placeholder that was not filled in (`{{…}}`)";
+
+/// Whether `id` can be the id of a call or a conversation. What a product was to fill in and did not
+/// would be one conversation for all of its callers.
 pub(super) fn is_id(id: &str) -> bool {
-    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control)
+    let is_placeholder = || id.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"));
+    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control) && !is_placeholder()
 }
 
 /// One call.
@@ -294,9 +300,7 @@ fn to_call(
     };
     for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", conversation_id.as_ref())] {
         if id.is_some_and(|id| !is_id(id)) {
-            return Err(invalid(&format!(
-                "`{what}` may have {MAX_ID_BYTES} bytes and no control characters"
-            )));
+            return Err(invalid(&format!("`{what}` {ID_RULE}")));
         }
     }
     Ok(ToolCall {

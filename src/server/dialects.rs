@@ -20,7 +20,7 @@ use crate::executor::CallControl;
 use crate::tool::ToolCall;
 
 use super::body::RawBody;
-use super::calls::{MAX_ID_BYTES, is_id, new_id};
+use super::calls::{ID_RULE, is_id, new_id};
 use super::execution::{CallHeaders, execute};
 use super::keys::Caller;
 use super::limit::Room;
@@ -60,8 +60,7 @@ impl Place {
     pub(super) fn new(environment: String, conversation_id: Option<String>) -> Result<Self, ProblemDocument> {
         let conversation_id = conversation_id.filter(|id| !id.is_empty());
         if conversation_id.as_deref().is_some_and(|id| !is_id(id)) {
-            let detail =
-                format!("the conversation id may have {MAX_ID_BYTES} bytes and no control characters");
+            let detail = format!("the conversation id {ID_RULE}");
             return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
         }
         Ok(Self { environment, conversation_id, caller: None, headers: CallHeaders::default() })
@@ -239,10 +238,7 @@ pub(super) async fn run_one(
     let id = match call.id.clone().map_or_else(new_id, Ok) {
         Ok(id) if is_id(&id) => id,
         Ok(_) => {
-            let why = format!(
-                "Its id is longer than {MAX_ID_BYTES} bytes or holds control characters. It was not executed."
-            );
-            return Outcome::Refused(why);
+            return Outcome::Refused(format!("It was not executed: its id {ID_RULE}."));
         }
         Err(_) => {
             return Outcome::Refused("The gateway could not make an id. It was not executed.".to_owned());

@@ -135,6 +135,9 @@ pub enum FailureCode {
     UnknownTool,
     /// The arguments break the action's schema.
     InvalidArguments,
+    /// The call stands in a model's turn as none that can be executed: cut off, without an id or a
+    /// name, or one too many.
+    NotExecuted,
     /// The caller's variables cannot be used.
     InvalidVariables,
     /// A template needs a value that is absent.
@@ -203,6 +206,7 @@ impl FailureCode {
         match self {
             Self::UnknownTool => "unknown_tool",
             Self::InvalidArguments => "invalid_arguments",
+            Self::NotExecuted => "not_executed",
             Self::InvalidVariables => "invalid_variables",
             Self::MissingVariable => "missing_variable",
             Self::TemplateError => "template_error",

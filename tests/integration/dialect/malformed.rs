@@ -147,6 +147,7 @@ async fn the_last_call_of_an_answer_that_was_cut_off_is_not_executed() {
         let answers = answers(route, &post(&gateway, route, &body).await);
         assert!(answers[0].1.contains("shipped"), "{route}");
         assert!(answers[1].1.contains("cut off"), "{route}: {}", answers[1].1);
+        assert!(answers[1].1.contains("not_executed") && answers[1].1.contains("with_changes"), "{route}");
         assert_eq!(upstream.requests().len(), before + 1, "{route}");
     }
     // Cut off in the words after the calls: the calls are whole.

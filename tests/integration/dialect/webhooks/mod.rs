@@ -117,6 +117,19 @@ async fn a_webhook_that_a_key_lets_in_takes_of_its_rate() {
     assert_eq!(send(&gateway, "GET", "/webhooks/retell/development/hours", &bearer, "").await.0, 429);
 }
 
+#[tokio::test]
+async fn a_conversation_id_that_was_not_filled_in_is_refused() {
+    let upstream = upstream().await;
+    let gateway = gateway(upstream.port, &[("callgate.toml", PAYLOAD)]).await;
+    let path = "/webhooks/retell/development/hours";
+    let unfilled = vec![("callgate-conversation-id", "{{call_id}}".to_owned())];
+    let (status, problem) = send(&gateway, "POST", path, &unfilled, "{}").await;
+    assert_eq!((status, &problem["code"]), (400, &json!("invalid_request")));
+    assert!(problem["detail"].as_str().unwrap().contains("not filled in"), "{problem}");
+    let filled = vec![("callgate-conversation-id", "call_{1}".to_owned())];
+    assert_eq!(send(&gateway, "POST", path, &filled, "{}").await.0, 200);
+}
+
 #[test]
 fn a_webhook_setting_that_guards_nothing_is_found() {
     let check = |toml: &str| -> (Option<i32>, String) {
