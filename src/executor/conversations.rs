@@ -164,7 +164,8 @@ impl Gateway {
         }
         let deployment = self.deployment();
         let masks = Masks::of(&deployment, &begun, &[]).ready();
-        let state = first.state.as_deref().map(|state| masks.text(state));
+        let state = first.state.as_deref().or(deployment.conversations().initial_state.as_deref());
+        let state = state.map(|state| masks.text(state));
         let data = json!({"by": "caller", "current_state": state});
         let mut events = vec![NewEvent::now(EventKind::ConversationStarted, &data)];
         events.extend(variables_set(&masks, &first.set));

@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::action::{Action, Connector, Credential, Kind, WrittenAt};
 use crate::auth::{Auth, Webhooks};
 use crate::catalog::Catalog;
+use crate::conversation::change::Change;
 use crate::definition::{Problem, Problems};
 use crate::egress::{Route, Target, Ways, WaysBuilder};
 use crate::secrets::{Redactor, Secrets};
 
+use super::feed::begun_by_a_call;
 use super::pace::{Expected, Pace};
 use super::{ExecutorLimits, States};
 
@@ -41,6 +43,8 @@ pub struct Deployment {
     pub limits: ExecutorLimits,
     /// What holds for all conversations.
     conversations: ConversationRules,
+    /// What is made of a conversation that a tool call begins.
+    begun: Arc<Change>,
     redactors: Vec<Redactor>,
     ways: Ways,
     /// By environment, then by action, as in the catalog; of those that call an upstream.
@@ -106,6 +110,7 @@ impl Deployment {
             states: States::default(),
             limits,
             conversations: ConversationRules::default(),
+            begun: Arc::new(begun_by_a_call(None)),
             redactors,
             ways: ways.finish(),
             routes,
@@ -133,8 +138,14 @@ impl Deployment {
                 .collect()
         });
         self.warm = warm.collect();
+        self.begun = Arc::new(begun_by_a_call(rules.initial_state.as_deref()));
         self.conversations = rules;
         self
+    }
+
+    /// What is made of a conversation that a tool call begins.
+    pub(super) fn begun_by_a_call(&self) -> &Arc<Change> {
+        &self.begun
     }
 
     /// What holds for all conversations.

@@ -224,9 +224,9 @@ impl Gateway {
     }
 }
 
-/// The event of a conversation that a tool call begins.
-pub(super) fn begun_by_a_call() -> Change {
-    let data = serde_json::json!({"by": "tool_call"});
+/// The event of a conversation that a tool call begins, in this state.
+pub(super) fn begun_by_a_call(initial_state: Option<&str>) -> Change {
+    let data = serde_json::json!({"by": "tool_call", "current_state": initial_state});
     Change {
         events: vec![NewEvent::now(EventKind::ConversationStarted, &data)],
         all_or_nothing: true,

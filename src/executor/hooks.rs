@@ -121,7 +121,7 @@ impl Gateway {
         let events = page.inspect_err(|error| tracing::warn!(%error, "the record has no events"));
         let events = events.map(|page| page.events).unwrap_or_default().into_iter().map(|event| {
             let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
-            json!({"id": event.id, "type": event.kind, "at_ms": event.at_ms, "data": data})
+            json!({"id": event.id, "type": event.kind, "at": timestamp(event.at_ms), "data": data})
         });
         let ended_at = conversation.ended_at_ms.map(timestamp);
         json!({

@@ -116,8 +116,6 @@ struct Shared {
     under_way: UnderWay,
     /// Calls that fail again and again.
     repeats: Repeats,
-    /// What is made of a conversation that a tool call begins.
-    first: Arc<Change>,
     /// The threads that make connections ready.
     warmers: Warmers,
     /// Who counts and traces.
@@ -209,7 +207,6 @@ impl Gateway {
             next_holder: AtomicU64::new(getrandom::u64().unwrap_or_default()),
             under_way: UnderWay::default(),
             repeats: Repeats::default(),
-            first: Arc::new(feed::begun_by_a_call()),
             warmers: Warmers::default(),
             observers,
         };
@@ -376,7 +373,8 @@ impl Gateway {
         let (store, key) = (&self.shared.store, ConversationKey::new(&call.environment, id));
         let found = match access {
             Access::Use | Access::Hook => {
-                let opening = Opening { first: Some(self.shared.first.clone()), ..Opening::default() };
+                let opening =
+                    Opening { first: Some(deployment.begun_by_a_call().clone()), ..Opening::default() };
                 let opened = deadline.within(store.open(&key, opening)).await;
                 opened.map(|opened| opened.map(|opened| Some(opened.conversation)))
             }

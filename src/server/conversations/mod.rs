@@ -27,7 +27,7 @@ use crate::definition::closest;
 use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable, HookReport};
 
 use super::body::{JsonBody, Segment};
-use super::calls::{MAX_ID_BYTES, is_id};
+use super::calls::{ID_RULE, is_id};
 use super::keys::{Caller, excerpt};
 use super::listing::{EnvironmentQuery, checked};
 use super::problem::{ProblemCode, ProblemDocument, RefusedVariable, RefusedVariables};
@@ -136,7 +136,7 @@ pub(super) struct EndQuery {
 ///
 /// One of the same id and environment stays as it is, so that the request may be repeated.
 #[utoipa::path(
-    post, path = "/v1/conversations", tag = "conversations", request_body = StartRequest,
+    post, path = "/v1/conversations", tag = "conversations", params(EnvironmentQuery), request_body = StartRequest,
     responses(
         (status = 201, description = "it began; `Location` names it", body = StartReply),
         (status = 200, description = "it was there already, and is as it was", body = StartReply),
@@ -148,13 +148,15 @@ pub(super) struct EndQuery {
 pub(super) async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    query: Result<Query<EnvironmentQuery>, QueryRejection>,
     JsonBody(request): JsonBody<StartRequest>,
 ) -> Result<Response, ProblemDocument> {
     let id = match request.id.filter(|id| !id.is_empty()) {
         Some(id) => id,
         None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
     };
-    let key = key(&state, &caller, request.environment.as_deref(), &id)?;
+    let environment = checked(query)?.environment.or(request.environment);
+    let key = key(&state, &caller, environment.as_deref(), &id)?;
     let marks = Marks::of(request.sensitive, request.hidden, request.exposed);
     let (variables, _) = given(request.variables, &marks)?;
     let start = ConversationStart {
@@ -292,7 +294,7 @@ fn key(
     id: &str,
 ) -> Result<ConversationKey, ProblemDocument> {
     if !is_id(id) {
-        let detail = format!("the conversation id may have {MAX_ID_BYTES} bytes and no control characters");
+        let detail = format!("the conversation id {ID_RULE}");
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let deployment = state.gateway().deployment();

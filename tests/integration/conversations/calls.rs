@@ -19,7 +19,7 @@ on_every_store! {
         let margin = &found["variables"]["order.margin"];
         assert_eq!((&margin["value"], &margin["hidden"]), (&json!("margin-is-high"), &json!(true)));
         let told = events(&api, "c").await;
-        assert_eq!((types(&told)[0], &told[0]["data"]), ("conversation_started", &json!({"by": "tool_call"})));
+        assert_eq!((types(&told)[0], &told[0]["data"]), ("conversation_started", &json!({"by": "tool_call", "current_state": null})));
         // One that cannot be made begins it too: its feed says why.
         for (conversation, name, arguments) in [("d", "get_order", json!({})), ("e", "get_odrer", json!({}))] {
             api.call(call(conversation, "1", name, arguments)).await;

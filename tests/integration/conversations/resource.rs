@@ -266,4 +266,6 @@ async fn a_key_sees_the_conversations_of_its_environments() {
     assert_eq!(ask(&staging.key, "POST", "/v1/conversations", json!({"id": "c"})).await.status, 201);
     let unnamed = ask(&all.key, "GET", "/v1/conversations/c", json!(null)).await;
     assert_eq!((unnamed.status, &unnamed.body["code"]), (400, &json!("environment_required")));
+    let named = ask(&all.key, "POST", "/v1/conversations?environment=staging", json!({"id": "d"})).await;
+    assert_eq!((named.status, &named.body["environment"]), (201, &json!("staging")));
 }

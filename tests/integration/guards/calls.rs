@@ -245,3 +245,14 @@ async fn a_preview_asks_the_guards_of_a_conversation_it_names() {
     assert_eq!(preview(json!({"conversation_id": "c"})).await["error"]["code"], "too_early");
     assert_eq!(preview(json!({})).await["request"]["method"], "POST");
 }
+
+#[tokio::test]
+async fn a_conversation_that_a_call_begins_is_told_with_its_state() {
+    let setup = Setup::new(&Backend::Memory).await;
+    setup.call("find_slots", json!({})).await;
+    let path = "/v1/conversations/c/events?environment=development";
+    let response = setup.gateway.request("GET", path).send().await.unwrap();
+    let events: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    let first = &events["events"][0];
+    assert_eq!(first["data"], json!({"by": "tool_call", "current_state": "greeting"}));
+}
