@@ -148,3 +148,49 @@ async fn the_inspector_lists_and_calls() {
     assert!(called.contains("\"structuredContent\""), "{called}");
     stage.gateway.assert_untold(&called);
 }
+
+/// The tools by whose names the conformance suite calls.
+const CONFORMANCE: [(&str, &str); 4] = [
+    (
+        "actions/test_simple_text.yaml",
+        "description: Says a text.\ntype: static\nresponse: This is a simple text response for testing.\n",
+    ),
+    (
+        "actions/test_error_handling.yaml",
+        "description: Fails.\nconnection: api\nmethod: POST\npath: /fails\n",
+    ),
+    ("actions/test_tool_with_progress.yaml", "description: Takes its time.\nconnection: api\npath: /slow\n"),
+    (
+        "actions/json_schema_2020_12_tool.yaml",
+        "description: Has a schema of the newest draft.\ntype: static\nresponse: ok\nparameters:\n  \
+         $schema: https://json-schema.org/draft/2020-12/schema\n  type: object\n  $defs:\n    \
+         address: {type: object, properties: {street: {type: string}, city: {type: string}}}\n  \
+         properties:\n    name: {type: string}\n    address: {$ref: '#/$defs/address'}\n  additionalProperties: false\n",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_conformance_suite_of_the_protocol_passes() {
+    let Some(dir) = installed() else { return };
+    let upstream = Upstream::start(|request| match request.line() {
+        // Long enough to be told of three times.
+        "GET /slow" => Reply::After(Duration::from_millis(3_300), Box::new(Reply::ok("{}"))),
+        _ => Reply::Json(500, "{}".to_owned()),
+    })
+    .await;
+    let gateway = Gateway::start(&files(upstream.port, &CONFORMANCE)).await;
+    let url = format!("{}/mcp/development", gateway.url);
+    let modules = dir.join("conformance/node_modules");
+    let suite = modules.join("@modelcontextprotocol/conformance/dist/index.js");
+    let unlike_us = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/mcp_conformance.yaml");
+    let suite = suite.to_str().unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    let common = [suite, "server", "--url", &url, "--output-dir", kept.path().to_str().unwrap()];
+    let node = dir.join("conformance/bin/node");
+    let said = run(&node, &[&common[..], &["--expected-failures", unlike_us]].concat()).await;
+    assert!(said.contains("tools-call-with-progress: 1 passed, 0 failed"), "{said}");
+    assert!(said.contains("dns-rebinding-protection: 2 passed, 0 failed"), "{said}");
+    // Beside the ones that are active.
+    let said = run(&node, &[&common[..], &["--scenario", "json-schema-2020-12"]].concat()).await;
+    assert!(said.contains("Passed: 4/4, 0 failed"), "{said}");
+}
