@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::action::{Action, Kind};
 use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey};
-use crate::tool::ToolCall;
+use crate::tool::{ToolCall, random_bytes};
 
 use super::Values;
 
@@ -208,15 +208,16 @@ fn write_number(number: &serde_json::Number, text: &mut Vec<u8>) {
 ///
 /// A UUID (RFC 9562 version 8), the form that most upstreams ask for.
 pub(super) fn idempotency_key(claim: Option<&Claim>, id_is_given: bool) -> HeaderValue {
-    let mut bytes = [0; 16];
-    match claim.filter(|_| id_is_given) {
+    let mut bytes = match claim.filter(|_| id_is_given) {
         Some(claim) => {
             let digest = Sha256::new().chain_update(b"idempotency-key").chain_update(claim.key.0).finalize();
+            let mut bytes = [0; 16];
             bytes.copy_from_slice(&digest[..16]);
+            bytes
         }
         // Without the system's random numbers no call could have come over TLS either.
-        None => getrandom::fill(&mut bytes).unwrap_or_default(),
-    }
+        None => random_bytes().unwrap_or_default(),
+    };
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let mut text = String::with_capacity(36);

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::conversation::Carried;
 use crate::executor::Preview;
-use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
+use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult, random_u64};
 
 use super::body::{JsonBody, Object, Segment};
 use super::execution::{CallHeaders, check_running, execute};
@@ -320,5 +320,5 @@ fn to_call(
 
 /// A fresh id for a call that came without one.
 pub(super) fn new_id() -> Result<String, getrandom::Error> {
-    Ok(format!("call_{:016x}", getrandom::u64()?))
+    Ok(format!("call_{:016x}", random_u64()?))
 }

@@ -3,6 +3,8 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::random_u64;
+
 /// A model's request to execute an action: untrusted.
 #[derive(Clone, Debug)]
 pub struct ToolCall {
@@ -55,7 +57,7 @@ impl TraceContext {
         if let Some((trace, parent, sampled)) = traceparent.and_then(parse_traceparent) {
             return Ok(Self { trace, parent: Some(parent), span, sampled });
         }
-        let trace = u128::from(getrandom::u64()?) << 64 | u128::from(new_span()?);
+        let trace = u128::from(random_u64()?) << 64 | u128::from(new_span()?);
         Ok(Self { trace, parent: None, span, sampled: true })
     }
 
@@ -72,7 +74,7 @@ impl TraceContext {
 /// The system gives no random numbers.
 pub fn new_span() -> Result<u64, getrandom::Error> {
     // Zero is no id (W3C Trace Context section 3.2.2.4).
-    Ok(getrandom::u64()?.max(1))
+    Ok(random_u64()?.max(1))
 }
 
 /// `version-trace_id-parent_id-flags`; a later version may say more after these.

@@ -2,10 +2,12 @@
 //! what it asks for ([`ToolCall`]) and what it gets ([`ToolResult`]).
 
 mod call;
+mod random;
 mod result;
 mod spec;
 
 pub use self::call::{ToolCall, TraceContext, new_span};
+pub use self::random::{random_bytes, random_u64};
 pub use self::result::{
     Cancellation, Effect, FailureCode, Handover, Retry, Spoken, Status, ToolError, ToolResult,
 };

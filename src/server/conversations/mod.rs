@@ -25,6 +25,7 @@ use crate::action::QUERY;
 use crate::conversation::{ConversationKey, ListPosition, MAX_LISTED, MAX_TTL};
 use crate::definition::closest;
 use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable, HookReport};
+use crate::tool::random_u64;
 
 use super::body::{JsonBody, Segment};
 use super::calls::{ID_RULE, is_id};
@@ -303,7 +304,7 @@ fn key(
 }
 
 fn new_id() -> Result<String, getrandom::Error> {
-    Ok(format!("conv_{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
+    Ok(format!("conv_{:016x}{:016x}", random_u64()?, random_u64()?))
 }
 
 fn location(key: &ConversationKey) -> HeaderValue {
