@@ -252,7 +252,11 @@ impl UnderWay {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if let Some(claim) = self.control.claim.get() {
-            self.under_way.claims(claim).remove(claim);
+            let mut claims = self.under_way.claims(claim);
+            // Where the claim was given back, another call may have it by now.
+            if claims.get(claim).is_some_and(|known| Arc::ptr_eq(known, &self.control)) {
+                claims.remove(claim);
+            }
         }
         let Some(name) = &self.name else { return };
         let mut ids = self.under_way.ids(name);
@@ -294,6 +298,9 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+    use serde_json::value::RawValue;
+
     use super::*;
 
     #[test]
@@ -312,6 +319,31 @@ mod tests {
         assert_eq!(control.cancel(), Cancellation::NotSent);
         assert_eq!(control.cancel(), Cancellation::NotSent);
         assert!(!control.begin_sending());
+    }
+
+    #[test]
+    fn a_call_that_ends_takes_no_other_call_of_its_claim_along() {
+        let (under_way, claim) = (UnderWay::default(), ClaimKey::new(None, [7; 32]));
+        let call = ToolCall {
+            id: "call_1".to_owned(),
+            id_is_given: true,
+            environment: "development".to_owned(),
+            conversation_id: None,
+            name: "book".to_owned(),
+            arguments: RawValue::from_string("{}".to_owned()).unwrap(),
+            variables: Map::new(),
+            caller: None,
+            trace: None,
+            deadline_ms: None,
+            language: None,
+        };
+        let controls: [Arc<CallControl>; 2] = Default::default();
+        // The first one has given its claim back, and the second one has taken it.
+        let [first, second] = controls.each_ref().map(|control| under_way.enter(&call, Some(claim), control));
+        drop(first);
+        assert!(Arc::ptr_eq(&under_way.of_claim(&claim).unwrap(), &controls[1]));
+        drop(second);
+        assert!(under_way.of_claim(&claim).is_none());
     }
 
     #[test]
