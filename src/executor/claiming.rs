@@ -65,7 +65,8 @@ impl Gateway {
         }
     }
 
-    /// Waits for the end of another call; `None` where the deadline comes first.
+    /// Waits for the end of another call; `None` where the deadline comes first. Who goes without its result leaves it
+    /// as if it had been hung up on: others may be waiting, or nobody.
     async fn ended(
         &self,
         first: ClaimKey,
@@ -75,9 +76,14 @@ impl Gateway {
         if let Some(first) = self.shared.under_way.of_claim(&first) {
             control.join(first);
         }
-        let ended = deadline.within(self.shared.store.ended(first)).await;
-        control.leave();
-        ended.ok()
+        let ended = deadline.within(self.shared.store.ended(first)).await.ok();
+        match &ended {
+            // Until this call's caller has it too, this is one of those who wait for it.
+            Some(Ok(Ended::Settled(_))) => {}
+            Some(Ok(Ended::Free | Ended::Lost)) => control.leave(),
+            Some(Err(_)) | None => self.leave_to_nobody(control.give_up()).await,
+        }
+        ended
     }
 }
 

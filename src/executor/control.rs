@@ -27,7 +27,7 @@ pub struct CallControl {
     phase: AtomicU8,
     /// Whether somebody wanted it cancelled.
     asked: AtomicBool,
-    /// Callers who wait for the result: its own, and those who joined.
+    /// Callers who wait for the result or have it, its own and those who joined: all who have not hung up.
     waiting: AtomicUsize,
     cancelled: Notify,
     claim: OnceLock<ClaimKey>,
@@ -111,8 +111,7 @@ impl CallControl {
     /// the claim of a call that was sent all the same, so that its result is
     /// kept for whoever comes with the same intent.
     pub(super) fn hang_up(&self) -> Option<ClaimKey> {
-        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let of_first = joined.and_then(|first| first.hang_up());
+        let of_first = self.give_up();
         if self.waiting.fetch_sub(1, Ordering::AcqRel) != 1 {
             return of_first;
         }
@@ -122,18 +121,30 @@ impl CallControl {
         }
     }
 
-    /// This call waits for `first` from now on, which one caller more waits for.
+    /// This call waits for `first` from now on, which one caller more waits for. It does so until its own caller has
+    /// the result: who hangs up on this call hangs up on both.
     pub(super) fn join(&self, first: Arc<Self>) {
         first.waiting.fetch_add(1, Ordering::AcqRel);
-        *self.joined.lock().unwrap_or_else(PoisonError::into_inner) = Some(first);
+        *self.joined() = Some(first);
     }
 
-    /// This call waits for no other any more.
+    /// This call waits for no other any more: the one that it joined came to nothing.
     pub(super) fn leave(&self) {
-        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(first) = joined {
+        if let Some(first) = self.joined().take() {
             first.waiting.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+
+    /// This call cannot wait any longer for the one that it joined: for that one, its caller has hung up. Gives what
+    /// [`Self::hang_up`] gives.
+    pub(super) fn give_up(&self) -> Option<ClaimKey> {
+        // Bound first: a lock in a condition is held for the whole statement.
+        let first = self.joined().take();
+        first.and_then(|first| first.hang_up())
+    }
+
+    fn joined(&self) -> MutexGuard<'_, Option<Arc<Self>>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -290,7 +301,12 @@ impl Gateway {
     /// nobody else waits for it. What is sent runs to its end, and its result
     /// answers the same write when it comes again under another id.
     pub async fn hang_up(&self, control: &CallControl) {
-        if let Some(claim) = control.hang_up() {
+        self.leave_to_nobody(control.hang_up()).await;
+    }
+
+    /// Keeps the result of a call that everybody has hung up on for the same write under another id.
+    pub(super) async fn leave_to_nobody(&self, claim: Option<ClaimKey>) {
+        if let Some(claim) = claim {
             learning::note(Ok(self.shared.store.orphan(claim).await));
         }
     }
@@ -355,5 +371,17 @@ mod tests {
         assert_eq!(first.cancellation(), None, "somebody still waits");
         second.hang_up();
         assert_eq!(first.cancellation(), Some(Cancellation::NotSent));
+    }
+
+    #[test]
+    fn who_cannot_wait_any_longer_has_hung_up_on_the_first_call() {
+        let (first, second) = (Arc::new(CallControl::default()), CallControl::default());
+        let claim = ClaimKey::new(None, [7; 32]);
+        first.claim.set(claim).unwrap();
+        second.join(first.clone());
+        assert!(first.begin_sending());
+        assert_eq!(first.hang_up(), None, "somebody still waits");
+        assert_eq!(second.give_up(), Some(claim));
+        assert_eq!(second.hang_up(), None, "only once");
     }
 }
