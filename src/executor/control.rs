@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use crate::conversation::ClaimKey;
+use crate::egress::Deadline;
 use crate::tool::{Cancellation, ToolCall};
 
 use super::{Gateway, learning};
@@ -307,7 +308,8 @@ impl Gateway {
     /// Keeps the result of a call that everybody has hung up on for the same write under another id.
     pub(super) async fn leave_to_nobody(&self, claim: Option<ClaimKey>) {
         if let Some(claim) = claim {
-            learning::note(Ok(self.shared.store.orphan(claim).await));
+            let orphaned = self.shared.store.orphan(claim);
+            learning::note(Deadline::after(learning::STORING).within(orphaned).await);
         }
     }
 }
