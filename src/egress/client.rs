@@ -15,6 +15,7 @@ use crate::action::{QUERY, RequestSpec};
 use super::clients::Clients;
 use super::error::{EgressError, classify};
 use super::guard::Lookup;
+use super::pressure::{Lane, Permit};
 use super::{Credentials, Deadline, Response, Route};
 
 /// Limits of one request.
@@ -59,15 +60,67 @@ impl Egress {
         limits: Limits,
         deadline: Deadline,
     ) -> Result<Response, EgressError> {
+        self.ready(request, credentials, route, limits)?.turn(deadline).await?.send(deadline).await
+    }
+
+    /// Makes a request ready for `route`: the same as [`Self::send`] in steps, for who does something between them.
+    ///
+    /// # Errors
+    ///
+    /// It leads somewhere else, or where nothing may be sent.
+    pub fn ready<'r>(
+        &self,
+        request: RequestSpec,
+        credentials: &Credentials,
+        route: &'r Route,
+        limits: Limits,
+    ) -> Result<Ready<'r>, EgressError> {
         let request = assemble(request, credentials, &route.origin)?;
         // The connector asks nobody about an address that stands in the URL.
         route.way.outlet.policy.judge_url(request.url()).map_err(EgressError::Refused)?;
         let client = self.client(route, limits)?;
-        let permit = match &route.lane {
+        Ok(Ready { client, request, limit: limits.max_response_bytes, lane: route.lane.as_deref() })
+    }
+}
+
+/// A request with its credentials that waits for nothing but its turn.
+pub struct Ready<'r> {
+    client: reqwest::Client,
+    request: reqwest::Request,
+    limit: usize,
+    lane: Option<&'r Lane>,
+}
+
+impl<'r> Ready<'r> {
+    /// Waits for the turn of the request. Who stops waiting leaves the queue, and nothing has been sent.
+    ///
+    /// # Errors
+    ///
+    /// The breaker is open, the queue is full, or the turn would not come before the deadline.
+    pub async fn turn(self, deadline: Deadline) -> Result<Turn<'r>, EgressError> {
+        let permit = match self.lane {
             Some(lane) => Some(lane.enter(deadline).await?),
             None => None,
         };
-        let sent = deadline.within(exchange(&client, request, limits.max_response_bytes)).await;
+        Ok(Turn { ready: self, permit })
+    }
+}
+
+/// A request whose turn it is; where it is dropped, the next one has its place.
+pub struct Turn<'r> {
+    ready: Ready<'r>,
+    permit: Option<Permit<'r>>,
+}
+
+impl Turn<'_> {
+    /// Sends the request and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// There is no complete answer within the deadline and the limits.
+    pub async fn send(self, deadline: Deadline) -> Result<Response, EgressError> {
+        let Self { ready: Ready { client, request, limit, .. }, permit } = self;
+        let sent = deadline.within(exchange(&client, request, limit)).await;
         let answer = sent.unwrap_or(Err(EgressError::Deadline));
         if let Some(permit) = permit {
             permit.settle(&answer);

@@ -18,7 +18,7 @@ mod tls;
 mod warm;
 mod ways;
 
-pub use self::client::{Egress, Limits};
+pub use self::client::{Egress, Limits, Ready, Turn};
 pub use self::collector::Collector;
 pub use self::credentials::Credentials;
 pub use self::deadline::{Deadline, DeadlineExceeded};

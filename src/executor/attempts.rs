@@ -10,7 +10,7 @@ use url::Url;
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
 use crate::auth::TokenStore;
 use crate::conversation::{Claim, Store};
-use crate::egress::{Deadline, Egress, EgressError, Limits, Response};
+use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
 use crate::tool::{Effect, ToolCall, new_span};
 
 use super::control::CallControl;
@@ -48,43 +48,20 @@ impl Sending<'_> {
         request: RequestSpec,
         receipt: &mut Receipt,
     ) -> Result<Response, Failure> {
-        let Self { egress, deployment, target, http, deadline, call, control, tokens, .. } = self;
-        let limits = Limits {
-            connect_timeout: http.connect_timeout,
-            max_response_bytes: deployment.limits.max_response_bytes,
-        };
+        let Self { egress, deployment, target, http, deadline, tokens, .. } = self;
         // Every HTTP action has one: its URL was checked when it was compiled.
         let route = deployment
             .route(target.environment_index, target.action_index)
             .ok_or_else(|| Failure::egress(EgressError::InvalidUrl(http.prefix.clone()), target.action))?;
         let (mut attempts, mut token_is_fresh) = (0, false);
         loop {
-            let (environment, action) = (target.environment_index, target.action_index);
-            let resolved = deployment.auth.resolve((environment, action), egress, tokens, *deadline);
+            let of = (target.environment_index, target.action_index);
+            let resolved = deployment.auth.resolve(of, egress, tokens, *deadline);
             let resolved = receipt.waiting(resolved).await?;
             receipt.redactor.clone_from(&resolved.redactor);
-            if receipt.attempts == 0 {
-                self.mark().await?;
-            }
-            if !control.begin_sending() {
-                return Err(Failure::Cancelled);
-            }
-            if attempts == 0 {
-                self.audit();
-            }
             attempts += 1;
-            let (request, span) = traced(&request, call);
-            if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| receipt.attempts == 0) {
-                feed.sending(&request, deployment.auth.masked(environment, action));
-            }
             let started = Instant::now();
-            let answer = egress.send(request, &resolved.credentials, route, limits, *deadline).await;
-            receipt.note(&answer, target.action);
-            receipt.spent.upstream += started.elapsed();
-            if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {
-                feed.answered(started.elapsed());
-            }
-            receipt.steps.extend(span.map(|span| step(span, http, started, &answer)));
+            let answer = self.attempt(&request, &resolved.credentials, route, receipt).await?;
             let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
             if is_refused && !token_is_fresh && resolved.refuse() {
                 (attempts, token_is_fresh) = (attempts - 1, true);
@@ -113,6 +90,59 @@ impl Sending<'_> {
 }
 
 impl Sending<'_> {
+    /// Sends the request once, when its turn has come. Until then nothing of it is sent, and the call can be cancelled.
+    async fn attempt(
+        &self,
+        request: &RequestSpec,
+        credentials: &Credentials,
+        route: &Route,
+        receipt: &mut Receipt,
+    ) -> Result<Result<Response, EgressError>, Failure> {
+        let Self { egress, deployment, target, http, deadline, call, control, .. } = self;
+        let limits = Limits {
+            connect_timeout: http.connect_timeout,
+            max_response_bytes: deployment.limits.max_response_bytes,
+        };
+        let begun = Instant::now();
+        let (traced, span) = traced(request, call);
+        let is_first = receipt.attempts == 0;
+        // What the feed will tell, if it comes to that.
+        let told = receipt.feed.as_ref().filter(|_| is_first).map(|_| Box::new(traced.clone()));
+        let turn = match egress.ready(traced, credentials, route, limits) {
+            Ok(ready) => receipt.waiting(ready.turn(*deadline)).await,
+            Err(error) => Err(error),
+        };
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => {
+                let answer = Err(error);
+                receipt.steps.extend(span.map(|span| step(span, http, begun, &answer)));
+                return Ok(answer);
+            }
+        };
+        if is_first {
+            self.mark().await?;
+        }
+        if !control.begin_sending() {
+            return Err(Failure::Cancelled);
+        }
+        if is_first {
+            self.audit();
+        }
+        if let (Some(feed), Some(told)) = (&mut receipt.feed, told) {
+            feed.sending(told, deployment.auth.masked(target.environment_index, target.action_index));
+        }
+        let started = Instant::now();
+        let answer = turn.send(*deadline).await;
+        receipt.note(&answer, target.action);
+        receipt.spent.upstream += started.elapsed();
+        if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {
+            feed.answered(started.elapsed());
+        }
+        receipt.steps.extend(span.map(|span| step(span, http, started, &answer)));
+        Ok(answer)
+    }
+
     /// Stores that the request is about to be sent, so that whoever finds the
     /// claim of a gateway that was killed knows what may have happened.
     async fn mark(&self) -> Result<(), Failure> {

@@ -65,8 +65,7 @@ impl Feed {
     }
 
     /// A request is sent for the first time; `credentials` are masked.
-    pub(super) fn sending(&mut self, request: &RequestSpec, credentials: Option<&Credentials>) {
-        let request = Box::new(request.clone());
+    pub(super) fn sending(&mut self, request: Box<RequestSpec>, credentials: Option<&Credentials>) {
         let credentials = credentials.cloned().unwrap_or_default();
         self.moments.push(Moment::Sent { at_ms: now_ms(), request, credentials });
     }

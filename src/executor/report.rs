@@ -39,7 +39,7 @@ pub struct Spent {
     pub total: Duration,
     /// From the first byte sent upstream to the last one received, all attempts together.
     pub upstream: Duration,
-    /// Waiting: for a token, between attempts, for another call of the same intent.
+    /// Waiting: for a token, for a place at the service, between attempts, for another call of the same intent.
     pub waiting: Duration,
 }
 
