@@ -133,7 +133,10 @@ impl Sending<'_> {
             feed.sending(told, deployment.auth.masked(target.environment_index, target.action_index));
         }
         let started = Instant::now();
+        // Held to be sent while nobody knows: what a panic of ours leaves behind must not be sent again.
+        let was_sent = std::mem::replace(&mut receipt.was_sent, true);
         let answer = turn.send(*deadline).await;
+        receipt.was_sent = was_sent;
         receipt.note(&answer, target.action);
         receipt.spent.upstream += started.elapsed();
         if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {

@@ -21,6 +21,7 @@ mod learning;
 mod masks;
 mod outcome;
 mod pace;
+mod performing;
 mod preview;
 mod prompt;
 mod repeats;
@@ -46,17 +47,14 @@ pub use self::speech::Started;
 pub use self::states::{StateError, StateLimits, States};
 pub use self::warming::Warming;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use futures_util::FutureExt as _;
 use serde_json::{Map, Value};
 
-use crate::action::template::Data;
-use crate::action::{Action, HttpAction, Kind, RequestSpec};
+use crate::action::Action;
 use crate::auth::TokenStore;
 use crate::catalog::Environment;
 use crate::conversation::change::Change;
@@ -64,16 +62,13 @@ use crate::conversation::{
     Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms,
 };
 use crate::egress::{Deadline, Egress};
-use crate::tool::{Status, ToolCall, ToolResult, TraceContext};
+use crate::tool::{ToolCall, ToolResult, TraceContext};
 
-use self::answer::Answer;
-use self::attempts::Sending;
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;
 use self::outcome::{Outcome, Receipt};
 use self::repeats::Repeats;
-use self::speech::Voice;
 use self::tokens::SharedTokens;
 use self::warming::Warmers;
 
@@ -264,60 +259,23 @@ impl Gateway {
         receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
         let deployment = self.deployment();
         let ending = Ending { deployment: &deployment, carried };
-        let mut admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
+        let admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
             Err(refused) => return self.refuse(call, refused, &mut receipt, ending),
         };
-        let (action, deadline) = (admitted.target.action, admitted.deadline);
-        let known = admitted.conversation.clone();
-        let conversation = known.as_deref();
         match receipt.waiting(self.claim(&admitted, &call, control)).await {
             Ok(None) => {}
             Ok(Some(first)) => {
-                self.tell_replay(&deployment, conversation.filter(|_| carried.is_none()), &call, &first);
+                let stored = admitted.conversation.as_deref().filter(|_| carried.is_none());
+                self.tell_replay(&deployment, stored, &call, &first);
                 return self.replay(call, &first, &receipt, ending);
             }
             Err(failure) => {
-                let refused = Refused { failure, conversation: known };
+                let refused = Refused { failure, conversation: admitted.conversation };
                 return self.refuse(call, refused, &mut receipt, ending);
             }
         }
-        if let Some(feed) = &mut receipt.feed {
-            let parameters = &admitted.target.action.parameters;
-            feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)));
-        }
-        let claim = admitted.claim.clone();
-        let entry = self.shared.under_way.enter(&call, claim.as_ref().map(|claim| claim.key), control);
-        // Behind the claim, so that a call that was done before the conversation went on has its result.
-        let guarded = admitted.check_guards(&deployment);
-        let voice = Voice::new(&call, &admitted, &deployment);
-        let outcome = match guarded {
-            Ok(()) => {
-                control.started(|| voice.started());
-                self.perform(&deployment, &call, &admitted, &mut receipt, control).await
-            }
-            Err(refused) => Err(refused.into()),
-        };
-        receipt.cancellation = control.cancellation();
-        receipt.failed = voice.failed(&outcome);
-        // What the caller carries is in the result; nothing of it is stored.
-        let mut change = match carried {
-            Some(_) => Change::default(),
-            None => learning::change(&call, action, &outcome),
-        };
-        let result = self.conclude(call, outcome, &receipt, ending, conversation);
-        if result.status == Status::Success && receipt.attempts > 0 {
-            let Target { environment_index, action_index, .. } = admitted.target;
-            let pace = deployment.pace(environment_index, action_index);
-            pace.iter().for_each(|pace| pace.note(result.duration_ms));
-        }
-        change.events = self.told(&deployment, conversation, &receipt, &result, &change.set);
-        change.events.extend(change.state.as_deref().map(conversations::state_set));
-        let stored = conversation.filter(|_| carried.is_none());
-        let done = learning::Done { claim: claim.as_ref(), conversation: stored, result: &result, change };
-        self.keep(done, &receipt, deadline).await;
-        drop(entry);
-        result
+        self.go_ahead(call, admitted, &mut receipt, ending, control).await
     }
 
     /// Finds the action and checks everything that the call brings. What is
@@ -384,63 +342,6 @@ impl Gateway {
         // Nothing is sent before this.
         let found = found.map_err(|error| Failure::Store { error, safe: true })?;
         Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
-    }
-
-    /// Does what the call asks for, unless it is cancelled before.
-    async fn perform(
-        &self,
-        deployment: &Deployment,
-        call: &ToolCall,
-        admitted: &Admitted<'_>,
-        receipt: &mut Receipt,
-        control: &CallControl,
-    ) -> Result<Outcome, Failure> {
-        let safe = admitted.target.action.is_safe();
-        let work = self.attempt(deployment, call, admitted, receipt, control);
-        // A panic is a bug of ours; whoever waits must hear of it all the same.
-        let work = AssertUnwindSafe(work).catch_unwind();
-        tokio::select! {
-            biased;
-            () = control.cancelled() => Err(Failure::Cancelled),
-            outcome = work => outcome.unwrap_or(Err(Failure::Internal { safe })),
-        }
-    }
-
-    async fn attempt(
-        &self,
-        deployment: &Deployment,
-        call: &ToolCall,
-        admitted: &Admitted<'_>,
-        receipt: &mut Receipt,
-        control: &CallControl,
-    ) -> Result<Outcome, Failure> {
-        let (target, deadline) = (admitted.target, admitted.deadline);
-        let answer = match &target.action.kind {
-            Kind::Http(http) => {
-                let request = render(http, admitted, call)?;
-                if deadline.left().is_zero() {
-                    return Err(Failure::TooLate);
-                }
-                let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
-                let (egress, tokens) = (&self.egress, &self.shared.tokens);
-                let sending = Sending {
-                    egress,
-                    deployment,
-                    target,
-                    http,
-                    deadline,
-                    call,
-                    control,
-                    store,
-                    tokens,
-                    claim,
-                };
-                Answer::read(sending.response(request, receipt).await?)
-            }
-            Kind::Static(body) => Answer::fixed(body),
-            Kind::Handover(handover) => return Ok(Outcome::handover(handover)),
-        };
-        Ok(Outcome::of(answer, target.action))
     }
 
     /// The result of another call of the same intent.
@@ -566,20 +467,4 @@ fn find<'a>(deployment: &'a Deployment, call: &ToolCall, access: Access) -> Resu
 fn deadline(timeout: Duration, call: &ToolCall, received: Instant) -> Deadline {
     let asked = call.deadline_ms.map_or(Duration::MAX, Duration::from_millis);
     Deadline::after(timeout.min(asked).saturating_sub(received.elapsed()))
-}
-
-/// The exact request. A write carries the key by which the upstream knows it again.
-fn render(http: &HttpAction, admitted: &Admitted<'_>, call: &ToolCall) -> Result<RequestSpec, Failure> {
-    let Admitted { target, values, claim, .. } = admitted;
-    let data = Data {
-        parameters: &values.parameters,
-        variables: &values.variables,
-        static_variables: &target.environment.static_variables,
-    };
-    let mut request = http.render(&data)?;
-    if !target.action.is_safe() {
-        let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given);
-        request.add_header(intent::IDEMPOTENCY_KEY, key);
-    }
-    Ok(request)
 }

@@ -19,7 +19,8 @@ use super::body::masked_error;
 use super::failure::Failure;
 use super::masks::Masks;
 use super::outcome::Receipt;
-use super::{Access, Gateway, Refused, render};
+use super::performing::render;
+use super::{Access, Gateway, Refused};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,0 +1,170 @@
+//! What becomes of a call that has its intent: guards, request, answer, result.
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
+use crate::action::template::Data;
+use crate::action::{HttpAction, Kind, RequestSpec};
+use crate::conversation::change::Change;
+use crate::egress::Deadline;
+use crate::tool::{Status, ToolCall, ToolResult};
+
+use super::answer::Answer;
+use super::attempts::Sending;
+use super::failure::Failure;
+use super::outcome::{Outcome, Receipt};
+use super::speech::Voice;
+use super::{Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning};
+
+impl Gateway {
+    /// Goes ahead with a call. Where a bug of ours ends it before anything was sent, its intent is free again; else
+    /// nobody knows what was done, and it stays taken.
+    pub(super) async fn go_ahead(
+        &self,
+        call: ToolCall,
+        mut admitted: Admitted<'_>,
+        receipt: &mut Receipt,
+        ending: Ending<'_>,
+        control: &Arc<CallControl>,
+    ) -> Arc<ToolResult> {
+        let work = self.result(call, &mut admitted, receipt, ending, control);
+        let panic = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(result) => return result,
+            Err(panic) => panic,
+        };
+        if let Some(claim) = admitted.claim.as_ref().filter(|_| !receipt.was_sent) {
+            let released = self.shared.store.release(claim);
+            learning::note(Deadline::after(learning::STORING).within(released).await);
+        }
+        resume_unwind(panic)
+    }
+
+    async fn result(
+        &self,
+        call: ToolCall,
+        admitted: &mut Admitted<'_>,
+        receipt: &mut Receipt,
+        ending: Ending<'_>,
+        control: &Arc<CallControl>,
+    ) -> Arc<ToolResult> {
+        let Ending { deployment, carried } = ending;
+        if let Some(feed) = &mut receipt.feed {
+            let parameters = &admitted.target.action.parameters;
+            feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)));
+        }
+        let key = admitted.claim.as_ref().map(|claim| claim.key);
+        let entry = self.shared.under_way.enter(&call, key, control);
+        // Behind the claim, so that a call that was done before the conversation went on has its result.
+        let guarded = admitted.check_guards(deployment);
+        let admitted = &*admitted;
+        let voice = Voice::new(&call, admitted, deployment);
+        let outcome = match guarded {
+            Ok(()) => {
+                control.started(|| voice.started());
+                self.perform(deployment, &call, admitted, receipt, control).await
+            }
+            Err(refused) => Err(refused.into()),
+        };
+        receipt.cancellation = control.cancellation();
+        receipt.failed = voice.failed(&outcome);
+        // What the caller carries is in the result; nothing of it is stored.
+        let mut change = match carried {
+            Some(_) => Change::default(),
+            None => learning::change(&call, admitted.target.action, &outcome),
+        };
+        let conversation = admitted.conversation.as_deref();
+        let result = self.conclude(call, outcome, receipt, ending, conversation);
+        if result.status == Status::Success && receipt.attempts > 0 {
+            let Target { environment_index, action_index, .. } = admitted.target;
+            let pace = deployment.pace(environment_index, action_index);
+            pace.iter().for_each(|pace| pace.note(result.duration_ms));
+        }
+        change.events = self.told(deployment, conversation, receipt, &result, &change.set);
+        change.events.extend(change.state.as_deref().map(conversations::state_set));
+        let stored = conversation.filter(|_| carried.is_none());
+        let done =
+            learning::Done { claim: admitted.claim.as_ref(), conversation: stored, result: &result, change };
+        self.keep(done, receipt, admitted.deadline).await;
+        drop(entry);
+        result
+    }
+
+    /// Does what the call asks for, unless it is cancelled before.
+    async fn perform(
+        &self,
+        deployment: &Deployment,
+        call: &ToolCall,
+        admitted: &Admitted<'_>,
+        receipt: &mut Receipt,
+        control: &CallControl,
+    ) -> Result<Outcome, Failure> {
+        let safe = admitted.target.action.is_safe();
+        let work = self.attempt(deployment, call, admitted, receipt, control);
+        // A panic is a bug of ours; whoever waits must hear of it all the same.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            biased;
+            () = control.cancelled() => Err(Failure::Cancelled),
+            outcome = work => outcome.unwrap_or(Err(Failure::Internal { safe })),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        deployment: &Deployment,
+        call: &ToolCall,
+        admitted: &Admitted<'_>,
+        receipt: &mut Receipt,
+        control: &CallControl,
+    ) -> Result<Outcome, Failure> {
+        let (target, deadline) = (admitted.target, admitted.deadline);
+        let answer = match &target.action.kind {
+            Kind::Http(http) => {
+                let request = render(http, admitted, call)?;
+                if deadline.left().is_zero() {
+                    return Err(Failure::TooLate);
+                }
+                let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
+                let (egress, tokens) = (&self.egress, &self.shared.tokens);
+                let sending = Sending {
+                    egress,
+                    deployment,
+                    target,
+                    http,
+                    deadline,
+                    call,
+                    control,
+                    store,
+                    tokens,
+                    claim,
+                };
+                Answer::read(sending.response(request, receipt).await?)
+            }
+            Kind::Static(body) => Answer::fixed(body),
+            Kind::Handover(handover) => return Ok(Outcome::handover(handover)),
+        };
+        Ok(Outcome::of(answer, target.action))
+    }
+}
+
+/// The exact request. A write carries the key by which the upstream knows it again.
+pub(super) fn render(
+    http: &HttpAction,
+    admitted: &Admitted<'_>,
+    call: &ToolCall,
+) -> Result<RequestSpec, Failure> {
+    let Admitted { target, values, claim, .. } = admitted;
+    let data = Data {
+        parameters: &values.parameters,
+        variables: &values.variables,
+        static_variables: &target.environment.static_variables,
+    };
+    let mut request = http.render(&data)?;
+    if !target.action.is_safe() {
+        let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given);
+        request.add_header(intent::IDEMPOTENCY_KEY, key);
+    }
+    Ok(request)
+}
