@@ -16,7 +16,7 @@ use crate::executor::Preview;
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult, random_u64};
 
 use super::body::{JsonBody, Object, Segment};
-use super::execution::{CallHeaders, check_running, execute};
+use super::execution::{CallHeaders, Waiting, check_running, execute};
 use super::keys::Caller;
 use super::limit::{self, Room};
 use super::problem::{ProblemCode, ProblemDocument};
@@ -154,7 +154,10 @@ pub(super) async fn create(
         if as_stream {
             return Ok(stream::answer(&state, vec![(call, running)], carried.as_ref()));
         }
-        return Ok(Json(execute(&state, call, carried, running, Arc::default()).await?).into_response());
+        let (result, waiting) = execute(&state, call, carried, running, Arc::default()).await?;
+        let reply = Json(result).into_response();
+        waiting.answered();
+        return Ok(reply);
     };
     let sealed = request.state;
     if as_stream && sealed.is_some() {
@@ -177,7 +180,7 @@ pub(super) async fn create(
     }
     let executed =
         calls.map(|(call, running)| execute(&state, call, carried.clone(), running, Arc::default()));
-    let results = try_join_all(executed).await?;
+    let (results, waiting): (Vec<_>, Vec<_>) = try_join_all(executed).await?.into_iter().unzip();
     let (results, next) = match &carried {
         Some(carried) => {
             let (results, next) = stateless::joined(&state, carried, results);
@@ -185,7 +188,10 @@ pub(super) async fn create(
         }
         None => (results, None),
     };
-    Ok(Json(Results { results, state: next }).into_response())
+    let reply = Json(Results { results, state: next }).into_response();
+    // Not before: who hangs up while one of the calls is under way has the result of none.
+    waiting.into_iter().for_each(Waiting::answered);
+    Ok(reply)
 }
 
 /// Shows the exact request of a call, secrets masked, without sending it.

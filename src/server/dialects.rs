@@ -21,12 +21,12 @@ use crate::tool::ToolCall;
 
 use super::body::RawBody;
 use super::calls::{ID_RULE, is_id, new_id};
-use super::execution::{CallHeaders, execute};
+use super::execution::{CallHeaders, Waiting, execute};
 use super::keys::Caller;
 use super::limit::Room;
 use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
-use super::state::AppState;
+use super::state::{AppState, RunningCall};
 
 /// Names the environment, where the query does not.
 const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
@@ -204,8 +204,7 @@ async fn answer<F>(
         .and_then(Turn::bounded)
         .map_err(|malformed| ProblemDocument::new(ProblemCode::InvalidRequest, malformed.to_string()))?;
     caller.charge_more(turn.calls.len().saturating_sub(1))?;
-    let outcomes = run(state, &turn.calls, place).await;
-    Ok(json(encode(&turn, &outcomes)))
+    Ok(run(state, &turn.calls, place, |outcomes| encode(&turn, outcomes)).await)
 }
 
 /// JSON that is written already.
@@ -213,41 +212,57 @@ pub(super) fn json(text: String) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
 }
 
-/// Executes calls in parallel; what came of each, in their order.
-pub(super) async fn run(state: &AppState, calls: &[IncomingCall], place: &Place) -> Vec<Outcome> {
+/// Executes the calls of a turn in parallel and tells what came of each, in their order, as `encode` says. Who hangs up
+/// before has got nothing of it.
+pub(super) async fn run(
+    state: &AppState,
+    calls: &[IncomingCall],
+    place: &Place,
+    encode: impl FnOnce(&[Outcome]) -> String,
+) -> Response {
     let most = state.server().max_calls_per_request;
     let work = calls.iter().enumerate().map(|(at, call)| async move {
         if at >= most {
-            return Outcome::Refused(format!("More than {most} calls in one turn. It was not executed."));
+            let why = format!("More than {most} calls in one turn. It was not executed.");
+            return (Outcome::Refused(why), None);
         }
         run_one(state, call, place, Arc::default()).await
     });
-    join_all(work).await
+    let (outcomes, waiting): (Vec<_>, Vec<_>) = join_all(work).await.into_iter().unzip();
+    let reply = json(encode(&outcomes));
+    waiting.into_iter().flatten().for_each(Waiting::answered);
+    reply
 }
 
-/// Executes one call.
+/// Executes one call; what came of it, and the caller who has yet to be told.
 pub(super) async fn run_one(
     state: &AppState,
     call: &IncomingCall,
     place: &Place,
     control: Arc<CallControl>,
-) -> Outcome {
-    if let Some(why) = call.refused {
-        return Outcome::Refused(why.to_owned());
-    }
-    let id = match call.id.clone().map_or_else(new_id, Ok) {
-        Ok(id) if is_id(&id) => id,
-        Ok(_) => {
-            return Outcome::Refused(format!("It was not executed: its id {ID_RULE}."));
-        }
-        Err(_) => {
-            return Outcome::Refused("The gateway could not make an id. It was not executed.".to_owned());
-        }
+) -> (Outcome, Option<Waiting>) {
+    let (call, running) = match begin(state, call, place) {
+        Ok(begun) => begun,
+        Err(why) => return (Outcome::Refused(why), None),
     };
+    match execute(state, call, None, running, control).await {
+        Ok((result, waiting)) => (Outcome::Done(result), Some(waiting)),
+        Err(_) => (Outcome::Broken, None),
+    }
+}
+
+/// The call as it is executed, or why it is not.
+fn begin(state: &AppState, call: &IncomingCall, place: &Place) -> Result<(ToolCall, RunningCall), String> {
+    if let Some(why) = call.refused {
+        return Err(why.to_owned());
+    }
+    let id = call.id.clone().map_or_else(new_id, Ok);
+    let id = id.map_err(|_| "The gateway could not make an id. It was not executed.")?;
+    if !is_id(&id) {
+        return Err(format!("It was not executed: its id {ID_RULE}."));
+    }
     let Ok(Some(running)) = state.begin_calls(1).map(|mut begun| begun.pop()) else {
-        return Outcome::Refused(
-            "Too much is going on right now; it was not executed. You can try once more.".to_owned(),
-        );
+        return Err("Too much is going on right now; it was not executed. You can try once more.".to_owned());
     };
     let call = ToolCall {
         id,
@@ -262,8 +277,5 @@ pub(super) async fn run_one(
         deadline_ms: place.headers.deadline_ms,
         language: None,
     };
-    match execute(state, call, None, running, control).await {
-        Ok(result) => Outcome::Done(result),
-        Err(_) => Outcome::Broken,
-    }
+    Ok((call, running))
 }

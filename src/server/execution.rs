@@ -56,11 +56,19 @@ impl FromRequestParts<AppState> for CallHeaders {
     }
 }
 
-/// A caller who waits for a result.
-struct Waiting {
+/// A caller who waits for the answer to a call: the result, and all else that goes back together with it. Dropped
+/// before, it has hung up.
+pub(super) struct Waiting {
     gateway: Gateway,
     control: Arc<CallControl>,
     is_answered: bool,
+}
+
+impl Waiting {
+    /// The answer is made, and nothing is waited for any more.
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
+    }
 }
 
 impl Drop for Waiting {
@@ -85,7 +93,7 @@ pub(super) fn check_running(state: &AppState) -> Result<(), ProblemDocument> {
 
 /// Executes a call, whose caller may carry the conversation. A caller that hangs up cancels it where it is not sent yet;
 /// what was sent upstream runs to its end, is logged and remembered. The call's
-/// own deadline bounds it.
+/// own deadline bounds it. A result comes with the caller who has yet to get it.
 #[expect(
     clippy::disallowed_methods,
     reason = "waited for by the caller of the call; bounded by its deadline"
@@ -96,19 +104,17 @@ pub(super) async fn execute(
     carried: Option<Arc<Carried>>,
     running: RunningCall,
     control: Arc<CallControl>,
-) -> Result<Arc<ToolResult>, ProblemDocument> {
+) -> Result<(Arc<ToolResult>, Waiting), ProblemDocument> {
     check_running(state)?;
     let gateway = state.gateway().clone();
-    let mut caller = Waiting { gateway: gateway.clone(), control: control.clone(), is_answered: false };
+    let caller = Waiting { gateway: gateway.clone(), control: control.clone(), is_answered: false };
     let work = async move {
         let result = gateway.run(call, carried.as_deref(), &control).await;
         drop(running);
         result
     };
-    let ended = tokio::spawn(work).await;
-    caller.is_answered = true;
-    match ended {
-        Ok(result) => Ok(result),
+    match tokio::spawn(work).await {
+        Ok(result) => Ok((result, caller)),
         Err(error) => {
             tracing::error!(%error, "a call did not come to its end");
             Err(ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this call"))

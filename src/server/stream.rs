@@ -146,7 +146,12 @@ impl Heard {
     fn new(state: AppState, call: ToolCall, carried: Option<Arc<Carried>>, running: RunningCall) -> Self {
         let (control, started) = CallControl::heard();
         let (id, name) = (call.id.clone(), call.name.clone());
-        let work = Box::pin(async move { execute(&state, call, carried, running, control).await });
+        let work = Box::pin(async move {
+            let (result, waiting) = execute(&state, call, carried, running, control).await?;
+            // Each result is an event of its own, and leaves at once.
+            waiting.answered();
+            Ok(result)
+        });
         Self { id, name, work, started: Some(started), delayed: None, is_over: false }
     }
 

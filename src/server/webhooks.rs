@@ -68,8 +68,7 @@ pub(super) async fn vapi(
     let conversation = turn.conversation_id.clone().or_else(|| header(headers, &CONVERSATION));
     let conversation = conversation.or_else(|| header(headers, &VAPI_CALL));
     let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
-    let outcomes = run(&state, &turn.calls, &place).await;
-    Ok(json(vapi::encode(&turn, &outcomes)))
+    Ok(run(&state, &turn.calls, &place, |outcomes| vapi::encode(&turn, outcomes)).await)
 }
 
 /// Retell's custom functions, with the whole payload.
@@ -141,8 +140,7 @@ async fn answer_retell(
     let conversation = turn.conversation_id.clone();
     let conversation = conversation.or_else(|| header(&admitted.parts.headers, &CONVERSATION));
     let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
-    let outcomes = run(state, &turn.calls, &place).await;
-    Ok(json(retell::encode(&outcomes)))
+    Ok(run(state, &turn.calls, &place, retell::encode).await)
 }
 
 /// ElevenLabs' webhook tools: the arguments at the root of the body.
@@ -174,8 +172,7 @@ pub(super) async fn elevenlabs(
     let conversation = header(&admitted.parts.headers, &CONVERSATION);
     let place = Place::new(admitted.environment, conversation.or(turn.conversation_id))?;
     let place = Place { caller: admitted.caller, ..place };
-    let outcomes = run(&state, &turn.calls, &place).await;
-    Ok(json(elevenlabs::encode(&outcomes)))
+    Ok(run(&state, &turn.calls, &place, elevenlabs::encode).await)
 }
 
 /// Reads the body and settles who sent it.

@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::conversation::ConversationKey;
-use crate::dialect::{Dialect, IncomingCall, Outcome, mcp};
+use crate::dialect::{Dialect, IncomingCall, mcp};
 use crate::executor::{CallControl, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
@@ -175,11 +175,11 @@ async fn changed(
 
 /// Waits for `call`; tells the client every second that it is under way, if it wants to know, in the words of the action
 /// once it has some. `None`: it was cancelled.
-async fn watched(
-    call: impl Future<Output = Outcome>,
+async fn watched<T>(
+    call: impl Future<Output = T>,
     mut started: oneshot::Receiver<Started>,
     context: &RequestContext<RoleServer>,
-) -> Option<Outcome> {
+) -> Option<T> {
     let token = context.meta.get_progress_token();
     let begun = Instant::now();
     let mut ticks = interval_at(begun + PROGRESS_EVERY, PROGRESS_EVERY);
@@ -188,7 +188,7 @@ async fn watched(
     let mut delayed = None;
     loop {
         tokio::select! {
-            outcome = &mut call => return Some(outcome),
+            ended = &mut call => return Some(ended),
             () = context.ct.cancelled() => return None,
             _ = ticks.tick(), if token.is_some() => {
                 let Some(token) = token.clone() else { continue };
@@ -242,7 +242,7 @@ impl ServerHandler for Tools {
         let deployment = self.state.gateway().deployment();
         let (control, started) = CallControl::heard();
         let running = run_one(&self.state, &call, &place, control);
-        let Some(outcome) = watched(running, started, &context).await else {
+        let Some((outcome, waiting)) = watched(running, started, &context).await else {
             return Err(ErrorData::internal_error("the call was cancelled", None));
         };
         if let Some(why) = mcp::unknown_tool(&outcome) {
@@ -265,6 +265,9 @@ impl ServerHandler for Tools {
             false => CallToolResult::success(content),
         };
         result.structured_content = answer.structured;
+        if let Some(waiting) = waiting {
+            waiting.answered();
+        }
         Ok(result.into())
     }
 
