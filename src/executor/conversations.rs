@@ -80,6 +80,9 @@ pub enum ConversationError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A bug of ours.
+    #[error("the gateway failed to do this as a whole; look at the conversation to see what became of it")]
+    Broken,
 }
 
 fn sentences(refused: &[Refused]) -> String {
@@ -119,7 +122,8 @@ pub struct StartedConversation {
 impl Gateway {
     /// Begins a conversation; one that is there already stays as it is. One that
     /// is new runs the actions marked `on: start`, for which this waits within
-    /// their budget, and has connections ready.
+    /// their budget, and has connections ready. All of it is done, whether
+    /// somebody waits for it or not: it begins once.
     ///
     /// # Errors
     ///
@@ -128,6 +132,11 @@ impl Gateway {
         &self,
         start: ConversationStart,
     ) -> Result<StartedConversation, ConversationError> {
+        let gateway = self.clone();
+        self.to_its_end(async move { gateway.start(start).await }).await
+    }
+
+    async fn start(&self, start: ConversationStart) -> Result<StartedConversation, ConversationError> {
         let caller = start.caller.clone();
         let Opened { conversation, is_new } = self.begin(start).await?;
         let mut started = StartedConversation { conversation, is_new, start: Vec::new() };
@@ -146,6 +155,17 @@ impl Gateway {
             started.conversation = found;
         }
         Ok(started)
+    }
+
+    /// Does `work` to its end, although its caller may hang up meanwhile.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ConversationError>> + Send + 'static,
+    ) -> Result<T, ConversationError> {
+        self.background.run(work).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a conversation was not begun or ended as a whole");
+            Err(ConversationError::Broken)
+        })
     }
 
     async fn begin(&self, start: ConversationStart) -> Result<Opened, ConversationError> {
@@ -226,7 +246,7 @@ impl Gateway {
     }
 
     /// Ends a conversation, once; it is kept until it expires, and what was done in it can be asked for.
-    /// The actions marked `on: end` run in the background, unless it `is_forgotten` next.
+    /// The actions marked `on: end` run in the background, also where nobody waits for the end itself.
     ///
     /// # Errors
     ///
@@ -235,31 +255,40 @@ impl Gateway {
         &self,
         key: &ConversationKey,
         caller: Option<&str>,
-        is_forgotten: bool,
     ) -> Result<Arc<Conversation>, ConversationError> {
+        let (gateway, key, caller) = (self.clone(), key.clone(), caller.map(str::to_owned));
+        self.to_its_end(async move {
+            gateway.end(&key).await?;
+            let ended = gateway.find_conversation(&key).await?;
+            // Each has a claim, so that whoever ends the conversation again does nothing twice.
+            let occasion = Occasion { conversation: &ended, caller: caller.as_deref() };
+            gateway.run_end_hooks(&gateway.deployment(), occasion).await;
+            Ok(ended)
+        })
+        .await
+    }
+
+    async fn end(&self, key: &ConversationKey) -> Result<(), ConversationError> {
         let ended = NewEvent::now(EventKind::Ended, &json!({"by": "caller"}));
         let change = Change { end: true, events: vec![ended], all_or_nothing: true, ..Change::default() };
         let applied = self.shared.store.update(key, change).await?;
-        if !applied.is_known {
-            return Err(ConversationError::NotFound(key.clone()));
-        }
-        let ended = self.find_conversation(key).await?;
-        if !is_forgotten {
-            // Each has a claim, so that whoever ends the conversation again does nothing twice.
-            self.run_end_hooks(&self.deployment(), Occasion { conversation: &ended, caller }).await;
-        }
-        Ok(ended)
+        if applied.is_known { Ok(()) } else { Err(ConversationError::NotFound(key.clone())) }
     }
 
-    /// Erases a conversation: its variables and its events. What was done in it
-    /// is still not done again; results that are kept for that are not erased.
+    /// Ends a conversation and erases it: its variables and its events, of which no action marked `on: end` is told.
+    /// What was done in it is still not done again; results that are kept for that are not erased.
     ///
     /// # Errors
     ///
     /// It is not there, or the store's own.
     pub async fn forget_conversation(&self, key: &ConversationKey) -> Result<(), ConversationError> {
-        let was_there = self.shared.store.forget(key).await?;
-        if was_there { Ok(()) } else { Err(ConversationError::NotFound(key.clone())) }
+        let (gateway, key) = (self.clone(), key.clone());
+        self.to_its_end(async move {
+            gateway.end(&key).await?;
+            let was_there = gateway.shared.store.forget(&key).await?;
+            if was_there { Ok(()) } else { Err(ConversationError::NotFound(key)) }
+        })
+        .await
     }
 
     /// The conversations of an environment, the last begun first: `limit` of

@@ -279,11 +279,11 @@ pub(super) async fn end(
 ) -> Result<Response, ProblemDocument> {
     let EndQuery { environment, forget } = checked(query)?;
     let key = key(&state, &caller, environment.as_deref(), &id)?;
-    let ended = state.gateway().end_conversation(&key, caller.name(), forget).await.map_err(problem)?;
     if forget {
         state.gateway().forget_conversation(&key).await.map_err(problem)?;
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let ended = state.gateway().end_conversation(&key, caller.name()).await.map_err(problem)?;
     Ok(Json(ConversationView::of(&state.gateway().shown(&ended))).into_response())
 }
 
@@ -414,6 +414,7 @@ pub(super) fn problem(error: ConversationError) -> ProblemDocument {
         ConversationError::Ended => ProblemCode::ConversationEnded,
         ConversationError::Refused(_) => ProblemCode::InvalidVariables,
         ConversationError::Store(_) => ProblemCode::StoreUnavailable,
+        ConversationError::Broken => ProblemCode::Internal,
     };
     let mut document = ProblemDocument::new(code, detail);
     match error {
@@ -427,7 +428,7 @@ pub(super) fn problem(error: ConversationError) -> ProblemDocument {
         }
         // Calls of the store are short, and so are its absences.
         ConversationError::Store(_) => document.retry_after(1),
-        ConversationError::NotFound(_) | ConversationError::Ended => document,
+        ConversationError::NotFound(_) | ConversationError::Ended | ConversationError::Broken => document,
     }
 }
 
