@@ -260,7 +260,7 @@ impl Gateway {
         self.to_its_end(async move {
             gateway.end(&key).await?;
             let ended = gateway.find_conversation(&key).await?;
-            // Each has a claim, so that whoever ends the conversation again does nothing twice.
+            // Each has a claim and is counted, so that whoever ends the conversation again does nothing twice.
             let occasion = Occasion { conversation: &ended, caller: caller.as_deref() };
             gateway.run_end_hooks(&gateway.deployment(), occasion).await;
             Ok(ended)

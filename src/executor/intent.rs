@@ -64,8 +64,10 @@ pub(super) fn claim(
             (Some(key).filter(|_| carried.is_named()), None, carried.text())
         }
     };
+    // What runs by itself runs once, also when its claim is forgotten before the conversation is.
+    let most_calls = if action.on.is_some() { Some(1) } else { action.guards.max_calls };
     // Where the store counts calls, each of them has a claim, whatever the action does.
-    let most_calls = action.guards.max_calls.filter(|_| stored.is_some());
+    let most_calls = most_calls.filter(|_| stored.is_some());
     if !matches!(action.kind, Kind::Http(_)) && most_calls.is_none() {
         return None;
     }
