@@ -10,7 +10,14 @@ use tokio::sync::futures::OwnedNotified;
 /// Bells that those who wait hang up, and those who change something ring.
 #[derive(Debug)]
 pub(super) struct Bells<K> {
-    bells: Mutex<HashMap<K, Arc<Notify>>>,
+    bells: Mutex<HashMap<K, Bell>>,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    notify: Arc<Notify>,
+    /// How many listen. Counted, because whoever rings has a clone of the other too.
+    listeners: usize,
 }
 
 impl<K> Default for Bells<K> {
@@ -33,13 +40,9 @@ impl<K: Eq + Hash + Clone> Bells<K> {
     pub(super) fn listen(&self, key: &K) -> Listening<'_, K> {
         let mut rung = {
             let mut bells = self.lock();
-            match bells.get(key) {
-                Some(bell) => Box::pin(bell.clone().notified_owned()),
-                None => {
-                    let bell = bells.entry(key.clone()).or_default();
-                    Box::pin(bell.clone().notified_owned())
-                }
-            }
+            let bell = bells.entry(key.clone()).or_default();
+            bell.listeners += 1;
+            Box::pin(bell.notify.clone().notified_owned())
         };
         rung.as_mut().enable();
         Listening { bells: self, key: key.clone(), rung }
@@ -47,13 +50,13 @@ impl<K: Eq + Hash + Clone> Bells<K> {
 
     /// Tells all who listen.
     pub(super) fn ring(&self, key: &K) {
-        let bell = self.lock().get(key).cloned();
+        let bell = self.lock().get(key).map(|bell| bell.notify.clone());
         if let Some(bell) = bell {
             bell.notify_waiters();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Notify>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Bell>> {
         self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,8 +64,9 @@ impl<K: Eq + Hash + Clone> Bells<K> {
 impl<K: Eq + Hash> Drop for Listening<'_, K> {
     fn drop(&mut self) {
         let mut bells = self.bells.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map's and this one's: nobody else listens.
-        if bells.get(&self.key).is_some_and(|bell| Arc::strong_count(bell) <= 2) {
+        let Some(bell) = bells.get_mut(&self.key) else { return };
+        bell.listeners -= 1;
+        if bell.listeners == 0 {
             bells.remove(&self.key);
         }
     }
@@ -85,6 +89,17 @@ mod tests {
         drop((one, other));
         assert_eq!(bells.lock().len(), 1);
         drop(two);
+        assert_eq!(bells.lock().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bell_goes_although_it_is_being_rung() {
+        let bells = Bells::default();
+        let (one, two) = (bells.listen(&1), bells.listen(&1));
+        // As `ring` has it while those who listen wake up.
+        let rung = bells.lock()[&1].notify.clone();
+        drop((one, two));
+        drop(rung);
         assert_eq!(bells.lock().len(), 0);
     }
 }
