@@ -168,7 +168,8 @@ pub trait Store: Debug + Send + Sync {
     /// `memory`, `sqlite` or `redis`.
     fn backend(&self) -> &'static str;
 
-    /// Takes the intent, or says who has it. Nothing may be sent without it.
+    /// Takes the intent, or says who has it. Nothing may be sent without it. A
+    /// claim that fails is not taken, or given back by the backend: it does not count.
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;
 
     /// Marks that the first byte is about to be sent. A backend that outlives the

@@ -98,13 +98,22 @@ impl Worker {
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        self.run_to_end(|link, answer| async move {
+            // Nobody waits any more where the caller has given up.
+            let _ = answer.send(work(link).await);
+        })
+    }
+
+    /// Has work done that answers by itself, and may go on after that.
+    pub(super) fn run_to_end<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Link>, oneshot::Sender<Result<T, StoreError>>) -> F + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |link| {
-            Box::pin(async move {
-                // Nobody waits any more where the caller has given up.
-                let _ = answer.send(work(link).await);
-            })
-        });
+        let work: Work = Box::new(move |link| Box::pin(work(link, answer)));
         let sent = self.work.as_ref().is_some_and(|sender| sender.send(work).is_ok());
         async move {
             let ended = || unavailable("its thread has ended".to_owned());
@@ -161,12 +170,13 @@ impl Link {
         self.attempt(work).await.map_err(|trouble| trouble.error)
     }
 
-    async fn attempt<T>(
+    /// As [`Link::with`], and says whether a failure leaves open what was done.
+    pub(super) async fn attempt<T>(
         &self,
         work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, Trouble> {
-        let passing = |error| Trouble { error, is_passing: true };
-        let mut connection = self.connection().await.map_err(passing)?;
+        let unsent = |error| Trouble { error, is_passing: true, was_sent: false };
+        let mut connection = self.connection().await.map_err(unsent)?;
         match tokio::time::timeout(2 * PATIENCE, work(&mut connection)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
@@ -174,11 +184,12 @@ impl Link {
                 if is_passing {
                     self.lose(error.to_string());
                 }
-                Err(Trouble { error: unavailable(error.to_string()), is_passing })
+                Err(Trouble { error: unavailable(error.to_string()), is_passing, was_sent: true })
             }
             Err(_) => {
-                self.lose("it does not answer".to_owned());
-                Err(passing(unavailable("it does not answer".to_owned())))
+                let cause = "it does not answer".to_owned();
+                self.lose(cause.clone());
+                Err(Trouble { error: unavailable(cause), is_passing: true, was_sent: true })
             }
         }
     }
@@ -334,10 +345,12 @@ impl Link {
 }
 
 /// What went wrong with a command.
-struct Trouble {
-    error: StoreError,
+pub(super) struct Trouble {
+    pub(super) error: StoreError,
     /// Whether it may go well later.
     is_passing: bool,
+    /// Whether the server may have done it all the same.
+    pub(super) was_sent: bool,
 }
 
 /// Whether a command may go well on another connection: this one is broken, or

@@ -4,6 +4,7 @@
 //! its process renews: a process that has died is found out by it, and what it
 //! was sending is [`Claimed::Lost`]. See `docs/store.md`.
 
+mod claims;
 mod conversations;
 mod link;
 mod scripts;
@@ -102,25 +103,6 @@ impl RedisStore {
     }
 }
 
-/// What a script says of a claim.
-fn result(text: &str) -> Option<Arc<ToolResult>> {
-    match serde_json::from_str(text) {
-        Ok(result) => Some(Arc::new(result)),
-        Err(error) => {
-            tracing::error!(%error, "a stored result cannot be read");
-            None
-        }
-    }
-}
-
-fn digits(hex: &str) -> Option<ClaimKey> {
-    let mut key = [0; 32];
-    for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(ClaimKey(key))
-}
-
 impl Store for RedisStore {
     fn backend(&self) -> &'static str {
         "redis"
@@ -128,28 +110,7 @@ impl Store for RedisStore {
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
         let claim = claim.clone();
-        Box::pin(self.worker.run(move |link| async move {
-            let answer: Vec<String> = link.invoke(link.scripts.claim(&claim)).await?;
-            let detail = answer.get(1).map(String::as_str).unwrap_or_default();
-            let claimed = match answer.first().map(String::as_str).unwrap_or_default() {
-                "fresh" => Claimed::Fresh,
-                "twin" => match digits(detail) {
-                    Some(first) => Claimed::Twin(first),
-                    None => return Err(unavailable(format!("`{detail}` is no claim"))),
-                },
-                "under_way" => Claimed::UnderWay,
-                // A result that cannot be read: it may have been done.
-                "settled" => result(detail).map_or(Claimed::Lost, Claimed::Settled),
-                "lost" => Claimed::Lost,
-                "other" => Claimed::OtherArguments,
-                "many" => Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()),
-                other => return Err(unavailable(format!("it says `{other}` of a claim"))),
-            };
-            if matches!(claimed, Claimed::Fresh | Claimed::Twin(_)) {
-                link.hold(&claim);
-            }
-            Ok(claimed)
-        }))
+        Box::pin(self.worker.run_to_end(|link, answer| claims::take(link, claim, answer)))
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
@@ -172,7 +133,7 @@ impl Store for RedisStore {
                 match answer.first().map(String::as_str).unwrap_or_default() {
                     "settled" => {
                         let text = answer.get(1).map(String::as_str).unwrap_or_default();
-                        return Ok(result(text).map_or(Ended::Lost, Ended::Settled));
+                        return Ok(claims::result(text).map_or(Ended::Lost, Ended::Settled));
                     }
                     "lost" => return Ok(Ended::Lost),
                     "free" => return Ok(Ended::Free),

@@ -141,6 +141,35 @@ async fn a_server_that_hangs_is_given_up_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_claim_that_nobody_hears_of_is_given_back() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    open(&store).await;
+    let unheard = Claim { most_calls: Some(1), ..claim(1) };
+    server.signal("STOP");
+    // It is on its way when its caller gives up, and answered after that.
+    drop(store.claim(&unheard));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.signal("CONT");
+    until(|| async { try_claim(&store, &again(&unheard)).await }, "fresh").await;
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 1);
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_does_not_count() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    open(&store).await;
+    let bounded = |intent| Claim { most_calls: Some(1), ..claim(intent) };
+    server.signal("STOP");
+    store.claim(&bounded(1)).await.unwrap_err();
+    server.signal("CONT");
+    until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
+    assert_eq!(try_claim(&store, &bounded(2)).await, "fresh", "nothing has left");
+    assert_eq!(try_claim(&store, &bounded(1)).await, "too many calls");
+}
+
+#[tokio::test]
 async fn what_the_server_will_never_take_stops_nothing_else() {
     let Some((backend, store)) = node() else { return };
     let Backend::Redis(server) = &backend else { panic!("Redis") };
