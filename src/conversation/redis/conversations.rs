@@ -103,17 +103,14 @@ pub(super) async fn index(link: &Link, key: &ConversationKey, started_at_ms: u64
 
 /// Forgets a conversation; says whether it was there.
 pub(super) async fn forget(link: &Link, key: &ConversationKey) -> Result<bool, StoreError> {
-    let [conversation, concealed, events] = link.scripts.conversation_names(key);
-    let mut removal = redis::cmd("DEL");
-    removal.arg(&conversation);
-    let removed: i64 = link.with(async |connection| removal.query_async(connection).await).await?;
-    let mut rest = redis::pipe();
-    rest.cmd("DEL").arg(&concealed).arg(&events).ignore();
-    link.with(async |connection| rest.exec_async(connection).await).await?;
+    let was_there: i64 = link.invoke(link.scripts.forget(key)).await?;
     let mut entry = redis::cmd("ZREM");
     entry.arg(link.scripts.list_name(key.environment())).arg(key.id());
-    link.with(async |connection| entry.exec_async(connection).await).await?;
-    Ok(removed > 0)
+    // It is forgotten all the same: a listing skips what is gone, and removes it.
+    if let Err(error) = link.with(async |connection| entry.exec_async(connection).await).await {
+        tracing::debug!(%error, "a forgotten conversation is taken out of the listing later");
+    }
+    Ok(was_there > 0)
 }
 
 /// A page of a listing. The index does not expire with what it names: what is

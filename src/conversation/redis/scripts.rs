@@ -33,6 +33,7 @@ pub(super) struct Scripts {
     orphan: Script,
     open: Script,
     update: Script,
+    forget: Script,
     remove_note: Script,
 }
 
@@ -106,6 +107,7 @@ impl Scripts {
             orphan: script!("orphan.lua"),
             open: script!("change.lua", "open.lua"),
             update: script!("change.lua", "update.lua"),
+            forget: script!("forget.lua"),
             remove_note: script!("remove_note.lua"),
         }
     }
@@ -137,6 +139,14 @@ impl Scripts {
     /// A note.
     pub(super) fn note_name(&self, name: &str) -> String {
         format!("{}:note:{name}", self.prefix)
+    }
+
+    pub(super) fn forget(&self, key: &ConversationKey) -> ScriptInvocation<'_> {
+        let mut invocation = self.forget.prepare_invoke();
+        for name in self.conversation_names(key) {
+            invocation.key(name);
+        }
+        invocation
     }
 
     pub(super) fn remove_note(&self, name: &str, text: &str) -> ScriptInvocation<'_> {

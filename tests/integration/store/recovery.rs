@@ -185,6 +185,30 @@ async fn what_the_server_will_never_take_stops_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_conversation_is_forgotten_as_a_whole_or_not_at_all() {
+    let Some((backend, store)) = node() else { return };
+    let Backend::Redis(server) = &backend else { panic!("Redis") };
+    open(&store).await;
+    let event = callgate::conversation::event::NewEvent::now(
+        callgate::conversation::event::EventKind::ToolCalled,
+        &json!({}),
+    );
+    let hidden =
+        callgate::conversation::change::Variable { hidden: true, ..super::variable(json!("a-hidden-text")) };
+    let change = Change { set: vec![("x".to_owned(), hidden)], events: vec![event], ..Change::default() };
+    store.update(&key("c"), change).await.unwrap();
+    let before = store.find(&key("c")).await.unwrap().unwrap();
+    // As a server that fails between one key and the next.
+    assert!(server.ask("ACL SETUSER default resetkeys ~*:conversation ~*:conversations:*").contains("OK"));
+    store.forget(&key("c")).await.unwrap_err();
+    assert!(server.ask("ACL SETUSER default allkeys").contains("OK"));
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().concealed, before.concealed);
+    assert!(store.forget(&key("c")).await.unwrap(), "it can be finished");
+    let left = server.ask("KEYS shared:*}:*");
+    assert!(!left.contains("shared:"), "{left}");
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_yet_is_waited_for() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
     server.kill();
