@@ -25,6 +25,8 @@ pub use self::store::{
     StoreError, Summary,
 };
 
+use self::store::MAX_TWINS;
+
 /// Milliseconds since 1970 (UTC), by the system's clock.
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

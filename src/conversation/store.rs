@@ -26,6 +26,10 @@ pub const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most conversations of one listing.
 pub const MAX_LISTED: usize = 500;
 
+/// Most writes of one twin that are remembered at a time: so many may be given
+/// back, and the one before them is found.
+pub(super) const MAX_TWINS: usize = 16;
+
 /// A call that wants to be the only one of its intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

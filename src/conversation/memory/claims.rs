@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::tool::ToolResult;
 
-use super::super::{Claim, ClaimKey, Claimed, StoreError};
+use super::super::{Claim, ClaimKey, Claimed, MAX_TWINS, StoreError};
 
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
@@ -42,8 +42,8 @@ pub(super) struct MemoryClaims {
 #[derive(Debug, Default)]
 struct Shard {
     entries: HashMap<ClaimKey, Entry>,
-    /// Twin → the latest write that has it.
-    twins: HashMap<ClaimKey, ClaimKey>,
+    /// Twin → the writes that have it, the latest last: where that one is given back, the one before counts.
+    twins: HashMap<ClaimKey, VecDeque<ClaimKey>>,
     /// Ended reads and writes, each in the order of their end.
     reads: VecDeque<Ended>,
     writes: VecDeque<Ended>,
@@ -113,7 +113,7 @@ impl MemoryClaims {
             return Ok(Claimed::Twin(first));
         }
         if let Some(twin) = claim.twin {
-            self.shard(&twin).twins.insert(twin, claim.key);
+            self.shard(&twin).remember_twin(twin, claim.key);
         }
         Ok(Claimed::Fresh)
     }
@@ -121,15 +121,17 @@ impl MemoryClaims {
     /// The latest write of this twin, where its caller is gone and its end is not long ago.
     fn lost_twin(&self, twin: &ClaimKey) -> Option<ClaimKey> {
         // One lock at a time: the two may live in different shards.
-        let first = self.shard(twin).twins.get(twin).copied()?;
+        let first = self.shard(twin).twins.get(twin)?.back().copied()?;
         self.shard(&first).is_lost(&first).then_some(first)
     }
 
-    /// Forgets which call a twin stood for, unless another has taken the place.
+    /// Forgets calls that a twin stood for.
     fn forget_twins(&self, forgotten: Vec<(ClaimKey, ClaimKey)>) {
         for (twin, key) in forgotten {
             let mut shard = self.shard(&twin);
-            if shard.twins.get(&twin) == Some(&key) {
+            let Some(known) = shard.twins.get_mut(&twin) else { continue };
+            known.retain(|one| *one != key);
+            if known.is_empty() {
                 shard.twins.remove(&twin);
             }
         }
@@ -225,6 +227,15 @@ impl Shard {
             State::Ended { at, .. } => at.elapsed() <= entry.twin_window,
             State::UnderWay(_) => true,
         })
+    }
+
+    fn remember_twin(&mut self, twin: ClaimKey, key: ClaimKey) {
+        let known = self.twins.entry(twin).or_default();
+        known.retain(|one| *one != key);
+        known.push_back(key);
+        if known.len() > MAX_TWINS {
+            known.pop_front();
+        }
     }
 
     fn insert(&mut self, claim: &Claim, is_counted: bool) {

@@ -1,10 +1,27 @@
 -- Takes an intent, or says who has it.
--- KEYS: claim, twin (or claim again), conversation (or claim again)
+-- KEYS: claim, twins (or claim again), conversation (or claim again)
 -- ARGV: holder, arguments, is_write, keep, twin window, lease, action, most calls (or -1), has twin, has conversation,
---   what begins the name of every claim of the slot, the claim's own part of it, time under way (all times in ms)
+--   what begins the name of every claim of the slot, the claim's own part of it, time under way, most twins
+--   (all times in ms)
 --
 -- claim: hash of holder, arguments, is_write, phase ('claimed', 'sending', 'ended'), lease (until when its holder is
 --   known to live), is_counted, is_orphan, ended, window, result (JSON)
+-- twins: list of the own parts of claims of the same write, the latest first
+
+-- The latest write of the twin, where its caller is gone and its end is not long ago.
+local function lost_twin(twins, claims, own, time)
+  for _, part in ipairs(redis.call('LRANGE', twins, 0, -1)) do
+    local twin = redis.call('HMGET', claims .. part, 'phase', 'is_orphan', 'ended', 'window', 'lease', 'is_write')
+    local is_held = twin[5] and tonumber(twin[5]) > time
+    -- One whose holder is gone without sending it was none: the one before it counts.
+    if part ~= own and twin[1] and (twin[1] ~= 'claimed' or is_held) then
+      local is_lost = twin[1] == 'sending' and twin[6] == '1' and not is_held
+      local is_orphan = twin[2] == '1'
+        and (twin[1] ~= 'ended' or tonumber(twin[3]) + tonumber(twin[4]) >= time)
+      return (is_lost or is_orphan) and part or nil
+    end
+  end
+end
 
 local time = now()
 local known = redis.call('HMGET', KEYS[1], 'phase', 'arguments', 'lease', 'is_write', 'result', 'is_counted')
@@ -19,17 +36,7 @@ if known[1] then
 end
 
 local first
-if ARGV[9] == '1' then
-  first = redis.call('GET', KEYS[2])
-  if first == ARGV[12] then first = nil end
-  if first then
-    local twin = redis.call('HMGET', ARGV[11] .. first, 'phase', 'is_orphan', 'ended', 'window', 'lease', 'is_write')
-    local is_lost = twin[1] == 'sending' and twin[6] == '1' and tonumber(twin[5]) <= time
-    local is_orphan = twin[1] and twin[2] == '1'
-      and (twin[1] ~= 'ended' or tonumber(twin[3]) + tonumber(twin[4]) >= time)
-    if not (is_lost or is_orphan) then first = nil end
-  end
-end
+if ARGV[9] == '1' then first = lost_twin(KEYS[2], ARGV[11], ARGV[12], time) end
 
 if not first and ARGV[10] == '1' and is_counted == '0' and redis.call('EXISTS', KEYS[3]) == 1 then
   local most = tonumber(ARGV[8])
@@ -44,5 +51,10 @@ redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'arguments', ARGV[2], 'is_write',
   'lease', whole(time + ARGV[6]), 'is_counted', is_counted, 'is_orphan', '0', 'window', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], whole(ARGV[4] + ARGV[13]))
 if first then return {'twin', first} end
-if ARGV[9] == '1' then redis.call('SET', KEYS[2], ARGV[12], 'PX', whole(ARGV[4] + ARGV[13])) end
+if ARGV[9] == '1' then
+  redis.call('LREM', KEYS[2], 0, ARGV[12])
+  redis.call('LPUSH', KEYS[2], ARGV[12])
+  redis.call('LTRIM', KEYS[2], 0, ARGV[14] - 1)
+  redis.call('PEXPIRE', KEYS[2], whole(ARGV[4] + ARGV[13]))
+end
 return {'fresh'}

@@ -13,7 +13,7 @@ use crate::action::output;
 use super::super::change::{Change, Refused};
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
-use super::super::{Claim, ClaimKey, ConversationKey, MAX_TTL, Opening, millis};
+use super::super::{Claim, ClaimKey, ConversationKey, MAX_TTL, MAX_TWINS, Opening, millis};
 use super::link::LEASE;
 
 /// How long a claim under way is kept besides its result's time: nobody knows
@@ -121,8 +121,8 @@ impl Scripts {
         self.claims(key) + &key.hex()
     }
 
-    fn twin_name(&self, key: &ClaimKey) -> String {
-        format!("{}:{{{}}}:twin:{}", self.prefix, key.slot().hex(), key.hex())
+    fn twins_name(&self, key: &ClaimKey) -> String {
+        format!("{}:{{{}}}:twins:{}", self.prefix, key.slot().hex(), key.hex())
     }
 
     /// The hash, the texts to conceal and the events of a conversation.
@@ -155,16 +155,16 @@ impl Scripts {
         invocation
     }
 
-    /// A script about a claim, its twin and its conversation, where it has them.
+    /// A script about a claim, its twins and its conversation, where it has them.
     fn keyed_with_others<'a>(&self, script: &'a Script, claim: &Claim) -> ScriptInvocation<'a> {
         let name = self.claim_name(&claim.key);
-        let twin = claim.twin.map_or_else(|| name.clone(), |twin| self.twin_name(&twin));
+        let twins = claim.twin.map_or_else(|| name.clone(), |twin| self.twins_name(&twin));
         let conversation = match &claim.conversation {
             Some(key) => self.conversation_names(key)[0].clone(),
             None => name.clone(),
         };
         let mut invocation = script.key(name);
-        invocation.key(twin).key(conversation);
+        invocation.key(twins).key(conversation);
         invocation
     }
 
@@ -184,7 +184,8 @@ impl Scripts {
             .arg(number(claim.conversation.is_some()))
             .arg(self.claims(&claim.key))
             .arg(claim.key.hex())
-            .arg(millis(UNDER_WAY));
+            .arg(millis(UNDER_WAY))
+            .arg(MAX_TWINS);
         invocation
     }
 

@@ -14,6 +14,7 @@ suite!(
     who_waits_hears_the_end,
     a_result_is_kept_for_its_time,
     a_twin_is_found_where_its_caller_is_gone,
+    a_twin_that_is_given_back_leaves_the_one_before,
     only_the_holder_sends_and_ends,
     to_settle_again_does_nothing,
     calls_are_counted_and_bounded,
@@ -118,6 +119,24 @@ async fn a_twin_is_found_where_its_caller_is_gone(store: AnyStore) {
         found
     };
     until(look, "fresh").await;
+}
+
+async fn a_twin_that_is_given_back_leaves_the_one_before(store: AnyStore) {
+    open(&store).await;
+    let twin = ClaimKey::new(Some(&key("c")), [99; 32]);
+    let with_twin = |intent| Claim { twin: Some(twin), ..claim(intent) };
+    let [first, second, third] = [1, 2, 3].map(with_twin);
+    for one in [&first, &second, &third] {
+        assert_eq!(try_claim(&store, one).await, "fresh", "the caller of the one before waits");
+    }
+    // Neither was sent, and they are not given back in their order.
+    store.release(&second).await.unwrap();
+    store.release(&third).await.unwrap();
+    let bounded = Claim { most_calls: Some(1), ..with_twin(4) };
+    assert_eq!(try_claim(&store, &bounded).await, "too many calls", "nor was one that was not taken");
+    store.orphan(first.key).await.unwrap();
+    let Claimed::Twin(found) = store.claim(&with_twin(5)).await.unwrap() else { panic!("no twin") };
+    assert_eq!(found, first.key);
 }
 
 async fn only_the_holder_sends_and_ends(store: AnyStore) {
