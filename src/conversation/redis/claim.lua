@@ -1,5 +1,5 @@
 -- Takes an intent, or says who has it.
--- KEYS: claim, twins (or claim again), conversation (or claim again)
+-- KEYS: claim, twins (or claim again), conversation (or claim again), unsent (or claim again)
 -- ARGV: holder, arguments, is_write, keep, twin window, lease, action, most calls (or -1), has twin, has conversation,
 --   what begins the name of every claim of the slot, the claim's own part of it, time under way, most twins
 --   (all times in ms)
@@ -7,6 +7,7 @@
 -- claim: hash of holder, arguments, is_write, phase ('claimed', 'sending', 'ended'), lease (until when its holder is
 --   known to live), is_counted, is_orphan, ended, window, result (JSON)
 -- twins: list of the own parts of claims of the same write, the latest first
+-- unsent: hash of own part -> action of claims that count, where so many may begin, and are not sent yet
 
 -- The latest write of the twin, where its caller is gone and its end is not long ago.
 local function lost_twin(twins, claims, own, time)
@@ -21,6 +22,28 @@ local function lost_twin(twins, claims, own, time)
       return (is_lost or is_orphan) and part or nil
     end
   end
+end
+
+-- Takes back what holders that are gone have begun and not sent: it does not count.
+local function take_back(conversation, unsent, claims, action, time)
+  local entries = redis.call('HGETALL', unsent)
+  for at = 1, #entries, 2 do
+    local part = entries[at]
+    local known = redis.call('HMGET', claims .. part, 'phase', 'lease')
+    local is_unsent = not known[1] or known[1] == 'claimed'
+    local is_held = known[2] and tonumber(known[2]) > time
+    if entries[at + 1] == action and not (is_unsent and is_held) then
+      redis.call('HDEL', unsent, part)
+      if is_unsent then
+        redis.call('DEL', claims .. part)
+        uncount(conversation, action)
+      end
+    end
+  end
+end
+
+local function begun(conversation, action)
+  return tonumber(redis.call('HGET', conversation, 'b:' .. action) or '0')
 end
 
 local time = now()
@@ -40,8 +63,12 @@ if ARGV[9] == '1' then first = lost_twin(KEYS[2], ARGV[11], ARGV[12], time) end
 
 if not first and ARGV[10] == '1' and is_counted == '0' and redis.call('EXISTS', KEYS[3]) == 1 then
   local most = tonumber(ARGV[8])
-  local begun = tonumber(redis.call('HGET', KEYS[3], 'b:' .. ARGV[7]) or '0')
-  if most >= 0 and begun >= most then return {'many'} end
+  if most >= 0 then
+    if begun(KEYS[3], ARGV[7]) >= most then take_back(KEYS[3], KEYS[4], ARGV[11], ARGV[7], time) end
+    if begun(KEYS[3], ARGV[7]) >= most then return {'many'} end
+    redis.call('HSET', KEYS[4], ARGV[12], ARGV[7])
+    redis.call('PEXPIRE', KEYS[4], redis.call('HGET', KEYS[3], '@ttl'))
+  end
   redis.call('HINCRBY', KEYS[3], 'b:' .. ARGV[7], 1)
   is_counted = '1'
 end

@@ -8,3 +8,9 @@ end
 local function whole(number)
   return string.format('%.0f', number)
 end
+
+-- A call has not begun after all. The conversation may be gone, or another one.
+local function uncount(conversation, action)
+  local begun = redis.call('HGET', conversation, 'b:' .. action)
+  if begun and tonumber(begun) > 0 then redis.call('HINCRBY', conversation, 'b:' .. action, -1) end
+end

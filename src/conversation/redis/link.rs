@@ -304,7 +304,7 @@ impl Link {
             };
             for some in held.chunks(100) {
                 let renewed = some.iter().map(|(key, holder)| {
-                    let invocation = self.scripts.hold(key, *holder, false);
+                    let invocation = self.scripts.renew(key, *holder);
                     async move { self.invoke::<i64>(invocation).await }
                 });
                 // What cannot be renewed now is tried again at the next turn.

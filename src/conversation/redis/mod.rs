@@ -114,9 +114,9 @@ impl Store for RedisStore {
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
-        let (key, holder) = (claim.key, claim.holder);
+        let claim = claim.clone();
         Box::pin(self.worker.run(move |link| async move {
-            let is_held: i64 = link.invoke(link.scripts.hold(&key, holder, true)).await?;
+            let is_held: i64 = link.invoke(link.scripts.sending(&claim)).await?;
             if is_held == 1 { Ok(()) } else { Err(StoreError::Fenced) }
         }))
     }

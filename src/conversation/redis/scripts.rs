@@ -62,12 +62,16 @@ impl Write {
                         invocation.key(name);
                     }
                 }
+                if let Some(unsent) = scripts.unsent_of(claim) {
+                    invocation.key(unsent);
+                }
                 invocation
                     .arg(claim.holder)
                     .arg(result)
                     .arg(millis(claim.keep))
                     .arg(change)
-                    .arg(&scripts.limits);
+                    .arg(&scripts.limits)
+                    .arg(claim.key.hex());
                 invocation
             }
             Self::Release { claim } => {
@@ -131,6 +135,22 @@ impl Scripts {
         ["conversation", "concealed", "events"].map(|part| format!("{}:{{{slot}}}:{part}", self.prefix))
     }
 
+    /// The calls of a conversation that count and are not sent yet, where so many may begin.
+    fn unsent_name(&self, key: &ConversationKey) -> String {
+        format!("{}:{{{}}}:unsent", self.prefix, key.slot().hex())
+    }
+
+    /// All keys that belong to a conversation and go with it.
+    fn all_names(&self, key: &ConversationKey) -> impl Iterator<Item = String> {
+        self.conversation_names(key).into_iter().chain([self.unsent_name(key)])
+    }
+
+    /// Where a claim stands until it is sent, if anywhere.
+    fn unsent_of(&self, claim: &Claim) -> Option<String> {
+        let conversation = claim.conversation.as_ref().filter(|_| claim.most_calls.is_some())?;
+        Some(self.unsent_name(conversation))
+    }
+
     /// The conversations of an environment by their start.
     pub(super) fn list_name(&self, environment: &str) -> String {
         format!("{}:conversations:{environment}", self.prefix)
@@ -143,7 +163,7 @@ impl Scripts {
 
     pub(super) fn forget(&self, key: &ConversationKey) -> ScriptInvocation<'_> {
         let mut invocation = self.forget.prepare_invoke();
-        for name in self.conversation_names(key) {
+        for name in self.all_names(key) {
             invocation.key(name);
         }
         invocation
@@ -163,8 +183,9 @@ impl Scripts {
             Some(key) => self.conversation_names(key)[0].clone(),
             None => name.clone(),
         };
+        let unsent = self.unsent_of(claim).unwrap_or_else(|| name.clone());
         let mut invocation = script.key(name);
-        invocation.key(twins).key(conversation);
+        invocation.key(twins).key(conversation).key(unsent);
         invocation
     }
 
@@ -189,9 +210,18 @@ impl Scripts {
         invocation
     }
 
-    pub(super) fn hold(&self, key: &ClaimKey, holder: u64, is_sending: bool) -> ScriptInvocation<'_> {
+    pub(super) fn renew(&self, key: &ClaimKey, holder: u64) -> ScriptInvocation<'_> {
         let mut invocation = self.hold.key(self.claim_name(key));
-        invocation.arg(holder).arg(millis(LEASE)).arg(if is_sending { "sending" } else { "renew" });
+        invocation.arg(holder).arg(millis(LEASE)).arg("renew");
+        invocation
+    }
+
+    pub(super) fn sending(&self, claim: &Claim) -> ScriptInvocation<'_> {
+        let mut invocation = self.hold.key(self.claim_name(&claim.key));
+        if let Some(unsent) = self.unsent_of(claim) {
+            invocation.key(unsent);
+        }
+        invocation.arg(claim.holder).arg(millis(LEASE)).arg("sending").arg(claim.key.hex());
         invocation
     }
 
@@ -202,7 +232,7 @@ impl Scripts {
     /// Opens a conversation; without an `opening`, only looks.
     pub(super) fn open(&self, key: &ConversationKey, opening: Option<&Opening>) -> ScriptInvocation<'_> {
         let mut invocation = self.open.prepare_invoke();
-        for name in self.conversation_names(key) {
+        for name in self.all_names(key) {
             invocation.key(name);
         }
         let ttl = opening.map_or(Duration::ZERO, |opening| opening.ttl.min(MAX_TTL));

@@ -90,6 +90,33 @@ async fn a_node_that_died_is_found_out_and_one_that_lives_is_not() {
 }
 
 #[tokio::test]
+async fn what_a_dead_node_has_not_sent_does_not_count() {
+    let Some((backend, living)) = node() else { return };
+    open(&living).await;
+    let dying = backend.named("shared");
+    let bounded = |intent| Claim { most_calls: Some(2), ..claim(intent) };
+    let (claimed, sent) = (bounded(1), bounded(2));
+    for one in [&claimed, &sent] {
+        assert_eq!(try_claim(&dying, one).await, "fresh");
+    }
+    dying.sending(&sent).await.unwrap();
+    drop(dying);
+    let other = bounded(3);
+    assert_eq!(try_claim(&living, &other).await, "too many calls", "it may be alive");
+    until(|| async { try_claim(&living, &other).await }, "fresh").await;
+    assert_eq!(try_claim(&living, &bounded(4)).await, "too many calls", "what was sent counts");
+    assert_eq!(living.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 2);
+    // A node that was only slow sends nothing that does not count.
+    let back = backend.named("shared");
+    assert!(matches!(back.sending(&claimed).await, Err(StoreError::Fenced)));
+    // Nor does one count twice that goes on and is given back.
+    living.sending(&other).await.unwrap();
+    living.release(&other).await.unwrap();
+    assert_eq!(try_claim(&living, &bounded(5)).await, "fresh");
+    assert_eq!(try_claim(&living, &bounded(6)).await, "too many calls");
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
     let store: AnyStore = std::sync::Arc::new(server.store("shared"));
@@ -246,7 +273,7 @@ async fn every_key_of_the_server_expires() {
     );
     let change = Change { set: vec![("x".to_owned(), hidden)], events: vec![event], ..Change::default() };
     for intent in 0..3 {
-        let one = Claim { twin, ..claim(intent) };
+        let one = Claim { twin, most_calls: Some(9), ..claim(intent) };
         store.claim(&one).await.unwrap();
         if intent == 0 {
             store.settle(&one, &result("x"), change.clone()).await.unwrap();
@@ -256,8 +283,8 @@ async fn every_key_of_the_server_expires() {
     }
     let keys = server.ask("KEYS *");
     let names: Vec<&str> = keys.lines().filter(|line| line.starts_with("shared:")).collect();
-    // Three claims and their twin, the conversation's three, and the listing.
-    assert_eq!(names.len(), 8, "{names:?}");
+    // Three claims, their twin and the one not sent, the conversation's three, and the listing.
+    assert_eq!(names.len(), 9, "{names:?}");
     for name in names {
         let left = server.ask(&format!("PTTL {name}"));
         let left: i64 = left.lines().next().unwrap().trim_start_matches(':').parse().unwrap();
