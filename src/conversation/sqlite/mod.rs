@@ -10,11 +10,11 @@ mod schema;
 mod sweep;
 mod worker;
 
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use crate::tool::ToolResult;
 
 use self::sweep::Sweep;
-use self::worker::{Worker, atomically, unavailable};
+use self::worker::{Terms, Worker, atomically, unavailable};
 use super::bells::Bells;
 use super::change::{Applied, Change, Source};
 use super::event::EventPage;
@@ -86,7 +86,8 @@ pub enum SqliteError {
 pub struct SqliteStore {
     writer: Worker,
     reader: Worker,
-    under_way: Arc<AtomicUsize>,
+    /// Which claims this process has taken and neither ended nor given back, by their holders.
+    under_way: Arc<Mutex<HashSet<(ClaimKey, u64)>>>,
     /// Who waits for another's call.
     waiting: Arc<Bells<ClaimKey>>,
     /// Who follows a feed.
@@ -146,14 +147,33 @@ impl SqliteStore {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Answer<'static, T> {
-        Box::pin(self.writer.run(is_durable, move |connection| atomically(connection, work), after))
+        self.write_on(Terms { is_durable, is_owed: false }, work, after)
+    }
+
+    /// The same for what follows from a claim that was taken: it is never refused.
+    fn write_owed<T: Send + 'static>(
+        &self,
+        is_durable: bool,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        after: impl FnOnce(Option<&T>) + Send + 'static,
+    ) -> Answer<'static, T> {
+        self.write_on(Terms { is_durable, is_owed: true }, work, after)
+    }
+
+    fn write_on<T: Send + 'static>(
+        &self,
+        terms: Terms,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        after: impl FnOnce(Option<&T>) + Send + 'static,
+    ) -> Answer<'static, T> {
+        Box::pin(self.writer.run(terms, move |connection| atomically(connection, work), after))
     }
 
     fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'static, T> {
-        Box::pin(self.reader.run(false, work, |_| {}))
+        Box::pin(self.reader.run(Terms::default(), work, |_| {}))
     }
 
     /// Tells who follows a feed.
@@ -166,15 +186,19 @@ impl SqliteStore {
         }
     }
 
-    /// One call fewer is under way; who waits for it is told.
+    /// A call is under way no more; who waits for it is told.
     fn leave<T>(&self, claim: &Claim) -> impl FnOnce(Option<&T>) + Send + use<T> {
         let (under_way, waiting, key) = (self.under_way.clone(), self.waiting.clone(), claim.key);
+        let holder = claim.holder;
         move |_| {
-            let _ =
-                under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+            lock(&under_way).remove(&(key, holder));
             waiting.ring(&key);
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens a file that only its owner can read.
@@ -212,13 +236,14 @@ impl Store for SqliteStore {
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        if self.under_way.load(Ordering::Relaxed) >= MAX_UNDER_WAY {
+        if lock(&self.under_way).len() >= MAX_UNDER_WAY {
             return Box::pin(std::future::ready(Err(StoreError::Full(MAX_UNDER_WAY))));
         }
         let (wanted, under_way) = (claim.clone(), self.under_way.clone());
+        let held = (claim.key, claim.holder);
         let count = move |claimed: Option<&Claimed>| {
             if matches!(claimed, Some(Claimed::Fresh | Claimed::Twin(_))) {
-                under_way.fetch_add(1, Ordering::Relaxed);
+                lock(&under_way).insert(held);
             }
         };
         // Not durable: a claim that is lost with the power was never sent.
@@ -259,7 +284,7 @@ impl Store for SqliteStore {
         let is_durable = claim.is_write || is_durable(&change);
         let settle =
             move |connection: &Connection| claims::settle(connection, &settled, &text, change, now_ms());
-        self.write(is_durable, settle, move |applied| {
+        self.write_owed(is_durable, settle, move |applied| {
             leave(applied);
             if let Some(tell) = tell {
                 tell(applied);
@@ -270,11 +295,11 @@ impl Store for SqliteStore {
     fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
         let released = claim.clone();
         let release = move |connection: &Connection| claims::release(connection, &released, now_ms());
-        self.write(false, release, self.leave(claim))
+        self.write_owed(false, release, self.leave(claim))
     }
 
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
-        self.write(false, move |connection| claims::orphan(connection, &key), |_| {})
+        self.write_owed(false, move |connection| claims::orphan(connection, &key), |_| {})
     }
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {

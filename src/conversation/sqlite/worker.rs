@@ -2,7 +2,9 @@
 //! one reads.
 
 use std::future::Future;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,89 +16,159 @@ use super::sweep::Sweep;
 
 /// Most jobs of one commit.
 const MAX_BATCH: usize = 256;
-/// Most jobs that wait.
+/// Most jobs that wait, besides those that are owed.
 const MAX_WAITING: usize = 10_000;
 /// How often what has expired is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
-/// What a job gives back: called with what became of the commit.
-type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// What a job needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    /// Whether a power cut after the answer must not undo it.
+    pub(super) is_durable: bool,
+    /// Whether it follows from a claim that was taken: it is never refused, and
+    /// there are no more of them than claims.
+    pub(super) is_owed: bool,
+}
 
-/// A job that has been done, before it is committed.
-struct Done {
-    is_failed: bool,
-    finish: Finish,
+/// A job, from its wait to its answer.
+trait Task: Send {
+    /// Does it, before it is committed; says whether it went well.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Says what became of the commit.
+    fn finish(self: Box<Self>, committed: Result<(), &str>);
 }
 
 struct Job {
-    /// Whether a power cut after the answer must not undo it.
     is_durable: bool,
-    run: Box<dyn FnOnce(&Connection) -> Done + Send>,
+    task: Box<dyn Task>,
+}
+
+struct Work<T, W, A: FnOnce(Option<&T>)> {
+    work: Option<W>,
+    done: Option<rusqlite::Result<T>>,
+    after: Option<A>,
+    answer: Option<oneshot::Sender<Result<T, String>>>,
+}
+
+impl<T, W, A> Task for Work<T, W, A>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    A: FnOnce(Option<&T>) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.done = self.work.take().map(|work| work(connection));
+        matches!(self.done, Some(Ok(_)))
+    }
+
+    fn finish(mut self: Box<Self>, committed: Result<(), &str>) {
+        let done = match (self.done.take(), committed) {
+            (Some(Ok(done)), Ok(())) => Ok(done),
+            (Some(Err(error)), _) => Err(error.to_string()),
+            (_, Err(cause)) => Err(cause.to_owned()),
+            (None, Ok(())) => Err("it was not done".to_owned()),
+        };
+        if let Some(after) = self.after.take() {
+            after(done.as_ref().ok());
+        }
+        if let Some(answer) = self.answer.take() {
+            // Nobody waits any more where the caller has given up.
+            let _ = answer.send(done);
+        }
+    }
+}
+
+impl<T, W, A: FnOnce(Option<&T>)> Drop for Work<T, W, A> {
+    /// What comes after a job comes after one that is never done, too.
+    fn drop(&mut self) {
+        if let Some(after) = self.after.take() {
+            after(None);
+        }
+    }
 }
 
 /// A thread with a connection of its own.
 #[derive(Debug)]
 pub(super) struct Worker {
-    jobs: Option<SyncSender<Job>>,
+    jobs: Option<Sender<Job>>,
+    waiting: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Jobs that wait, as their thread sees them.
+struct Queue {
+    jobs: Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn taken(&self, job: Job) -> Job {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        job
+    }
+
+    /// The next job; waits for it until the time is over.
+    fn next(&self, wait: Duration) -> Result<Job, RecvTimeoutError> {
+        self.jobs.recv_timeout(wait).map(|job| self.taken(job))
+    }
+
+    /// The next job, if it is there.
+    fn try_next(&self) -> Option<Job> {
+        self.jobs.try_recv().ok().map(|job| self.taken(job))
+    }
 }
 
 impl Worker {
     /// Starts a thread that writes.
     pub(super) fn writing(connection: Connection, sweep: Sweep) -> std::io::Result<Self> {
-        Self::start("store-write", move |jobs| write(&connection, &jobs, sweep))
+        Self::start("store-write", move |queue| write(&connection, &queue, sweep))
     }
 
     /// Starts a thread that reads.
     pub(super) fn reading(connection: Connection) -> std::io::Result<Self> {
-        Self::start("store-read", move |jobs| {
-            while let Ok(job) = jobs.recv() {
-                ((job.run)(&connection).finish)(Ok(()));
+        Self::start("store-read", move |queue| {
+            while let Ok(mut job) = queue.jobs.recv().map(|job| queue.taken(job)) {
+                job.task.run(&connection);
+                job.task.finish(Ok(()));
             }
         })
     }
 
-    fn start(name: &str, work: impl FnOnce(Receiver<Job>) + Send + 'static) -> std::io::Result<Self> {
-        let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(waiting))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    fn start(name: &str, work: impl FnOnce(Queue) + Send + 'static) -> std::io::Result<Self> {
+        let (jobs, waiting_jobs) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let queue = Queue { jobs: waiting_jobs, waiting: waiting.clone() };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(queue))?;
+        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
     }
 
     /// Has a job done, whether or not the answer is waited for, and then `after`
-    /// told what came of it. Jobs are done in the order in which this is called.
+    /// told what came of it, also where it is refused. Jobs are done in the order
+    /// in which this is called.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        is_durable: bool,
+        terms: Terms,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        let run = move |connection: &Connection| {
-            let done = work(connection);
-            let is_failed = done.is_err();
-            let finish = Box::new(move |committed: Result<(), String>| {
-                let done = done.map_err(|error| error.to_string());
-                let done = done.and_then(|done| committed.map(|()| done));
-                after(done.as_ref().ok());
-                // Nobody waits any more where the caller has given up.
-                let _ = answer.send(done);
-            });
-            Done { is_failed, finish }
-        };
-        let sent = match &self.jobs {
-            Some(jobs) => {
-                jobs.try_send(Job { is_durable, run: Box::new(run) }).map_err(|error| match error {
-                    TrySendError::Full(_) => format!("{MAX_WAITING} changes wait to be written"),
-                    TrySendError::Disconnected(_) => "its thread has ended".to_owned(),
-                })
-            }
-            None => Err("it is being closed".to_owned()),
-        };
+        let task = Work { work: Some(work), done: None, after: Some(after), answer: Some(answer) };
+        let sent = self.send(terms, Box::new(task));
         async move {
             sent.map_err(unavailable)?;
             let done = answered.await.map_err(|_| unavailable("its thread has ended".to_owned()))?;
             done.map_err(unavailable)
         }
+    }
+
+    fn send(&self, terms: Terms, task: Box<dyn Task>) -> Result<(), String> {
+        if !terms.is_owed && self.waiting.load(Ordering::Relaxed) >= MAX_WAITING {
+            return Err(format!("{MAX_WAITING} changes wait to be written"));
+        }
+        let Some(jobs) = &self.jobs else { return Err("it is being closed".to_owned()) };
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        jobs.send(Job { is_durable: terms.is_durable, task }).map_err(|_| "its thread has ended".to_owned())
     }
 }
 
@@ -114,16 +186,16 @@ pub(super) fn unavailable(cause: String) -> StoreError {
     StoreError::Unavailable { backend: "sqlite", cause }
 }
 
-fn write(connection: &Connection, jobs: &Receiver<Job>, mut sweep: Sweep) {
+fn write(connection: &Connection, queue: &Queue, mut sweep: Sweep) {
     let mut swept = Instant::now();
     let mut is_synced = None;
     loop {
         let wait = SWEEP_EVERY.saturating_sub(swept.elapsed());
-        match jobs.recv_timeout(wait) {
+        match queue.next(wait) {
             Ok(first) => {
                 let mut batch = vec![first];
                 while batch.len() < MAX_BATCH
-                    && let Ok(next) = jobs.try_recv()
+                    && let Some(next) = queue.try_next()
                 {
                     batch.push(next);
                 }
@@ -149,8 +221,9 @@ fn write(connection: &Connection, jobs: &Receiver<Job>, mut sweep: Sweep) {
 /// others are done all the same. Says whether none failed.
 fn commit(connection: &Connection, batch: Vec<Job>, is_synced: &mut Option<bool>) -> bool {
     let is_durable = batch.iter().any(|job| job.is_durable);
-    let mut finishes = Vec::with_capacity(batch.len());
-    let transaction = || {
+    let mut batch = batch;
+    let mut is_whole = true;
+    let mut transaction = || {
         if *is_synced != Some(is_durable) {
             // FULL waits for the disk at each commit; NORMAL survives the end of the process, not a power cut.
             let mode = if is_durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
@@ -158,8 +231,8 @@ fn commit(connection: &Connection, batch: Vec<Job>, is_synced: &mut Option<bool>
             *is_synced = Some(is_durable);
         }
         execute(connection, "BEGIN IMMEDIATE")?;
-        for job in batch {
-            finishes.push((job.run)(connection));
+        for job in &mut batch {
+            is_whole &= job.task.run(connection);
         }
         execute(connection, "COMMIT")
     };
@@ -170,11 +243,11 @@ fn commit(connection: &Connection, batch: Vec<Job>, is_synced: &mut Option<bool>
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
-    let is_whole = committed.is_ok() && finishes.iter().all(|done: &Done| !done.is_failed);
-    for done in finishes {
-        (done.finish)(committed.clone());
+    let outcome = committed.as_ref().map(|()| ()).map_err(String::as_str);
+    for job in batch {
+        job.task.finish(outcome);
     }
-    is_whole
+    is_whole && committed.is_ok()
 }
 
 pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {

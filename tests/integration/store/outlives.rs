@@ -8,7 +8,7 @@ use callgate::conversation::event::{EventKind, NewEvent};
 use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, SqliteStore};
 use serde_json::json;
 
-use super::{AnyStore, again, claim, key, open, result, set, try_claim};
+use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
 use crate::backend::Backend;
 
 fn limits() -> SqliteLimits {
@@ -153,4 +153,36 @@ async fn many_changes_that_wait_are_one_commit() {
         change.await.unwrap();
     }
     assert_eq!(store.find(&c).await.unwrap().unwrap().variables.len(), 500, "also those nobody waited for");
+}
+
+#[tokio::test]
+async fn what_a_call_owes_is_written_however_much_waits() {
+    let backend = Backend::sqlite();
+    let store = backend.named("one");
+    open(&store).await;
+    let (released, settled) = (claim(1), claim(2));
+    for one in [&released, &settled] {
+        store.claim(one).await.unwrap();
+    }
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let stall = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    // Nothing else can be written meanwhile, as on a disk that has come to a halt.
+    stall.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = loop {
+        // No longer waited for than it takes to be refused.
+        let update = store.put_note("a", "one", Duration::from_secs(60));
+        if let Ok(refused) = tokio::time::timeout(Duration::from_millis(1), update).await {
+            break refused.unwrap_err();
+        }
+        for _ in 0..1_000 {
+            drop(store.put_note("a", "one", Duration::from_secs(60)));
+        }
+    };
+    assert!(refused.to_string().contains("10000 changes wait to be written"), "{refused}");
+    drop(store.release(&released));
+    drop(store.settle(&settled, &result("call_2"), Change::default()));
+    stall.execute_batch("ROLLBACK").unwrap();
+    until(|| async { store.put_note("a", "two", Duration::from_secs(60)).await.is_ok() }, true).await;
+    assert_eq!(try_claim(&store, &again(&released)).await, "fresh");
+    assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
 }
