@@ -69,12 +69,16 @@ pub struct Change {
 impl Change {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
+        self.has_only_events() && self.events.is_empty()
+    }
+
+    /// Whether nothing changes but the feed.
+    pub(super) fn has_only_events(&self) -> bool {
         self.unset.is_empty()
             && self.set.is_empty()
             && self.state.is_none()
             && self.succeeded.is_none()
             && !self.end
-            && self.events.is_empty()
     }
 
     /// The same as the first change of a conversation that begins at `now_ms`.

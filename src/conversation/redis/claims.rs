@@ -19,7 +19,8 @@ pub(super) async fn take(
     answer: oneshot::Sender<Result<Claimed, StoreError>>,
 ) {
     let invocation = link.scripts.claim(&claim);
-    let said = link.attempt(async |connection| invocation.invoke_async::<Vec<String>>(connection).await).await;
+    let said =
+        link.attempt(async |connection| invocation.invoke_async::<Vec<String>>(connection).await).await;
     let is_lost = said.as_ref().is_err_and(|trouble| trouble.was_sent);
     let claimed = said.map_err(|trouble| trouble.error).and_then(|said| read(&claim, &said));
     let is_taken = matches!(claimed, Ok(Claimed::Fresh | Claimed::Twin(_)));

@@ -170,7 +170,7 @@ pub(super) fn settle(
     connection: &Connection,
     claim: &Claim,
     result: &str,
-    change: Change,
+    change: &Change,
     now: u64,
 ) -> rusqlite::Result<Applied> {
     let phase = connection

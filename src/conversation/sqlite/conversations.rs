@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 
 use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
-use super::super::{Conversation, ConversationKey, ListPosition, MAX_LISTED, Summary};
+use super::super::{
+    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opening, Summary, millis,
+};
 
 /// A time or a number of bytes as SQLite holds it.
 pub(super) fn integer(number: u64) -> i64 {
@@ -61,6 +63,26 @@ fn read(key: &ConversationKey, row: &Row<'_>) -> rusqlite::Result<Conversation> 
     })
 }
 
+/// Begins a conversation if it is not there, and keeps it from expiring.
+pub(super) fn open(
+    connection: &Connection,
+    key: &ConversationKey,
+    opening: &Opening,
+    now: u64,
+) -> rusqlite::Result<(Conversation, bool)> {
+    if let Some(mut conversation) = find(connection, key, now)? {
+        conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
+        touch(connection, key, conversation.expires_at_ms)?;
+        return Ok((conversation, false));
+    }
+    let begun = Conversation::new(key.clone(), millis(opening.ttl.min(MAX_TTL)), now);
+    insert(connection, &begun)?;
+    let Some(first) = &opening.first else { return Ok((begun, true)) };
+    update(connection, key, &first.begun_at(now), now)?;
+    let conversation = find(connection, key, now)?;
+    Ok((conversation.unwrap_or(begun), true))
+}
+
 /// Begins a conversation.
 pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
     let key = &conversation.key;
@@ -103,18 +125,17 @@ pub(super) fn remove(connection: &Connection, environment: &str, id: &str) -> ru
 pub(super) fn update(
     connection: &Connection,
     key: &ConversationKey,
-    mut change: Change,
+    change: &Change,
     now: u64,
 ) -> rusqlite::Result<Applied> {
     let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default()) };
-    let events = std::mem::take(&mut change.events);
     conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
-    if change.is_empty() {
+    if change.has_only_events() {
         touch(connection, key, conversation.expires_at_ms)?;
-        append(connection, key, &events)?;
+        append(connection, key, &change.events)?;
         return Ok(Applied { is_known: true, ..Applied::default() });
     }
-    let applied = conversation.apply(&change, now);
+    let applied = conversation.apply(change, now);
     if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
         return Ok(applied);
     }
@@ -134,7 +155,7 @@ pub(super) fn update(
             json(&conversation.calls)?,
             json(&*conversation.concealed)?,
         ])?;
-    append(connection, key, &events)?;
+    append(connection, key, &change.events)?;
     Ok(applied)
 }
 

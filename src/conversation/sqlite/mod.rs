@@ -27,8 +27,8 @@ use super::bells::Bells;
 use super::change::{Applied, Change, Source};
 use super::event::EventPage;
 use super::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, MAX_TTL, Opened,
-    Opening, Store, StoreError, Summary, millis, now_ms,
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
+    Store, StoreError, Summary, millis, now_ms,
 };
 
 /// How long a start waits where nobody says else: as long as a former process may take to drain.
@@ -144,7 +144,7 @@ impl SqliteStore {
     fn write<T: Send + 'static>(
         &self,
         is_durable: bool,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Answer<'static, T> {
         self.write_on(Terms { is_durable, is_owed: false }, work, after)
@@ -154,7 +154,7 @@ impl SqliteStore {
     fn write_owed<T: Send + 'static>(
         &self,
         is_durable: bool,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Answer<'static, T> {
         self.write_on(Terms { is_durable, is_owed: true }, work, after)
@@ -163,15 +163,15 @@ impl SqliteStore {
     fn write_on<T: Send + 'static>(
         &self,
         terms: Terms,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Answer<'static, T> {
-        Box::pin(self.writer.run(terms, move |connection| atomically(connection, work), after))
+        Box::pin(self.writer.run(terms, work, after))
     }
 
     fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'static, T> {
         Box::pin(self.reader.run(Terms::default(), work, |_| {}))
     }
@@ -283,7 +283,7 @@ impl Store for SqliteStore {
         let tell = claim.conversation.as_ref().map(|key| self.tell(key, !change.events.is_empty()));
         let is_durable = claim.is_write || is_durable(&change);
         let settle =
-            move |connection: &Connection| claims::settle(connection, &settled, &text, change, now_ms());
+            move |connection: &Connection| claims::settle(connection, &settled, &text, &change, now_ms());
         self.write_owed(is_durable, settle, move |applied| {
             leave(applied);
             if let Some(tell) = tell {
@@ -313,7 +313,8 @@ impl Store for SqliteStore {
             }
             let wanted = key.clone();
             let is_durable = opening.first.as_deref().is_some_and(is_durable);
-            let open = move |connection: &Connection| open(connection, wanted, &opening, now_ms());
+            let open =
+                move |connection: &Connection| conversations::open(connection, &wanted, &opening, now_ms());
             let (conversation, is_new) = self.write(is_durable, open, |_| {}).await?;
             Ok(Opened { conversation: Arc::new(conversation), is_new })
         })
@@ -329,7 +330,7 @@ impl Store for SqliteStore {
         let (wanted, tell) = (key.clone(), self.tell(key, !change.events.is_empty()));
         let is_durable = is_durable(&change);
         let update =
-            move |connection: &Connection| conversations::update(connection, &wanted, change, now_ms());
+            move |connection: &Connection| conversations::update(connection, &wanted, &change, now_ms());
         self.write(is_durable, update, tell)
     }
 
@@ -398,24 +399,4 @@ impl Store for SqliteStore {
         let (name, text) = (name.to_owned(), text.to_owned());
         self.write(false, move |connection| notes::remove(connection, &name, &text), |_| {})
     }
-}
-
-/// Begins a conversation if it is not there, and keeps it from expiring.
-fn open(
-    connection: &Connection,
-    key: ConversationKey,
-    opening: &Opening,
-    now: u64,
-) -> rusqlite::Result<(Conversation, bool)> {
-    if let Some(mut conversation) = conversations::find(connection, &key, now)? {
-        conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
-        conversations::touch(connection, &key, conversation.expires_at_ms)?;
-        return Ok((conversation, false));
-    }
-    let begun = Conversation::new(key, millis(opening.ttl.min(MAX_TTL)), now);
-    conversations::insert(connection, &begun)?;
-    let Some(first) = &opening.first else { return Ok((begun, true)) };
-    conversations::update(connection, &begun.key, first.begun_at(now), now)?;
-    let conversation = conversations::find(connection, &begun.key, now)?;
-    Ok((conversation.unwrap_or(begun), true))
 }

@@ -136,7 +136,7 @@ mod tests {
         conversations::insert(connection, &Conversation::new(key.clone(), ttl_ms, now))?;
         let data = serde_json::json!({"text": "x".repeat(2_000)});
         let events = vec![NewEvent::now(EventKind::ToolCalled, &data)];
-        conversations::update(connection, &key, Change { events, ..Change::default() }, now)?;
+        conversations::update(connection, &key, &Change { events, ..Change::default() }, now)?;
         let mut digest = [0; 32];
         digest[16..24].copy_from_slice(&number.to_be_bytes());
         let claim = Claim {
@@ -152,7 +152,7 @@ mod tests {
             twin_window: Duration::ZERO,
         };
         claims::claim(connection, &claim, now)?;
-        claims::settle(connection, &claim, "{}", Change::default(), now)?;
+        claims::settle(connection, &claim, "{}", &Change::default(), now)?;
         Ok(())
     }
 

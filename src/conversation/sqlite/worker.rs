@@ -33,7 +33,8 @@ pub(super) struct Terms {
 
 /// A job, from its wait to its answer.
 trait Task: Send {
-    /// Does it, before it is committed; says whether it went well.
+    /// Does it, before it is committed; says whether it went well. Done again
+    /// where what it did was taken back.
     fn run(&mut self, connection: &Connection) -> bool;
     /// Says what became of the commit.
     fn finish(self: Box<Self>, committed: Result<(), &str>);
@@ -45,7 +46,7 @@ struct Job {
 }
 
 struct Work<T, W, A: FnOnce(Option<&T>)> {
-    work: Option<W>,
+    work: W,
     done: Option<rusqlite::Result<T>>,
     after: Option<A>,
     answer: Option<oneshot::Sender<Result<T, String>>>,
@@ -54,12 +55,11 @@ struct Work<T, W, A: FnOnce(Option<&T>)> {
 impl<T, W, A> Task for Work<T, W, A>
 where
     T: Send,
-    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    W: FnMut(&Connection) -> rusqlite::Result<T> + Send,
     A: FnOnce(Option<&T>) + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        self.done = self.work.take().map(|work| work(connection));
-        matches!(self.done, Some(Ok(_)))
+        self.done.insert((self.work)(connection)).is_ok()
     }
 
     fn finish(mut self: Box<Self>, committed: Result<(), &str>) {
@@ -145,15 +145,16 @@ impl Worker {
 
     /// Has a job done, whether or not the answer is waited for, and then `after`
     /// told what came of it, also where it is refused. Jobs are done in the order
-    /// in which this is called.
+    /// in which this is called. `work` is done again where another job spoils
+    /// their transaction, and is all or nothing without a savepoint of its own.
     pub(super) fn run<T: Send + 'static>(
         &self,
         terms: Terms,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
-        let task = Work { work: Some(work), done: None, after: Some(after), answer: Some(answer) };
+        let task = Work { work, done: None, after: Some(after), answer: Some(answer) };
         let sent = self.send(terms, Box::new(task));
         async move {
             sent.map_err(unavailable)?;
@@ -217,53 +218,197 @@ fn write(connection: &Connection, queue: &Queue, mut sweep: Sweep) {
     }
 }
 
-/// Does all jobs in one transaction. Each stands alone: where one fails, the
-/// others are done all the same. Says whether none failed.
-fn commit(connection: &Connection, batch: Vec<Job>, is_synced: &mut Option<bool>) -> bool {
-    let is_durable = batch.iter().any(|job| job.is_durable);
-    let mut batch = batch;
-    let mut is_whole = true;
-    let mut transaction = || {
-        if *is_synced != Some(is_durable) {
-            // FULL waits for the disk at each commit; NORMAL survives the end of the process, not a power cut.
-            let mode = if is_durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-            connection.execute_batch(mode)?;
-            *is_synced = Some(is_durable);
-        }
-        execute(connection, "BEGIN IMMEDIATE")?;
-        for job in &mut batch {
-            is_whole &= job.task.run(connection);
-        }
-        execute(connection, "COMMIT")
-    };
-    let committed = transaction().map_err(|error: rusqlite::Error| error.to_string());
-    if let Err(error) = &committed {
-        tracing::error!(%error, "the store cannot write");
-        if !connection.is_autocommit() {
-            let _ = connection.execute_batch("ROLLBACK");
-        }
+/// Does all jobs, in one transaction where none spoils it. Each stands alone:
+/// where one fails, the others are done all the same. Says whether none failed.
+fn commit(connection: &Connection, mut batch: Vec<Job>, is_synced: &mut Option<bool>) -> bool {
+    let committed = transact(connection, &mut batch, is_synced);
+    if matches!(committed, Err(Failed::Job)) && batch.len() > 1 {
+        // Rare enough that a commit for each does not matter.
+        let alone = |is_whole, job| commit(connection, vec![job], is_synced) && is_whole;
+        return batch.into_iter().fold(true, alone);
     }
-    let outcome = committed.as_ref().map(|()| ()).map_err(String::as_str);
+    let outcome = match &committed {
+        Ok(_) => Ok(()),
+        Err(Failed::Transaction(cause)) => Err(cause.as_str()),
+        // It has a cause of its own.
+        Err(Failed::Job) => Err("it was taken back"),
+    };
     for job in batch {
         job.task.finish(outcome);
     }
-    is_whole && committed.is_ok()
+    matches!(committed, Ok(true))
+}
+
+/// Why nothing of a transaction is done.
+enum Failed {
+    /// It cannot begin, or cannot be committed.
+    Transaction(String),
+    /// A job of it has failed half-way.
+    Job,
+}
+
+/// Does jobs in one transaction; says whether none failed.
+fn transact(connection: &Connection, jobs: &mut [Job], is_synced: &mut Option<bool>) -> Result<bool, Failed> {
+    let failed = |error: rusqlite::Error| {
+        tracing::error!(%error, "the store cannot write");
+        roll_back(connection);
+        Failed::Transaction(error.to_string())
+    };
+    let is_durable = jobs.iter().any(|job| job.is_durable);
+    begin(connection, is_durable, is_synced).map_err(failed)?;
+    let mut is_whole = true;
+    for job in jobs {
+        let before = connection.total_changes();
+        if !job.task.run(connection) {
+            is_whole = false;
+            // Where the disk is full or broken, SQLite itself has taken back what all jobs did.
+            if connection.is_autocommit() || connection.total_changes() != before {
+                roll_back(connection);
+                return Err(Failed::Job);
+            }
+        }
+    }
+    execute(connection, "COMMIT").map_err(failed)?;
+    Ok(is_whole)
+}
+
+fn begin(connection: &Connection, is_durable: bool, is_synced: &mut Option<bool>) -> rusqlite::Result<()> {
+    if *is_synced != Some(is_durable) {
+        // FULL waits for the disk at each commit; NORMAL survives the end of the process, not a power cut.
+        let mode = if is_durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        connection.execute_batch(mode)?;
+        *is_synced = Some(is_durable);
+    }
+    execute(connection, "BEGIN IMMEDIATE")
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "the store cannot take back what it has not written");
+    }
 }
 
 pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// Does all of `work` or nothing of it, inside the transaction of a batch.
+/// Does all of `work` or nothing of it, whether in a transaction or not.
 pub(super) fn atomically<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     execute(connection, "SAVEPOINT job")?;
     let done = work(connection);
-    if done.is_err() {
-        execute(connection, "ROLLBACK TO job")?;
+    // Where the disk is full, SQLite itself has taken it back, and there is no savepoint.
+    if !connection.is_autocommit() {
+        if done.is_err() {
+            execute(connection, "ROLLBACK TO job")?;
+        }
+        execute(connection, "RELEASE job")?;
     }
-    execute(connection, "RELEASE job")?;
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::SyncSender;
+
+    use super::super::schema;
+    use super::*;
+
+    /// A thread that writes into a table of texts, in a file of at most 1 MiB.
+    fn writer(folder: &tempfile::TempDir) -> Worker {
+        const BYTES: u64 = 1024 * 1024;
+        let connection = schema::open(&folder.path().join("store.db"), BYTES).unwrap();
+        connection.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
+        Worker::writing(connection, Sweep::new(1_000, BYTES)).unwrap()
+    }
+
+    /// Has the thread wait, so that what comes next is one batch, until something is sent.
+    fn held_up(worker: &Worker) -> SyncSender<()> {
+        let (go, held) = mpsc::sync_channel(0);
+        let wait = move |_: &Connection| {
+            let _ = held.recv();
+            Ok(())
+        };
+        drop(worker.run(Terms::default(), wait, |_| {}));
+        go
+    }
+
+    fn add(worker: &Worker, text: &'static str) -> impl Future<Output = Result<(), StoreError>> {
+        add_of(worker, move || text.to_owned())
+    }
+
+    fn add_of(
+        worker: &Worker,
+        text: impl Fn() -> String + Send + 'static,
+    ) -> impl Future<Output = Result<(), StoreError>> {
+        let insert = move |connection: &Connection| {
+            connection.execute("INSERT INTO texts VALUES (?1)", [text()]).map(|_| ())
+        };
+        worker.run(Terms::default(), insert, |_| {})
+    }
+
+    async fn texts(worker: &Worker) -> Vec<String> {
+        let select = |connection: &Connection| {
+            let mut select = connection.prepare("SELECT text FROM texts ORDER BY rowid")?;
+            select.query_map([], |row| row.get(0))?.collect()
+        };
+        worker.run(Terms::default(), select, |_| {}).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fills_the_disk_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = writer(&folder);
+        let go = held_up(&worker);
+        let one = add(&worker, "one");
+        let full = add_of(&worker, || "x".repeat(2 * 1024 * 1024));
+        let two = add(&worker, "two");
+        drop(go);
+        let (one, full, two) = futures_util::join!(one, full, two);
+        assert!(full.unwrap_err().to_string().contains("full"));
+        assert!(one.is_ok() && two.is_ok(), "{one:?}, {two:?}");
+        assert_eq!(texts(&worker).await, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_half_way_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = writer(&folder);
+        let go = held_up(&worker);
+        let one = add(&worker, "one");
+        let broken = |connection: &Connection| {
+            execute(connection, "INSERT INTO texts VALUES ('half')")?;
+            execute(connection, "INSERT INTO nowhere VALUES ('half')")
+        };
+        let broken = worker.run(Terms::default(), broken, |_| {});
+        let two = add(&worker, "two");
+        drop(go);
+        let (one, broken, two) = futures_util::join!(one, broken, two);
+        assert!(broken.unwrap_err().to_string().contains("nowhere"));
+        assert!(one.is_ok() && two.is_ok(), "{one:?}, {two:?}");
+        assert_eq!(texts(&worker).await, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_told_and_what_is_owed_is_not_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = writer(&folder);
+        let go = held_up(&worker);
+        for _ in 0..=MAX_WAITING {
+            drop(worker.run(Terms::default(), |_| Ok(()), |_| {}));
+        }
+        let (tell, told) = mpsc::channel();
+        let refused = tell.clone();
+        let job = worker.run(Terms::default(), |_| Ok(()), move |done| refused.send(done.is_some()).unwrap());
+        assert!(job.await.is_err());
+        let owed = Terms { is_owed: true, ..Terms::default() };
+        let job = worker.run(owed, |_| Ok(()), move |done| tell.send(done.is_some()).unwrap());
+        drop(go);
+        job.await.unwrap();
+        assert_eq!(told.iter().collect::<Vec<_>>(), [false, true]);
+    }
 }
