@@ -108,6 +108,11 @@ impl Conversation {
         nested
     }
 
+    /// When it expires now that it is used again; see [`later_expiry`].
+    pub(super) fn later_expiry(&self, now_ms: u64) -> Option<u64> {
+        later_expiry(self.ttl_ms, self.expires_at_ms, now_ms)
+    }
+
     /// Its line in a listing.
     pub fn summary(&self) -> Summary {
         Summary {
@@ -202,6 +207,13 @@ impl Conversation {
         concealed.dedup();
         concealed.truncate(MAX_CONCEALED);
     }
+}
+
+/// When a conversation expires that is used again; nothing where that is hardly
+/// later than before, so that few uses have to be written.
+pub(super) fn later_expiry(ttl_ms: u64, expires_at_ms: u64, now_ms: u64) -> Option<u64> {
+    let expires = now_ms.saturating_add(ttl_ms);
+    (expires > expires_at_ms.saturating_add(ttl_ms / 64)).then_some(expires)
 }
 
 impl Variable {

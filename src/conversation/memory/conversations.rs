@@ -260,9 +260,8 @@ impl Record {
     }
 
     fn touch(&mut self, now: u64) {
-        let expires = now.saturating_add(self.conversation.ttl_ms);
         // Rarely enough that the record is seldom copied because somebody reads it.
-        if expires > self.conversation.expires_at_ms + self.conversation.ttl_ms / 64 {
+        if let Some(expires) = self.conversation.later_expiry(now) {
             Arc::make_mut(&mut self.conversation).expires_at_ms = expires;
         }
     }

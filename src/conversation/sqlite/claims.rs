@@ -173,23 +173,26 @@ pub(super) fn settle(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Applied> {
-    let phase = connection
-        .prepare_cached("SELECT phase FROM claims WHERE key = ?1 AND holder = ?2")?
-        .query_row(params![claim.key.0, holder(claim)], |row| row.get::<_, String>(0))
-        .optional()?;
-    if phase.as_deref() == Some("ended") {
-        return Ok(Applied { is_known: true, ..Applied::default() });
-    }
-    connection
+    let ended = connection
         .prepare_cached(
             "UPDATE claims SET phase = 'ended', result = ?3, ended_at = ?4, expires_at = ?4 + keep
              WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending')",
         )?
         .execute(params![claim.key.0, holder(claim), result, integer(now)])?;
+    if ended == 0 && has_ended(connection, claim)? {
+        return Ok(Applied { is_known: true, ..Applied::default() });
+    }
     match &claim.conversation {
         Some(conversation) => conversations::update(connection, conversation, change, now),
         None => Ok(Applied::default()),
     }
+}
+
+/// Whether this call has settled its claim already.
+fn has_ended(connection: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM claims WHERE key = ?1 AND holder = ?2 AND phase = 'ended'")?
+        .exists(params![claim.key.0, holder(claim)])
 }
 
 /// Gives the intent back.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::record::later_expiry;
 use super::super::{
     Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opening, Summary, millis,
 };
@@ -128,35 +129,81 @@ pub(super) fn update(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Applied> {
-    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default()) };
-    conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
     if change.has_only_events() {
-        touch(connection, key, conversation.expires_at_ms)?;
-        append(connection, key, &change.events)?;
-        return Ok(Applied { is_known: true, ..Applied::default() });
+        return tell(connection, key, &change.events, now);
     }
+    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default()) };
     let applied = conversation.apply(change, now);
     if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
         return Ok(applied);
     }
+    let newest = write(connection, &conversation, change)?;
+    append(connection, key, &change.events, newest)?;
+    if let Some(expires) = conversation.later_expiry(now) {
+        touch(connection, key, expires)?;
+    }
+    Ok(applied)
+}
+
+/// Writes what a change has made of a conversation; gives the number of its newest event.
+fn write(connection: &Connection, conversation: &Conversation, change: &Change) -> rusqlite::Result<i64> {
+    let ended = conversation.ended_at_ms.map(integer);
+    let calls = json(&conversation.calls)?;
+    let events = integer(change.events.len() as u64);
+    let (environment, id) = (conversation.key.environment(), conversation.key.id());
+    let newest = |row: &Row<'_>| row.get(0);
+    if change.set.is_empty() && change.unset.is_empty() {
+        // Variables are most of a conversation, and often stay as they are.
+        return connection
+            .prepare_cached(
+                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, newest_event = newest_event + ?6
+                 WHERE environment = ?1 AND id = ?2 RETURNING newest_event",
+            )?
+            .query_row(params![environment, id, ended, conversation.state, calls, events], newest);
+    }
     connection
         .prepare_cached(
-            "UPDATE conversations SET expires_at = ?3, ended_at = ?4, state = ?5, variables = ?6, bytes = ?7,
-             calls = ?8, concealed = ?9 WHERE environment = ?1 AND id = ?2",
+            "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, newest_event = newest_event + ?6,
+             variables = ?7, bytes = ?8, concealed = ?9 WHERE environment = ?1 AND id = ?2 RETURNING newest_event",
         )?
-        .execute(params![
-            key.environment(),
-            key.id(),
-            integer(conversation.expires_at_ms),
-            conversation.ended_at_ms.map(integer),
-            conversation.state,
-            json(&conversation.variables)?,
-            i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
-            json(&conversation.calls)?,
-            json(&*conversation.concealed)?,
-        ])?;
-    append(connection, key, &change.events)?;
-    Ok(applied)
+        .query_row(
+            params![
+                environment,
+                id,
+                ended,
+                conversation.state,
+                calls,
+                events,
+                json(&conversation.variables)?,
+                i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
+                json(&*conversation.concealed)?,
+            ],
+            newest,
+        )
+}
+
+/// Tells the feed, and changes nothing else.
+fn tell(
+    connection: &Connection,
+    key: &ConversationKey,
+    events: &[NewEvent],
+    now: u64,
+) -> rusqlite::Result<Applied> {
+    let told = connection
+        .prepare_cached(
+            "UPDATE conversations SET newest_event = newest_event + ?3
+             WHERE environment = ?1 AND id = ?2 AND expires_at > ?4 RETURNING newest_event, ttl, expires_at",
+        )?
+        .query_row(params![key.environment(), key.id(), integer(events.len() as u64), integer(now)], |row| {
+            Ok((row.get(0)?, number(row.get(1)?), number(row.get(2)?)))
+        })
+        .optional()?;
+    let Some((newest, ttl, expires_at)) = told else { return Ok(Applied::default()) };
+    append(connection, key, events, newest)?;
+    if let Some(expires) = later_expiry(ttl, expires_at, now) {
+        touch(connection, key, expires)?;
+    }
+    Ok(Applied { is_known: true, ..Applied::default() })
 }
 
 /// Sets how many calls of an action have begun: `most` of them may.
@@ -215,16 +262,16 @@ fn count(
     Ok(may)
 }
 
-fn append(connection: &Connection, key: &ConversationKey, events: &[NewEvent]) -> rusqlite::Result<()> {
+/// Keeps events, the last of which has the number `newest`.
+fn append(
+    connection: &Connection,
+    key: &ConversationKey,
+    events: &[NewEvent],
+    newest: i64,
+) -> rusqlite::Result<()> {
     if events.is_empty() {
         return Ok(());
     }
-    let newest: i64 = connection
-        .prepare_cached(
-            "UPDATE conversations SET newest_event = newest_event + ?3 WHERE environment = ?1 AND id = ?2
-             RETURNING newest_event",
-        )?
-        .query_row(params![key.environment(), key.id(), integer(events.len() as u64)], |row| row.get(0))?;
     let first = newest - integer(events.len() as u64) + 1;
     let mut insert = connection.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (id, event) in (first..).zip(events) {
@@ -238,9 +285,12 @@ fn append(connection: &Connection, key: &ConversationKey, events: &[NewEvent]) -
             event.data.get()
         ])?;
     }
-    connection
-        .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2 AND id <= ?3")?
-        .execute(params![key.environment(), key.id(), newest - integer(MAX_EVENTS as u64)])?;
+    let last_over = newest - integer(MAX_EVENTS as u64);
+    if last_over > 0 {
+        connection
+            .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2 AND id <= ?3")?
+            .execute(params![key.environment(), key.id(), last_over])?;
+    }
     Ok(())
 }
 

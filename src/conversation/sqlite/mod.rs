@@ -305,9 +305,7 @@ impl Store for SqliteStore {
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         Box::pin(async move {
             if let Some(conversation) = self.find(key).await? {
-                let expires = now_ms().saturating_add(conversation.ttl_ms);
-                // Rarely enough that a call that only reads writes nothing.
-                if expires <= conversation.expires_at_ms.saturating_add(conversation.ttl_ms / 64) {
+                if conversation.later_expiry(now_ms()).is_none() {
                     return Ok(Opened { conversation, is_new: false });
                 }
             }
