@@ -8,7 +8,7 @@ use crate::tool::ToolResult;
 
 use super::super::change::{Applied, Change};
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
-use super::conversations::{self, integer};
+use super::conversations::{self, Changed, integer};
 
 /// How long a claim under way is kept besides its result's time: nobody knows
 /// how its call ended, which is itself worth knowing.
@@ -172,7 +172,7 @@ pub(super) fn settle(
     result: &str,
     change: &Change,
     now: u64,
-) -> rusqlite::Result<Applied> {
+) -> rusqlite::Result<Changed> {
     let ended = connection
         .prepare_cached(
             "UPDATE claims SET phase = 'ended', result = ?3, ended_at = ?4, expires_at = ?4 + keep
@@ -180,11 +180,11 @@ pub(super) fn settle(
         )?
         .execute(params![claim.key.0, holder(claim), result, integer(now)])?;
     if ended == 0 && has_ended(connection, claim)? {
-        return Ok(Applied { is_known: true, ..Applied::default() });
+        return Ok(Applied { is_known: true, ..Applied::default() }.into());
     }
     match &claim.conversation {
         Some(conversation) => conversations::update(connection, conversation, change, now),
-        None => Ok(Applied::default()),
+        None => Ok(Applied::default().into()),
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
 use super::super::record::later_expiry;
 use super::super::{
-    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opening, Summary, millis,
+    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
 };
 
 /// A time or a number of bytes as SQLite holds it.
@@ -64,24 +64,38 @@ fn read(key: &ConversationKey, row: &Row<'_>) -> rusqlite::Result<Conversation> 
     })
 }
 
+/// What came of a change.
+pub(super) struct Changed {
+    pub(super) applied: Applied,
+    /// What the conversation has become, where it has changed.
+    pub(super) conversation: Option<Arc<Conversation>>,
+}
+
+impl From<Applied> for Changed {
+    fn from(applied: Applied) -> Self {
+        Self { applied, conversation: None }
+    }
+}
+
 /// Begins a conversation if it is not there, and keeps it from expiring.
 pub(super) fn open(
     connection: &Connection,
     key: &ConversationKey,
     opening: &Opening,
     now: u64,
-) -> rusqlite::Result<(Conversation, bool)> {
+) -> rusqlite::Result<Opened> {
     if let Some(mut conversation) = find(connection, key, now)? {
         conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
         touch(connection, key, conversation.expires_at_ms)?;
-        return Ok((conversation, false));
+        return Ok(Opened { conversation: Arc::new(conversation), is_new: false });
     }
     let begun = Conversation::new(key.clone(), millis(opening.ttl.min(MAX_TTL)), now);
     insert(connection, &begun)?;
-    let Some(first) = &opening.first else { return Ok((begun, true)) };
-    update(connection, key, &first.begun_at(now), now)?;
-    let conversation = find(connection, key, now)?;
-    Ok((conversation.unwrap_or(begun), true))
+    let changed = match &opening.first {
+        Some(first) => update(connection, key, &first.begun_at(now), now)?.conversation,
+        None => None,
+    };
+    Ok(Opened { conversation: changed.unwrap_or_else(|| Arc::new(begun)), is_new: true })
 }
 
 /// Begins a conversation.
@@ -128,21 +142,22 @@ pub(super) fn update(
     key: &ConversationKey,
     change: &Change,
     now: u64,
-) -> rusqlite::Result<Applied> {
+) -> rusqlite::Result<Changed> {
     if change.has_only_events() {
-        return tell(connection, key, &change.events, now);
+        return tell(connection, key, &change.events, now).map(Changed::from);
     }
-    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default()) };
+    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default().into()) };
     let applied = conversation.apply(change, now);
     if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
-        return Ok(applied);
+        return Ok(applied.into());
     }
     let newest = write(connection, &conversation, change)?;
     append(connection, key, &change.events, newest)?;
     if let Some(expires) = conversation.later_expiry(now) {
+        conversation.expires_at_ms = expires;
         touch(connection, key, expires)?;
     }
-    Ok(applied)
+    Ok(Changed { applied, conversation: Some(Arc::new(conversation)) })
 }
 
 /// Writes what a change has made of a conversation; gives the number of its newest event.

@@ -5,22 +5,27 @@
 
 mod claims;
 mod conversations;
+mod file;
 mod notes;
+mod recent;
 mod schema;
 mod sweep;
 mod worker;
 
 use std::collections::HashSet;
-use std::fs::{File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::tool::ToolResult;
 
+pub use self::file::SqliteError;
+
+use self::conversations::Changed;
+use self::recent::Recent;
 use self::sweep::Sweep;
 use self::worker::{Terms, Worker, atomically, unavailable};
 use super::bells::Bells;
@@ -53,39 +58,12 @@ impl Default for SqliteLimits {
     }
 }
 
-/// Why a file cannot be the store.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SqliteError {
-    /// The folder or the lock cannot be made.
-    #[error("cannot make `{path}`; set `path` of [store] to a place that can be written")]
-    Io {
-        /// What could not be made.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        error: io::Error,
-    },
-    /// Another process has the file.
-    #[error(
-        "`{0}` is in use by another process: stop that one, give this one a `path` of its own, or let both share `backend = \"redis\"` of [store]"
-    )]
-    InUse(PathBuf),
-    /// The file cannot be used.
-    #[error("cannot use `{path}`: {cause}")]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
-        cause: String,
-    },
-}
-
 /// The store in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Worker,
     reader: Worker,
+    recent: Arc<Recent>,
     /// Which claims this process has taken and neither ended nor given back, by their holders.
     under_way: Arc<Mutex<HashSet<(ClaimKey, u64)>>>,
     /// Who waits for another's call.
@@ -104,17 +82,7 @@ impl SqliteStore {
     ///
     /// Another process has the file, or it cannot be used.
     pub fn open(path: &Path, limits: SqliteLimits) -> Result<Self, SqliteError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |error| SqliteError::Io { path, error }
-        };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(failed(folder))?;
-        }
-        let lock_path = path.with_added_extension("lock");
-        let lock = make_private(&lock_path).map_err(failed(&lock_path))?;
-        wait_for(&lock, path, limits.patience)?;
-        make_private(path).map_err(failed(path))?;
+        let lock = file::take(path, limits.patience)?;
         let unusable = |cause: String| SqliteError::Unusable { path: path.to_owned(), cause };
         let connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
         let recovered = atomically(&connection, |connection| claims::recover(connection, now_ms()));
@@ -127,12 +95,14 @@ impl SqliteStore {
             );
         }
         let reading = schema::open_to_read(path).map_err(unusable)?;
-        let sweep = Sweep::new(limits.conversations, limits.file_bytes);
+        let recent = Arc::<Recent>::default();
+        let sweep = Sweep::new(limits.conversations, limits.file_bytes, recent.clone());
         let writer = Worker::writing(connection, sweep).map_err(|error| unusable(error.to_string()))?;
         let reader = Worker::reading(reading).map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             writer,
             reader,
+            recent,
             under_way: Arc::default(),
             waiting: Arc::default(),
             followers: Arc::default(),
@@ -186,6 +156,26 @@ impl SqliteStore {
         }
     }
 
+    /// Notes what a change has made of a conversation.
+    fn learn(&self) -> impl FnOnce(Option<&Changed>) + Send + use<> {
+        let recent = self.recent.clone();
+        move |changed| {
+            if let Some(conversation) = changed.and_then(|changed| changed.conversation.as_ref()) {
+                recent.put(conversation);
+            }
+        }
+    }
+
+    /// Notes that a conversation has become something else.
+    fn unlearn(&self, key: Option<&ConversationKey>) -> impl FnOnce() + Send + use<> {
+        let (recent, key) = (self.recent.clone(), key.cloned());
+        move || {
+            if let Some(key) = key {
+                recent.remove(&key);
+            }
+        }
+    }
+
     /// A call is under way no more; who waits for it is told.
     fn leave<T>(&self, claim: &Claim) -> impl FnOnce(Option<&T>) + Send + use<T> {
         let (under_way, waiting, key) = (self.under_way.clone(), self.waiting.clone(), claim.key);
@@ -199,29 +189,6 @@ impl SqliteStore {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Opens a file that only its owner can read.
-fn make_private(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn wait_for(lock: &File, path: &Path, patience: Duration) -> Result<(), SqliteError> {
-    let began = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Err(TryLockError::WouldBlock) => return Err(SqliteError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(SqliteError::Io { path: path.to_owned(), error }),
-        }
-    }
 }
 
 /// Whether a power cut must not undo a change: what a caller has set, and an end.
@@ -240,10 +207,12 @@ impl Store for SqliteStore {
             return Box::pin(std::future::ready(Err(StoreError::Full(MAX_UNDER_WAY))));
         }
         let (wanted, under_way) = (claim.clone(), self.under_way.clone());
-        let held = (claim.key, claim.holder);
+        let (held, unlearn) = ((claim.key, claim.holder), self.unlearn(claim.conversation.as_ref()));
         let count = move |claimed: Option<&Claimed>| {
             if matches!(claimed, Some(Claimed::Fresh | Claimed::Twin(_))) {
                 lock(&under_way).insert(held);
+                // One more call of it has begun.
+                unlearn();
             }
         };
         // Not durable: a claim that is lost with the power was never sent.
@@ -279,23 +248,29 @@ impl Store for SqliteStore {
             Ok(text) => text,
             Err(error) => return Box::pin(std::future::ready(Err(unavailable(error.to_string())))),
         };
-        let (settled, leave) = (claim.clone(), self.leave(claim));
+        let (settled, learn, leave) = (claim.clone(), self.learn(), self.leave(claim));
         let tell = claim.conversation.as_ref().map(|key| self.tell(key, !change.events.is_empty()));
         let is_durable = claim.is_write || is_durable(&change);
         let settle =
             move |connection: &Connection| claims::settle(connection, &settled, &text, &change, now_ms());
-        self.write_owed(is_durable, settle, move |applied| {
-            leave(applied);
+        let changed = self.write_owed(is_durable, settle, move |changed| {
+            learn(changed);
+            leave(changed);
             if let Some(tell) = tell {
-                tell(applied);
+                tell(changed);
             }
-        })
+        });
+        Box::pin(async move { Ok(changed.await?.applied) })
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
         let released = claim.clone();
         let release = move |connection: &Connection| claims::release(connection, &released, now_ms());
-        self.write_owed(false, release, self.leave(claim))
+        let (unlearn, leave) = (self.unlearn(claim.conversation.as_ref()), self.leave(claim));
+        self.write_owed(false, release, move |released| {
+            unlearn();
+            leave(released);
+        })
     }
 
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
@@ -313,23 +288,36 @@ impl Store for SqliteStore {
             let is_durable = opening.first.as_deref().is_some_and(is_durable);
             let open =
                 move |connection: &Connection| conversations::open(connection, &wanted, &opening, now_ms());
-            let (conversation, is_new) = self.write(is_durable, open, |_| {}).await?;
-            Ok(Opened { conversation: Arc::new(conversation), is_new })
+            let recent = self.recent.clone();
+            let put = move |opened: Option<&Opened>| {
+                if let Some(opened) = opened {
+                    recent.put(&opened.conversation);
+                }
+            };
+            self.write(is_durable, open, put).await
         })
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
+        if let Some(recent) = self.recent.find(key, now_ms()) {
+            return Box::pin(std::future::ready(Ok(Some(recent))));
+        }
         let key = key.clone();
         let find = move |connection: &Connection| conversations::find(connection, &key, now_ms());
         self.read(move |connection| Ok(find(connection)?.map(Arc::new)))
     }
 
     fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
-        let (wanted, tell) = (key.clone(), self.tell(key, !change.events.is_empty()));
+        let (wanted, learn) = (key.clone(), self.learn());
+        let tell = self.tell(key, !change.events.is_empty());
         let is_durable = is_durable(&change);
         let update =
             move |connection: &Connection| conversations::update(connection, &wanted, &change, now_ms());
-        self.write(is_durable, update, tell)
+        let changed = self.write(is_durable, update, move |changed| {
+            learn(changed);
+            tell(changed);
+        });
+        Box::pin(async move { Ok(changed.await?.applied) })
     }
 
     fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
@@ -339,7 +327,11 @@ impl Store for SqliteStore {
             conversations::remove(connection, wanted.environment(), wanted.id())?;
             Ok(is_known)
         };
-        self.write(true, forget, self.tell(key, true))
+        let (unlearn, tell) = (self.unlearn(Some(key)), self.tell(key, true));
+        self.write(true, forget, move |forgotten| {
+            unlearn();
+            tell(forgotten);
+        })
     }
 
     fn list<'a>(

@@ -1,8 +1,11 @@
 //! Nothing stays for ever: what has expired goes, and the file shrinks.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, params};
 
 use super::super::now_ms;
+use super::recent::Recent;
 use super::worker::atomically;
 
 /// Rows of one step: what a call that comes meanwhile waits for.
@@ -15,15 +18,17 @@ const VACUUM_STEP: i64 = 500;
 pub(super) struct Sweep {
     max_conversations: i64,
     max_pages: i64,
+    recent: Arc<Recent>,
     is_done: bool,
 }
 
 impl Sweep {
     /// Keeps at most about `max_conversations`, and the file within `max_bytes`.
-    pub(super) fn new(max_conversations: u64, max_bytes: u64) -> Self {
+    /// What it forgets before it has expired goes from `recent` too.
+    pub(super) fn new(max_conversations: u64, max_bytes: u64, recent: Arc<Recent>) -> Self {
         let max_pages = i64::try_from(max_bytes / 4_096).unwrap_or(i64::MAX);
         let max_conversations = i64::try_from(max_conversations).unwrap_or(i64::MAX);
-        Self { max_conversations, max_pages, is_done: true }
+        Self { max_conversations, max_pages, recent, is_done: true }
     }
 
     /// Whether the last step found little to do.
@@ -91,7 +96,9 @@ impl Sweep {
             }
             self.is_done = forgotten < STEP as usize;
             Ok(())
-        })
+        })?;
+        self.recent.clear();
+        Ok(())
     }
 }
 
@@ -168,7 +175,7 @@ mod tests {
     }
 
     fn sweep(connection: &Connection) {
-        let mut sweep = Sweep::new(MOST, MAX_BYTES);
+        let mut sweep = Sweep::new(MOST, MAX_BYTES, Arc::default());
         for _ in 0..100 {
             sweep.run(connection).unwrap();
             if sweep.is_done() {

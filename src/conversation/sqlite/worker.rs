@@ -323,7 +323,7 @@ mod tests {
         const BYTES: u64 = 1024 * 1024;
         let connection = schema::open(&folder.path().join("store.db"), BYTES).unwrap();
         connection.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
-        Worker::writing(connection, Sweep::new(1_000, BYTES)).unwrap()
+        Worker::writing(connection, Sweep::new(1_000, BYTES, Arc::default())).unwrap()
     }
 
     /// Has the thread wait, so that what comes next is one batch, until something is sent.

@@ -48,19 +48,32 @@ fn change() -> impl Strategy<Value = Change> {
 
 fn check(backend: &Backend, cases: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = backend.fresh();
+    let store = backend.named("model");
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let number = std::cell::Cell::new(0);
+    let models = std::cell::RefCell::new(Vec::new());
     runner
         .run(&prop::collection::vec(change(), 1..12), |changes| {
-            number.set(number.get() + 1);
-            runtime.block_on(compare(&store, &key(&format!("c{}", number.get())), changes));
+            let key = key(&format!("c{}", models.borrow().len()));
+            let model = runtime.block_on(compare(&store, &key, changes));
+            models.borrow_mut().push(model);
             Ok(())
         })
         .unwrap();
+    if matches!(backend, Backend::Memory) {
+        return;
+    }
+    // What is stored is what was told, whatever the process remembered.
+    drop(store);
+    let store = backend.named("model");
+    for model in models.into_inner() {
+        let found = runtime.block_on(store.find(&model.key)).unwrap().unwrap();
+        assert_eq!((&found.variables, found.bytes), (&model.variables, model.bytes));
+        assert_eq!((&found.state, &found.calls), (&model.state, &model.calls));
+        assert_eq!(found.concealed, model.concealed);
+    }
 }
 
-async fn compare(store: &AnyStore, key: &ConversationKey, changes: Vec<Change>) {
+async fn compare(store: &AnyStore, key: &ConversationKey, changes: Vec<Change>) -> Conversation {
     let mut model = Conversation::new(key.clone(), 0, 0);
     store.open(key, Opening::default()).await.unwrap();
     let sorted = |mut refused: Vec<Refused>| {
@@ -77,6 +90,7 @@ async fn compare(store: &AnyStore, key: &ConversationKey, changes: Vec<Change>) 
         assert_eq!((found.bytes, &found.concealed), (model.bytes, &model.concealed), "{change:?}");
         assert_eq!((&found.state, &found.calls), (&model.state, &model.calls), "{change:?}");
     }
+    model
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! The file: only its owner can read it, and one process has it.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Why a file cannot be the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqliteError {
+    /// The folder or the lock cannot be made.
+    #[error("cannot make `{path}`; set `path` of [store] to a place that can be written")]
+    Io {
+        /// What could not be made.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// Another process has the file.
+    #[error(
+        "`{0}` is in use by another process: stop that one, give this one a `path` of its own, or let both share `backend = \"redis\"` of [store]"
+    )]
+    InUse(PathBuf),
+    /// The file cannot be used.
+    #[error("cannot use `{path}`: {cause}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        cause: String,
+    },
+}
+
+/// Makes the file where there is none, and takes it for this process; gives what
+/// holds it. Waits a while for another process that is about to end.
+///
+/// # Errors
+///
+/// Another process has the file, or it cannot be made.
+pub(super) fn take(path: &Path, patience: Duration) -> Result<File, SqliteError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| SqliteError::Io { path, error }
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    }
+    let lock_path = path.with_added_extension("lock");
+    let lock = make_private(&lock_path).map_err(failed(&lock_path))?;
+    wait_for(&lock, path, patience)?;
+    make_private(path).map_err(failed(path))?;
+    Ok(lock)
+}
+
+/// Opens a file that only its owner can read.
+fn make_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn wait_for(lock: &File, path: &Path, patience: Duration) -> Result<(), SqliteError> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => return Err(SqliteError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(SqliteError::Io { path: path.to_owned(), error }),
+        }
+    }
+}

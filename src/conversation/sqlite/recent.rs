@@ -1,0 +1,120 @@
+//! Conversations as they were last committed: most calls ask for one that the
+//! call before has changed, and need neither the file nor another thread for it.
+//!
+//! Only the thread that writes puts something in or takes it out, after each
+//! commit and in the order of the changes, before anybody is told of them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::super::{Conversation, ConversationKey};
+
+/// Most bytes of either half, roughly.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What a conversation takes besides its variables, roughly.
+const RECORD_BYTES: usize = 1_024;
+
+/// Conversations that were used of late.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<Halves>);
+
+/// What is in `old` when `young` is full goes.
+#[derive(Debug, Default)]
+struct Halves {
+    young: HashMap<ConversationKey, Arc<Conversation>>,
+    young_bytes: usize,
+    old: HashMap<ConversationKey, Arc<Conversation>>,
+}
+
+impl Recent {
+    /// The conversation, where it is here and has not expired at `now`.
+    pub(super) fn find(&self, key: &ConversationKey, now: u64) -> Option<Arc<Conversation>> {
+        let halves = self.lock();
+        let found = halves.young.get(key).or_else(|| halves.old.get(key))?;
+        (found.expires_at_ms > now).then(|| found.clone())
+    }
+
+    /// A conversation has become this.
+    pub(super) fn put(&self, conversation: &Arc<Conversation>) {
+        let mut halves = self.lock();
+        halves.remove(&conversation.key);
+        let bytes = size(conversation);
+        if halves.young_bytes + bytes > MAX_BYTES {
+            halves.old = std::mem::take(&mut halves.young);
+            halves.young_bytes = 0;
+        }
+        halves.young_bytes += bytes;
+        halves.young.insert(conversation.key.clone(), conversation.clone());
+    }
+
+    /// A conversation has become something else, or nothing.
+    pub(super) fn remove(&self, key: &ConversationKey) {
+        self.lock().remove(key);
+    }
+
+    /// Any conversation may be gone.
+    pub(super) fn clear(&self) {
+        *self.lock() = Halves::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Halves> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Halves {
+    fn remove(&mut self, key: &ConversationKey) {
+        if let Some(removed) = self.young.remove(key) {
+            self.young_bytes -= size(&removed);
+        }
+        self.old.remove(key);
+    }
+}
+
+/// What a conversation takes in memory, roughly.
+fn size(conversation: &Conversation) -> usize {
+    let concealed: usize = conversation.concealed.iter().map(String::len).sum();
+    RECORD_BYTES + conversation.key.id().len() + 2 * conversation.bytes + concealed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversation(number: usize, bytes: usize) -> Arc<Conversation> {
+        let key = ConversationKey::new("development", &format!("c{number}"));
+        Arc::new(Conversation { bytes, ..Conversation::new(key, 100, 1_000) })
+    }
+
+    #[test]
+    fn what_has_expired_or_is_gone_is_not_found() {
+        let recent = Recent::default();
+        let (one, two) = (conversation(1, 0), conversation(2, 0));
+        recent.put(&one);
+        recent.put(&two);
+        assert_eq!(recent.find(&one.key, 1_099), Some(one.clone()));
+        assert_eq!(recent.find(&one.key, 1_100), None);
+        recent.remove(&one.key);
+        assert_eq!((recent.find(&one.key, 0), recent.find(&two.key, 0)), (None, Some(two.clone())));
+        recent.clear();
+        assert_eq!(recent.find(&two.key, 0), None);
+    }
+
+    #[test]
+    fn what_was_used_of_late_is_here_and_all_of_it_is_bounded() {
+        let recent = Recent::default();
+        let kept = conversation(0, 0);
+        for number in 1..1_000 {
+            // The latest state of it counts once.
+            recent.put(&kept);
+            recent.put(&conversation(number, 100_000));
+        }
+        assert_eq!(recent.find(&kept.key, 0), Some(kept));
+        assert!(recent.find(&conversation(999, 0).key, 0).is_some());
+        assert!(recent.find(&conversation(1, 0).key, 0).is_none());
+        let halves = recent.lock();
+        let bytes = |half: &HashMap<_, Arc<Conversation>>| half.values().map(|one| size(one)).sum::<usize>();
+        assert_eq!(bytes(&halves.young), halves.young_bytes);
+        assert!(bytes(&halves.young) <= MAX_BYTES && bytes(&halves.old) <= MAX_BYTES);
+    }
+}
