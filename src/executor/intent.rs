@@ -37,7 +37,7 @@ pub(super) enum Of<'a> {
 /// the arguments are part of it, since ids of other conversations may be the
 /// same, and only writes are claimed. Without an id, a write is the same as one
 /// of the same conversation with the same values, for as long as the action's
-/// window says; any other call is counted alone where the action has `max_calls`.
+/// window says, and, as with an id, the same as one whose answer reached nobody; any other call is counted alone where the action has `max_calls`.
 /// Without either nothing tells one caller from another, and what
 /// two callers want must not become one.
 ///
@@ -101,7 +101,9 @@ pub(super) fn claim(
             Some(claim(key, [0; 32], None, if is_write { KEEP_WRITES } else { KEEP_READS }))
         }
         (Some(of), false) if is_write && !window.is_zero() => {
-            Some(claim(same(of, action, values), [0; 32], None, window))
+            let same = same(of, action, values);
+            // As a twin it is found by the same write with an id, and finds it.
+            Some(claim(same, [0; 32], Some(ClaimKey::new(conversation, same)), window))
         }
         (Some(of), false) if most_calls.is_some() => {
             let key = key("one", &[environment, of.id(), &holder.to_string()], [0; 32]);

@@ -99,7 +99,7 @@ impl MemoryClaims {
 
     /// Takes the intent, or says who has it.
     pub(super) fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        let twin = claim.twin.and_then(|twin| self.lost_twin(&twin)).filter(|first| *first != claim.key);
+        let twin = claim.twin.and_then(|twin| self.lost_twin(&twin, &claim.key));
         let mut shard = self.shard(&claim.key);
         if let Some(known) = shard.find(claim) {
             return Ok(known);
@@ -118,10 +118,10 @@ impl MemoryClaims {
         Ok(Claimed::Fresh)
     }
 
-    /// The latest write of this twin, where its caller is gone and its end is not long ago.
-    fn lost_twin(&self, twin: &ClaimKey) -> Option<ClaimKey> {
+    /// The latest write of this twin but for `own`, where its caller is gone and its end is not long ago.
+    fn lost_twin(&self, twin: &ClaimKey, own: &ClaimKey) -> Option<ClaimKey> {
         // One lock at a time: the two may live in different shards.
-        let first = self.shard(twin).twins.get(twin)?.back().copied()?;
+        let first = self.shard(twin).twins.get(twin)?.iter().rev().find(|one| *one != own).copied()?;
         self.shard(&first).is_lost(&first).then_some(first)
     }
 

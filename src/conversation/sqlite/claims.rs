@@ -135,13 +135,13 @@ fn twin(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Op
     let latest = connection
         .prepare_cached(
             "SELECT key, is_orphan AND (phase <> 'ended' OR ended_at + twin_window >= ?2) FROM claims
-             WHERE twin = ?1 AND expires_at > ?2 ORDER BY number DESC LIMIT 1",
+             WHERE twin = ?1 AND expires_at > ?2 AND key <> ?3 ORDER BY number DESC LIMIT 1",
         )?
-        .query_row(params![twin.0, integer(now)], |row| {
+        .query_row(params![twin.0, integer(now), claim.key.0], |row| {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, bool>(1)?))
         })
         .optional()?;
-    Ok(latest.and_then(|(key, is_lost)| is_lost.then_some(ClaimKey(key))).filter(|first| *first != claim.key))
+    Ok(latest.and_then(|(key, is_lost)| is_lost.then_some(ClaimKey(key))))
 }
 
 /// Marks that the call is about to be sent; false where it is not this call's any more.

@@ -56,7 +56,7 @@ async fn cancel(gateway: &Gateway, path: &str) -> (u16, Value) {
 }
 
 /// Sends a call and hangs up once `sent` is there.
-async fn hang_up(gateway: &Gateway, call: &Value, sent: impl Future<Output = ()>) {
+pub(super) async fn hang_up(gateway: &Gateway, call: &Value, sent: impl Future<Output = ()>) {
     hang_up_on(gateway, call, "application/json", sent).await;
 }
 

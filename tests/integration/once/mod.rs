@@ -3,6 +3,7 @@
 mod cancel;
 mod claims;
 mod interleavings;
+mod mixed;
 mod retries;
 
 use std::sync::Arc;
