@@ -77,6 +77,11 @@ impl Conversation {
         timestamp(self.started_at_ms)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended_at_ms.is_some()
+    }
+
     /// Its variables as templates see them.
     pub fn nested(&self) -> Map<String, Value> {
         self.nest(|variable| Some(&variable.value))

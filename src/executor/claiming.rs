@@ -38,6 +38,8 @@ impl Gateway {
                 }
                 Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
                 Claimed::TooManyCalls(most) => {
+                    // That it has ended counts for more: no other call can be made in it either.
+                    admitted.may_begin()?;
                     return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
                 }
                 Claimed::Lost => return Err(Failure::Lost),
@@ -94,7 +96,7 @@ impl Admitted<'_> {
         let action = self.target.action;
         let Some(known) = &self.conversation else { return Ok(()) };
         // What runs at its end runs after it.
-        if action.on.is_none() && known.ended_at_ms.is_some() {
+        if action.on.is_none() && known.has_ended() {
             return Err(Failure::ConversationEnded);
         }
         let Some(most) = action.guards.max_calls.filter(|_| self.is_carried) else { return Ok(()) };

@@ -218,7 +218,7 @@ impl Gateway {
         change: ConversationChange,
     ) -> Result<Arc<Conversation>, ConversationError> {
         let known = self.find_conversation(key).await?;
-        if known.ended_at_ms.is_some() {
+        if known.has_ended() {
             return Err(ConversationError::Ended);
         }
         let ConversationChange { unset, variables, current_state } = change;

@@ -57,7 +57,6 @@ use serde_json::{Map, Value};
 use crate::action::Action;
 use crate::auth::TokenStore;
 use crate::catalog::Environment;
-use crate::conversation::change::Change;
 use crate::conversation::{
     Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms,
 };
@@ -313,6 +312,10 @@ impl Gateway {
                 let claim = intent::claim(call, of, target.action, digest, &values, holder);
                 let is_carried = carried.is_some();
                 Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
+            }
+            // To mend the arguments would be in vain.
+            Err(_) if access == Access::Use && conversation.as_ref().is_some_and(|known| known.has_ended()) => {
+                Err(Refused { failure: Failure::ConversationEnded, conversation })
             }
             Err(failure) => Err(Refused { failure, conversation }),
         }

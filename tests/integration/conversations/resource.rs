@@ -160,6 +160,7 @@ on_every_store! {
             ("2", "pay", json!({"amount": 6})),
             ("3", "get_order", json!({"number": "1"})),
             ("4", "hours", json!({})),
+            ("5", "pay", json!({"amuont": 6})),
         ] {
             let refused = api.call(call("c", id, name, arguments)).await;
             assert_eq!((&refused["status"], &refused["error"]["code"]), (&json!("exception"), &json!("conversation_ended")), "{refused}");
