@@ -4,26 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
-use super::{Setup, book, call, numbered};
+use super::{Setup, book, call, cancel, numbered, spawn};
 use crate::backend::{Backend, on_every_store};
 use crate::bad_input::told;
 use crate::harness::Gateway;
 use crate::upstream::{Reply, Upstream};
 
 /// A gateway whose calls wait for a token before they are sent.
-struct Waiting {
-    setup: Setup,
-    tokens: Upstream,
-    gate: Arc<Semaphore>,
+pub(super) struct Waiting {
+    pub(super) setup: Setup,
+    pub(super) tokens: Upstream,
+    pub(super) gate: Arc<Semaphore>,
 }
 
 impl Waiting {
-    async fn new(on: &Backend) -> Self {
+    pub(super) async fn new(on: &Backend) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let held = gate.clone();
         let token = r#"{"access_token": "token-number-1", "token_type": "Bearer", "expires_in": 3600}"#;
@@ -44,34 +41,14 @@ impl Waiting {
     }
 }
 
-fn spawn(gateway: &Arc<Gateway>, call: Value) -> JoinHandle<Value> {
-    let gateway = gateway.clone();
-    tokio::task::spawn(async move { gateway.call_with(call).await })
-}
-
-async fn cancel(gateway: &Gateway, path: &str) -> (u16, Value) {
-    let answer = gateway.request("DELETE", path).send().await.unwrap();
-    let status = answer.status().as_u16();
-    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
-}
-
 /// Sends a call and hangs up once `sent` is there.
 pub(super) async fn hang_up(gateway: &Gateway, call: &Value, sent: impl Future<Output = ()>) {
-    hang_up_on(gateway, call, "application/json", sent).await;
+    super::hang_up(gateway, ("/v1/tool-calls", "application/json"), call, sent).await;
 }
 
-/// The same of one that accepts `media`.
-async fn hang_up_on(gateway: &Gateway, call: &Value, media: &str, sent: impl Future<Output = ()>) {
-    let body = call.to_string();
-    let address = gateway.url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "POST /v1/tool-calls HTTP/1.1\r\nhost: {address}\r\naccept: {media}\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes()).await.unwrap();
-    sent.await;
-    drop(stream);
+/// The same of one that listens to a stream.
+async fn hang_up_on_a_stream(gateway: &Gateway, call: &Value, sent: impl Future<Output = ()>) {
+    super::hang_up(gateway, ("/v1/tool-calls", "text/event-stream"), call, sent).await;
 }
 
 on_every_store! {
@@ -154,7 +131,7 @@ on_every_store! {
 async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
-    hang_up_on(gateway, &book("call_1", 9), "text/event-stream", waiting.tokens.received(1)).await;
+    hang_up_on_a_stream(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
     let result = gateway.call_with(book("call_1", 9)).await;
     assert_eq!((&result["replayed"], &result["error"]["code"]), (&json!(true), &json!("cancelled")), "{result}");
     waiting.gate.add_permits(1);
@@ -166,7 +143,7 @@ async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
 on_every_store! {
 async fn what_is_sent_runs_to_its_end_though_its_listener_has_hung_up(on) {
     let (setup, gate) = Setup::held(on).await;
-    hang_up_on(&setup.gateway, &book("call_1", 9), "text/event-stream", setup.upstream.received(1)).await;
+    hang_up_on_a_stream(&setup.gateway, &book("call_1", 9), setup.upstream.received(1)).await;
     gate.add_permits(1);
     let result = setup.gateway.call_with(book("call_1", 9)).await;
     assert_eq!((&result["status"], &result["replayed"]), (&json!("success"), &json!(true)), "{result}");

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod claims;
+mod gone;
 mod interleavings;
 mod mixed;
 mod retries;
@@ -9,7 +10,10 @@ mod retries;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::backend::Backend;
 use crate::harness::{Gateway, files};
@@ -84,4 +88,34 @@ fn call(name: &str, conversation: Option<&str>, id: Option<&str>, arguments: Val
 /// A call of conversation `c`.
 fn book(id: &str, slot: u32) -> Value {
     call("book", Some("c"), Some(id), json!({"slot": slot}))
+}
+
+fn spawn(gateway: &Arc<Gateway>, call: Value) -> JoinHandle<Value> {
+    let gateway = gateway.clone();
+    tokio::task::spawn(async move { gateway.call_with(call).await })
+}
+
+async fn cancel(gateway: &Gateway, path: &str) -> (u16, Value) {
+    let answer = gateway.request("DELETE", path).send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+}
+
+/// Posts `body` to a path, for an answer of a media type, and hangs up once `sent` is there.
+async fn hang_up(
+    gateway: &Gateway,
+    (path, media): (&str, &str),
+    body: &Value,
+    sent: impl Future<Output = ()>,
+) {
+    let body = body.to_string();
+    let address = gateway.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\naccept: {media}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).await.unwrap();
+    sent.await;
+    drop(stream);
 }
