@@ -83,7 +83,7 @@ impl Default for Metrics {
             ("tool_call_duration", "From the receipt of a call to its answer", total),
             (
                 "tool_call_own_duration",
-                "The gateway's own share of a call: without the upstream, tokens and pauses",
+                "The gateway's own share of a call: without the upstream, tokens, queues and pauses",
                 own,
             ),
             (

@@ -4,17 +4,52 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
 use super::cancel::Waiting;
-use super::{Setup, book, hang_up, spawn};
-use crate::backend::on_every_store;
-use crate::harness::Gateway;
+use super::{ACTIONS, Setup, book, cancel, hang_up, numbered, spawn};
+use crate::backend::{Backend, on_every_store};
+use crate::bad_input::told;
+use crate::harness::{Gateway, files};
+use crate::upstream::{Reply, Upstream};
 
 /// What the server needs to notice that somebody has hung up, and more.
 const NOTICED: Duration = Duration::from_millis(300);
 const JSON: &str = "application/json";
+
+/// A connection that takes one call at a time; the upstream answers where there is a permit.
+async fn narrow(on: &Backend) -> (Setup, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, count) = (gate.clone(), numbered());
+    let upstream = Upstream::start(move |request| Reply::Held(held.clone(), Box::new(count(request)))).await;
+    let connection = "base_url: http://127.0.0.1:{port}\nlimits: {max_in_flight: 1}\n";
+    let files = files(upstream.port, &[ACTIONS, &[("connections/api.yaml", connection)]].concat());
+    let gateway = Arc::new(Gateway::start_on(&files, on.fresh()).await);
+    (Setup { gateway, upstream }, gate)
+}
+
+on_every_store! {
+async fn who_waits_for_a_place_can_be_cancelled(on) {
+    let (setup, gate) = narrow(on).await;
+    let first = spawn(&setup.gateway, book("call_1", 1));
+    setup.upstream.received(1).await;
+    let second = spawn(&setup.gateway, book("call_2", 2));
+    sleep(NOTICED).await;
+    let (status, reply) = cancel(&setup.gateway, "/v1/tool-calls/call_2").await;
+    assert_eq!((status, &reply["cancellation"]), (200, &json!("not_sent")));
+    assert_eq!(told(&second.await.unwrap()).0, ("exception", "cancelled", "none", "later"));
+    // Whoever hangs up leaves the queue as well.
+    hang_up(&setup.gateway, ("/v1/tool-calls", JSON), &book("call_3", 3), sleep(NOTICED)).await;
+    sleep(NOTICED).await;
+    gate.add_permits(10);
+    assert_eq!(first.await.unwrap()["status"], "success");
+    sleep(NOTICED).await;
+    assert_eq!(setup.sent(), 1);
+    assert_eq!(setup.gateway.call_with(book("call_4", 4)).await["status"], "success");
+    assert_eq!(setup.sent(), 2);
+}
+}
 
 /// Sends `call_1`, joins it with a caller who has little time, and hangs up on it meanwhile; what the other one is told.
 async fn outlive(gateway: &Arc<Gateway>, sent: impl Future<Output = ()>) -> Value {
