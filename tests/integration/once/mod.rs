@@ -5,6 +5,7 @@ mod claims;
 mod gone;
 mod interleavings;
 mod mixed;
+mod panics;
 mod retries;
 
 use std::sync::Arc;

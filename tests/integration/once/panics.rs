@@ -1,0 +1,89 @@
+//! A bug of ours on the way of a call: what was sent is not sent again, what was not sent is free.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::{ACTIONS, book, numbered};
+use crate::bad_input::told;
+use crate::harness::{Gateway, files};
+use crate::upstream::{ClosedPort, Reply, Upstream};
+
+/// A log that breaks whoever writes a line of one module to it, once.
+struct Broken {
+    module: &'static str,
+    is_spent: AtomicBool,
+}
+
+impl Broken {
+    fn by(module: &'static str) -> Self {
+        Self { module, is_spent: AtomicBool::new(false) }
+    }
+}
+
+impl Subscriber for Broken {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == self.module
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        assert!(self.is_spent.swap(true, Ordering::SeqCst), "the log is broken");
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_panic_is_not_sent_again() {
+    let count = numbered();
+    let upstream = Upstream::start(move |request| match count(request) {
+        Reply::Json(_, body) => Reply::Json(500, body),
+        other => other,
+    })
+    .await;
+    let connection =
+        "base_url: http://127.0.0.1:{port}\nbreaker: {min_calls: 1, open_ms: 1, half_open_calls: 1}\n";
+    let files = files(upstream.port, &[ACTIONS, &[("connections/api.yaml", connection)]].concat());
+    let gateway = Gateway::start(&files).await;
+    // The breaker says that it opens when the answer is there.
+    let _log = tracing::subscriber::set_default(Broken::by("callgate::egress::pressure::breaker"));
+    let first = gateway.call_with(book("call_1", 9)).await;
+    assert_eq!(told(&first).0, ("failure", "internal_error", "unknown", "no"), "{first}");
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let again = gateway.call_with(book("call_1", 9)).await;
+    assert_eq!(
+        (&again["replayed"], &again["error"]["code"]),
+        (&json!(true), &json!("internal_error")),
+        "{again}"
+    );
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_not_sent_before_a_panic_is_free() {
+    let gone = ClosedPort::new();
+    let gateway = Gateway::start(&files(gone.port, ACTIONS)).await;
+    let _log = tracing::subscriber::set_default(Broken::by("callgate::executor::outcome"));
+    let mut call = book("call_1", 9);
+    call["deadline_ms"] = json!(3_000);
+    let (status, problem) = gateway.post("/v1/tool-calls", call.to_string()).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("internal")), "{problem}");
+    let again = gateway.call_with(call).await;
+    assert_eq!(
+        (&again["replayed"], &again["error"]["code"]),
+        (&Value::Null, &json!("connect_failed")),
+        "{again}"
+    );
+}
