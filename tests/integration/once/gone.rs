@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
@@ -18,6 +18,17 @@ use crate::upstream::{Reply, Upstream};
 const NOTICED: Duration = Duration::from_millis(300);
 const JSON: &str = "application/json";
 
+/// An upstream that answers by [`numbered`], slot 2 not before there is a permit.
+async fn slow_second(on: &Backend) -> (Setup, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, count) = (gate.clone(), numbered());
+    let setup = Setup::new(on, move |request| match request.text().contains("\"slot\":2") {
+        true => Reply::Held(held.clone(), Box::new(count(request))),
+        false => count(request),
+    });
+    (setup.await, gate)
+}
+
 /// A connection that takes one call at a time; the upstream answers where there is a permit.
 async fn narrow(on: &Backend) -> (Setup, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
@@ -27,6 +38,60 @@ async fn narrow(on: &Backend) -> (Setup, Arc<Semaphore>) {
     let files = files(upstream.port, &[ACTIONS, &[("connections/api.yaml", connection)]].concat());
     let gateway = Arc::new(Gateway::start_on(&files, on.fresh()).await);
     (Setup { gateway, upstream }, gate)
+}
+
+/// One turn of conversation `c` that books two slots, in several forms: where it goes, and what.
+fn turns(slots: [u32; 2]) -> [(&'static str, Value); 3] {
+    let calls = |call: fn(&str, u32) -> Value| json!([call("call_1", slots[0]), call("call_2", slots[1])]);
+    let openai = |id: &str, slot: u32| {
+        let function = json!({"name": "book", "arguments": json!({"slot": slot}).to_string()});
+        json!({"id": id, "type": "function", "function": function})
+    };
+    let vapi = |id: &str, slot: u32| json!({"id": id, "name": "book", "arguments": {"slot": slot}});
+    let list = calls(vapi);
+    [
+        ("/v1/tool-calls", json!({"calls": calls(book)})),
+        ("/v1/openai/chat/tool-calls?conversation_id=c", json!({"tool_calls": calls(openai)})),
+        (
+            "/webhooks/vapi/development",
+            json!({"message": {"type": "tool-calls", "call": {"id": "c"}, "toolCallList": list}}),
+        ),
+    ]
+}
+
+on_every_store! {
+async fn a_turn_that_reached_nobody_is_not_done_again(on) {
+    for (path, turn) in turns([1, 2]) {
+        let (setup, gate) = slow_second(on).await;
+        let first_is_done = async {
+            setup.upstream.received(2).await;
+            sleep(NOTICED).await;
+        };
+        hang_up(&setup.gateway, (path, JSON), &turn, first_is_done).await;
+        sleep(NOTICED).await;
+        gate.add_permits(1);
+        // The model starts over, with ids of its own.
+        for (id, slot) in [("call_3", 1), ("call_4", 2)] {
+            let again = setup.gateway.call_with(book(id, slot)).await;
+            assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &json!(true)), "{path} {again}");
+        }
+        assert_eq!(setup.sent(), 2, "{path}");
+    }
+}
+}
+
+on_every_store! {
+async fn a_turn_that_was_answered_is_done_again_under_other_ids(on) {
+    for (path, turn) in turns([1, 3]) {
+        let (setup, _) = slow_second(on).await;
+        assert_eq!(setup.gateway.post(path, turn.to_string()).await.0, 200);
+        sleep(NOTICED).await;
+        for (id, slot) in [("call_3", 1), ("call_4", 3)] {
+            assert_eq!(setup.gateway.call_with(book(id, slot)).await["replayed"], Value::Null, "{path}");
+        }
+        assert_eq!(setup.sent(), 4, "{path}");
+    }
+}
 }
 
 on_every_store! {
@@ -88,5 +153,37 @@ async fn what_the_last_one_gave_up_waiting_for_is_not_sent(on) {
     assert_eq!((&again["replayed"], &again["error"]["code"]), (&json!(true), &json!("cancelled")), "{again}");
     sleep(NOTICED).await;
     assert_eq!(waiting.setup.sent(), 0);
+}
+}
+
+on_every_store! {
+async fn a_result_that_was_joined_and_reached_nobody_is_not_forgotten(on) {
+    let gate = Arc::new(Semaphore::new(0));
+    let (held, count) = (gate.clone(), numbered());
+    let setup = Setup::new(on, move |request| match request.text().contains("\"slot\":1") {
+        true => Reply::Held(held.clone(), Box::new(count(request))),
+        false => Reply::Stall,
+    })
+    .await;
+    let gateway = &setup.gateway;
+    let (first, [(path, turn), ..]) = (book("call_1", 1), turns([1, 2]));
+    // Its caller hangs up while a turn waits for the same call; then that of the turn does, which waits for another call.
+    let hung_up = hang_up(gateway, ("/v1/tool-calls", JSON), &first, async {
+        setup.upstream.received(1).await;
+        sleep(NOTICED * 3).await;
+    });
+    let turned = async {
+        setup.upstream.received(1).await;
+        hang_up(gateway, (path, JSON), &turn, sleep(NOTICED * 5)).await;
+    };
+    let answered = async {
+        sleep(NOTICED * 4).await;
+        gate.add_permits(1);
+    };
+    tokio::join!(hung_up, turned, answered);
+    sleep(NOTICED).await;
+    let again = gateway.call_with(book("call_3", 1)).await;
+    assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &json!(true)), "{again}");
+    assert_eq!(setup.sent(), 2);
 }
 }
