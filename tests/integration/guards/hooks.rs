@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::api::Api;
-use crate::backend::on_every_store;
+use crate::backend::{RedisServer, on_every_store};
 use crate::harness::{Process, write_project};
 
 const HOOKS: &[(&str, &str)] = &[
@@ -245,6 +247,38 @@ on_every_store! {
         nodes.event("c", "replay", "save_call").await;
         assert_eq!(nodes.sent("/calls").len(), 1);
     }
+}
+
+/// Sends a request while `redis` does not answer, and hangs up before it does.
+async fn leave_early(api: &Api, redis: &RedisServer, line: &str, body: &str) {
+    let address = api.0.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{line} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    redis.signal("STOP");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stream);
+    // The server has to notice first.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    redis.signal("CONT");
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_reply_begins_and_ends_all_the_same() {
+    let Some(on) = Backend::redis() else { return };
+    let Backend::Redis(redis) = &on else { panic!("a Redis") };
+    let nodes = Nodes::new(&on, answer).await;
+    nodes.begin("first", "+49301").await;
+    let request = json!({"id": "c", "variables": {"caller_phone": "+49301"}}).to_string();
+    leave_early(nodes.one(), redis, "POST /v1/conversations", &request).await;
+    until(async || (nodes.sent("/callers").len() == 2).then_some(())).await;
+    leave_early(nodes.one(), redis, &format!("DELETE /v1/conversations/c?{HERE}"), "").await;
+    assert!(nodes.request("/calls").await.text().contains("\"Ann\""));
+    // What is to be erased is not only ended.
+    let path = format!("/v1/conversations/first?{HERE}");
+    leave_early(nodes.one(), redis, &format!("DELETE {}&forget=true", path), "").await;
+    until(async || (nodes.one().get(&path).await.status == 404).then_some(())).await;
+    assert_eq!(nodes.sent("/calls").len(), 1);
 }
 
 #[tokio::test]
