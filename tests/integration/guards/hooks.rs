@@ -249,6 +249,33 @@ on_every_store! {
     }
 }
 
+#[tokio::test]
+async fn the_end_is_told_once_although_its_claim_is_forgotten() {
+    let nodes = Nodes::new(&Backend::Memory, answer).await;
+    nodes.begin("c", "+49301").await;
+    let path = format!("/v1/conversations/c?{HERE}");
+    assert_eq!(nodes.one().ask("DELETE", &path, &Value::Null).await.status, 200);
+    // Its result is kept before the feed tells of it.
+    until(async || {
+        let told = |event: &Value| {
+            let id = event["data"]["tool_call_id"].as_str().unwrap_or_default();
+            event["type"] == "response_received" && id.starts_with("callgate:end:save_call:")
+        };
+        nodes.events("c").await.iter().any(told).then_some(())
+    })
+    .await;
+    // Results are kept by this clock, conversations by the clock on the wall.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3 * 60 * 60)).await;
+    tokio::time::resume();
+    // Connections that were idle for so long are closed.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(nodes.one().ask("DELETE", &path, &Value::Null).await.status, 200);
+    let refused = nodes.event("c", "error", "save_call").await;
+    assert_eq!(refused["data"]["code"], "too_many_calls", "{refused}");
+    assert_eq!(nodes.sent("/calls").len(), 1);
+}
+
 /// Sends a request while `redis` does not answer, and hangs up before it does.
 async fn leave_early(api: &Api, redis: &RedisServer, line: &str, body: &str) {
     let address = api.0.url.trim_start_matches("http://");
