@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use serde::Deserialize as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::definition::{
     ActionDefinition, ActionKind, ActionOverride, AuthDefinition, ConnectionDefinition, Document, Located,
-    Problem, Problems, ResponseDefinition, push_token,
+    Problem, Problems, push_token,
 };
 
-use super::output::{Output, Response, ResponseProblem};
-use super::parameters::{OutputSchema, Parameters, SchemaProblem};
+use super::parameters::{Parameters, SchemaProblem};
 use super::template::{Data, Root, Target, Template};
-use super::variables::{self, VariableReads};
+use super::variables::VariableReads;
 use super::{Action, ActionName, Bound, BoundValue, Handover, Kind};
 
 /// Time for a call whose action says nothing.
@@ -287,21 +285,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn output_schema(&mut self) -> Option<OutputSchema> {
-        match OutputSchema::compile(self.definition.output_schema.as_ref()?) {
-            Ok((schema, warnings)) => {
-                self.tell("/output_schema", &warnings);
-                Some(schema)
-            }
-            Err(problems) => {
-                self.tell("/output_schema", &problems);
-                None
-            }
-        }
-    }
-
     /// Tells what is wrong with the schema at `at`.
-    fn tell(&mut self, at: &str, problems: &[SchemaProblem]) {
+    pub(super) fn tell(&mut self, at: &str, problems: &[SchemaProblem]) {
         for problem in problems {
             let pointer = format!("{at}{}", problem.pointer);
             let message = problem.message.clone();
@@ -456,51 +441,6 @@ impl Compiler<'_> {
             text.push_str(&format!("(line {line}{}", &part[digits..]));
         }
         text
-    }
-
-    fn outputs(&mut self) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        let mut names = Map::new();
-        for (index, definition) in self.definition.output_variables.iter().enumerate() {
-            if let Err(error) = variables::insert(&mut names, &definition.name, Value::Null) {
-                let problem = self.error(
-                    &format!("/output_variables/{index}/name"),
-                    "variable_conflict",
-                    error.to_string(),
-                );
-                self.problems.push(problem);
-            }
-            match Output::compile(definition) {
-                Ok(output) => outputs.push(output),
-                // A path that does not start with `$` is reported already.
-                Err(_) if !definition.path.starts_with('$') => {}
-                Err(message) => {
-                    let problem = self
-                        .error(&format!("/output_variables/{index}/path"), "invalid_jsonpath", message)
-                        .hint("a path looks like `$.ticket.id` or `$.slots[*].id` (RFC 9535)");
-                    self.problems.push(problem);
-                }
-            }
-        }
-        outputs
-    }
-
-    /// How an upstream's answer is shaped.
-    fn response(&mut self) -> Response {
-        let written = self.over.response.as_ref().or(self.definition.response.as_ref());
-        let (ActionKind::Http, Some(written)) = (self.definition.kind, written) else {
-            return Response::default();
-        };
-        // What is no shape has been reported by the schema.
-        let Ok(definition) = ResponseDefinition::deserialize(written) else { return Response::default() };
-        let base = self.pointer("response");
-        Response::compile(&definition).unwrap_or_else(|problems| {
-            for ResponseProblem { pointer, code, message, hint } in problems {
-                let problem = self.error(&format!("{base}{pointer}"), code, message).hint(hint);
-                self.problems.push(problem);
-            }
-            Response::default()
-        })
     }
 
     /// Whether a key that is missing was written, but wrong in a way that has

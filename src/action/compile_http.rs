@@ -1,34 +1,25 @@
 //! The HTTP half of [`super::compile()`]: where to, with what.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::HeaderValue;
 
-use crate::definition::{AuthDefinition, ConnectionDefinition};
-use crate::definition::{ConnectionOverride, Document, Located, Method, Problem, Scalar, ValueDefinition};
+use crate::definition::{Method, Problem, Scalar, ValueDefinition};
 
-use super::compile::{Compiler, SecretUse, pointer_to};
+use super::Bound;
+use super::compile::{Compiler, pointer_to};
+use super::compile_headers::Written;
+use super::compile_target::base_url_pointer;
 use super::connection::{self, ConnectionRules};
-use super::connector::{self, Connector};
 use super::fields::Field;
-use super::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
+use super::http_action::{Body, HttpAction, WrittenAt};
 use super::multipart::Part;
 use super::parameters::Parameters;
 use super::retry::RetryPolicy;
 use super::template::{Root, Target, Template};
-use super::{Bound, is_transport_header, url};
 
 /// Time to connect for an action that says nothing.
 const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 2_000;
-
-/// A header as written, and where.
-struct Written<'a> {
-    name: &'a str,
-    value: &'a ValueDefinition,
-    document: Arc<Document>,
-    pointer: String,
-}
 
 impl<'a> Compiler<'a> {
     pub(super) fn http(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<HttpAction> {
@@ -107,272 +98,6 @@ impl<'a> Compiler<'a> {
             self.problems.push(problem);
         }
         retry
-    }
-
-    /// The connection that the action names; an error where there is none of that name.
-    fn connection(&mut self) -> Option<&'a Located<ConnectionDefinition>> {
-        let written = self.definition.connection.as_ref().filter(|_| self.over.url.is_none());
-        let name = self.over.connection.as_ref().or(written)?;
-        let found = self.around.connections.iter().find(|connection| connection.name == *name);
-        if let Some(found) = found {
-            super::compile::check_known(
-                &found.document,
-                found.definition.environments.keys(),
-                self.around.known_environments,
-                self.problems,
-            );
-        } else {
-            let names: Vec<&String> =
-                self.around.connections.iter().map(|connection| &connection.name).collect();
-            let hint = crate::definition::closest(name, &names).map_or_else(
-                || format!("add connections/{name}.yaml"),
-                |near| format!("did you mean `{near}`?"),
-            );
-            let problem = self
-                .error(
-                    &self.pointer("connection"),
-                    "unknown_connection",
-                    format!("there is no connection `{name}`"),
-                )
-                .hint(hint);
-            self.problems.push(problem);
-        }
-        found
-    }
-
-    fn target(&mut self, connection: Option<&Located<ConnectionDefinition>>) -> Option<url::Parts> {
-        let (over, definition) = (self.over, self.definition);
-        // An override of one way takes the place of the other way as written.
-        let full = over.url.as_ref().or(definition.url.as_ref().filter(|_| over.connection.is_none()));
-        let named = over.connection.is_some() || definition.connection.is_some() && over.url.is_none();
-        let path = over.path.as_ref().or(definition.path.as_ref());
-        match (named, full) {
-            (false, Some(full)) if path.is_none() || over.url.is_some() => match url::split_absolute(full) {
-                Ok(parts) => Some(parts),
-                Err(reason) => {
-                    let problem = self.error(
-                        &self.pointer("url"),
-                        "invalid_url",
-                        format!("invalid url `{full}`: {reason}"),
-                    );
-                    self.problems.push(problem);
-                    None
-                }
-            },
-            (true, None) => {
-                let path = path.map_or("", String::as_str);
-                let split = url::split_path(path);
-                if let Err(reason) = &split {
-                    let problem = self.error(
-                        &self.pointer("path"),
-                        "invalid_path",
-                        format!("invalid path `{path}`: {reason}"),
-                    );
-                    self.problems.push(problem);
-                }
-                let prefix = self.base_url(connection?)?;
-                let (path, query) = split.ok()?;
-                Some(url::Parts { prefix, path, query })
-            }
-            _ if self.was_set_aside(&["connection", "path", "url"]) => None,
-            (named, full) => {
-                let message = match (named, full, path) {
-                    (true, Some(_), _) => "`connection` and `url` are both given",
-                    (false, Some(_), Some(_)) => "`url` and `path` are both given",
-                    (false, None, Some(_)) => "`path` needs a `connection` to stand after",
-                    _ => "the action says neither `connection` nor `url`",
-                };
-                let message = format!("{message} (environment `{}`)", self.around.environment);
-                let pointer = if full.is_some() { self.pointer("url") } else { self.pointer("path") };
-                let problem = self
-                    .error(&pointer, "missing_url", message)
-                    .hint("with a connection, write `path`; without one, write a full `url`");
-                self.problems.push(problem);
-                None
-            }
-        }
-    }
-
-    fn base_url(&mut self, connection: &Located<ConnectionDefinition>) -> Option<String> {
-        let environment = self.around.environment;
-        let over = connection.definition.environments.get(environment);
-        let document = &connection.document;
-        let overridden = over.and_then(|over| over.base_url.as_ref());
-        let Some(base) = overridden.or(connection.definition.base_url.as_ref()) else {
-            self.problems.push(
-                Problem::error(
-                    &document.file,
-                    (1, 1),
-                    "missing_key",
-                    format!(
-                        "the connection `{}` has no `base_url` in environment `{environment}`",
-                        connection.name
-                    ),
-                )
-                .hint(format!("add `base_url`, at the top or under `environments.{environment}`")),
-            );
-            return None;
-        };
-        let pointer = base_url_pointer(connection, environment);
-        let checked = url::check_absolute(base).and_then(|parsed| match parsed.query() {
-            Some(_) => Err("a base URL has no query".to_owned()),
-            None => Ok(parsed),
-        });
-        match checked {
-            Ok(parsed) => Some(parsed.as_str().trim_end_matches('/').to_owned()),
-            Err(reason) => {
-                self.problems.push(Problem::error(
-                    &document.file,
-                    document.at_value(&pointer),
-                    "invalid_url",
-                    format!("invalid base_url `{base}`: {reason}"),
-                ));
-                None
-            }
-        }
-    }
-
-    /// The connector of the action, else of its connection; `none` takes it away.
-    fn connector(&mut self, connection: Option<&Located<ConnectionDefinition>>) -> Option<Connector> {
-        let own = self.over.auth.as_ref().or(self.definition.auth.as_ref());
-        let of_connection = connection.and_then(|connection| {
-            let over = connection.definition.environments.get(self.around.environment);
-            over.and_then(|over| over.auth.as_ref()).or(connection.definition.auth.as_ref())
-        });
-        let name = own.or(of_connection)?;
-        if name == "none" {
-            return None;
-        }
-        let found: Option<&Located<AuthDefinition>> = self.around.auth.iter().find(|auth| auth.name == *name);
-        let Some(found) = found else {
-            let (document, pointer) = match (own, connection) {
-                (None, Some(connection)) => (connection.document.clone(), "/auth".to_owned()),
-                _ => (self.located.document.clone(), self.pointer("auth")),
-            };
-            let names: Vec<&String> = self.around.auth.iter().map(|auth| &auth.name).collect();
-            let hint = crate::definition::closest(name, &names)
-                .map_or_else(|| format!("add auth/{name}.yaml"), |near| format!("did you mean `{near}`?"));
-            self.problems.push(
-                Problem::error(
-                    &document.file,
-                    document.at_value(&pointer),
-                    "unknown_auth",
-                    format!("there is no auth connector `{name}`"),
-                )
-                .hint(hint),
-            );
-            return None;
-        };
-        super::compile::check_known(
-            &found.document,
-            found.definition.environments.keys(),
-            self.around.known_environments,
-            self.problems,
-        );
-        connector::compile(found, self.around.environment, self.problems, self.secrets)
-    }
-
-    /// All headers by name; what is nearer to the call wins.
-    fn written_headers(&self, connection: Option<&'a Located<ConnectionDefinition>>) -> Vec<Written<'a>> {
-        let environment = self.around.environment;
-        let over_pointer = format!("/environments/{environment}/headers");
-        let mut written: Vec<Written<'a>> = Vec::new();
-        if let Some(connection) = connection {
-            let over = connection
-                .definition
-                .environments
-                .get(environment)
-                .map(|over: &ConnectionOverride| &over.headers);
-            for (headers, base) in
-                [(Some(&connection.definition.headers), "/headers"), (over, over_pointer.as_str())]
-            {
-                for (name, value) in headers.into_iter().flat_map(|headers| &headers.0) {
-                    put(&mut written, name, value, &connection.document, base);
-                }
-            }
-        }
-        for (headers, base) in
-            [(&self.definition.headers, "/headers"), (&self.over.headers, over_pointer.as_str())]
-        {
-            for (name, value) in &headers.0 {
-                put(&mut written, name, value, &self.located.document, base);
-            }
-        }
-        written
-    }
-
-    fn headers(
-        &mut self,
-        written: Vec<Written<'a>>,
-        parameters: &Parameters,
-        bind: &[Bound],
-    ) -> (Vec<PlainHeader>, Vec<SecretHeader>, Vec<String>) {
-        let (mut plain, mut secret, mut placed) = (Vec::new(), Vec::new(), Vec::new());
-        for header in written {
-            let Some(name) = self.header_name(&header) else { continue };
-            if name == CONTENT_TYPE {
-                continue;
-            }
-            match header.value {
-                ValueDefinition::Secret { secret: of, prefix } => {
-                    self.secrets.push(SecretUse {
-                        name: of.clone(),
-                        environment: self.around.environment.to_owned(),
-                        file: header.document.file.clone(),
-                        place: header.document.at_value(&header.pointer),
-                    });
-                    secret.push(SecretHeader { name, secret: of.clone(), prefix: prefix.clone() });
-                }
-                ValueDefinition::Plain(Scalar(text)) => {
-                    let template = self.template(
-                        &header.document,
-                        &header.pointer,
-                        text,
-                        Target::Header,
-                        parameters,
-                        bind,
-                    );
-                    let Some(template) = template else { continue };
-                    // A connection's headers only repeat what its actions send.
-                    if Arc::ptr_eq(&header.document, &self.located.document) {
-                        placed.extend(placed_by(&template));
-                    }
-                    let fixed = template.as_static().map(HeaderValue::from_str);
-                    if let Some(Err(_)) = fixed {
-                        self.problems.push(Problem::error(
-                            &header.document.file,
-                            header.document.at_value(&header.pointer),
-                            "invalid_header",
-                            format!("the value of `{name}` holds characters that a header cannot carry"),
-                        ));
-                        continue;
-                    }
-                    let fixed = fixed.and_then(Result::ok);
-                    let field = fixed.is_none().then(|| Field::new(template, parameters));
-                    plain.push(PlainHeader { name, fixed, field });
-                }
-            }
-        }
-        (plain, secret, placed)
-    }
-
-    fn header_name(&mut self, header: &Written<'_>) -> Option<HeaderName> {
-        let place = header.document.at_key(&header.pointer);
-        let file = &header.document.file;
-        let Ok(name) = HeaderName::try_from(header.name) else {
-            let message = format!("`{}` is not a header name", header.name);
-            self.problems.push(Problem::error(file, place, "invalid_header", message));
-            return None;
-        };
-        if is_transport_header(name.as_str()) {
-            let message = format!("`{}` is set from the request itself", header.name);
-            self.problems.push(
-                Problem::error(file, place, "forbidden_header", message)
-                    .hint("leave it out; the upstream gets its own"),
-            );
-            return None;
-        }
-        Some(name)
     }
 
     /// The media type the action asks for: `content_type`, or a `Content-Type` header.
@@ -508,46 +233,10 @@ impl<'a> Compiler<'a> {
             _ => Body::FlatJson,
         })
     }
-
-    fn warn_cleartext(&mut self, prefix: &str, pointer: &str, has_credentials: bool) {
-        let Some(rest) = prefix.strip_prefix("http://") else { return };
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        let local = host == "localhost" || host.starts_with("127.") || rest.starts_with("[::1]");
-        if has_credentials && !local {
-            let problem = Problem::warning(
-                &self.located.document.file,
-                self.located.document.at_value(pointer),
-                "cleartext_credentials",
-                format!("credentials would travel to `{host}` without TLS"),
-            )
-            .hint("use https://");
-            self.problems.push(problem);
-        }
-    }
-}
-
-/// Where the base URL that holds in `environment` stands.
-fn base_url_pointer(connection: &Located<ConnectionDefinition>, environment: &str) -> String {
-    let over = connection.definition.environments.get(environment);
-    match over.and_then(|over| over.base_url.as_ref()) {
-        Some(_) => format!("/environments/{environment}/base_url"),
-        None => "/base_url".to_owned(),
-    }
-}
-
-fn put<'a>(
-    written: &mut Vec<Written<'a>>,
-    name: &'a str,
-    value: &'a ValueDefinition,
-    document: &Arc<Document>,
-    base: &str,
-) {
-    written.retain(|other| !other.name.eq_ignore_ascii_case(name));
-    written.push(Written { name, value, document: document.clone(), pointer: pointer_to(base, name) });
 }
 
 /// Parameters that a template places.
-fn placed_by(template: &Template) -> Vec<String> {
+pub(super) fn placed_by(template: &Template) -> Vec<String> {
     template
         .references()
         .iter()
