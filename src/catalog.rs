@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::action::{self, Action, SecretUse, Surroundings};
+use crate::action::{self, Action, SecretUse, Surroundings, TlsSource};
 use crate::definition::{Problems, ProjectFiles};
 
 /// All compiled actions of all served environments.
@@ -26,21 +26,27 @@ pub struct Environment {
     by_name: HashMap<String, usize>,
 }
 
+/// What the definitions need that stands in no definition.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Every secret that is sent, and where it is named.
+    pub secrets: Vec<SecretUse>,
+    /// Certificates of what no action uses, each with the index of its environment: nothing
+    /// else would read them.
+    pub unused_certificates: Vec<(usize, TlsSource)>,
+}
+
 impl Catalog {
     /// Compiles `files` for each of `environments`. Errors are added to
-    /// `problems`; a catalog that comes with errors must not be served. The
-    /// second value lists every secret that is needed, and where.
-    pub fn compile(
-        files: &ProjectFiles,
-        environments: &[String],
-        problems: &mut Problems,
-    ) -> (Self, Vec<SecretUse>) {
+    /// `problems`; a catalog that comes with errors must not be served.
+    pub fn compile(files: &ProjectFiles, environments: &[String], problems: &mut Problems) -> (Self, Needs) {
         let known = known_environments(files, environments);
         let none = Map::new();
-        let mut secrets = Vec::new();
+        let mut needs = Needs::default();
         let compiled = environments
             .iter()
-            .map(|name| {
+            .enumerate()
+            .map(|(index, name)| {
                 let static_variables = files.variables.environments.get(name).unwrap_or(&none);
                 let around = Surroundings {
                     environment: name,
@@ -53,8 +59,10 @@ impl Catalog {
                 let mut actions: Vec<Action> = files
                     .actions
                     .iter()
-                    .filter_map(|located| action::compile(located, &around, problems, &mut secrets))
+                    .filter_map(|located| action::compile(located, &around, problems, &mut needs.secrets))
                     .collect();
+                let unused = action::check_unused(files, &around, problems);
+                needs.unused_certificates.extend(unused.into_iter().map(|tls| (index, tls)));
                 actions.sort_by(|a, b| a.name.cmp(&b.name));
                 let by_name = actions
                     .iter()
@@ -69,7 +77,7 @@ impl Catalog {
                 }
             })
             .collect();
-        (Self { environments: compiled }, secrets)
+        (Self { environments: compiled }, needs)
     }
 
     /// The served environments, in the order of the settings.

@@ -116,6 +116,7 @@ impl<'a> Compiler<'a> {
         };
         let pointer = base_url_pointer(connection, environment);
         let checked = url::check_absolute(base).and_then(|parsed| match parsed.query() {
+            _ if base.contains("{{") => Err("a base URL has no template; one may stand in `path`".to_owned()),
             Some(_) => Err("a base URL has no query".to_owned()),
             None => Ok(parsed),
         });

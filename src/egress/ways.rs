@@ -135,7 +135,7 @@ impl<'a> WaysBuilder<'a> {
     pub fn route(&mut self, target: Target<'_>, problems: &mut Problems) -> Option<Route> {
         let origin = Arc::new(Url::parse(target.url).ok()?);
         let tls = match target.tls {
-            Some(source) => Some(self.tls(target, source, problems)?),
+            Some(source) => Some(self.tls(target.environment, source, target.secret, problems)?),
             None => None,
         };
         let (environment, outlet) = self.outlets.get(target.environment).cloned().unwrap_or_default();
@@ -170,13 +170,29 @@ impl<'a> WaysBuilder<'a> {
         lane
     }
 
-    fn tls(&mut self, target: Target<'_>, source: &TlsSource, problems: &mut Problems) -> Option<Arc<Tls>> {
-        let environment = target.environment;
+    /// Judges certificates to which no target leads; `secret` knows the secrets of the environment.
+    pub fn check_certificates(
+        &mut self,
+        environment: usize,
+        source: &TlsSource,
+        secret: &dyn Fn(&str) -> Option<SecretString>,
+        problems: &mut Problems,
+    ) {
+        self.tls(environment, source, secret, problems);
+    }
+
+    fn tls(
+        &mut self,
+        environment: usize,
+        source: &TlsSource,
+        secret: &dyn Fn(&str) -> Option<SecretString>,
+        problems: &mut Problems,
+    ) -> Option<Arc<Tls>> {
         let known = self.tls.iter().find(|(index, known, _)| *index == environment && known == source);
         if let Some((_, _, loaded)) = known {
             return loaded.clone();
         }
-        let loaded = tls::load(source, self.root, target.secret, problems).map(Arc::new);
+        let loaded = tls::load(source, self.root, secret, problems).map(Arc::new);
         self.tls.push((environment, source.clone(), loaded.clone()));
         loaded
     }

@@ -78,15 +78,19 @@ pub fn compile(
 ) -> Deployment {
     let environments = environments(files, settings);
     check_environments(settings, &environments, problems);
-    let (catalog, uses) = Catalog::compile(files, &environments, problems);
+    let (catalog, needs) = Catalog::compile(files, &environments, problems);
     let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
-    secrets.check(&uses, problems);
+    secrets.check(&needs.secrets, problems);
     let limits = ExecutorLimits {
         max_response_bytes: settings.limits.max_response_bytes,
         max_body_chars: settings.limits.max_body_chars,
     };
     let outlets = environments.iter().map(|name| (name.clone(), settings.outlet(name, problems))).collect();
-    let ways = WaysBuilder::new(outlets, files.root.as_deref(), previous.map(Deployment::ways));
+    let mut ways = WaysBuilder::new(outlets, files.root.as_deref(), previous.map(Deployment::ways));
+    for (index, certificates) in &needs.unused_certificates {
+        let secret = |name: &str| secrets.get(&environments[*index], name).cloned();
+        ways.check_certificates(*index, certificates, &secret, problems);
+    }
     let mut deployment = Deployment::build(catalog, &secrets, limits, ways, previous, problems);
     let rules = settings.webhooks.rules();
     for (_, rule) in &rules {

@@ -4,6 +4,7 @@ mod actions;
 mod files;
 mod guards;
 mod responses;
+mod unused;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
