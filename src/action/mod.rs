@@ -8,6 +8,7 @@ pub mod parameters;
 pub mod template;
 mod name;
 pub(crate) mod disguise;
+pub(crate) mod secret_like;
 mod connector;
 mod url;
 mod request;

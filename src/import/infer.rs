@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::sensitive;
+use crate::action::secret_like;
 
 /// Deepest example that is described; below it anything goes.
 const MAX_DEPTH: usize = 12;
@@ -64,10 +64,10 @@ fn is_example(name: &str, value: &Value) -> bool {
         Value::String(text) => {
             !text.is_empty()
                 && text.chars().count() <= MAX_EXAMPLE_CHARS
-                && !sensitive::is_secret_name(name)
-                && !sensitive::is_secret_value(text)
+                && !secret_like::is_secret_name(name)
+                && !secret_like::is_secret_value(text)
         }
-        _ => !sensitive::is_secret_name(name),
+        _ => !secret_like::is_secret_name(name),
     }
 }
 
@@ -75,8 +75,8 @@ fn is_example(name: &str, value: &Value) -> bool {
 pub(super) fn secrets(name: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => {
-            let named = sensitive::is_secret_name(name) && !text.is_empty();
-            if (named || sensitive::is_secret_value(text)) && !found.iter().any(|known| known == name) {
+            let named = secret_like::is_secret_name(name) && !text.is_empty();
+            if (named || secret_like::is_secret_value(text)) && !found.iter().any(|known| known == name) {
                 found.push(name.to_owned());
             }
         }

@@ -16,7 +16,6 @@
 mod report;
 mod names;
 mod emit;
-mod sensitive;
 mod draft;
 mod repair;
 mod placeholder;

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::action::is_transport_header;
+use crate::action::secret_like;
+use crate::import::describe;
 use crate::import::json::text;
 use crate::import::placeholder::{self, escaped};
 use crate::import::request::Refusal;
 use crate::import::request::connector_keys;
-use crate::import::{describe, sensitive};
 
 use super::operation::{Operation, Shape, shape};
 
@@ -106,7 +107,7 @@ impl<'v> Operation<'_, 'v, '_> {
                 example.is_number()
                     || example
                         .as_str()
-                        .is_some_and(|text| text.len() <= 120 && !sensitive::is_secret_value(text))
+                        .is_some_and(|text| text.len() <= 120 && !secret_like::is_secret_value(text))
             });
             if let Some(example) = example {
                 map.insert("examples".to_owned(), json!([example]));
@@ -144,7 +145,7 @@ impl<'v> Operation<'_, 'v, '_> {
             self.lossy("header", format!("the header `{}` cannot be set", short(name)), "");
             return true;
         }
-        if sensitive::is_secret_name(name) {
+        if secret_like::is_secret_name(name) {
             let wish = format!("{}_{name}", self.draft.connection);
             let secret = self.bundle.secret(&wish, None, "");
             self.draft.headers.insert(name.to_owned(), secret);
@@ -367,7 +368,7 @@ impl<'v> Operation<'_, 'v, '_> {
     /// `name=value` of a required cookie; an optional one is left out, because
     /// a part of a header cannot be absent.
     fn in_cookie(&mut self, parameter: Parameter<'v>) -> Result<Option<String>, Refusal> {
-        if sensitive::is_secret_name(&parameter.wire) && self.draft.auth.is_none() {
+        if secret_like::is_secret_name(&parameter.wire) && self.draft.auth.is_none() {
             let wish = format!("{}_{}", self.draft.connection, parameter.wire);
             let key = self.bundle.secret(&wish, None, "");
             let keys = connector_keys(&[

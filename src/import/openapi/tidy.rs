@@ -51,7 +51,8 @@ pub(super) fn tidy(
         };
         length <= MAX_EXAMPLE
     };
-    let is_secret = |example: &Value| example.as_str().is_some_and(crate::import::sensitive::is_secret_value);
+    let is_secret =
+        |example: &Value| example.as_str().is_some_and(crate::action::secret_like::is_secret_value);
     if let Some(example) = example.filter(|example| is_short(example) && !is_secret(example)) {
         out.insert("examples".to_owned(), json!([example]));
     }

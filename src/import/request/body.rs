@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::action::secret_like;
 use crate::import::draft::BodyDraft;
-use crate::import::{infer, placeholder, sensitive};
+use crate::import::{infer, placeholder};
 
 use super::{Lowering, PlainBody, PlainPart, Refusal};
 
@@ -24,7 +25,7 @@ impl Lowering<'_, '_, '_> {
             PlainBody::Form(pairs) => self.form_body(pairs),
             PlainBody::Multipart(parts) => self.multipart_body(parts),
             PlainBody::Text(text) => {
-                if sensitive::is_secret_value(text) {
+                if secret_like::is_secret_value(text) {
                     return Err(secret_in_body("the body"));
                 }
                 self.draft.body = BodyDraft::Template(self.convert(text, "body", false)?.template);
@@ -42,7 +43,7 @@ impl Lowering<'_, '_, '_> {
                 Some(example) => literal_secrets(example, "", &mut found),
                 None => found.extend(
                     text.split('"')
-                        .filter(|part| sensitive::is_secret_value(part))
+                        .filter(|part| secret_like::is_secret_value(part))
                         .map(|_| "a value".to_owned()),
                 ),
             }
@@ -109,7 +110,7 @@ impl Lowering<'_, '_, '_> {
                 continue;
             }
             let converted = self.convert(text, &format!("form field `{wire}`"), false)?;
-            let is_secret = sensitive::is_secret_name(wire) || sensitive::is_secret_value(text);
+            let is_secret = secret_like::is_secret_name(wire) || secret_like::is_secret_value(text);
             let field = if converted.is_template {
                 flat = false;
                 converted.template
@@ -149,7 +150,8 @@ impl Lowering<'_, '_, '_> {
         for part in parts {
             let converted = self.convert(&part.value, &format!("part `{}`", part.name), false)?;
             let template = if converted.is_template || !self.request.infers {
-                if !converted.is_template && sensitive::is_secret_name(&part.name) && !part.value.is_empty() {
+                if !converted.is_template && secret_like::is_secret_name(&part.name) && !part.value.is_empty()
+                {
                     return Err(secret_in_body(&format!("the part `{}`", part.name)));
                 }
                 converted.template

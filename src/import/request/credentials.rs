@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::action::is_transport_header;
-use crate::import::sensitive;
+use crate::action::secret_like;
 
 use super::{Lowering, PlainBody, Refusal};
 
@@ -58,7 +58,7 @@ impl Lowering<'_, '_, '_> {
     fn secret(&mut self, text: &str, what: &str, prefix: &str) -> Value {
         let (known, variable) = self.known(text);
         let (wish, value) = match (known, variable) {
-            (Some(known), _) if sensitive::is_stand_in(&known) => {
+            (Some(known), _) if secret_like::is_stand_in(&known) => {
                 let name = known.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned());
                 (name.unwrap_or_else(|| format!("{}_{what}", self.draft.connection)), None)
             }
@@ -92,8 +92,8 @@ impl Lowering<'_, '_, '_> {
         let mut rest = Vec::new();
         for (name, value) in pairs {
             let declared = self.request.parameters.properties.contains_key(&name);
-            let named = sensitive::is_secret_name(&name) && !value.is_empty() && !declared;
-            if !named && !sensitive::is_secret_value(&value) {
+            let named = secret_like::is_secret_name(&name) && !value.is_empty() && !declared;
+            if !named && !secret_like::is_secret_value(&value) {
                 rest.push((name, value));
                 continue;
             }
@@ -114,7 +114,7 @@ impl Lowering<'_, '_, '_> {
 
     fn basic(&mut self, user: &str, password: &str) {
         // A name that the URL shows, or that anybody could guess, is no secret; a key in its place is one.
-        let is_shown = self.draft.path.contains(user) || !sensitive::is_secret_value(user);
+        let is_shown = self.draft.path.contains(user) || !secret_like::is_secret_value(user);
         let is_plain = is_shown && !password.is_empty() && !user.contains('{');
         let username = if is_plain { json!(user) } else { self.secret(user, "username", "") };
         let password = if password.is_empty() { json!("") } else { self.secret(password, "password", "") };
@@ -149,7 +149,7 @@ impl Lowering<'_, '_, '_> {
             }
             name if NOISE.contains(&name) || name.starts_with("sec-") || name.starts_with(':') => Ok(()),
             _ if value.is_empty() || lower == "user-agent" && value.starts_with("Mozilla/") => Ok(()),
-            _ if sensitive::is_secret_name(name) || sensitive::is_secret_value(value) => {
+            _ if secret_like::is_secret_name(name) || secret_like::is_secret_value(value) => {
                 self.secret_header(name, value);
                 Ok(())
             }

@@ -11,11 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use crate::action::secret_like;
+
 use super::bundle::Bundle;
 use super::draft::{ActionDraft, BodyDraft, ParametersDraft};
 use super::names::{self, Taken};
 use super::placeholder::{self, Meaning, Notation, Step};
-use super::{describe, infer, sensitive};
+use super::{describe, infer};
 
 pub(super) use self::credentials::connector_keys;
 pub(super) use self::url::pairs;
@@ -352,8 +354,8 @@ impl Lowering<'_, '_, '_> {
                 template.push('/');
             }
             let decoded = percent_decode_str(segment).decode_utf8_lossy();
-            if sensitive::is_secret_value(&decoded) && sensitive::is_random(&decoded, 40)
-                || decoded.starts_with("bot") && sensitive::is_random(&decoded.replace(':', ""), 32)
+            if secret_like::is_secret_value(&decoded) && secret_like::is_random(&decoded, 40)
+                || decoded.starts_with("bot") && secret_like::is_random(&decoded.replace(':', ""), 32)
             {
                 return Err(Refusal(
                     "secret_in_path",
@@ -362,7 +364,7 @@ impl Lowering<'_, '_, '_> {
                 ));
             }
             let is_id = segment.len() > 1 && segment.bytes().all(|b| b.is_ascii_digit())
-                || sensitive::is_uuid(segment);
+                || secret_like::is_uuid(segment);
             if let Some(name) = segment
                 .strip_prefix(':')
                 .filter(|name| names::is_field(&names::parameter(name)) && !name.is_empty())

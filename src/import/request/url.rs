@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::import::sensitive;
+use crate::action::secret_like;
 
 use super::{PlainBody, PlainRequest, Refusal};
 
@@ -165,7 +165,10 @@ pub(super) fn name(request: &PlainRequest) -> String {
     };
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let parts = path.split('/').filter(|part| {
-        !is_version(part) && !is_number(part) && !sensitive::is_random(part, 20) && !sensitive::is_uuid(part)
+        !is_version(part)
+            && !is_number(part)
+            && !secret_like::is_random(part, 20)
+            && !secret_like::is_uuid(part)
     });
     format!("{} {}", verb.to_ascii_lowercase(), parts.collect::<Vec<_>>().join("/"))
 }

@@ -1,5 +1,5 @@
-//! What in a source is a secret. Where this errs, it errs by taking a plain
-//! value for a secret: it then stands in `secrets.toml`, which is harmless.
+//! What looks like a secret, by its name or by itself. Where this errs, it errs by taking a
+//! plain value for a secret: it then stands in `secrets.toml`, or is warned of, which is harmless.
 
 /// Parts of names that promise a secret.
 const NAMES: &[&str] = &[
@@ -72,7 +72,7 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// Whether a header, query parameter or field called `name` holds a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub(crate) fn is_secret_name(name: &str) -> bool {
     let folded = fold(name);
     let base = folded.strip_prefix("x_").unwrap_or(&folded);
     if HARMLESS.contains(&base) {
@@ -99,7 +99,7 @@ fn fold(name: &str) -> String {
 }
 
 /// Whether `value` looks like a secret whatever it is called.
-pub(super) fn is_secret_value(value: &str) -> bool {
+pub(crate) fn is_secret_value(value: &str) -> bool {
     let value = value.trim();
     if PREFIXES.iter().any(|prefix| value.len() >= prefix.len() + 8 && value.starts_with(prefix)) {
         return true;
@@ -110,7 +110,7 @@ pub(super) fn is_secret_value(value: &str) -> bool {
 
 /// Whether `value` only stands where a secret belongs: `$TOKEN` in single
 /// quotes, `<token>`, `YOUR_API_KEY`, `xxxx`.
-pub(super) fn is_stand_in(value: &str) -> bool {
+pub(crate) fn is_stand_in(value: &str) -> bool {
     let value = value.trim();
     let lower = value.to_ascii_lowercase();
     let is_variable = value.strip_prefix('$').is_some_and(|name| {
@@ -138,7 +138,7 @@ pub(super) fn is_stand_in(value: &str) -> bool {
 
 /// Whether `value` is one long word of mixed letters and digits, as keys are,
 /// and no UUID.
-pub(super) fn is_random(value: &str, least: usize) -> bool {
+pub(crate) fn is_random(value: &str, least: usize) -> bool {
     let one_word = value
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'/' | b'=' | b'.'));
@@ -153,7 +153,7 @@ pub(super) fn is_random(value: &str, least: usize) -> bool {
 }
 
 /// Whether `value` is a UUID (RFC 9562), which names things rather than opens them.
-pub(super) fn is_uuid(value: &str) -> bool {
+pub(crate) fn is_uuid(value: &str) -> bool {
     let groups: Vec<&str> = value.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()))
