@@ -1,5 +1,7 @@
 //! What is taken from an answer, and what of it a model is shown.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
@@ -13,14 +15,11 @@ use super::variables;
 impl Compiler<'_> {
     pub(super) fn outputs(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
-        let mut names = Map::new();
+        let (mut names, mut seen) = (Map::new(), BTreeSet::new());
         for (index, definition) in self.definition.output_variables.iter().enumerate() {
-            if let Err(error) = variables::insert(&mut names, &definition.name, Value::Null) {
-                let problem = self.error(
-                    &format!("/output_variables/{index}/name"),
-                    "variable_conflict",
-                    error.to_string(),
-                );
+            if let Some((code, message)) = unusable(&definition.name, &mut names, &mut seen) {
+                let pointer = format!("/output_variables/{index}/name");
+                let problem = self.error(&pointer, code, message).hint("call it otherwise");
                 self.problems.push(problem);
             }
             match Output::compile(definition) {
@@ -68,4 +67,21 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Why an output variable cannot be called `name`, if it cannot; `names` and `seen` are those before it.
+fn unusable<'n>(
+    name: &'n str,
+    names: &mut Map<String, Value>,
+    seen: &mut BTreeSet<&'n str>,
+) -> Option<(&'static str, String)> {
+    if !seen.insert(name) {
+        return Some(("variable_conflict", format!("the variable `{name}` is given twice")));
+    }
+    if variables::is_reserved(name) {
+        let message = format!("the variable `{name}` is always there and cannot be set");
+        return Some(("reserved_variable", message));
+    }
+    let conflict = variables::insert(names, name, Value::Null).err()?;
+    Some(("variable_conflict", conflict.to_string()))
 }

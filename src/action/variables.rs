@@ -122,6 +122,14 @@ pub fn nest(flat: Map<String, Value>) -> Result<Map<String, Value>, InvalidVaria
     Ok(nested)
 }
 
+/// Whether `name` is, or stands above or below, what is always there:
+/// the id of the conversation, its environment and its start.
+pub fn is_reserved(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("conversation") else { return false };
+    let first = rest.strip_prefix('.').and_then(|rest| rest.split('.').next());
+    rest.is_empty() || first.is_some_and(|part| ["id", "environment", "started_at"].contains(&part))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

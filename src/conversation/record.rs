@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::action::output;
+use crate::action::{output, variables};
 
 use super::change::{Applied, Change, Refusal, Refused, Variable};
 use super::key::{ConversationKey, MAX_NAME_BYTES};
@@ -227,7 +227,7 @@ impl Variable {
         if !is_name(name) {
             return Err(Refusal::Name(MAX_NAME_BYTES));
         }
-        if is_reserved(name) {
+        if variables::is_reserved(name) {
             return Err(Refusal::Reserved);
         }
         let is_deep =
@@ -255,13 +255,6 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 pub fn timestamp(at_ms: u64) -> String {
     let millis = i64::try_from(at_ms).unwrap_or(i64::MAX);
     format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
-}
-
-/// Whether `name` is, or stands above or below, what is always there.
-fn is_reserved(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("conversation") else { return false };
-    let first = rest.strip_prefix('.').and_then(|rest| rest.split('.').next());
-    rest.is_empty() || first.is_some_and(|part| ["id", "environment", "started_at"].contains(&part))
 }
 
 /// Whether `name` is a dotted name.

@@ -10,6 +10,8 @@ mod step;
 
 use serde_json::{Map, Value};
 
+use crate::action::variables::is_reserved;
+
 use super::bundle::Bundle;
 use super::draft::ParametersDraft;
 use super::json::{output, text, texts, tools};
@@ -109,6 +111,17 @@ fn extract(request: &mut PlainRequest, name: &str, path: &str) {
         return;
     };
     let ours = variable.get("name").and_then(Value::as_str).unwrap_or_default();
+    if is_reserved(ours) {
+        let message = format!("the variable `{}` is always there and cannot be set", short(name));
+        request.losses.push(("extraction", message, "call it otherwise"));
+        return;
+    }
+    if request.output_variables.iter().any(|known| known.get("name") == variable.get("name")) {
+        let message =
+            format!("the variable `{}` is taken from the answer twice; the first stays", short(name));
+        request.losses.push(("extraction", message, "give each value a name of its own"));
+        return;
+    }
     if ours != name {
         request.renamed.push((name.to_owned(), ours.to_owned()));
     }

@@ -145,6 +145,7 @@ fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
         )],
         &[
             "actions/x.yaml:6:12: error[variable_conflict]: the variable `a.b` is both a value and the parent of another variable",
+            "    hint: call it otherwise",
         ],
     );
     check(
