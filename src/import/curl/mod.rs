@@ -87,12 +87,9 @@ pub(super) fn import(text: &str, bundle: &mut Bundle<'_>) -> Result<(), ImportEr
     let words = words::split(text).map_err(|message| {
         ImportError::new("shell_syntax", message, "quote the whole command: callgate import curl 'curl …'")
     })?;
-    let mut arguments = words.into_iter().peekable();
-    if arguments.peek().is_some_and(|word| word == "curl" || word.ends_with("/curl") || word == "curl.exe") {
-        arguments.next();
-    }
+    let arguments = arguments(words)?;
     let mut command = Command::default();
-    command.read(arguments.collect(), bundle)?;
+    command.read(arguments, bundle)?;
     let Some(url) = command.url.take() else {
         return Err(ImportError::new(
             "no_url",
@@ -103,6 +100,22 @@ pub(super) fn import(text: &str, bundle: &mut Bundle<'_>) -> Result<(), ImportEr
     let request = command.request(url, bundle)?;
     lower(bundle, request);
     Ok(())
+}
+
+/// What stands after the name of the program, which is curl; before it may stand the prompt of a shell.
+fn arguments(words: Vec<String>) -> Result<Vec<String>, ImportError> {
+    let mut words = words.into_iter().skip_while(|word| word == "$");
+    let Some(program) = words.next() else { return Ok(Vec::new()) };
+    let name = program.rsplit('/').next().unwrap_or_default();
+    if name == "curl" || name == "curl.exe" {
+        return Ok(words.collect());
+    }
+    let shown: String = program.chars().filter(|c| !c.is_control()).take(40).collect();
+    Err(ImportError::new(
+        "not_curl",
+        format!("the command is `{shown}`, not curl"),
+        "callgate import curl 'curl https://api.example.com/orders'",
+    ))
 }
 
 #[derive(Default)]

@@ -321,3 +321,24 @@ fn a_document_without_a_usable_server_needs_one_from_outside() {
         imported.files[0].text
     );
 }
+
+#[test]
+fn a_command_is_curl_wherever_it_is_installed_and_nothing_else() {
+    for name in ["curl", "/usr/bin/curl", "curl.exe", "C:/tools/curl.exe", "$ curl"] {
+        let text = format!("{name} https://api.example.com/orders");
+        assert_eq!(imported(SourceKind::Curl, &text).report.imported.len(), 1, "{name}");
+    }
+    for (text, named) in [
+        ("wget https://foo.example", "wget"),
+        ("http GET https://x.example/a", "http"),
+        ("ls -la", "ls"),
+        ("mycurl https://foo.example", "mycurl"),
+        ("-X POST https://foo.example", "-X"),
+        ("https://foo.example", "https://foo.example"),
+    ] {
+        let (code, message) = refused(SourceKind::Curl, text);
+        assert_eq!(code, "not_curl", "{text}");
+        assert!(message.starts_with(&format!("the command is `{named}`, not curl")), "{text}: {message}");
+    }
+    assert_eq!(refused(SourceKind::Curl, "$ ").0, "no_url");
+}
