@@ -13,6 +13,7 @@ use super::compile_http::placed_by;
 use super::fields::Field;
 use super::http_action::{PlainHeader, SecretHeader};
 use super::parameters::Parameters;
+use super::secret_like;
 use super::template::Target;
 use super::{Bound, is_transport_header};
 
@@ -103,6 +104,9 @@ impl<'a> Compiler<'a> {
                         ));
                         continue;
                     }
+                    if let Some(text) = template.as_static() {
+                        self.warn_of_literal(&header, text);
+                    }
                     let fixed = fixed.and_then(Result::ok);
                     let field = fixed.is_none().then(|| Field::new(template, parameters));
                     plain.push(PlainHeader { name, fixed, field });
@@ -110,6 +114,27 @@ impl<'a> Compiler<'a> {
             }
         }
         (plain, secret, placed)
+    }
+
+    /// Warns of a secret that stands in a file which is committed and shown in previews.
+    fn warn_of_literal(&mut self, header: &Written<'_>, text: &str) {
+        if !secret_like::is_secret(header.name, text) {
+            return;
+        }
+        let scheme = text.split_once(' ').map_or("", |(scheme, _)| scheme);
+        let hint = match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => {
+                "write {secret: name, prefix: \"Bearer \"}, or use an auth connector of type `bearer`"
+            }
+            "basic" => "use an auth connector of type `basic`, whose password is {secret: name}",
+            _ => "write {secret: name}, or use an auth connector of type `api_key`",
+        };
+        let message = format!("the header `{}` seems to hold a secret, which previews show", header.name);
+        let place = header.document.at_value(&header.pointer);
+        self.problems.push(
+            Problem::warning(&header.document.file, place, "literal_secret", message)
+                .hint(format!("move it to secrets.toml and {hint}")),
+        );
     }
 
     fn header_name(&mut self, header: &Written<'_>) -> Option<HeaderName> {

@@ -98,6 +98,14 @@ fn fold(name: &str) -> String {
     folded
 }
 
+/// Whether a header, query parameter or field `name` gives a secret away by its `value`.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    let value = value.trim();
+    // `Bearer <token>`
+    let bare = value.split_once(' ').map_or(value, |(_, rest)| rest.trim());
+    !is_stand_in(bare) && (is_secret_name(name) || is_secret_value(value))
+}
+
 /// Whether `value` looks like a secret whatever it is called.
 pub(crate) fn is_secret_value(value: &str) -> bool {
     let value = value.trim();

@@ -3,6 +3,7 @@
 mod actions;
 mod files;
 mod guards;
+mod literals;
 mod outputs;
 mod responses;
 mod unused;
