@@ -156,7 +156,8 @@ impl Checker {
         let pointer = error.instance_path().as_str();
         let file = document.file.as_str();
         let value_at = document.at_value(pointer);
-        let key = pointer.rsplit('/').next().unwrap_or_default();
+        let label = label(&document.value, pointer);
+        let key = label.as_str();
         let found = || describe(error.instance());
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -313,6 +314,26 @@ impl Checker {
             })
             .collect()
     }
+}
+
+/// What the value at `pointer` is called: by its key; an item by its list, from the top: `retry.on[0]`.
+fn label(document: &Value, pointer: &str) -> String {
+    let (mut path, mut key) = (String::new(), String::new());
+    let (mut at, mut is_item) = (Some(document), false);
+    for token in pointer.split('/').skip(1) {
+        key = token.replace("~1", "/").replace("~0", "~");
+        is_item = at.is_some_and(Value::is_array);
+        match is_item {
+            true => path.push_str(&format!("[{key}]")),
+            false if path.is_empty() => path.clone_from(&key),
+            false => path.push_str(&format!(".{key}")),
+        }
+        at = at.and_then(|value| match value {
+            Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+            value => value.get(&key),
+        });
+    }
+    if is_item { path } else { key }
 }
 
 /// "did you mean `x`?" where one is near, else the list of what is known.

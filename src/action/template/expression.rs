@@ -11,6 +11,10 @@ use super::scope::{Known, MAX_VARIABLES};
 use super::syntax::Lowering;
 use super::tree::{Base, Expression, Operator, Origin, OriginId, Reference, Root};
 
+/// Where a secret goes, since no template can name one.
+const NO_SECRETS: &str =
+    "templates cannot read secrets: a header takes `{secret: name}` as its value, all else an auth connector";
+
 /// A pipeline, lowered.
 pub(super) struct Pipeline {
     pub(super) expression: Expression,
@@ -183,6 +187,7 @@ impl Lowering<'_> {
         );
         let roots = [Root::Parameters, Root::Variables, Root::StaticVariables].map(Root::as_str);
         let hint = Some(match closest(name, &roots) {
+            _ if ["secret", "secrets"].contains(&name.to_ascii_lowercase().as_str()) => NO_SECRETS.to_owned(),
             Some(near) => format!("did you mean `.{near}`?"),
             None => format!("write `.parameters.{name}`, `.variables.{name}` or `.static_variables.{name}`"),
         });

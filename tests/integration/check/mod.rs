@@ -7,6 +7,7 @@ mod literals;
 mod outputs;
 mod responses;
 mod unused;
+mod words;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

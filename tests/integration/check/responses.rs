@@ -37,7 +37,9 @@ fn each_mistake_in_a_response_has_its_place_its_rule_and_a_hint() {
     check_action(
         "a path that is none",
         "response:\n  pick: [status]\n",
-        &["actions/x.yaml:5:10: error[invalid_value]: `0` is `status`, which does not match `^\\$`"],
+        &[
+            "actions/x.yaml:5:10: error[invalid_value]: `response.pick[0]` is `status`, which does not match `^\\$`",
+        ],
     );
     check_action(
         "a broken path, and one without a name",
