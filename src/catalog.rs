@@ -116,7 +116,7 @@ impl Environment {
 }
 
 /// Every environment that is served or has a table of its own, and the usual three.
-fn known_environments(files: &ProjectFiles, served: &[String]) -> Vec<String> {
+pub fn known_environments(files: &ProjectFiles, served: &[String]) -> Vec<String> {
     let usual = ["development", "staging", "production"].map(str::to_owned);
     let all: BTreeSet<String> = served
         .iter()

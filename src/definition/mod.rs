@@ -37,5 +37,6 @@ pub use self::project::{
 pub use self::retry::{RetryDefinition, RetryOn};
 pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition};
 pub use self::suggest::closest;
+pub use self::toml::salvage as salvage_toml;
 pub use self::value::{Scalar, ValueDefinition};
 pub use self::yaml::read_value;

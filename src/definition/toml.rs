@@ -30,6 +30,12 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Problem>> {
     Ok(Document { file: file.to_owned(), value, places })
 }
 
+/// What of `text` can be read although it has syntax errors.
+pub fn salvage(text: &str) -> Value {
+    let (root, _) = DeTable::parse_recoverable(text);
+    table(root.get_ref(), &mut String::new(), &Lines::new(text), &mut HashMap::new())
+}
+
 fn table(
     table: &DeTable<'_>,
     pointer: &mut String,

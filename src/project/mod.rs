@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::action::check_states;
 use crate::auth::Webhooks;
-use crate::catalog::{Catalog, Environment};
+use crate::catalog::{Catalog, Environment, known_environments};
 use crate::definition::{Problem, Problems, ProjectFiles, closest, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
@@ -81,6 +81,8 @@ pub fn compile(
     let (catalog, needs) = Catalog::compile(files, &environments, problems);
     let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
     secrets.check(&needs.secrets, problems);
+    sources.warn_of_strangers(&known_environments(files, &environments), problems);
+    store::check(settings, problems);
     let limits = ExecutorLimits {
         max_response_bytes: settings.limits.max_response_bytes,
         max_body_chars: settings.limits.max_body_chars,
@@ -131,14 +133,13 @@ fn conversations(
         let pointer = format!("/conversations/warm/{environment}");
         if !environments.contains(environment) {
             let message = format!("`warm` speaks of environment `{environment}`, which is not served");
-            let place = settings.place(&pointer);
-            problems.push(Problem::warning(FILE, place, "unknown_environment", message));
+            problems.push(settings.warning(&pointer, "unknown_environment", message));
         }
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !known.contains(name)) {
             let hint = closest(name, &known).map(|near| format!("did you mean `{near}`?"));
             let message = format!("there is no connection `{name}`");
-            let place = settings.place(&format!("{pointer}/{index}"));
-            problems.push(Problem::error(FILE, place, "unknown_connection", message).maybe_hint(hint));
+            let unknown = settings.error(&format!("{pointer}/{index}"), message).maybe_hint(hint);
+            problems.push(Problem { code: "unknown_connection", ..unknown });
         }
     }
     ConversationRules {
@@ -235,8 +236,8 @@ fn check_environments(settings: &Settings, environments: &[String], problems: &m
     for name in settings.egress.keys().filter(|name| !environments.contains(name)) {
         let message = format!("[egress.{name}] is for environment `{name}`, which is not served");
         let hint = closest(name, environments).map_or_else(served, |near| format!("did you mean `{near}`?"));
-        let place = settings.place(&format!("/egress/{name}"));
-        problems.push(Problem::warning(FILE, place, "unknown_environment", message).hint(hint));
+        let unknown = settings.warning(&format!("/egress/{name}"), "unknown_environment", message);
+        problems.push(unknown.hint(hint));
     }
     for key in &settings.keys {
         for name in key.environments.iter().flatten().filter(|name| !environments.contains(name)) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::definition::{Problem, Problems};
 use crate::executor::{StateLimits, States};
 use crate::secrets::{Keyring, SealingKey, Secrets, Sources};
-use crate::settings::{FILE, Settings};
+use crate::settings::Settings;
 
 /// Reads the keys of every environment; what is wrong with them is added to `problems`.
 pub(super) fn states(
@@ -20,7 +20,7 @@ pub(super) fn states(
     for environment in environments {
         let names = settings.sealing.keys.iter().enumerate();
         let keys = names.filter_map(|(index, name)| {
-            let place = settings.place(&format!("/sealing/keys/{index}"));
+            let pointer = format!("/sealing/keys/{index}");
             let Some(secret) = secrets.get(environment, name) else {
                 let message = format!(
                     "the secret `{name}` of `[sealing]` is not set in environment `{environment}`: nothing is sealed by it there"
@@ -29,7 +29,7 @@ pub(super) fn states(
                     "add `{name}` under [{environment}] in secrets.toml, or set {}",
                     Sources::variable_name(environment, name)
                 );
-                problems.push(Problem::warning(FILE, place, "missing_secret", message).hint(hint));
+                problems.push(settings.warning(&pointer, "missing_secret", message).hint(hint));
                 return None;
             };
             let key = SealingKey::read(secret);
@@ -37,10 +37,9 @@ pub(super) fn states(
                 let message = format!(
                     "the secret `{name}` of environment `{environment}` is no key: 32 bytes in base64 or hexadecimal are"
                 );
-                problems.push(
-                    Problem::error(FILE, place, "invalid_secret", message)
-                        .hint("`callgate keygen --sealing` makes one"),
-                );
+                let invalid = settings.error(&pointer, message);
+                let invalid = invalid.hint("`callgate keygen --sealing` makes one");
+                problems.push(Problem { code: "invalid_secret", ..invalid });
             }
             key
         });

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::conversation::{
     MemoryStore, RedisError, RedisStore, SqliteError, SqliteLimits, SqliteStore, Store,
 };
-use crate::settings::{StoreBackend, StoreSettings, StoreUrl};
+use crate::definition::Problems;
+use crate::settings::{Settings, StoreBackend, StoreSettings, StoreUrl};
 
 /// Where the store of a project is, relative to it.
 const STORE_FILE: &str = ".callgate/store.db";
@@ -21,6 +22,14 @@ pub enum StoreOpenError {
     /// The address is none.
     #[error(transparent)]
     Redis(#[from] RedisError),
+}
+
+/// Adds to `problems` what keeps the store from being opened, as far as the settings alone tell.
+pub(super) fn check(settings: &Settings, problems: &mut Problems) {
+    let url = settings.store.url.as_ref().filter(|_| settings.store.backend == StoreBackend::Redis);
+    if let Some(Err(error)) = url.map(|url| RedisStore::check_url(url.as_str())) {
+        problems.push(settings.error("/store/url", error.to_string()));
+    }
 }
 
 /// Opens the store of the project in `dir`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::definition::{Problem, Problems};
+use crate::definition::{Problem, Problems, closest};
 
 /// Largest secret file.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -28,6 +28,24 @@ impl Sources {
     /// The environment variable for a secret: `CALLGATE_SECRET__PRODUCTION__HELPDESK_KEY`.
     pub fn variable_name(environment: &str, name: &str) -> String {
         format!("{}{}__{}", Self::PREFIX, shout(environment), shout(name))
+    }
+
+    /// Warns of variables for environments that are not among `known`: most likely misspelled.
+    pub fn warn_of_strangers(&self, known: &[String], problems: &mut Problems) {
+        let known: Vec<String> = known.iter().map(|name| shout(name)).collect();
+        let is_known = |variable: &str| {
+            known.iter().any(|name| variable.strip_prefix(name).is_some_and(|rest| rest.starts_with("__")))
+        };
+        for (variable, _) in self.variables.iter().filter(|(variable, _)| !is_known(variable)) {
+            let near = variable.split_once("__").and_then(|(environment, _)| closest(environment, &known));
+            let hint = match near {
+                Some(near) => format!("did you mean `{}{near}__…`?", Self::PREFIX),
+                None => format!("write {}<ENVIRONMENT>__<NAME>; known: {}", Self::PREFIX, known.join(", ")),
+            };
+            let name = format!("{}{variable}", Self::PREFIX);
+            let message = "this environment variable sets no secret of any environment";
+            problems.push(Problem::warning(&name, (0, 0), "unknown_variable", message).hint(hint));
+        }
     }
 
     /// The secrets of `environment` that come from files, by name.

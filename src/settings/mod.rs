@@ -4,6 +4,7 @@ mod conversations;
 mod mcp;
 mod sealing;
 mod store;
+mod variables;
 mod webhooks;
 
 pub use self::conversations::ConversationSettings;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use figment::Figment;
-use figment::providers::{Env, Serialized};
+use figment::providers::Serialized;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -31,9 +32,11 @@ use url::Url;
 
 use crate::action::RateRules;
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Document, Problem, Problems, closest, read_document};
+use crate::definition::{Document, Problem, Problems, read_document, salvage_toml};
 use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
+
+use self::variables::{Variable, explain};
 
 /// The file that holds the settings of a deployment.
 pub const FILE: &str = "callgate.toml";
@@ -76,6 +79,9 @@ pub struct Settings {
     /// The file, for places.
     #[serde(skip)]
     document: Option<Arc<Document>>,
+    /// What variables set, and their names, for places.
+    #[serde(skip)]
+    variables: Vec<(String, String)>,
 }
 
 /// The HTTP server.
@@ -251,25 +257,30 @@ impl Settings {
     /// and the environment variables over it.
     pub fn load(dir: &Path, problems: &mut Problems) -> Self {
         let path = dir.join(FILE);
-        let mut file = toml::Table::new();
-        let mut known = None;
-        if path.exists() {
-            match read_document(&path, FILE) {
-                Ok(document) => {
-                    let checked = Checker::new(schema(), false).check(&document);
-                    if checked.problems.is_empty() {
-                        file = std::fs::read_to_string(&path)
-                            .ok()
-                            .and_then(|text| text.parse().ok())
-                            .unwrap_or_default();
-                    }
-                    problems.extend(checked.problems);
-                    known = Some(document);
-                }
-                Err(errors) => problems.extend(errors),
+        if !path.exists() {
+            return Self::merge(toml::Table::new(), None, problems);
+        }
+        let text = || std::fs::read_to_string(&path).unwrap_or_default();
+        match read_document(&path, FILE) {
+            Ok(document) => {
+                let checked = Checker::new(schema(), false).check(&document);
+                let mut table: toml::Table = text().parse().unwrap_or_default();
+                // What is wrong is set aside; the rest still holds for what is judged after it.
+                table.retain(|key, _| checked.value.get(key).is_some());
+                problems.extend(checked.problems);
+                Self::merge(table, Some(Arc::new(document)), problems)
+            }
+            Err(errors) => {
+                // Which environments there are decides what else is judged.
+                let is_text = !errors.iter().any(|error| error.code == "unreadable");
+                let text = if is_text { text() } else { String::new() };
+                let environments = salvage_toml(&text).get("environments").cloned();
+                problems.extend(errors);
+                let environments = environments.and_then(|names| serde_json::from_value(names).ok());
+                let settings = Self::merge(toml::Table::new(), None, problems);
+                Self { environments: settings.environments.clone().or(environments), ..settings }
             }
         }
-        Self::merge(file, known.map(Arc::new), problems)
     }
 
     /// Reads settings that are at hand already, and the environment variables over them.
@@ -278,73 +289,59 @@ impl Settings {
     }
 
     fn merge(file: toml::Table, document: Option<Arc<Document>>, problems: &mut Problems) -> Self {
-        let section_of = |key: &str| key.split("__").next().unwrap_or_default().to_ascii_lowercase();
-        let variables = Env::prefixed("CALLGATE_")
-            .filter(move |key| SECTIONS.contains(&section_of(key.as_str()).as_str()))
-            .split("__");
-        warn_of_unknown_variables(problems);
-        let merged = Figment::from(Serialized::defaults(file)).merge(variables);
+        let mut merged = Figment::from(Serialized::defaults(file));
+        let mut set = Vec::new();
+        for Variable { name, pointer, settings } in variables::read(problems) {
+            merged = merged.merge(Serialized::defaults(settings));
+            set.push((pointer, name));
+        }
         match merged.extract::<Self>() {
             Ok(settings) => {
-                let settings = Self { document, ..settings };
+                let settings = Self { document, variables: set, ..settings };
                 settings.check(problems);
                 settings
             }
             Err(errors) => {
+                let environments = merged.extract_inner("environments").ok();
+                let settings = Self { environments, document, variables: set, ..Self::default() };
                 for error in errors {
-                    let source = error.metadata.as_ref().map(|metadata| metadata.name.to_string());
-                    let name = error.path.join("__").to_uppercase();
-                    let from_variable =
-                        source.as_deref().is_some_and(|name| name.contains("environment variable"));
-                    let (file, message) = if from_variable {
-                        (format!("CALLGATE_{name}"), explain(&error.kind))
-                    } else {
-                        (FILE.to_owned(), format!("`{}` {}", error.path.join("."), explain(&error.kind)))
-                    };
-                    let place = document
-                        .as_ref()
-                        .filter(|_| !from_variable)
-                        .map_or((0, 0), |document| document.at_value(&format!("/{}", error.path.join("/"))));
-                    problems.push(Problem::error(&file, place, "invalid_setting", message));
+                    let (key, reason) = (error.path.join("."), explain(&error.kind));
+                    let pointer = format!("/{}", error.path.join("/"));
+                    problems.push(settings.error(&pointer, format!("`{key}` {reason}")));
                 }
-                Self::default()
+                settings
             }
         }
     }
 
-    /// What types alone do not say: ranges (of variables too), names, what belongs together.
+    /// What types alone do not say: names, what belongs together.
     fn check(&self, problems: &mut Problems) {
-        let place = |pointer: &str| self.place(pointer);
-        // Variables have passed no schema yet; what the file says has been reported.
-        let merged = serde_json::to_value(self).unwrap_or_default();
-        let merged = Document::without_places("CALLGATE_… variables", merged);
-        if !problems.has_errors() {
-            problems.extend(Checker::new(schema(), false).check(&merged).problems);
-        }
-        if self.store.backend == StoreBackend::Redis && self.store.url.is_none() {
+        // What was wrong has been set aside: then nothing tells what is missing.
+        let is_whole = !problems.has_errors();
+        if is_whole && self.store.backend == StoreBackend::Redis && self.store.url.is_none() {
             let message = "the backend `redis` needs the `url` of its server";
             problems.push(
-                Problem::error(FILE, place("/store/backend"), "invalid_setting", message)
+                self.error("/store/backend", message)
                     .hint("such as `url = \"redis://127.0.0.1:6379/0\"` in [store], or CALLGATE_STORE__URL"),
             );
         }
-        if self.store.share_tokens && self.sealing.keys.is_empty() {
+        if is_whole && self.store.share_tokens && self.sealing.keys.is_empty() {
             let message = "`share_tokens` needs a key, by which tokens are sealed";
             problems.push(
-                Problem::error(FILE, place("/store/share_tokens"), "invalid_setting", message)
+                self.error("/store/share_tokens", message)
                     .hint("name a secret in `keys` of [sealing]; `callgate keygen --sealing` makes one"),
             );
         }
         let mut seen = BTreeSet::new();
         for name in self.environments.iter().flatten().filter(|name| !seen.insert(*name)) {
             let message = format!("the environment `{name}` is given twice");
-            problems.push(Problem::error(FILE, place("/environments"), "invalid_setting", message));
+            problems.push(self.error("/environments", message));
         }
         let mut seen = BTreeSet::new();
         for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| !seen.insert(&key.name)) {
             let message = format!("two keys are called `{}`", key.name);
             problems.push(
-                Problem::error(FILE, place(&format!("/keys/{index}/name")), "invalid_setting", message)
+                self.error(&format!("/keys/{index}/name"), message)
                     .hint("give each key the name of its holder, so that one can be taken away"),
             );
         }
@@ -361,38 +358,55 @@ impl Settings {
         {
             let message = format!("`[webhooks.{name}]` names no secret, so it guards nothing");
             problems.push(
-                Problem::error(FILE, place(&format!("/webhooks/{name}")), "invalid_setting", message)
+                self.error(&format!("/webhooks/{name}"), message)
                     .hint(format!("set {keys}, or take the section out: a key is wanted then")),
             );
         }
         if let Some(problem) = self.server.public_url.as_deref().and_then(public_url_problem) {
             let message = format!("`public_url` {problem}");
-            problems.push(
-                Problem::error(FILE, place("/server/public_url"), "invalid_setting", message)
-                    .hint("such as `https://gate.example.com`"),
-            );
+            problems
+                .push(self.error("/server/public_url", message).hint("such as `https://gate.example.com`"));
         }
         if let Err(message) = crate::telemetry::check(&self.log) {
-            problems.push(
-                Problem::error(FILE, place("/log/level"), "invalid_setting", message)
-                    .hint("such as `info`, or `warn,callgate=debug`"),
-            );
+            problems.push(self.error("/log/level", message).hint("such as `info`, or `warn,callgate=debug`"));
         }
-        if self.is_exposed() {
+        if is_whole && self.is_exposed() {
             let message = format!(
                 "`{}` is not loopback, and no key guards it: `serve` refuses this",
                 self.server.listen
             );
             problems.push(
-                Problem::warning(FILE, place("/server/listen"), "exposed", message)
+                self.warning("/server/listen", "exposed", message)
                     .hint("run `callgate keygen` and add its [[keys]]"),
             );
         }
     }
 
-    /// Where the value at `pointer` stands in `callgate.toml`; 0:0 where it does not.
-    pub fn place(&self, pointer: &str) -> (usize, usize) {
-        self.document.as_ref().map_or((0, 0), |document| document.at_value(pointer))
+    /// An error about the value at `pointer`: where it stands in `callgate.toml`, else by the
+    /// variable that sets it.
+    pub fn error(&self, pointer: &str, message: impl Into<String>) -> Problem {
+        let (file, place) = self.written(pointer);
+        Problem::error(file, place, "invalid_setting", message)
+    }
+
+    /// A warning about the value at `pointer`, as [`Settings::error`].
+    pub fn warning(&self, pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
+        let (file, place) = self.written(pointer);
+        Problem::warning(file, place, code, message)
+    }
+
+    fn written(&self, pointer: &str) -> (&str, (usize, usize)) {
+        // A variable wins over the file.
+        let variable = self.variables.iter().find(|(set, _)| Variable::sets(set, pointer));
+        if let Some((_, name)) = variable {
+            return (name, (0, 0));
+        }
+        let is_written = self.document.as_ref().filter(|document| document.value.pointer(pointer).is_some());
+        let below = self.variables.iter().find(|(set, _)| Variable::sets(pointer, set));
+        match (is_written, below) {
+            (None, Some((_, name))) => (name, (0, 0)),
+            _ => (FILE, self.document.as_ref().map_or((0, 0), |document| document.at_value(pointer))),
+        }
     }
 
     /// The way out of `environment`; what is wrong with it is added to `problems`.
@@ -400,12 +414,9 @@ impl Settings {
         let settings = self.egress.get(environment);
         let proxy = settings.and_then(|settings| settings.proxy.as_deref());
         let proxy = proxy.and_then(|proxy| {
-            let place = || self.place(&format!("/egress/{environment}/proxy"));
-            let invalid = |message| {
-                problems.push(
-                    Problem::error(FILE, place(), "invalid_setting", message)
-                        .hint("such as http://proxy.internal:3128"),
-                );
+            let pointer = format!("/egress/{environment}/proxy");
+            let invalid = |message: String| {
+                problems.push(self.error(&pointer, message).hint("such as http://proxy.internal:3128"));
             };
             check_proxy(proxy).map_err(invalid).ok()
         });
@@ -416,17 +427,16 @@ impl Settings {
         };
         let mut policy = Policy::default();
         for (index, rule) in rules.iter().enumerate() {
-            let place = || self.place(&format!("/egress/{environment}/allow/{index}"));
+            let pointer = format!("/egress/{environment}/allow/{index}");
             match policy.allow(rule) {
                 Ok(None) => {}
                 Ok(Some(odd)) => {
                     problems.push(
-                        Problem::warning(FILE, place(), "host_bits_set", odd)
-                            .hint("write the range as it is meant"),
+                        self.warning(&pointer, "host_bits_set", odd).hint("write the range as it is meant"),
                     );
                 }
                 Err(InvalidRule { message, hint }) => {
-                    problems.push(Problem::error(FILE, place(), "invalid_setting", message).maybe_hint(hint));
+                    problems.push(self.error(&pointer, message).maybe_hint(hint));
                 }
             }
         }
@@ -466,22 +476,6 @@ fn check_proxy(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// What begins the names of variables that set something.
-const SECTIONS: &[&str] = &[
-    "environments",
-    "server",
-    "limits",
-    "store",
-    "secrets",
-    "sealing",
-    "log",
-    "traces",
-    "keys",
-    "egress",
-    "webhooks",
-    "mcp",
-    "conversations",
-];
 /// What keeps `url` from being the address of the gateway, if anything does.
 pub fn public_url_problem(url: &str) -> Option<&'static str> {
     let Ok(parsed) = url::Url::parse(url) else { return Some("is not a URL") };
@@ -495,37 +489,6 @@ pub fn public_url_problem(url: &str) -> Option<&'static str> {
         return Some("must not hold a user or a password");
     }
     None
-}
-
-/// Warns of variables that were meant to set something, but do not.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
-fn warn_of_unknown_variables(problems: &mut Problems) {
-    for (name, _) in std::env::vars_os() {
-        let Some(name) = name.to_str().filter(|name| name.starts_with("CALLGATE_")) else { continue };
-        let Some((section, _)) = name["CALLGATE_".len()..].split_once("__") else { continue };
-        let section = section.to_ascii_lowercase();
-        if section != "secret" && !SECTIONS.contains(&section.as_str()) {
-            let hint = closest(&section, SECTIONS)
-                .map(|near| format!("did you mean `CALLGATE_{}__…`?", near.to_uppercase()));
-            let message = "this environment variable sets nothing";
-            problems.push(Problem::warning(name, (0, 0), "unknown_variable", message).maybe_hint(hint));
-        }
-    }
-}
-
-/// What figment says, for people.
-fn explain(kind: &figment::error::Kind) -> String {
-    let text = kind.to_string();
-    if text.contains("socket address") {
-        return "must be an IP address and a port, such as 127.0.0.1:8080".to_owned();
-    }
-    if text.contains("expected a sequence") {
-        return format!("must be a list, such as [production] ({text})");
-    }
-    text.replace("a nonzero usize", "a whole number from 1 on")
-        .replace("usize", "a whole number")
-        .replace("u64", "a whole number")
-        .replace("struct ", "the section ")
 }
 
 /// The JSON Schema of `callgate.toml`.

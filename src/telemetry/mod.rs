@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::definition::closest;
 use crate::secrets::Redactor;
 use crate::settings::{LogFormat, LogSettings};
 
@@ -115,12 +116,34 @@ pub fn check(settings: &LogSettings) -> Result<(), String> {
     filter(settings).map(drop)
 }
 
+/// The levels, as they are written; capitals do not matter.
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
+
 fn filter(settings: &LogSettings) -> Result<EnvFilter, String> {
+    let parts: Vec<&str> = settings.level.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err("`log.level` is empty".to_owned());
+    }
+    for part in &parts {
+        check_directive(part)?;
+    }
     // At finer levels it writes whole messages, with arguments and answers.
-    let level = &settings.level;
-    let quiet = if level.contains("rmcp") || level == "off" { "" } else { ",rmcp=error" };
-    EnvFilter::try_new(format!("{level}{quiet}"))
+    let is_off = parts.iter().all(|part| part.eq_ignore_ascii_case("off"));
+    let quiet = if settings.level.contains("rmcp") || is_off { "" } else { ",rmcp=error" };
+    EnvFilter::try_new(format!("{}{quiet}", parts.join(",")))
         .map_err(|error| format!("invalid log.level `{}`: {error}", settings.level))
+}
+
+/// A part of a filter is a level, or `target=level`. The library takes any other word for a
+/// target, which switches all others off.
+fn check_directive(part: &str) -> Result<(), String> {
+    let (target, level) = part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+    if LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) && target != Some("") {
+        return Ok(());
+    }
+    let near = closest(&level.to_ascii_lowercase(), LEVELS).map(|near| format!(", did you mean `{near}`?"));
+    let levels = LEVELS.join(", ");
+    Err(format!("`{part}` is neither a level ({levels}) nor `target=level`{}", near.unwrap_or_default()))
 }
 
 /// Starts logging. Lines reach standard error within a tenth of a second, and

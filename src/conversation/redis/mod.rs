@@ -53,6 +53,11 @@ pub struct RedisStore {
     followers: Arc<Bells<ConversationKey>>,
 }
 
+fn client(url: &str) -> Result<Client, RedisError> {
+    let no_address = |error: redis::RedisError| RedisError::Url(error.category().to_owned());
+    Client::open(url.into_connection_info().map_err(no_address)?).map_err(no_address)
+}
+
 impl RedisStore {
     /// Uses the server at `url`; all keys begin with `prefix`. The server need
     /// not be there yet.
@@ -61,10 +66,17 @@ impl RedisStore {
     ///
     /// The address is none.
     pub fn open(url: &str, prefix: &str) -> Result<Self, RedisError> {
-        let no_address = |error: redis::RedisError| RedisError::Url(error.category().to_owned());
-        let client = Client::open(url.into_connection_info().map_err(no_address)?).map_err(no_address)?;
-        let worker = Worker::start(client, Scripts::new(prefix)).map_err(RedisError::Thread)?;
+        let worker = Worker::start(client(url)?, Scripts::new(prefix)).map_err(RedisError::Thread)?;
         Ok(Self { worker, waiting: Arc::default(), followers: Arc::default() })
+    }
+
+    /// Judges an address, without a connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::open`].
+    pub fn check_url(url: &str) -> Result<(), RedisError> {
+        client(url).map(drop)
     }
 
     /// Keeps a note; says whether it did, where it was to do so only if there is none.

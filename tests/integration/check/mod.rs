@@ -6,6 +6,7 @@ mod guards;
 mod literals;
 mod outputs;
 mod responses;
+mod settings;
 mod unused;
 mod words;
 
