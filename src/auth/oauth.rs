@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
@@ -318,7 +318,7 @@ impl TokenSource {
     /// Asks for a token through `door`.
     async fn ask<'d, D>(&'d self, door: &'d D) -> Result<BasicTokenResponse, TokenError>
     where
-        D: AsyncHttpClient<'d, Error = EgressError>,
+        D: AsyncHttpClient<'d, Error = DoorError>,
     {
         let client =
             self.client.as_ref().map_err(|reason| self.error(TokenErrorKind::Invalid(reason.clone())))?;
@@ -367,18 +367,23 @@ impl TokenSource {
     }
 
     /// What the failure of a token request means, without the client's secret.
-    fn explain(&self, error: BasicRequestTokenError<EgressError>) -> TokenErrorKind {
+    fn explain(&self, error: BasicRequestTokenError<DoorError>) -> TokenErrorKind {
         // Cut last: half a secret is not found any more.
         let clean = |text: String| excerpt(&self.redactor.redact(&text));
         match error {
-            BasicRequestTokenError::Request(EgressError::Deadline) => TokenErrorKind::Deadline,
-            BasicRequestTokenError::Request(error @ (EgressError::Connect(_) | EgressError::Lost(_))) => {
-                TokenErrorKind::Unreachable(clean(error.to_string()))
+            BasicRequestTokenError::Request(DoorError::Egress(error)) => match error {
+                EgressError::Deadline => TokenErrorKind::Deadline,
+                EgressError::Connect(_) | EgressError::Lost(_) => {
+                    TokenErrorKind::Unreachable(clean(error.to_string()))
+                }
+                EgressError::Refused(_) | EgressError::ForeignOrigin { .. } => {
+                    TokenErrorKind::AddressRefused(error.to_string())
+                }
+                error => TokenErrorKind::Invalid(clean(error.to_string())),
+            },
+            BasicRequestTokenError::Request(error @ DoorError::Status(_)) => {
+                TokenErrorKind::Invalid(error.to_string())
             }
-            BasicRequestTokenError::Request(
-                error @ (EgressError::Refused(_) | EgressError::ForeignOrigin { .. }),
-            ) => TokenErrorKind::AddressRefused(error.to_string()),
-            BasicRequestTokenError::Request(error) => TokenErrorKind::Invalid(clean(error.to_string())),
             BasicRequestTokenError::ServerResponse(response) => {
                 let code: &BasicErrorResponseType = response.error();
                 let description = response.error_description().map(|text| format!(", {text}"));
@@ -389,8 +394,14 @@ impl TokenSource {
                 )))
             }
             BasicRequestTokenError::Parse(error, _) => {
-                // The place in the document is enough; serde's text may quote a value.
-                TokenErrorKind::Invalid(clean(format!("at `{}`", error.path())))
+                // The place in the document is enough; serde's text may quote a value, but
+                // not where it names the member that is missing.
+                let text = error.inner().to_string();
+                let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+                TokenErrorKind::Invalid(clean(match missing {
+                    Some(name) => format!("`{name}` is missing"),
+                    None => format!("at `{}`", error.path()),
+                }))
             }
             BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(text)),
         }
@@ -416,6 +427,23 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// Why there is no answer that could be read.
+#[derive(Debug, thiserror::Error)]
+enum DoorError {
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// Neither a token nor an error of OAuth.
+    #[error("{}", told(*.0))]
+    Status(StatusCode),
+}
+
+fn told(status: StatusCode) -> String {
+    if status.is_redirection() {
+        return format!("it answered {status}, a redirect, which is not followed");
+    }
+    format!("it answered {status} without an error of OAuth")
+}
+
 /// Our one way out, as the `oauth2` crate wants to see it.
 struct Door<'a> {
     egress: &'a Egress,
@@ -424,8 +452,8 @@ struct Door<'a> {
 }
 
 impl<'c> AsyncHttpClient<'c> for Door<'_> {
-    type Error = EgressError;
-    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, EgressError>> + Send + 'c>>;
+    type Error = DoorError;
+    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, DoorError>> + Send + 'c>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(exchange(self.egress, self.route, request, self.deadline))
@@ -437,7 +465,7 @@ async fn exchange(
     route: &Route,
     request: oauth2::HttpRequest,
     deadline: Deadline,
-) -> Result<oauth2::HttpResponse, EgressError> {
+) -> Result<oauth2::HttpResponse, DoorError> {
     let (parts, body) = request.into_parts();
     let spec = RequestSpec {
         method: parts.method,
@@ -447,15 +475,25 @@ async fn exchange(
     };
     let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
     let response = egress.send(spec, &Credentials::default(), route, limits, deadline).await?;
-    Ok(answer(response))
+    answer(response).map_err(DoorError::Status)
 }
 
-fn answer(response: Response) -> oauth2::HttpResponse {
+/// What the `oauth2` crate can read; else the status.
+fn answer(response: Response) -> Result<oauth2::HttpResponse, StatusCode> {
+    if response.status != StatusCode::OK && !is_oauth_error(&response.body) {
+        return Err(response.status);
+    }
     let body = with_plain_lifetime(&response.body).unwrap_or_else(|| response.body.to_vec());
     let mut answer = http::Response::new(body);
     *answer.status_mut() = response.status;
     *answer.headers_mut() = response.headers;
-    answer
+    Ok(answer)
+}
+
+/// Whether `body` is an error response (RFC 6749 section 5.2).
+fn is_oauth_error(body: &[u8]) -> bool {
+    let members: Option<serde_json::Map<String, Value>> = serde_json::from_slice(body).ok();
+    members.is_some_and(|members| members.get("error").is_some_and(Value::is_string))
 }
 
 /// Reads `response` as the answer of the token endpoint of `client`: how long
@@ -471,7 +509,7 @@ pub(crate) fn read_token_response(
 ) -> Result<Duration, String> {
     let source = TokenSource::new("fuzz", "fuzz", client, SecretString::from("id"), secret.clone());
     let answer = answer(response);
-    let door = |_| std::future::ready(Ok::<_, EgressError>(answer.clone()));
+    let door = |_| std::future::ready(answer.clone().map_err(DoorError::Status));
     let (started, asked) = (Instant::now(), source.ask(&door).now_or_never());
     let response = asked.unwrap_or_else(|| Err(source.error(TokenErrorKind::Deadline)));
     let token = response.and_then(|response| source.read(&response, started, 0));
@@ -501,4 +539,46 @@ fn with_plain_lifetime(body: &[u8]) -> Option<Vec<u8>> {
 /// The first 200 characters, each of which a line of the log can hold.
 fn excerpt(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the log says of an answer of a token endpoint.
+    #[track_caller]
+    fn check(status: u16, body: &str, expected: &str) {
+        let client = OAuth2Client {
+            token_url: "https://login.test/token".to_owned(),
+            client_id: ValueSource::Plain("id".to_owned()),
+            client_secret: ValueSource::Plain("secret".to_owned()),
+            scopes: Vec::new(),
+            extra_params: Vec::new(),
+            authentication: ClientAuthentication::Header,
+        };
+        let response = Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
+            body: body.to_owned().into(),
+        };
+        let told = read_token_response(&client, &SecretString::from("hunter2"), response).unwrap_err();
+        assert_eq!(told, format!("the auth connector `fuzz` got no token: {expected}"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_token_says_what_it_is() {
+        let invalid = |what: &str| format!("the token endpoint's answer is not a token response ({what})");
+        check(302, "", &invalid("it answered 302 Found, a redirect, which is not followed"));
+        check(
+            307,
+            "<a>moved</a>",
+            &invalid("it answered 307 Temporary Redirect, a redirect, which is not followed"),
+        );
+        check(500, "<html>", &invalid("it answered 500 Internal Server Error without an error of OAuth"));
+        check(404, "{\"detail\": 1}", &invalid("it answered 404 Not Found without an error of OAuth"));
+        check(401, "{\"error\": \"invalid_client\"}", "the token endpoint refused: invalid_client");
+        check(200, "{\"access_token\": \"a\", \"expires_in\": -5}", &invalid("`token_type` is missing"));
+        check(200, "{\"token_type\": \"bearer\"}", &invalid("`access_token` is missing"));
+        check(200, "{\"token_type\": \"bearer\", \"access_token\": 1}", &invalid("at `access_token`"));
+    }
 }
