@@ -135,16 +135,16 @@ impl Keygen {
             let mut key = [0; 32];
             getrandom::fill(&mut key).context("the system gives no random numbers")?;
             eprintln!(
-                "The key, shown this once. Keep it as a secret of an environment, such as STATE_KEY_1, and name it in callgate.toml:\n\n[sealing]\nkeys = [\"STATE_KEY_1\"]\n"
+                "# The key, shown this once. Keep it as a secret of an environment, such as STATE_KEY_1, and name it in callgate.toml:\n\n[sealing]\nkeys = [\"STATE_KEY_1\"]\n"
             );
             super::print_line(&STANDARD.encode(key))?;
             return Ok(ExitCode::SUCCESS);
         }
         let key = NewKey::generate().context("the system gives no random numbers")?;
-        eprintln!("The key, shown this once; callers send it as `Authorization: Bearer …`:");
+        eprintln!("# The key, shown this once; callers send it as `Authorization: Bearer …`:");
         super::print_line(&key.key)?;
         eprintln!(
-            "\nFor callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"",
+            "\n# For callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"",
             Value::String(self.name),
             key.hash
         );
