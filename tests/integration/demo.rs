@@ -175,6 +175,19 @@ fn the_three_printed_lines_work_when_pasted() {
 }
 
 #[test]
+fn the_example_of_a_stream_works_when_pasted() {
+    let demo = Demo::start();
+    let page = include_str!("../../docs/speech.md");
+    let example = page.split("curl -sN http://127.0.0.1:8080").nth(1).unwrap();
+    let (path, rest) = example.split_once(' ').unwrap();
+    let body = rest.split_once("-d '").unwrap().1.split('\'').next().unwrap();
+    // The answer of one call is the last event of its stream.
+    let curl = Curl { url: format!("{}{path}", demo.url()), body: Some(body.to_owned()), ..Curl::default() };
+    let (status, result) = curl.run();
+    assert_eq!((status, &result["status"]), (200, &json!("success")), "{result}");
+}
+
+#[test]
 fn every_action_succeeds_in_every_environment() {
     let demo = Demo::start();
     for environment in ENVIRONMENTS {
