@@ -25,6 +25,8 @@ pub(super) struct ActionDraft {
     pub(super) content_type: Option<String>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) output_variables: Vec<Value>,
+    /// `speech`; texts are templates.
+    pub(super) speech: Map<String, Value>,
 }
 
 /// What an action sends as body.
@@ -114,6 +116,9 @@ impl ActionDraft {
         }
         if !self.output_variables.is_empty() {
             put("output_variables", Value::Array(self.output_variables.clone()));
+        }
+        if !self.speech.is_empty() {
+            put("speech", Value::Object(self.speech.clone()));
         }
         map
     }

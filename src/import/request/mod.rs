@@ -5,6 +5,7 @@ mod url;
 mod meaning;
 mod body;
 mod credentials;
+mod speech;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,11 +73,27 @@ pub(super) struct PlainRequest {
     /// Headers whose value the product keeps as a secret of this name; without
     /// a name, one is made of the header.
     pub(super) secret_headers: Vec<(String, String)>,
+    /// What a caller hears while it runs; texts may hold placeholders.
+    pub(super) speech: PlainSpeech,
     /// A body in our own template.
     pub(super) template: Option<String>,
     /// What is known to be lost before the request is looked at: code, sentence, hint.
     pub(super) losses: Vec<(&'static str, String, &'static str)>,
 }
+
+/// What a caller hears, in the words of its source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlainSpeech {
+    /// When a call goes ahead.
+    pub(super) start: Option<PlainTexts>,
+    /// When it takes longer than so many milliseconds.
+    pub(super) delayed: Option<(u64, PlainTexts)>,
+    /// When it has failed.
+    pub(super) failed: Option<PlainTexts>,
+}
+
+/// A text, or one for each language.
+pub(super) type PlainTexts = Vec<(Option<String>, String)>;
 
 /// An auth connector: its keys, where `{"secret": wish, "value": text or null}`
 /// stands for a secret.
@@ -179,6 +196,7 @@ impl Lowering<'_, '_, '_> {
             self.note_lossy(code, message.clone(), hint);
         }
         self.bound()?;
+        self.speech();
         self.in_query = parts.query.iter().chain(&request.query).map(|(name, _)| name.clone()).collect();
         self.bodied()?;
         self.path(&parts.path)?;

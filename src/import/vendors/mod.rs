@@ -4,6 +4,7 @@
 //! somewhere inside; every object that looks like a tool of the product is read.
 
 mod vapi;
+mod messages;
 mod elevenlabs;
 mod retell;
 mod step;

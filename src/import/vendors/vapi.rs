@@ -8,9 +8,9 @@ use crate::import::json::{pairs, scalar, text};
 use crate::import::report::ImportError;
 use crate::import::request::{PlainRequest, Refusal};
 
-use super::{each, extract, lost_keys, milliseconds, parameters};
+use super::{each, extract, lost_keys, messages, milliseconds, parameters};
 
-const LOST: &[&str] = &["messages", "backoffPlan", "rejectionPlan", "encryptedPaths", "async"];
+const LOST: &[&str] = &["backoffPlan", "rejectionPlan", "encryptedPaths", "async"];
 
 pub(in crate::import) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
     let is_tool = |map: &Map<String, Value>| match map.get("type").and_then(Value::as_str) {
@@ -32,6 +32,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         request.aliases.insert(name.to_owned(), "conversation.id".to_owned());
     }
     request.losses.extend(lost_keys(tool, LOST));
+    messages::read(tool, &mut request);
     match text(tool, "type") {
         "apiRequest" => api_request(tool, &mut request)?,
         "function" => function(tool, &mut request)?,

@@ -1,5 +1,7 @@
 //! What Vapi, Retell and ElevenLabs are given to say.
 
+use callgate::definition::{Document, Format};
+use callgate::import::{Options, SourceKind, import};
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, files};
@@ -66,6 +68,23 @@ async fn vapi_gets_messages() {
         Some(json!([{"type": "request-failed", "contents": [text("Schade.", "de")]}]))
     );
     assert_eq!(messages("silent"), None);
+}
+
+#[tokio::test]
+async fn what_vapi_gets_comes_back_by_its_import() {
+    let tools = tools("vapi").await;
+    let full = tools.iter().find(|tool| tool["function"]["name"] == "full").unwrap();
+    let imported = import(SourceKind::Vapi, &full.to_string(), &Options::default()).unwrap();
+    let action = imported.files.iter().find(|file| file.path == "actions/full.yaml").unwrap();
+    let action = Document::parse(&action.path, &action.text, Format::Yaml).unwrap().value;
+    assert_eq!(
+        action["speech"],
+        json!({
+            "start": {"en": "One moment, Ann's shop is looking.", "de": "Einen Moment."},
+            "delayed": {"after_ms": 2500, "text": "Still looking."},
+            "failed": {"en": "That did not work.", "de": "Das ging nicht."},
+        })
+    );
 }
 
 #[tokio::test]
