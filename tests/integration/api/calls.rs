@@ -116,7 +116,8 @@ const SHOW: (&str, &str) = (
 #[tokio::test]
 async fn variables_of_the_request_may_be_dotted_nested_or_both() {
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
-    let api = gateway(upstream.port, &[SHOW]).await;
+    let plain = ("actions/plain.yaml", "description: d\ntype: static\nresponse: fine\n");
+    let api = gateway(upstream.port, &[SHOW, plain]).await;
     for variables in [
         json!({"account.status": "gold", "account.level": 3}),
         json!({"account": {"status": "gold", "level": 3}}),
@@ -141,6 +142,9 @@ async fn variables_of_the_request_may_be_dotted_nested_or_both() {
     ] {
         let result = api.call(json!({"name": "show", "variables": variables})).await;
         assert_eq!(told(&result).0, ("exception", code, "none", "with_changes"), "{variables}: {result}");
+        // An action that reads none of them does not mind.
+        let result = api.call(json!({"name": "plain", "variables": variables})).await;
+        assert_eq!(result["status"], "success", "{variables}: {result}");
     }
     assert_eq!(upstream.requests().len(), before);
 }
