@@ -19,6 +19,7 @@ use super::keys::Caller;
 use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::{AppState, RunningCall};
+use super::unbroken::{Panicked, Unbroken};
 
 /// The header of a deadline, for callers that cannot say it in the body.
 const DEADLINE: HeaderName = HeaderName::from_static("callgate-deadline-ms");
@@ -94,10 +95,6 @@ pub(super) fn check_running(state: &AppState) -> Result<(), ProblemDocument> {
 /// Executes a call, whose caller may carry the conversation. A caller that hangs up cancels it where it is not sent yet;
 /// what was sent upstream runs to its end, is logged and remembered. The call's
 /// own deadline bounds it. A result comes with the caller who has yet to get it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "waited for by the caller of the call; bounded by its deadline"
-)]
 pub(super) async fn execute(
     state: &AppState,
     call: ToolCall,
@@ -113,10 +110,10 @@ pub(super) async fn execute(
         drop(running);
         result
     };
-    match tokio::spawn(work).await {
+    match Unbroken::new(work).await {
         Ok(result) => Ok((result, caller)),
-        Err(error) => {
-            tracing::error!(%error, "a call did not come to its end");
+        Err(Panicked) => {
+            tracing::error!("a call did not come to its end");
             Err(ProblemDocument::new(ProblemCode::Internal, "the gateway failed to handle this call"))
         }
     }

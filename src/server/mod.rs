@@ -17,6 +17,7 @@ mod specs;
 mod state;
 mod stateless;
 mod stream;
+mod unbroken;
 mod webhooks;
 
 pub use self::keys::NewKey;
