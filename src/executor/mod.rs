@@ -314,7 +314,9 @@ impl Gateway {
                 Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
             }
             // To mend the arguments would be in vain.
-            Err(_) if access == Access::Use && conversation.as_ref().is_some_and(|known| known.has_ended()) => {
+            Err(_)
+                if access == Access::Use && conversation.as_ref().is_some_and(|known| known.has_ended()) =>
+            {
                 Err(Refused { failure: Failure::ConversationEnded, conversation })
             }
             Err(failure) => Err(Refused { failure, conversation }),

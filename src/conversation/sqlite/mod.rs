@@ -279,10 +279,10 @@ impl Store for SqliteStore {
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         Box::pin(async move {
-            if let Some(conversation) = self.find(key).await? {
-                if conversation.later_expiry(now_ms()).is_none() {
-                    return Ok(Opened { conversation, is_new: false });
-                }
+            if let Some(conversation) = self.find(key).await?
+                && conversation.later_expiry(now_ms()).is_none()
+            {
+                return Ok(Opened { conversation, is_new: false });
             }
             let wanted = key.clone();
             let is_durable = opening.first.as_deref().is_some_and(is_durable);

@@ -280,7 +280,8 @@ async fn the_end_is_told_once_although_its_claim_is_forgotten() {
 async fn leave_early(api: &Api, redis: &RedisServer, line: &str, body: &str) {
     let address = api.0.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let request =
+        format!("{line} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     redis.signal("STOP");
     stream.write_all(request.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
