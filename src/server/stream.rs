@@ -107,6 +107,8 @@ struct Heard {
     /// `None` once it is known whether the call goes ahead.
     started: Option<oneshot::Receiver<Started>>,
     delayed: Option<Delayed>,
+    /// What is still to be told of a call that has ended at once.
+    ended: Option<Ended>,
     is_over: bool,
 }
 
@@ -152,13 +154,16 @@ impl Heard {
             waiting.answered();
             Ok(result)
         });
-        Self { id, name, work, started: Some(started), delayed: None, is_over: false }
+        Self { id, name, work, started: Some(started), delayed: None, ended: None, is_over: false }
     }
 
     /// The next event.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         if self.is_over {
             return None;
+        }
+        if let Some(ended) = self.ended.take() {
+            return Some((self.ended(ended), self));
         }
         loop {
             let started = async {
@@ -174,7 +179,6 @@ impl Heard {
                 }
             };
             tokio::select! {
-                // In this order: what starts and ends at once is told in order.
                 biased;
                 started = started => {
                     self.started = None;
@@ -184,8 +188,15 @@ impl Heard {
                     return Some((event, self));
                 }
                 ended = &mut self.work => {
-                    self.is_over = true;
-                    let event = self.ended(ended);
+                    // It may have started and ended at once: told in this order.
+                    let started = self.started.take().and_then(|mut started| started.try_recv().ok());
+                    let event = match started {
+                        Some(started) => {
+                            self.ended = Some(ended);
+                            self.started(started)
+                        }
+                        None => self.ended(ended),
+                    };
                     return Some((event, self));
                 }
                 () = late => {
@@ -212,7 +223,8 @@ impl Heard {
         written("delayed", &event)
     }
 
-    fn ended(&self, ended: Ended) -> Bytes {
+    fn ended(&mut self, ended: Ended) -> Bytes {
+        self.is_over = true;
         match ended {
             Ok(result) => written("completed", &*result),
             Err(problem) => {
