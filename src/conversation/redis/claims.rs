@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::tool::ToolResult;
 
 use super::super::{Claim, ClaimKey, Claimed, StoreError};
-use super::link::{Link, unavailable};
+use super::link::{Link, Trouble, unavailable};
 use super::scripts::Write;
 
 /// Takes a claim and answers. What nobody hears of is given back, whether its
@@ -21,14 +21,16 @@ pub(super) async fn take(
     let invocation = link.scripts.claim(&claim);
     let said =
         link.attempt(async |connection| invocation.invoke_async::<Vec<String>>(connection).await).await;
-    let is_lost = said.as_ref().is_err_and(|trouble| trouble.was_sent);
+    if said.as_ref().is_err_and(Trouble::leaves_open) {
+        link.write_later(Write::Release { claim: claim.clone() });
+    }
     let claimed = said.map_err(|trouble| trouble.error).and_then(|said| read(&claim, &said));
     let is_taken = matches!(claimed, Ok(Claimed::Fresh | Claimed::Twin(_)));
     if is_taken {
         link.hold(&claim);
     }
     let is_heard = answer.send(claimed).is_ok();
-    if is_lost || is_taken && !is_heard {
+    if is_taken && !is_heard {
         link.let_go(&claim);
         if let Err(error) = link.write::<i64>(Write::Release { claim }).await {
             tracing::debug!(%error, "a claim that nobody heard of is given back later");

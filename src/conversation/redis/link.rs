@@ -332,15 +332,20 @@ impl Link {
         let done = self.attempt(async |connection| invocation.invoke_async(connection).await).await;
         done.map_err(|trouble| {
             if trouble.is_passing {
-                let mut pending = lock(&self.pending);
-                if pending.len() >= MAX_PENDING {
-                    pending.pop_front();
-                    tracing::error!("the oldest result that waited for Redis is given up: too many wait");
-                }
-                pending.push_back(write.clone());
+                self.write_later(write.clone());
             }
             trouble.error
         })
+    }
+
+    /// Writes when the server is back, before anything else is done there.
+    pub(super) fn write_later(&self, write: Write) {
+        let mut pending = lock(&self.pending);
+        if pending.len() >= MAX_PENDING {
+            pending.pop_front();
+            tracing::error!("the oldest result that waited for Redis is given up: too many wait");
+        }
+        pending.push_back(write);
     }
 }
 
@@ -349,8 +354,14 @@ pub(super) struct Trouble {
     pub(super) error: StoreError,
     /// Whether it may go well later.
     is_passing: bool,
-    /// Whether the server may have done it all the same.
-    pub(super) was_sent: bool,
+    was_sent: bool,
+}
+
+impl Trouble {
+    /// Whether the connection was lost with the answer: the server may have done it all the same.
+    pub(super) fn leaves_open(&self) -> bool {
+        self.is_passing && self.was_sent
+    }
 }
 
 /// Whether a command may go well on another connection: this one is broken, or

@@ -187,6 +187,8 @@ async fn a_claim_whose_answer_is_lost_does_not_count() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let store: AnyStore = std::sync::Arc::new(server.store("shared"));
     open(&store).await;
+    // The server has learned the script: it does what it reads although nobody is there to be told.
+    assert_eq!(try_claim(&store, &Claim { action: "look".to_owned(), ..claim(9) }).await, "fresh");
     let bounded = |intent| Claim { most_calls: Some(1), ..claim(intent) };
     server.signal("STOP");
     store.claim(&bounded(1)).await.unwrap_err();
