@@ -328,12 +328,15 @@ mod tests {
 
     /// Has the thread wait, so that what comes next is one batch, until something is sent.
     fn held_up(worker: &Worker) -> SyncSender<()> {
-        let (go, held) = mpsc::sync_channel(0);
+        let ((go, held), (begin, begun)) = (mpsc::sync_channel(0), mpsc::sync_channel(0));
         let wait = move |_: &Connection| {
+            let _ = begin.send(());
             let _ = held.recv();
             Ok(())
         };
         drop(worker.run(Terms::default(), wait, |_| {}));
+        // From now on, nothing joins its batch.
+        begun.recv().unwrap();
         go
     }
 
