@@ -309,6 +309,7 @@ mod tests {
             work: Box::pin(std::future::ready(Err(problem))),
             started: None,
             delayed: None,
+            ended: None,
             is_over: false,
         };
         let sent: Vec<Bytes> = unfold(heard, Heard::next).collect().await;
