@@ -21,10 +21,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::conversation::event::{Event, EventPage, MAX_PAGE};
 use crate::conversation::{ConversationKey, timestamp};
-use crate::executor::{ConversationError, Gateway};
+use crate::executor::ConversationError;
 
 use super::super::body::Segment;
-use super::super::keys::Caller;
+use super::super::keys::{Caller, identify};
 use super::super::listing::checked;
 use super::super::problem::{ProblemCode, ProblemDocument};
 use super::super::state::AppState;
@@ -134,12 +134,13 @@ pub(crate) async fn events(
     };
     let first = state.gateway().conversation_events(&key, after, HELD).await.map_err(problem)?;
     let mut follower = Follower {
-        gateway: state.gateway().clone(),
+        stopped: Box::pin(state.stopped()),
+        state,
+        headers,
         key,
         after,
         ready: VecDeque::new(),
         is_over: false,
-        stopped: Box::pin(state.stopped()),
         _place: place,
     };
     follower.take(first);
@@ -186,7 +187,9 @@ impl EventList {
 
 /// Somebody who follows a feed.
 struct Follower {
-    gateway: Gateway,
+    state: AppState,
+    /// What was shown to be let in.
+    headers: HeaderMap,
     key: ConversationKey,
     /// The number of the last event that was taken.
     after: u64,
@@ -207,7 +210,7 @@ impl Follower {
             if self.is_over {
                 return None;
             }
-            let (gateway, key, after) = (&self.gateway, &self.key, self.after);
+            let (gateway, key, after) = (self.state.gateway(), &self.key, self.after);
             let news = async {
                 // Looked at now and then in any case: what expires tells nobody.
                 let followed = tokio::time::timeout(HEARTBEAT, gateway.follow_conversation(key, after)).await;
@@ -221,6 +224,9 @@ impl Follower {
                 () = &mut self.stopped => return None,
                 page = news => page,
             };
+            if !self.may_follow() {
+                return None;
+            }
             match page {
                 Ok(page) => self.take(page),
                 Err(ConversationError::NotFound(_)) => {
@@ -234,6 +240,12 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Whether who follows would still be let in: a reload may have taken the key away.
+    fn may_follow(&self) -> bool {
+        let caller = identify(&self.state, &self.headers);
+        caller.is_ok_and(|caller| caller.may_use(self.key.environment()))
     }
 
     fn take(&mut self, page: EventPage) {

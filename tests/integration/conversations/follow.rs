@@ -178,3 +178,30 @@ async fn a_follower_does_not_keep_the_gateway_from_stopping() {
     assert_eq!(gateway.wait(), Some(0));
     assert!(!gateway.log().contains("grace period"), "{}", gateway.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_taken_away_follows_no_further() {
+    let [one, two] = [0, 1].map(|_| callgate::server::NewKey::generate().unwrap());
+    let key =
+        |name: &str, hash: &str| format!("[[keys]]\nname = \"{name}\"\nhash = \"{hash}\"\nadmin = true\n");
+    let settings =
+        "environments = [\"development\"]\n[server]\nwatch = false\n[store]\nbackend = \"memory\"\n";
+    let both = format!("{settings}{}{}", key("one", &one.hash), key("two", &two.hash));
+    let dir = write_project(&[("callgate.toml", both)]);
+    let gateway = Process::serve(dir.path(), &[]);
+    let post = |path: &str, key: &str, body: Value| {
+        client().post(format!("{}{path}", gateway.url)).bearer_auth(key).body(body.to_string()).send()
+    };
+    assert_eq!(post("/v1/conversations", &one.key, json!({"id": "c"})).await.unwrap().status(), 201);
+    let feed = format!("{}/v1/conversations/c/events", gateway.url);
+    let mut taken = Followed::of(client().get(&feed).bearer_auth(&one.key)).await;
+    let mut kept = Followed::of(client().get(&feed).bearer_auth(&two.key)).await;
+    assert_eq!(taken.next().await.unwrap().id, Some(1));
+    assert_eq!(kept.next().await.unwrap().id, Some(1));
+    std::fs::write(dir.path().join("callgate.toml"), format!("{settings}{}", key("two", &two.hash))).unwrap();
+    assert_eq!(post("/admin/reload", &two.key, json!({})).await.unwrap().status(), 200);
+    let call = json!({"name": "none", "conversation_id": "c"});
+    assert_eq!(post("/v1/tool-calls", &two.key, call).await.unwrap().status(), 200);
+    assert_eq!(kept.next().await.unwrap().id, Some(2));
+    assert_eq!(taken.next().await, None);
+}
