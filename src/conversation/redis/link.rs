@@ -342,8 +342,11 @@ impl Link {
     pub(super) fn write_later(&self, write: Write) {
         let mut pending = lock(&self.pending);
         if pending.len() >= MAX_PENDING {
-            pending.pop_front();
-            tracing::error!("the oldest result that waited for Redis is given up: too many wait");
+            // The first one may be on its way. What is given back expires by itself; a result does not.
+            let expires = |write: &Write| matches!(write, Write::Release { .. });
+            let at = pending.iter().skip(1).position(expires).map_or(1, |at| at + 1);
+            pending.remove(at);
+            tracing::error!("a change that waited for Redis is given up: too many wait");
         }
         pending.push_back(write);
     }
