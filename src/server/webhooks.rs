@@ -17,7 +17,7 @@ use crate::dialect::{Outcome, Turn, elevenlabs, retell, vapi};
 use super::body::{RawBody, Segment, Segments};
 use super::dialects::{CONVERSATION, Place, header, json, run};
 use super::keys::Caller;
-use super::limit::{Charge, Room};
+use super::limit::Room;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -32,8 +32,8 @@ struct Admitted {
     environment: String,
     /// Who calls: the key's name, or the product.
     caller: Option<String>,
-    /// What the request takes of the key's rate, where a key lets it in.
-    charge: Option<Charge>,
+    /// The key's owner, where a key lets the request in.
+    by_key: Option<Caller>,
 }
 
 /// Vapi's server messages: tool calls are executed, everything else is acknowledged.
@@ -60,9 +60,8 @@ pub(super) async fn vapi(
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(vapi::encode_malformed(&malformed))),
     };
-    if let Some(charge) = &admitted.charge {
-        // One was taken when it came in.
-        charge.take(turn.calls.len().saturating_sub(1))?;
+    if let Some(caller) = &admitted.by_key {
+        caller.charge_more(turn.calls.len().saturating_sub(1))?;
     }
     let headers = &admitted.parts.headers;
     let conversation = turn.conversation_id.clone().or_else(|| header(headers, &CONVERSATION));
@@ -188,8 +187,8 @@ async fn admit(
         let caller = Caller::from_request_parts(&mut parts, state).await?;
         let environment = caller.environment(Some(&environment), deployment.environment_names())?;
         let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
-        let (name, charge) = (caller.name().map(str::to_owned), caller.charge());
-        return Ok(Admitted { parts, body, environment, caller: name, charge });
+        let name = caller.name().map(str::to_owned);
+        return Ok(Admitted { parts, body, environment, caller: name, by_key: Some(caller) });
     }
     let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
     let base = state.server().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -206,7 +205,7 @@ async fn admit(
         return Err(ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string()));
     }
     let caller = Some(product.name().to_owned());
-    Ok(Admitted { body, parts, environment, caller, charge: None })
+    Ok(Admitted { body, parts, environment, caller, by_key: None })
 }
 
 fn now_ms() -> u64 {
