@@ -56,7 +56,6 @@ impl Gateway {
     /// action sends nothing.
     pub async fn preview(&self, call: &ToolCall, carried: Option<&Carried>) -> Result<Preview, ToolError> {
         let deployment = self.deployment();
-        let redactor = deployment.redactor(&call.environment).cloned().unwrap_or_default();
         let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
         let rendered = admitted.and_then(|mut admitted| {
             // Without a conversation there is nothing to ask, and a request to look at all the same.
@@ -89,7 +88,8 @@ impl Gateway {
                 curl: "# this action sends no request".to_owned(),
             }),
             Err(Refused { failure, .. }) => {
-                Err(masked_error(failure.into_error().1, &|text| redactor.redact(&text).into_owned()))
+                let secrets = Masks::secrets(&deployment, &call.environment);
+                Err(masked_error(failure.into_error().1, &|text| secrets.whole(text)))
             }
         }
     }
