@@ -47,10 +47,13 @@ async fn without_a_token_nothing_is_sent() {
 }
 
 async fn check(what: &str, reply: Reply, method: &str, retry: &str) {
+    let stalls = matches!(reply, Reply::Stall | Reply::RawThenStall(_) | Reply::Trickle(_));
+    // Where nothing ends a stall, long enough for a slow machine to have asked.
+    let timeout = if stalls { 3_000 } else { 20_000 };
     let tokens = Upstream::start(move |_| reply.clone()).await;
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
     let action = format!(
-        "description: x\nmethod: {method}\nconnection: api\nauth: tokens\npath: /x\ntimeout_ms: 1500\n"
+        "description: x\nmethod: {method}\nconnection: api\nauth: tokens\npath: /x\ntimeout_ms: {timeout}\n"
     );
     let auth = format!(
         "type: oauth2_client_credentials\ntoken_url: http://127.0.0.1:{}/token\nclient_id: me\nclient_secret: {{secret: key}}\n",
