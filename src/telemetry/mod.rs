@@ -5,107 +5,20 @@
 //! `auth.connector`, `variable.name`. Arguments, bodies, URLs, headers and
 //! variables' values are never logged.
 
+mod lines;
 pub mod metrics;
 pub mod traces;
 
-use std::borrow::Cow;
-use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
 use crate::definition::closest;
-use crate::secrets::Redactor;
 use crate::settings::{LogFormat, LogSettings};
 
-/// How long a line may wait for others before it is written.
-const FLUSH_EVERY: Duration = Duration::from_millis(100);
-/// How many bytes of lines wait at most.
-const FLUSH_AT: usize = 64 * 1024;
+pub use self::lines::{Flush, LogMask};
 
-/// Lines on their way to standard error: written together, so that a call does
-/// not pay for a system call of its own, nor for the look through them.
-#[derive(Clone, Debug, Default)]
-struct Lines(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<Vec<u8>>,
-    /// The last net: what masks secrets in the lines, whoever wrote them.
-    net: Mutex<Vec<Redactor>>,
-}
-
-/// Writes the lines that still wait when it is dropped.
-#[derive(Debug)]
-#[must_use = "lines that wait are written when it is dropped"]
-pub struct Flush(Lines);
-
-impl Drop for Flush {
-    fn drop(&mut self) {
-        self.0.flush_all();
-    }
-}
-
-impl Flush {
-    /// What the lines are masked by, to be changed by a reload.
-    pub fn masks(&self) -> LogMask {
-        LogMask(self.0.clone())
-    }
-
-    /// As [`LogMask::mask`].
-    pub fn mask(&self, redactors: Vec<Redactor>) {
-        self.masks().mask(redactors);
-    }
-}
-
-/// What the lines of the log are masked by.
-#[derive(Clone, Debug)]
-pub struct LogMask(Lines);
-
-impl LogMask {
-    /// Masks by `redactors` from now on, and by no others. No line of ours holds
-    /// a secret; at the level `trace`, lines of libraries come along.
-    pub fn mask(&self, redactors: Vec<Redactor>) {
-        *self.0.0.net.lock().unwrap_or_else(PoisonError::into_inner) = redactors;
-    }
-}
-
-impl Lines {
-    fn flush_all(&self) {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.is_empty() {
-            return;
-        }
-        let lines = std::mem::replace(&mut *waiting, Vec::with_capacity(FLUSH_AT + FLUSH_AT / 8));
-        drop(waiting);
-        let net = self.0.net.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = String::from_utf8_lossy(&lines);
-        let clean = net.iter().fold(text, |text, redactor| match redactor.redact(&text) {
-            Cow::Owned(clean) => Cow::Owned(clean),
-            Cow::Borrowed(_) => text,
-        });
-        // There is nowhere to report that standard error is gone.
-        let _ = io::stderr().lock().write_all(clean.as_bytes());
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend_from_slice(line);
-        let full = waiting.len() >= FLUSH_AT;
-        drop(waiting);
-        if full {
-            self.flush_all();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use self::lines::Lines;
 
 /// Whether the settings can be used.
 ///
@@ -147,7 +60,8 @@ fn check_directive(part: &str) -> Result<(), String> {
 }
 
 /// Starts logging. Lines reach standard error within a tenth of a second, and
-/// at the latest when the value that comes back is dropped.
+/// at the latest when the value that comes back is dropped. Nobody waits for
+/// standard error: what it does not take in time is lost, and counted.
 ///
 /// # Errors
 ///
@@ -162,16 +76,6 @@ pub fn start(settings: &LogSettings) -> Result<Flush, String> {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
     };
-    let waiting = lines.clone();
-    let flusher = move || {
-        loop {
-            std::thread::sleep(FLUSH_EVERY);
-            waiting.flush_all();
-        }
-    };
-    std::thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(flusher)
-        .map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
+    lines::start(&lines).map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
     Ok(Flush(lines))
 }
