@@ -52,11 +52,6 @@ impl Recent {
         self.lock().remove(key);
     }
 
-    /// Any conversation may be gone.
-    pub(super) fn clear(&self) {
-        *self.lock() = Halves::default();
-    }
-
     fn lock(&self) -> MutexGuard<'_, Halves> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,8 +91,6 @@ mod tests {
         assert_eq!(recent.find(&one.key, 1_100), None);
         recent.remove(&one.key);
         assert_eq!((recent.find(&one.key, 0), recent.find(&two.key, 0)), (None, Some(two.clone())));
-        recent.clear();
-        assert_eq!(recent.find(&two.key, 0), None);
     }
 
     #[test]

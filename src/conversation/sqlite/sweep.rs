@@ -1,17 +1,24 @@
 //! Nothing stays for ever: what has expired goes, and the file shrinks.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-use super::super::now_ms;
+use super::super::{ConversationKey, now_ms};
 use super::recent::Recent;
 use super::worker::atomically;
 
 /// Rows of one step: what a call that comes meanwhile waits for.
 const STEP: u32 = 500;
+/// Rows of one step where the file is nearly full: not many more than have to go.
+const ROOM_STEP: u32 = 50;
 /// Pages given back to the system in one step.
 const VACUUM_STEP: i64 = 500;
+/// How often what has expired is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often a file that is written to is looked at, whether it is nearly full.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Removes what has expired, a step at a time.
 #[derive(Debug)]
@@ -20,6 +27,12 @@ pub(super) struct Sweep {
     max_pages: i64,
     recent: Arc<Recent>,
     is_done: bool,
+    /// When the next step is due, however full the file is.
+    due: Instant,
+    /// When to look whether it is due at once.
+    look: Instant,
+    /// When it was last said that the store is full.
+    warned: Option<Instant>,
 }
 
 impl Sweep {
@@ -28,16 +41,72 @@ impl Sweep {
     pub(super) fn new(max_conversations: u64, max_bytes: u64, recent: Arc<Recent>) -> Self {
         let max_pages = i64::try_from(max_bytes / 4_096).unwrap_or(i64::MAX);
         let max_conversations = i64::try_from(max_conversations).unwrap_or(i64::MAX);
-        Self { max_conversations, max_pages, recent, is_done: true }
+        let now = Instant::now();
+        let (due, look) = (now + SWEEP_EVERY, now + LOOK_EVERY);
+        Self { max_conversations, max_pages, recent, is_done: true, due, look, warned: None }
     }
 
-    /// Whether the last step found little to do.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_done
+    /// How long nothing has to be done where nothing is written.
+    pub(super) fn idle(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
     }
 
-    /// Does a step.
+    /// Has the next step done at once.
+    pub(super) fn hasten(&mut self) {
+        self.due = Instant::now();
+    }
+
+    /// Whether a step is to be done now: it is time, the last one has left
+    /// something, or the file is nearly full.
+    pub(super) fn is_due(&mut self, connection: &Connection) -> bool {
+        let now = Instant::now();
+        if now >= self.due {
+            return true;
+        }
+        if now < self.look {
+            return false;
+        }
+        self.look = now + LOOK_EVERY;
+        self.is_full(connection).unwrap_or(false)
+    }
+
+    /// Does a step. Where it has left something, the next one is due at once, between the jobs.
     pub(super) fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let done = self.step(connection);
+        let now = Instant::now();
+        if done.is_err() || self.is_done {
+            (self.due, self.look) = (now + SWEEP_EVERY, now + LOOK_EVERY);
+            if self.is_full(connection).unwrap_or(false) {
+                // Nothing more can go: looking sooner finds nothing.
+                self.look = self.due;
+            }
+        }
+        done
+    }
+
+    /// Makes room if there is too little of it; says whether there is enough now.
+    pub(super) fn makes_room(&mut self, connection: &Connection) -> bool {
+        if !self.is_full(connection).unwrap_or(false) {
+            return false;
+        }
+        loop {
+            self.is_done = true;
+            if self.make_room(connection).is_err() {
+                return false;
+            }
+            match self.is_full(connection) {
+                Ok(true) if !self.is_done => {}
+                is_full => return is_full.is_ok_and(|is_full| !is_full),
+            }
+        }
+    }
+
+    fn is_full(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let pages: i64 = connection.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
+        Ok(pages - free_pages(connection)? > self.max_pages / 10 * 9)
+    }
+
+    fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.is_done = true;
         let now = i64::try_from(now_ms()).unwrap_or(i64::MAX);
         atomically(connection, |connection| {
@@ -52,15 +121,14 @@ impl Sweep {
                     "DELETE FROM notes WHERE name IN (SELECT name FROM notes WHERE expires_at <= ?1 LIMIT ?2)",
                 )?
                 .execute(params![now, STEP])?;
-            let conversations = forget(connection, now, STEP)?;
+            let conversations = forget(connection, now, STEP)?.len();
             self.is_done = claims.max(conversations).max(notes) < STEP as usize;
             Ok(())
         })?;
         if self.is_done {
             self.make_room(connection)?;
         }
-        let free: i64 = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
-        if free > VACUUM_STEP {
+        if free_pages(connection)? > VACUUM_STEP {
             let sql = format!("PRAGMA incremental_vacuum({VACUUM_STEP})");
             // It does its work as its rows are read.
             let mut vacuum = connection.prepare_cached(&sql)?;
@@ -72,48 +140,59 @@ impl Sweep {
 
     /// Where there is too much that has not expired, what would expire first goes.
     fn make_room(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let count: i64 = connection.query_row("SELECT count(*) FROM conversations", [], |row| row.get(0))?;
-        let (pages, free): (i64, i64) = (
-            connection.query_row("PRAGMA page_count", [], |row| row.get(0))?,
-            connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?,
-        );
-        let is_full = pages - free > self.max_pages / 10 * 9;
-        if count <= self.max_conversations && !is_full {
-            return Ok(());
+        let is_full = self.is_full(connection)?;
+        let limit = if is_full {
+            ROOM_STEP
+        } else {
+            let mut count = connection.prepare_cached("SELECT count(*) FROM conversations")?;
+            let over = count.query_row([], |row| row.get::<_, i64>(0))? - self.max_conversations;
+            match u32::try_from(over) {
+                Ok(over @ 1..) => over.min(STEP),
+                _ => return Ok(()),
+            }
+        };
+        if self.warned.is_none_or(|warned| warned.elapsed() >= SWEEP_EVERY) {
+            self.warned = Some(Instant::now());
+            tracing::warn!("the store is full: what was used longest ago is forgotten");
         }
-        tracing::warn!(
-            conversations = count,
-            pages,
-            "the store is full: what was used longest ago is forgotten"
-        );
-        atomically(connection, |connection| {
-            let forgotten = forget(connection, i64::MAX, STEP)?;
-            if is_full {
+        let (claims, forgotten) = atomically(connection, |connection| {
+            let claims = if is_full {
                 // Results of reads expire after minutes, and so go first. By the index: any other order reads the
                 // whole file, and every call waits.
                 let sql = "DELETE FROM claims WHERE number IN (SELECT number FROM claims WHERE phase IN ('ended', 'lost')
                            ORDER BY expires_at LIMIT ?1)";
-                connection.prepare_cached(sql)?.execute([STEP])?;
-            }
-            self.is_done = forgotten < STEP as usize;
-            Ok(())
+                connection.prepare_cached(sql)?.execute([limit])?
+            } else {
+                0
+            };
+            Ok((claims, forget(connection, i64::MAX, limit)?))
         })?;
-        self.recent.clear();
+        self.is_done = claims.max(forgotten.len()) < limit.max(ROOM_STEP) as usize;
+        for key in &forgotten {
+            self.recent.remove(key);
+        }
         Ok(())
     }
 }
 
-/// Forgets conversations that expire until `until`, the first first.
-fn forget(connection: &Connection, until: i64, limit: u32) -> rusqlite::Result<usize> {
+fn free_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))
+}
+
+/// Forgets conversations that expire until `until`, the first first; says which.
+fn forget(connection: &Connection, until: i64, limit: u32) -> rusqlite::Result<Vec<ConversationKey>> {
     let mut select = connection.prepare_cached(
         "SELECT environment, id FROM conversations WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
     )?;
-    let rows = select.query_map(params![until, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let expired = rows.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-    for (environment, id) in &expired {
-        super::conversations::remove(connection, environment, id)?;
+    let key = |row: &rusqlite::Row<'_>| {
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        Ok(ConversationKey::new(text(0)?, text(1)?))
+    };
+    let expired = select.query_map(params![until, limit], key)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    for key in &expired {
+        super::conversations::remove(connection, key.environment(), key.id())?;
     }
-    Ok(expired.len())
+    Ok(expired)
 }
 
 #[cfg(test)]
@@ -122,8 +201,10 @@ mod tests {
 
     use super::super::super::change::Change;
     use super::super::super::event::{EventKind, NewEvent};
-    use super::super::super::{Claim, ClaimKey, Conversation, ConversationKey};
-    use super::super::{claims, conversations, schema};
+    use futures_util::stream::{self, StreamExt as _};
+
+    use super::super::super::{Claim, ClaimKey, Conversation, ConversationKey, Opening, Store as _};
+    use super::super::{SqliteLimits, SqliteStore, claims, conversations, schema};
     use super::*;
 
     const MOST: u64 = 1_000;
@@ -179,7 +260,7 @@ mod tests {
         let mut sweep = Sweep::new(MOST, MAX_BYTES, Arc::default());
         for _ in 0..100 {
             sweep.run(connection).unwrap();
-            if sweep.is_done() {
+            if sweep.is_done {
                 return;
             }
         }
@@ -211,6 +292,31 @@ mod tests {
         assert_eq!(count(&connection, "conversations"), count(&connection, "events"));
         let newest = ConversationKey::new("development", "c2199");
         assert!(conversations::find(&connection, &newest, now_ms()).unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_small_file_takes_many_times_its_size_and_keeps_the_latest() {
+        const CALLS: u64 = 4_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let limits = SqliteLimits { file_bytes: 2 * 1024 * 1024, ..SqliteLimits::default() };
+        let store = SqliteStore::open(&path, limits).unwrap();
+        let key = |number| ConversationKey::new("development", &format!("c{number}"));
+        let data = serde_json::json!({"text": "x".repeat(2_000)});
+        let add = async |number| {
+            let opening = Opening { ttl: Duration::from_secs(3_600), first: None };
+            store.open(&key(number), opening).await?;
+            let events = vec![NewEvent::now(EventKind::ToolCalled, &data)];
+            store.update(&key(number), Change { events, ..Change::default() }).await
+        };
+        let added = stream::iter(0..CALLS).map(add).buffered(64).collect::<Vec<_>>().await;
+        let failed = added.iter().find(|added| !added.as_ref().is_ok_and(|applied| applied.is_known));
+        assert!(failed.is_none(), "{failed:?}");
+        assert!(std::fs::metadata(&path).unwrap().len() <= limits.file_bytes);
+        assert!(store.find(&key(0)).await.unwrap().is_none());
+        for number in CALLS - 64..CALLS {
+            assert!(store.find(&key(number)).await.unwrap().is_some(), "{number}");
+        }
     }
 
     #[test]

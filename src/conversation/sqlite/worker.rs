@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -18,8 +18,6 @@ use super::sweep::Sweep;
 const MAX_BATCH: usize = 256;
 /// Most jobs that wait, besides those that are owed.
 const MAX_WAITING: usize = 10_000;
-/// How often what has expired is removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// What a job needs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -188,11 +186,9 @@ pub(super) fn unavailable(cause: String) -> StoreError {
 }
 
 fn write(connection: &Connection, queue: &Queue, mut sweep: Sweep) {
-    let mut swept = Instant::now();
     let mut is_synced = None;
     loop {
-        let wait = SWEEP_EVERY.saturating_sub(swept.elapsed());
-        match queue.next(wait) {
+        match queue.next(sweep.idle()) {
             Ok(first) => {
                 let mut batch = vec![first];
                 while batch.len() < MAX_BATCH
@@ -200,31 +196,37 @@ fn write(connection: &Connection, queue: &Queue, mut sweep: Sweep) {
                 {
                     batch.push(next);
                 }
-                if !commit(connection, batch, &mut is_synced) {
-                    // The file may be full: what has expired makes room, and what is oldest.
-                    swept = swept.checked_sub(SWEEP_EVERY).unwrap_or(swept);
+                if !commit(connection, batch, &mut sweep, &mut is_synced) {
+                    // The disk may be full: what has expired makes room.
+                    sweep.hasten();
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if swept.elapsed() >= SWEEP_EVERY {
-            if let Err(error) = sweep.run(connection) {
-                tracing::error!(%error, "what has expired cannot be removed from the store");
-            }
-            // A sweep that has not come to its end goes on soon, between the jobs.
-            swept = if sweep.is_done() { Instant::now() } else { swept };
+        if sweep.is_due(connection)
+            && let Err(error) = sweep.run(connection)
+        {
+            tracing::error!(%error, "what has expired cannot be removed from the store");
         }
     }
 }
 
 /// Does all jobs, in one transaction where none spoils it. Each stands alone:
 /// where one fails, the others are done all the same. Says whether none failed.
-fn commit(connection: &Connection, mut batch: Vec<Job>, is_synced: &mut Option<bool>) -> bool {
-    let committed = transact(connection, &mut batch, is_synced);
+fn commit(
+    connection: &Connection,
+    mut batch: Vec<Job>,
+    sweep: &mut Sweep,
+    is_synced: &mut Option<bool>,
+) -> bool {
+    let mut committed = transact(connection, &mut batch, is_synced);
+    if committed.is_err() && sweep.makes_room(connection) {
+        committed = transact(connection, &mut batch, is_synced);
+    }
     if matches!(committed, Err(Failed::Job)) && batch.len() > 1 {
         // Rare enough that a commit for each does not matter.
-        let alone = |is_whole, job| commit(connection, vec![job], is_synced) && is_whole;
+        let alone = |is_whole, job| commit(connection, vec![job], sweep, is_synced) && is_whole;
         return batch.into_iter().fold(true, alone);
     }
     let outcome = match &committed {
