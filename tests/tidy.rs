@@ -51,6 +51,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("redis", &["conversation"]),
     ("regex", &["import"]),
+    ("h2", &["egress"]),
     ("reqwest", &["egress"]),
     ("rusqlite", &["conversation"]),
     ("rustls", &["egress"]),

@@ -373,7 +373,7 @@ impl TokenSource {
         match error {
             BasicRequestTokenError::Request(DoorError::Egress(error)) => match error {
                 EgressError::Deadline => TokenErrorKind::Deadline,
-                EgressError::Connect(_) | EgressError::Lost(_) => {
+                EgressError::Connect(_) | EgressError::Unprocessed(_) | EgressError::Lost(_) => {
                     TokenErrorKind::Unreachable(clean(error.to_string()))
                 }
                 EgressError::Refused(_) | EgressError::ForeignOrigin { .. } => {

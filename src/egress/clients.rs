@@ -58,7 +58,11 @@ impl Clients {
 
     fn build(&self, way: &Way, connect_timeout: Duration) -> reqwest::Result<reqwest::Client> {
         let Outlet { policy, proxy } = &way.outlet;
-        let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            // Whether a request is sent again is for the action's own policy to say, and is counted.
+            .retry(reqwest::retry::never())
+            .no_proxy();
         let mut policy = policy.clone();
         if let Some(proxy) = proxy {
             // Naming it allows it; every name but its own is looked up at its end.

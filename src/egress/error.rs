@@ -36,6 +36,11 @@ pub enum EgressError {
     /// No connection; nothing was sent.
     #[error("cannot connect to the upstream")]
     Connect(#[source] reqwest::Error),
+    /// The upstream says over HTTP/2 that it has not processed the request: a
+    /// stream refused, or beyond the last one of a connection that it ends (RFC
+    /// 9113 sections 6.8 and 8.7).
+    #[error("the upstream has refused the request unprocessed")]
+    Unprocessed(#[source] reqwest::Error),
     /// The deadline passed.
     #[error("no complete answer before the deadline")]
     Deadline,
@@ -78,9 +83,12 @@ impl EgressError {
             | Self::Refused(_)
             | Self::Overloaded(_)
             | Self::Unavailable { .. } => true,
-            Self::Connect(_) | Self::Deadline | Self::Lost(_) | Self::Decode(_) | Self::TooLarge { .. } => {
-                false
-            }
+            Self::Connect(_)
+            | Self::Unprocessed(_)
+            | Self::Deadline
+            | Self::Lost(_)
+            | Self::Decode(_)
+            | Self::TooLarge { .. } => false,
         }
     }
 
@@ -93,6 +101,7 @@ impl EgressError {
             Self::Overloaded(_) => "overloaded",
             Self::Unavailable { .. } => "upstream_unavailable",
             Self::Connect(_) => "connect_failed",
+            Self::Unprocessed(_) => "unprocessed",
             Self::Deadline => "timeout",
             Self::Lost(_) => "connection_lost",
             Self::Decode(_) => "invalid_response",
@@ -100,10 +109,11 @@ impl EgressError {
         }
     }
 
-    /// Whether it is certain that not one byte of the request was written.
+    /// Whether it is certain that nobody has acted on the request: not one byte
+    /// of it was written, or its receiver says that it has not looked at it.
     pub fn never_sent(&self) -> bool {
         // A deadline may have passed while connecting, but nobody can say.
-        self.is_refusal() || matches!(self, Self::Connect(_))
+        self.is_refusal() || matches!(self, Self::Connect(_) | Self::Unprocessed(_))
     }
 }
 
@@ -114,11 +124,19 @@ pub(super) fn classify(error: reqwest::Error) -> EgressError {
         EgressError::Refused(refusal.clone())
     } else if error.is_connect() {
         EgressError::Connect(error)
+    } else if causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_unprocessed) {
+        EgressError::Unprocessed(error)
     } else if error.is_decode() && !is_incomplete(&error) {
         EgressError::Decode(error)
     } else {
         EgressError::Lost(error)
     }
+}
+
+/// Whether the upstream says that it has not processed the request.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let says = |reason| error.is_remote() && error.reason() == Some(reason);
+    error.is_reset() && says(h2::Reason::REFUSED_STREAM) || error.is_go_away() && says(h2::Reason::NO_ERROR)
 }
 
 /// Whether a decoding failed because its input ended early.

@@ -63,7 +63,9 @@ impl Sending<'_> {
             let started = Instant::now();
             let answer = self.attempt(&request, &resolved.credentials, route, receipt).await?;
             let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
-            if is_refused && !token_is_fresh && resolved.refuse() {
+            // As long again must be left, as for any other attempt.
+            let has_time = started.elapsed() < deadline.left();
+            if is_refused && !token_is_fresh && resolved.refuse() && has_time {
                 (attempts, token_is_fresh) = (attempts - 1, true);
                 if let Some(feed) = &mut receipt.feed {
                     feed.again(receipt.attempts + 1, Duration::ZERO, cause(&answer));
@@ -205,7 +207,7 @@ fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressErr
     }
     let asked = match answer {
         Ok(answer) if policy.after_status(answer.status) => retry_after(answer),
-        Err(EgressError::Connect(_)) if policy.after_no_connection() => None,
+        Err(EgressError::Connect(_) | EgressError::Unprocessed(_)) if policy.after_no_connection() => None,
         Err(EgressError::Lost(_)) if policy.after_lost_connection() => None,
         Ok(_) | Err(_) => return None,
     };
@@ -218,7 +220,8 @@ fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressErr
 fn retry_after(answer: &Response) -> Option<Duration> {
     let text = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        // No deadline is longer; what is added to it must not overflow.
+        return Some(Duration::from_secs(seconds.min(86_400)));
     }
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     let wait = at.duration_since(jiff::Timestamp::now());

@@ -347,7 +347,7 @@ fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
             "The service has been failing and is left alone for a moment; nothing was done.",
             Retry::Later,
         ),
-        EgressError::Connect(_) => {
+        EgressError::Connect(_) | EgressError::Unprocessed(_) => {
             let message = "The service cannot be reached right now; nothing was done.";
             (Status::Failure, error(FailureCode::ConnectFailed, message, Effect::None, Retry::Later))
         }

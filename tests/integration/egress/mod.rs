@@ -1,6 +1,7 @@
 //! The way out: which addresses, over which connections, how many at a time.
 
 mod guard;
+mod http2;
 mod pressure;
 mod proxy;
 pub(crate) mod tls;

@@ -62,8 +62,12 @@ impl Authority {
     }
 }
 
-/// Takes TLS off in front of `upstream`; asks for certificates of `clients`, if given. Gives its port.
-pub(crate) async fn front(upstream: &Upstream, identity: &Identity, clients: Option<&Authority>) -> u16 {
+/// Takes TLS off; asks for certificates of `clients`, if given, and offers these protocols.
+pub(crate) fn acceptor(
+    identity: &Identity,
+    clients: Option<&Authority>,
+    protocols: &[&'static str],
+) -> TlsAcceptor {
     // Fails only where a provider is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let key = PrivateKeyDer::try_from(identity.key.serialize_der()).unwrap();
@@ -76,8 +80,14 @@ pub(crate) async fn front(upstream: &Upstream, identity: &Identity, clients: Opt
         }
         None => builder.with_no_client_auth(),
     };
-    let config = builder.with_single_cert(vec![identity.certificate.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let mut config = builder.with_single_cert(vec![identity.certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Takes TLS off in front of `upstream`; asks for certificates of `clients`, if given. Gives its port.
+pub(crate) async fn front(upstream: &Upstream, identity: &Identity, clients: Option<&Authority>) -> u16 {
+    let acceptor = acceptor(identity, clients, &[]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, behind) = (listener.local_addr().unwrap().port(), upstream.port);
     tokio::task::spawn(async move {

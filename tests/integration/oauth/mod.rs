@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +30,10 @@ const SECRET: &str = "s3cr3t-of-the-client";
 const PROJECT: &[(&str, &str)] = &[
     ("actions/read.yaml", "description: d\nconnection: api\npath: /read\nauth: crm\n"),
     ("actions/write.yaml", "description: d\nconnection: api\npath: /write\nmethod: POST\nauth: crm\n"),
+    (
+        "actions/late.yaml",
+        "description: d\nconnection: api\npath: /late\nmethod: POST\nauth: crm\ntimeout_ms: 7000\n",
+    ),
     ("actions/soon.yaml", "description: d\nconnection: api\npath: /soon\nauth: crm\ntimeout_ms: 250\n"),
     (
         "auth/crm.yaml",
@@ -215,6 +220,18 @@ async fn a_refused_token_is_fetched_once_more_and_only_once() {
     for result in futures_util::future::join_all((0..50).map(|_| setup.call("read"))).await {
         assert_eq!(result["status"], "success", "{result}");
     }
+    assert_eq!(setup.fetched(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_call_is_not_sent_again_where_that_cannot_end_in_time() {
+    let refused = Reply::After(Duration::from_secs(4), Box::new(Reply::Json(401, "{}".to_owned())));
+    let setup = Setup::new(|number| token(number, ""), move |_| refused.clone()).await;
+    let result = setup.call("late").await;
+    assert_eq!(told(&result).0, ("error", "upstream_unauthorized", "none", "no"));
+    assert_eq!((&result["attempts"], setup.carried().len()), (&json!(1), 1));
+    // The next call does not come with the same token.
+    setup.call("late").await;
     assert_eq!(setup.fetched(), 2);
 }
 

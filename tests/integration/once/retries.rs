@@ -142,6 +142,10 @@ async fn retry_after_is_waited_for_where_there_is_time() {
         assert_eq!(sent, 1, "{too_long}");
         assert_eq!(told(&result).0, ("error", "upstream_error", "none", "later"));
     }
+    // The longest one, after an answer that took its time.
+    let longest = Reply::After(Duration::from_millis(1_100), Box::new(later("18446744073709551615")));
+    let (result, sent) = run(&action("GET", "timeout_ms: 30000"), vec![longest, status(200)]).await;
+    assert_eq!((told(&result).0, sent), (("error", "upstream_error", "none", "later"), 1));
     for rubbish in ["soon", "-1", "1.5", ""] {
         let (_, sent) = run(&long, vec![later(rubbish), status(200)]).await;
         assert_eq!(sent, 2, "{rubbish:?}");
