@@ -59,6 +59,8 @@ pub struct Change {
     /// Whether the conversation is over. Where it is over already, nothing of the
     /// change is made, so that it ends once.
     pub end: bool,
+    /// Whether it is for a conversation that goes on: of one that is over, nothing is changed.
+    pub while_open: bool,
     /// What the feed is told.
     pub events: Vec<NewEvent>,
     /// Whether nothing is to be done where a variable is refused; else the
@@ -94,7 +96,7 @@ impl Change {
 pub struct Applied {
     /// Whether the conversation was there to be changed.
     pub is_known: bool,
-    /// Whether the conversation was to end and had ended before.
+    /// Whether the conversation had ended before, and the change was to end it or for one that goes on.
     pub was_ended: bool,
     /// The variables that were not set.
     pub refused: Vec<Refused>,

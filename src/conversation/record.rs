@@ -135,7 +135,7 @@ impl Conversation {
     /// The same rules hold in `redis/change.lua`; `tests/integration/store` compares the two.
     pub fn apply(&mut self, change: &Change, now_ms: u64) -> Applied {
         let mut applied = Applied { is_known: true, ..Applied::default() };
-        if change.end && self.ended_at_ms.is_some() {
+        if (change.end || change.while_open) && self.ended_at_ms.is_some() {
             return Applied { was_ended: true, ..applied };
         }
         let before = change.all_or_nothing.then(|| self.clone());

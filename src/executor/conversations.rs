@@ -233,9 +233,20 @@ impl Gateway {
         events.extend(variables_set(&masks, &set));
         let state = current_state.as_ref().filter(|state| known.state.as_ref() != Some(*state));
         events.extend(state.map(|state| state_set(&masks.text(state))));
-        let change =
-            Change { unset, set, state: current_state, events, all_or_nothing: true, ..Change::default() };
+        let (all_or_nothing, while_open) = (true, true);
+        let change = Change {
+            unset,
+            set,
+            state: current_state,
+            events,
+            all_or_nothing,
+            while_open,
+            ..Change::default()
+        };
         let applied = self.shared.store.update(key, change).await?;
+        if applied.was_ended {
+            return Err(ConversationError::Ended);
+        }
         if !applied.is_known {
             return Err(ConversationError::NotFound(key.clone()));
         }

@@ -3,11 +3,11 @@
 -- conversation: hash of '@started', '@ttl', '@ended', '@state', '@bytes', '@events' (number of the newest),
 --   'v:<name>' ('<bytes>:<JSON of the variable>'), 'b:<action>' (calls begun), 's:<action>' (calls succeeded)
 -- concealed: sorted set of texts by length; stream: of events
--- change: {unset: [name], set: [[name, bytes, record, [text]]], state, succeeded, finish, events: [[kind, at, data]],
+-- change: {unset: [name], set: [[name, bytes, record, [text]]], state, succeeded, finish, open, events: [[kind, at, data]],
 --   strict (all of it or nothing), broken (variables have been refused already)}
 -- limits: {bytes, variables, concealed, events}
 --
--- Gives {2} where it was to end and had ended before, else {is_known, name, reason, detail, name, reason, detail, ...} of the refused variables.
+-- Gives {2} where it had ended before, and was to end now or to be open, else {is_known, name, reason, detail, name, reason, detail, ...} of the refused variables.
 
 local function stored_bytes(conversation, name)
   local field = redis.call('HGET', conversation, 'v:' .. name)
@@ -84,7 +84,7 @@ end
 local function apply(conversation, concealed, stream, change, limits)
   local ttl = redis.call('HGET', conversation, '@ttl')
   if not ttl then return {0} end
-  if change.finish and redis.call('HEXISTS', conversation, '@ended') == 1 then return {2} end
+  if (change.finish or change.open) and redis.call('HEXISTS', conversation, '@ended') == 1 then return {2} end
   local answer = {1}
   local is_made = true
   if change.broken or #change.unset > 0 or #change.set > 0 then

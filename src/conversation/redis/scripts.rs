@@ -270,6 +270,7 @@ pub(super) fn encode(change: &Change) -> (String, Vec<Refused>) {
         "unset": change.unset,
         "set": set,
         "finish": change.end,
+        "open": change.while_open,
         "events": events,
         "strict": change.all_or_nothing,
         "broken": !refused.is_empty(),

@@ -34,12 +34,15 @@ fn change() -> impl Strategy<Value = Change> {
     });
     let state = prop::option::of("[a-z]{1,5}");
     let set = prop::collection::vec(one, 0..4);
-    (set, prop::collection::vec(name(), 0..3), state, any::<bool>(), any::<bool>()).prop_map(
-        |(set, unset, state, all_or_nothing, has_succeeded)| Change {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.05));
+    (set, prop::collection::vec(name(), 0..3), state, flags).prop_map(
+        |(set, unset, state, (all_or_nothing, has_succeeded, while_open, end))| Change {
             set,
             unset,
             state,
             all_or_nothing,
+            while_open,
+            end,
             succeeded: has_succeeded.then(|| "look".to_owned()),
             ..Change::default()
         },
@@ -85,7 +88,9 @@ async fn compare(store: &AnyStore, key: &ConversationKey, changes: Vec<Change>) 
         let applied = store.update(key, change.clone()).await.unwrap();
         // What is refused before the server sees it comes first: the same ones, in another order.
         assert_eq!(sorted(applied.refused), sorted(expected.refused), "{change:?}");
+        assert_eq!(applied.was_ended, expected.was_ended, "{change:?}");
         let found = store.find(key).await.unwrap().unwrap();
+        assert_eq!(found.has_ended(), model.has_ended(), "{change:?}");
         assert_eq!(found.variables, model.variables, "{change:?}");
         assert_eq!((found.bytes, &found.concealed), (model.bytes, &model.concealed), "{change:?}");
         assert_eq!((&found.state, &found.calls), (&model.state, &model.calls), "{change:?}");
