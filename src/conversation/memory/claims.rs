@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::tool::ToolResult;
 
-use super::super::{Claim, ClaimKey, Claimed, MAX_TWINS, StoreError};
+use super::super::{Claim, ClaimKey, Claimed, Ended as CallEnded, MAX_TWINS, StoreError};
 
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
@@ -17,7 +17,8 @@ const SHARDS: usize = 16;
 const ENTRY_BYTES: usize = 512;
 
 /// How much is remembered. Where it is not enough, results of reads are
-/// forgotten before results of writes, and the oldest first.
+/// forgotten before results of writes, and the oldest first. That a write was
+/// done is remembered longest: of what is known of it, its result goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimLimits {
     /// Most calls under way at a time.
@@ -47,6 +48,8 @@ struct Shard {
     /// Ended reads and writes, each in the order of their end.
     reads: VecDeque<Ended>,
     writes: VecDeque<Ended>,
+    /// Writes whose results are forgotten.
+    light: VecDeque<Ended>,
     under_way: usize,
     bytes: usize,
     /// Tells entries of the same key apart.
@@ -73,7 +76,8 @@ enum State {
     /// Under way; whoever waits for the end is told by the bell, which is made for the first of them.
     UnderWay(Option<Arc<Notify>>),
     Ended {
-        result: Arc<ToolResult>,
+        /// `None` of a write that nothing more is known of.
+        result: Option<Arc<ToolResult>>,
         at: Instant,
     },
 }
@@ -153,14 +157,16 @@ impl MemoryClaims {
         shard.entries.get(&claim.key).is_some_and(|entry| entry.holder == claim.holder && is_ended(entry))
     }
 
-    /// Waits for the end of a call under way; `None` where its claim was released or is not known.
-    pub(super) async fn ended(&self, key: ClaimKey) -> Option<Arc<ToolResult>> {
+    /// Waits for the end of a call under way.
+    pub(super) async fn ended(&self, key: ClaimKey) -> CallEnded {
         loop {
             let bell = {
                 let mut shard = self.shard(&key);
                 match shard.entries.get_mut(&key).map(|entry| &mut entry.state) {
-                    None => return None,
-                    Some(State::Ended { result, .. }) => return Some(result.clone()),
+                    None => return CallEnded::Free,
+                    Some(State::Ended { result, .. }) => {
+                        return result.clone().map_or(CallEnded::Lost, CallEnded::Settled);
+                    }
                     Some(State::UnderWay(bell)) => {
                         // Made while the lock is held, so that no end is missed.
                         bell.get_or_insert_default().clone().notified_owned()
@@ -261,7 +267,7 @@ impl Shard {
         let now = Instant::now();
         let key = &claim.key;
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
-        let state = State::Ended { result: result.clone(), at: now };
+        let state = State::Ended { result: Some(result.clone()), at: now };
         let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
         let ended = Ended {
             key: *key,
@@ -281,26 +287,57 @@ impl Shard {
         }
     }
 
-    /// Forgets what is over, and the oldest where there is still too much;
+    /// Forgets what is over, and where there is still too much what is oldest;
     /// says which twins are to be forgotten too.
     fn forget(&mut self, most: usize) -> Vec<(ClaimKey, ClaimKey)> {
         let now = Instant::now();
         let mut forgotten = Vec::new();
-        for reads in [true, false] {
-            loop {
-                let queue = if reads { &mut self.reads } else { &mut self.writes };
-                let over = |ended: &mut Ended| ended.until <= now || self.bytes > most;
-                let Some(ended) = queue.pop_front_if(over) else { break };
-                self.bytes -= ended.bytes;
-                let is_same = |entry: &Entry| entry.generation == ended.generation;
-                if self.entries.get(&ended.key).is_some_and(is_same)
-                    && let Some(twin) = self.entries.remove(&ended.key).and_then(|entry| entry.twin)
-                {
-                    forgotten.push((twin, ended.key));
-                }
+        let is_over = |ended: &mut Ended| ended.until <= now;
+        while let Some(ended) = self
+            .reads
+            .pop_front_if(is_over)
+            .or_else(|| self.writes.pop_front_if(is_over))
+            .or_else(|| self.light.pop_front_if(is_over))
+        {
+            forgotten.extend(self.remove(&ended));
+        }
+        while self.bytes > most {
+            if let Some(read) = self.reads.pop_front() {
+                forgotten.extend(self.remove(&read));
+            } else if let Some(write) = self.writes.pop_front() {
+                self.lighten(write);
+            } else if let Some(write) = self.light.pop_front() {
+                forgotten.extend(self.remove(&write));
+            } else {
+                break;
             }
         }
         forgotten
+    }
+
+    /// The entry, unless it has been replaced since it ended.
+    fn ended(&mut self, ended: &Ended) -> Option<&mut Entry> {
+        self.entries.get_mut(&ended.key).filter(|entry| entry.generation == ended.generation)
+    }
+
+    /// Forgets an ended call; says which twin it stood for.
+    fn remove(&mut self, ended: &Ended) -> Option<(ClaimKey, ClaimKey)> {
+        self.bytes -= ended.bytes;
+        self.ended(ended)?;
+        let twin = self.entries.remove(&ended.key)?.twin?;
+        Some((twin, ended.key))
+    }
+
+    /// Forgets the result of a write, and not that it was done.
+    fn lighten(&mut self, mut write: Ended) {
+        self.bytes -= write.bytes;
+        let Some(entry) = self.ended(&write) else { return };
+        if let State::Ended { result, .. } = &mut entry.state {
+            *result = None;
+        }
+        write.bytes = ENTRY_BYTES;
+        self.bytes += write.bytes;
+        self.light.push_back(write);
     }
 }
 
@@ -316,7 +353,7 @@ impl Entry {
     fn claimed(&self) -> Claimed {
         match &self.state {
             State::UnderWay(_) => Claimed::UnderWay,
-            State::Ended { result, .. } => Claimed::Settled(result.clone()),
+            State::Ended { result, .. } => result.clone().map_or(Claimed::Lost, Claimed::Settled),
         }
     }
 }

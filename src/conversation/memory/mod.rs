@@ -91,7 +91,7 @@ impl Store for MemoryStore {
     }
 
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
-        Box::pin(async move { Ok(self.claims.ended(key).await.map_or(Ended::Free, Ended::Settled)) })
+        Box::pin(async move { Ok(self.claims.ended(key).await) })
     }
 
     fn settle<'a>(

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 use super::super::{ConversationKey, now_ms};
+use super::claims;
+use super::conversations::integer;
 use super::recent::Recent;
 use super::worker::atomically;
 
 /// Rows of one step: what a call that comes meanwhile waits for.
-const STEP: u32 = 500;
+const STEP: usize = 500;
 /// Rows of one step where the file is nearly full: not many more than have to go.
-const ROOM_STEP: u32 = 50;
+const ROOM_STEP: usize = 50;
 /// Pages given back to the system in one step.
 const VACUUM_STEP: i64 = 500;
 /// How often what has expired is removed.
@@ -33,6 +35,9 @@ pub(super) struct Sweep {
     look: Instant,
     /// When it was last said that the store is full.
     warned: Option<Instant>,
+    pass: claims::Pass,
+    /// When a whole pass has found nothing to free.
+    nothing_left: Option<Instant>,
 }
 
 impl Sweep {
@@ -43,7 +48,17 @@ impl Sweep {
         let max_conversations = i64::try_from(max_conversations).unwrap_or(i64::MAX);
         let now = Instant::now();
         let (due, look) = (now + SWEEP_EVERY, now + LOOK_EVERY);
-        Self { max_conversations, max_pages, recent, is_done: true, due, look, warned: None }
+        Self {
+            max_conversations,
+            max_pages,
+            recent,
+            is_done: true,
+            due,
+            look,
+            warned: None,
+            pass: claims::Pass::default(),
+            nothing_left: None,
+        }
     }
 
     /// How long nothing has to be done where nothing is written.
@@ -115,14 +130,14 @@ impl Sweep {
                     "DELETE FROM claims WHERE number IN
                      (SELECT number FROM claims WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                 )?
-                .execute(params![now, STEP])?;
+                .execute(params![now, integer(STEP as u64)])?;
             let notes = connection
                 .prepare_cached(
                     "DELETE FROM notes WHERE name IN (SELECT name FROM notes WHERE expires_at <= ?1 LIMIT ?2)",
                 )?
-                .execute(params![now, STEP])?;
+                .execute(params![now, integer(STEP as u64)])?;
             let conversations = forget(connection, now, STEP)?.len();
-            self.is_done = claims.max(conversations).max(notes) < STEP as usize;
+            self.is_done = claims.max(conversations).max(notes) < STEP;
             Ok(())
         })?;
         if self.is_done {
@@ -138,7 +153,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// Where there is too much that has not expired, what would expire first goes.
+    /// Where there is too much that has not expired, what would expire first goes;
+    /// of writes only the results, as long as there is anything else.
     fn make_room(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let is_full = self.is_full(connection)?;
         let limit = if is_full {
@@ -146,28 +162,35 @@ impl Sweep {
         } else {
             let mut count = connection.prepare_cached("SELECT count(*) FROM conversations")?;
             let over = count.query_row([], |row| row.get::<_, i64>(0))? - self.max_conversations;
-            match u32::try_from(over) {
+            match usize::try_from(over) {
                 Ok(over @ 1..) => over.min(STEP),
                 _ => return Ok(()),
             }
         };
         if self.warned.is_none_or(|warned| warned.elapsed() >= SWEEP_EVERY) {
             self.warned = Some(Instant::now());
-            tracing::warn!("the store is full: what was used longest ago is forgotten");
+            tracing::warn!(
+                "the store is full: what was used longest ago is forgotten, and results of writes"
+            );
         }
-        let (claims, forgotten) = atomically(connection, |connection| {
-            let claims = if is_full {
-                // Results of reads expire after minutes, and so go first. By the index: any other order reads the
-                // whole file, and every call waits.
-                let sql = "DELETE FROM claims WHERE number IN (SELECT number FROM claims WHERE phase IN ('ended', 'lost')
-                           ORDER BY expires_at LIMIT ?1)";
-                connection.prepare_cached(sql)?.execute([limit])?
-            } else {
-                0
+        let pass = &mut self.pass;
+        let has_nothing_left = self.nothing_left.is_some_and(|found| found.elapsed() < SWEEP_EVERY);
+        let (freed, forgotten) = atomically(connection, |connection| {
+            let freed = match is_full {
+                false => Some(0),
+                true if has_nothing_left => Some(claims::forget(connection, limit)?),
+                true => claims::lighten(connection, pass, limit)?,
             };
-            Ok((claims, forget(connection, i64::MAX, limit)?))
+            Ok((freed, forget(connection, i64::MAX, limit)?))
         })?;
-        self.is_done = claims.max(forgotten.len()) < limit.max(ROOM_STEP) as usize;
+        if freed.is_none() {
+            // What is left are writes without their results: they go last of all.
+            self.nothing_left = Some(Instant::now());
+        }
+        self.is_done = match is_full {
+            true => freed == Some(0) && forgotten.is_empty() || !self.is_full(connection)?,
+            false => forgotten.len() < STEP,
+        };
         for key in &forgotten {
             self.recent.remove(key);
         }
@@ -180,7 +203,7 @@ fn free_pages(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Forgets conversations that expire until `until`, the first first; says which.
-fn forget(connection: &Connection, until: i64, limit: u32) -> rusqlite::Result<Vec<ConversationKey>> {
+fn forget(connection: &Connection, until: i64, limit: usize) -> rusqlite::Result<Vec<ConversationKey>> {
     let mut select = connection.prepare_cached(
         "SELECT environment, id FROM conversations WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2",
     )?;
@@ -188,7 +211,9 @@ fn forget(connection: &Connection, until: i64, limit: u32) -> rusqlite::Result<V
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         Ok(ConversationKey::new(text(0)?, text(1)?))
     };
-    let expired = select.query_map(params![until, limit], key)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let expired = select
+        .query_map(params![until, integer(limit as u64)], key)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     for key in &expired {
         super::conversations::remove(connection, key.environment(), key.id())?;
     }
@@ -203,8 +228,8 @@ mod tests {
     use super::super::super::event::{EventKind, NewEvent};
     use futures_util::stream::{self, StreamExt as _};
 
-    use super::super::super::{Claim, ClaimKey, Conversation, ConversationKey, Opening, Store as _};
-    use super::super::{SqliteLimits, SqliteStore, claims, conversations, schema};
+    use super::super::super::{Claim, ClaimKey, Claimed, Conversation, ConversationKey, Opening, Store as _};
+    use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::*;
 
     const MOST: u64 = 1_000;
@@ -226,9 +251,18 @@ mod tests {
         let data = serde_json::json!({"text": "x".repeat(2_000)});
         let events = vec![NewEvent::now(EventKind::ToolCalled, &data)];
         conversations::update(connection, &key, &Change { events, ..Change::default() }, now)?;
+        let claim = claim(number, ttl_ms);
+        claims::claim(connection, &claim, now)?;
+        claims::settle(connection, &claim, "{}", &Change::default(), now)?;
+        Ok(())
+    }
+
+    /// A write of that conversation.
+    fn claim(number: u64, ttl_ms: u64) -> Claim {
+        let key = ConversationKey::new("development", &format!("c{number}"));
         let mut digest = [0; 32];
         digest[16..24].copy_from_slice(&number.to_be_bytes());
-        let claim = Claim {
+        Claim {
             key: ClaimKey::new(Some(&key), digest),
             holder: number,
             conversation: Some(key),
@@ -239,10 +273,7 @@ mod tests {
             is_write: true,
             keep: Duration::from_millis(ttl_ms),
             twin_window: Duration::ZERO,
-        };
-        claims::claim(connection, &claim, now)?;
-        claims::settle(connection, &claim, "{}", &Change::default(), now)?;
-        Ok(())
+        }
     }
 
     fn filled(folder: &tempfile::TempDir, rows: u64, ttl_ms: u64) -> Connection {
@@ -317,6 +348,36 @@ mod tests {
         for number in CALLS - 64..CALLS {
             assert!(store.find(&key(number)).await.unwrap().is_some(), "{number}");
         }
+    }
+
+    #[test]
+    fn of_writes_the_results_go_long_before_what_keeps_them_from_being_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = filled(&folder, 1_200, 3_600_000);
+        let results = |connection: &Connection| -> i64 {
+            let sql = "SELECT count(*) FROM claims WHERE result IS NOT NULL";
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        // A file in which that is far too much.
+        let mut sweep = Sweep::new(MOST, 8_192, Arc::default());
+        let mut steps = 0;
+        while results(&connection) > 0 {
+            assert_eq!(count(&connection, "claims"), 1_200);
+            sweep.make_room(&connection).unwrap();
+            assert!(!sweep.is_done);
+            steps += 1;
+        }
+        assert!(steps > 20, "a step at a time: {steps}");
+        let now = now_ms();
+        let known = claims::claim(&connection, &claim(7, 3_600_000), now).unwrap();
+        assert!(matches!(known, Claimed::Lost), "{known:?}");
+        // Only when there is nothing else.
+        while count(&connection, "claims") == 1_200 {
+            sweep.make_room(&connection).unwrap();
+        }
+        assert_eq!(count(&connection, "conversations"), 0);
+        let known = claims::claim(&connection, &claim(1_199, 3_600_000), now).unwrap();
+        assert!(matches!(known, Claimed::Lost), "the latest is there: {known:?}");
     }
 
     #[test]
