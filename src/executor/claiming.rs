@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::conversation::change::Change;
-use crate::conversation::{ClaimKey, Claimed, Ended, StoreError};
+use crate::conversation::{Claim, ClaimKey, Claimed, Ended, StoreError};
 use crate::egress::Deadline;
 use crate::tool::{ToolCall, ToolResult};
 
@@ -19,8 +19,52 @@ impl Gateway {
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
         let Some(claim) = &admitted.claim else { return admitted.may_begin().map(|()| None) };
-        let (store, deadline) = (&self.shared.store, admitted.deadline);
-        let failed = |error| Failure::store(error, admitted.target.action);
+        let first = self.take(claim, admitted.deadline, call, control).await;
+        match first {
+            // Only a call that begins is asked: what was done before is told all the same.
+            Ok(None) => {
+                let begun = admitted.may_begin();
+                if begun.is_err() {
+                    self.give_back(claim, admitted.deadline).await;
+                }
+                begun.map(|()| None)
+            }
+            // That it has ended counts for more: no other call can be made in it either.
+            Err(failure @ Failure::TooManyCalls { .. }) => admitted.may_begin().and(Err(failure)),
+            first => first,
+        }
+    }
+
+    /// The result of the call that has the intent of one that cannot begin: what it needs may have gone since, or the
+    /// action. To take this for a call of which nothing was done would have it done twice.
+    pub(super) async fn done_before(
+        &self,
+        known: Option<(Claim, Deadline)>,
+        call: &ToolCall,
+        control: &CallControl,
+    ) -> Result<Option<Arc<ToolResult>>, Failure> {
+        let Some((claim, deadline)) = known else { return Ok(None) };
+        let first = self.take(&claim, deadline, call, control).await;
+        if matches!(first, Ok(None)) {
+            self.give_back(&claim, deadline).await;
+        }
+        first
+    }
+
+    async fn give_back(&self, claim: &Claim, deadline: Deadline) {
+        learning::note(deadline.within(self.shared.store.release(claim)).await);
+    }
+
+    /// Takes an intent, or gives the result of the call that has it.
+    async fn take(
+        &self,
+        claim: &Claim,
+        deadline: Deadline,
+        call: &ToolCall,
+        control: &CallControl,
+    ) -> Result<Option<Arc<ToolResult>>, Failure> {
+        let store = &self.shared.store;
+        let failed = |error| Failure::Store { error, safe: !claim.is_write };
         loop {
             let Ok(claimed) = deadline.within(store.claim(claim)).await else {
                 // Nobody will use what may have been taken.
@@ -28,18 +72,9 @@ impl Gateway {
                 return Err(Failure::TooLate);
             };
             let first = match claimed.map_err(failed)? {
-                // Only a call that begins is asked: what was done before is told all the same.
-                Claimed::Fresh => {
-                    let begun = admitted.may_begin();
-                    if begun.is_err() {
-                        learning::note(deadline.within(store.release(claim)).await);
-                    }
-                    return begun.map(|()| None);
-                }
+                Claimed::Fresh => return Ok(None),
                 Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
                 Claimed::TooManyCalls(most) => {
-                    // That it has ended counts for more: no other call can be made in it either.
-                    admitted.may_begin()?;
                     return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
                 }
                 Claimed::Lost => return Err(Failure::Lost),
@@ -53,7 +88,7 @@ impl Gateway {
                 if let Some(Ok(Ended::Settled(result))) = &ended {
                     learning::note(deadline.within(store.settle(claim, result, Change::default())).await);
                 } else {
-                    learning::note(deadline.within(store.release(claim)).await);
+                    self.give_back(claim, deadline).await;
                 }
             }
             match ended {

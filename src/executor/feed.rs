@@ -16,10 +16,11 @@ use crate::conversation::{Conversation, millis, now_ms};
 use crate::egress::Credentials;
 use crate::tool::{Effect, Retry, ToolCall, ToolError, ToolResult};
 
+use super::failure::Failure;
 use super::masks::{Masks, hidden, shortened};
 use super::outcome::Receipt;
 use super::preview::Masked;
-use super::{Deployment, Ending, Gateway, Refused as RefusedCall};
+use super::{Deployment, Ending, Gateway};
 
 /// How much is shown of each part of an event, in bytes; less where the whole
 /// would be longer than an event may be.
@@ -154,13 +155,12 @@ impl Gateway {
     pub(super) fn refuse(
         &self,
         call: ToolCall,
-        refused: RefusedCall,
+        failure: Failure,
+        conversation: Option<&Conversation>,
         receipt: &mut Receipt,
         ending: Ending<'_>,
     ) -> Arc<ToolResult> {
         let deployment = ending.deployment;
-        let RefusedCall { failure, conversation } = refused;
-        let conversation = conversation.as_deref();
         if let Some(feed) = &mut receipt.feed {
             feed.without(sensitive(deployment, &call));
         }

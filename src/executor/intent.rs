@@ -6,6 +6,7 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::action::parameters::parse_arguments;
 use crate::action::{Action, Kind};
 use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey};
 use crate::tool::{ToolCall, random_bytes};
@@ -85,10 +86,9 @@ pub(super) fn claim(
     };
     match (conversation, call.id_is_given) {
         (Some(of), true) => {
-            let key = key("call", &[environment, of.id(), &call.id], [0; 32]);
             let same = || ClaimKey::new(conversation, same(of, action, values));
             let twin = (is_write && !window.is_zero()).then(same);
-            Some(claim(key, arguments, twin, if is_write { KEEP_WRITES } else { KEEP_READS }))
+            Some(claim(named(of, call), arguments, twin, if is_write { KEEP_WRITES } else { KEEP_READS }))
         }
         (None, true) if is_write => {
             let sent = digest_of_values(action, values);
@@ -111,6 +111,42 @@ pub(super) fn claim(
         }
         _ => None,
     }
+}
+
+/// What tells whether a call that cannot be made was made before, when it
+/// could: a claim that is given back at once where there is none. `arguments`
+/// as they would be claimed, where it got that far.
+pub(super) fn known(
+    call: &ToolCall,
+    of: Of<'_>,
+    action: Option<&Action>,
+    arguments: Option<[u8; 32]>,
+    holder: u64,
+) -> Option<Claim> {
+    let conversation = match of {
+        Of::Stored(key) if call.id_is_given => key,
+        Of::Carried(carried) if call.id_is_given && carried.is_named() => &carried.conversation().key,
+        _ => return None,
+    };
+    let as_sent = || Some(digest_of_arguments(&call.name, &parse_arguments(&call.arguments).ok()?));
+    Some(Claim {
+        key: ClaimKey::new(Some(conversation), named(conversation, call)),
+        holder,
+        // It counts for nothing.
+        conversation: None,
+        action: call.name.clone(),
+        most_calls: None,
+        arguments: arguments.or_else(as_sent)?,
+        twin: None,
+        is_write: action.is_none_or(|action| !action.is_safe()),
+        keep: KEEP_READS,
+        twin_window: Duration::ZERO,
+    })
+}
+
+/// The call of a conversation that its id names.
+fn named(conversation: &ConversationKey, call: &ToolCall) -> [u8; 32] {
+    key("call", &[call.environment.as_str(), conversation.id(), &call.id], [0; 32])
 }
 
 /// The same write in the same conversation, whatever its id.
@@ -138,11 +174,15 @@ pub(super) fn digest_of_arguments(name: &str, arguments: &Map<String, Value>) ->
 }
 
 /// What a request is rendered from: parameters with what is bound, and the
-/// variables that the action reads.
+/// variables that the action reads, but for those that it sets itself: the
+/// first call has set them, and the second one is the same all the same.
 fn digest_of_values(action: &Action, values: &Values) -> [u8; 32] {
     let mut text = Vec::with_capacity(256);
     write_object(&values.parameters, &mut text);
     for (path, value) in action.reads.of(&values.variables) {
+        if action.outputs.iter().any(|output| is_related(path, &output.name)) {
+            continue;
+        }
         for part in path {
             write_text(part, &mut text);
         }
@@ -152,6 +192,11 @@ fn digest_of_values(action: &Action, values: &Values) -> [u8; 32] {
         }
     }
     Sha256::digest(&text).into()
+}
+
+/// Whether one of the two is the other or within it.
+fn is_related(path: &[String], name: &str) -> bool {
+    path.iter().zip(name.split('.')).all(|(part, other)| part == other)
 }
 
 /// Writes a value so that equal values are equal texts: members in the order

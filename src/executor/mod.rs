@@ -143,11 +143,13 @@ struct Refused {
     failure: Failure,
     /// Whose feed is told of it.
     conversation: Option<Arc<Conversation>>,
+    /// By what it is known, if it was done before, and how long that may be asked for.
+    known: Option<(Claim, Deadline)>,
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self { failure, conversation: None }
+        Self { failure, conversation: None, known: None }
     }
 }
 
@@ -260,21 +262,37 @@ impl Gateway {
         let ending = Ending { deployment: &deployment, carried };
         let admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
-            Err(refused) => return self.refuse(call, refused, &mut receipt, ending),
+            Err(Refused { failure, conversation, known }) => {
+                let first = receipt.waiting(self.done_before(known, &call, control)).await;
+                // What was done is told, and not what is in its way by now.
+                let first = first.and_then(|first| first.ok_or(failure));
+                return self.end_unsent(call, first, conversation, &mut receipt, ending);
+            }
         };
-        match receipt.waiting(self.claim(&admitted, &call, control)).await {
-            Ok(None) => {}
-            Ok(Some(first)) => {
-                let stored = admitted.conversation.as_deref().filter(|_| carried.is_none());
-                self.tell_replay(&deployment, stored, &call, &first);
-                return self.replay(call, &first, &receipt, ending);
-            }
-            Err(failure) => {
-                let refused = Refused { failure, conversation: admitted.conversation };
-                return self.refuse(call, refused, &mut receipt, ending);
-            }
+        match receipt.waiting(self.claim(&admitted, &call, control)).await.transpose() {
+            None => self.go_ahead(call, admitted, &mut receipt, ending, control).await,
+            Some(first) => self.end_unsent(call, first, admitted.conversation, &mut receipt, ending),
         }
-        self.go_ahead(call, admitted, &mut receipt, ending, control).await
+    }
+
+    /// Ends a call of which nothing is sent: by the result of another one, or by what is in its way.
+    fn end_unsent(
+        &self,
+        call: ToolCall,
+        first: Result<Arc<ToolResult>, Failure>,
+        conversation: Option<Arc<Conversation>>,
+        receipt: &mut Receipt,
+        ending: Ending<'_>,
+    ) -> Arc<ToolResult> {
+        let conversation = conversation.as_deref();
+        match first {
+            Ok(first) => {
+                let stored = conversation.filter(|_| ending.carried.is_none());
+                self.tell_replay(ending.deployment, stored, &call, &first);
+                self.replay(call, &first, receipt, ending)
+            }
+            Err(failure) => self.refuse(call, failure, conversation, receipt, ending),
+        }
     }
 
     /// Finds the action and checks everything that the call brings. What is
@@ -294,32 +312,34 @@ impl Gateway {
             Some(carried) => Some(carried.conversation().clone()),
             None => self.conversation(deployment, call, deadline, access).await?,
         };
+        let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
         let checked = target.and_then(|target| {
             let mut arguments = target.action.parameters.read(&call.arguments)?;
             let say = target.action.speech.take_say(&mut arguments);
-            let digest = intent::digest_of_arguments(&call.name, &arguments);
+            let digest = *digest.insert(intent::digest_of_arguments(&call.name, &arguments));
             let values = values(target, call, arguments, conversation.as_deref())?;
             Ok((target, digest, values, say))
         });
+        let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
+        let of = match (carried, &conversation) {
+            (Some(carried), _) => intent::Of::Carried(carried),
+            (None, Some(conversation)) => intent::Of::Stored(&conversation.key),
+            (None, None) => intent::Of::Nothing,
+        };
         match checked {
             Ok((target, digest, values, say)) => {
-                let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
-                let of = match (carried, &conversation) {
-                    (Some(carried), _) => intent::Of::Carried(carried),
-                    (None, Some(conversation)) => intent::Of::Stored(&conversation.key),
-                    (None, None) => intent::Of::Nothing,
-                };
                 let claim = intent::claim(call, of, target.action, digest, &values, holder);
                 let is_carried = carried.is_some();
                 Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
             }
-            // To mend the arguments would be in vain.
-            Err(_)
-                if access == Access::Use && conversation.as_ref().is_some_and(|known| known.has_ended()) =>
-            {
-                Err(Refused { failure: Failure::ConversationEnded, conversation })
+            Err(failure) => {
+                let known = intent::known(call, of, action, digest, holder).map(|claim| (claim, deadline));
+                let has_ended = conversation.as_ref().is_some_and(|known| known.has_ended());
+                // To mend the arguments would be in vain.
+                let is_over = access == Access::Use && has_ended;
+                let failure = if is_over { Failure::ConversationEnded } else { failure };
+                Err(Refused { failure, conversation, known })
             }
-            Err(failure) => Err(Refused { failure, conversation }),
         }
     }
 

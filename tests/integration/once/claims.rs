@@ -140,6 +140,17 @@ async fn a_write_that_reads_other_variables_is_another_one(on) {
 }
 
 on_every_store! {
+async fn a_write_that_reads_what_it_sets_itself_is_the_same(on) {
+    let setup = Setup::new(on, numbered()).await;
+    for _ in 0..2 {
+        let ordered = setup.gateway.call_with(call("order", Some("c"), None, json!({}))).await;
+        assert_eq!(ordered["body"], json!({"id": 1}), "{ordered}");
+    }
+    assert_eq!(setup.sent(), 1);
+}
+}
+
+on_every_store! {
 async fn the_window_is_the_actions_own(on) {
     let setup = Setup::new(on, numbered()).await;
     for name in ["always", "briefly"] {

@@ -1,5 +1,6 @@
 //! One intent, one effect: claims, retries, cancelling.
 
+mod before;
 mod cancel;
 mod claims;
 mod gone;
@@ -36,6 +37,10 @@ const ACTIONS: &[(&str, &str)] = &[
     (
         "actions/cancel_it.yaml",
         "description: cancels what was booked last\nconnection: api\nmethod: DELETE\npath: /bookings/{{.variables.booking.id}}\n",
+    ),
+    (
+        "actions/order.yaml",
+        "description: orders\nconnection: api\nmethod: POST\npath: /order\ntimeout_ms: 20000\nbody: '{\"again\": {{if .variables.order}}{{.variables.order.id}}{{else}}null{{end}}}'\noutput_variables: [{name: order.id, path: $.id, expose: true}]\n",
     ),
     (
         "actions/always.yaml",
