@@ -3,7 +3,8 @@
 //! `cargo bench --bench soak -- --seconds 600` starts an upstream and `callgate serve`, and keeps more calls in flight
 //! than the gateway accepts: writes, the same writes again, the same write twice at a time, reads and wrong arguments.
 //! It fails where a write was lost or done twice, where two answers to one call differ, or where memory grows without
-//! an end. How fast it was is printed, and decides nothing.
+//! an end. How fast it was is printed, and decides nothing. `--conversations 1000000` begins as many before.
+//! `CALLGATE_STORE__BACKEND=memory` takes another store.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the result is what it prints")]
 
@@ -13,6 +14,7 @@ mod http;
 #[expect(dead_code, reason = "the load benchmark uses all of it")]
 mod processes;
 mod caller;
+mod crowd;
 mod upstream;
 
 use std::fs;
@@ -39,6 +41,9 @@ struct Options {
     /// Callers, each with two connections.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=512))]
     callers: u32,
+    /// Conversations that are begun before, each with a kilobyte of variables.
+    #[arg(long, default_value_t = if cfg!(debug_assertions) { 1_000 } else { 0 })]
+    conversations: u64,
     /// Calls that the gateway takes at a time; what comes beyond is refused.
     #[arg(long, default_value_t = 64)]
     max_calls_in_flight: u32,
@@ -103,6 +108,9 @@ fn start(binary: &Path, folder: &Path, listen: SocketAddr, most: u32) -> Result<
 
 async fn drive(options: &Options, gateway: SocketAddr, process: &Process, done: &Arc<Done>) -> Result<()> {
     wait_until_ready(gateway).await?;
+    if options.conversations > 0 {
+        crowd::begin(gateway, options.conversations, process).await?;
+    }
     let started = Instant::now();
     let end = started + Duration::from_secs(options.seconds);
     let mut callers = JoinSet::new();
