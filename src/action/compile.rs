@@ -122,7 +122,7 @@ impl Compiler<'_> {
         let outputs = self.outputs();
         let output_schema = self.output_schema();
         let response = self.response();
-        let timeout = self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
+        let timeout = self.timeout_ms();
         let speech = self.speech(&parameters, &bind, timeout);
         Some(Action {
             name: name?,
@@ -221,6 +221,11 @@ impl Compiler<'_> {
             self.around.known_environments,
             self.problems,
         );
+    }
+
+    /// The time for the whole call.
+    pub(super) fn timeout_ms(&self) -> u64 {
+        self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS)
     }
 
     /// Whether `type` is none that there is, which has been reported: then

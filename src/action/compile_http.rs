@@ -81,10 +81,16 @@ impl<'a> Compiler<'a> {
             connector,
             content_type: body_content_type(body.as_ref()?, content_type.as_deref()),
             body: body?,
-            connect_timeout: Duration::from_millis(connect),
+            connect_timeout: self.connect_timeout(connect),
             retry,
             placed,
         })
+    }
+
+    /// The time for a connection: less than there is for the whole call, so that one that never comes about is told as
+    /// what it is (nothing was sent), and not as an answer that never came.
+    fn connect_timeout(&self, wanted_ms: u64) -> Duration {
+        Duration::from_millis(wanted_ms.min(self.timeout_ms() * 3 / 4).max(1))
     }
 
     /// When the request may be sent again; warns where what is written never holds.

@@ -91,7 +91,7 @@ pub struct ActionDefinition {
     /// Time for the whole call in milliseconds; 5000 where left out.
     #[schemars(range(min = 1, max = 300_000))]
     pub timeout_ms: Option<u64>,
-    /// Time to connect in milliseconds; 2000 where left out.
+    /// Time to connect in milliseconds, and at most three quarters of `timeout_ms`; 2000 where left out.
     #[schemars(range(min = 1, max = 60_000))]
     pub connect_timeout_ms: Option<u64>,
     /// When and how often the request is sent again.

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
+use crate::bad_input::told;
 use crate::harness::{Gateway, write_project};
 use crate::upstream::{Reply, Upstream};
 
@@ -310,4 +311,17 @@ fn certificates_for_a_service_without_tls_are_warned_of() {
             "connections/api.yaml:2:1: warning[tls_unused]: `tls` changes nothing: the service is asked by http://\n    hint: use https://"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_no_connection_and_nothing_was_done() {
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let write = "description: writes\nconnection: api\nmethod: POST\npath: /w\ntimeout_ms: 6000\nconnect_timeout_ms: 60000\n";
+    let files = project(port, "", &[("actions/write.yaml", write.to_owned())]);
+    let gateway = Gateway::start(&files).await;
+    let call = json!({"name": "write", "conversation_id": "c", "tool_call_id": "call_1"});
+    let result = gateway.call_with(call).await;
+    assert_eq!(told(&result).0, ("failure", "connect_failed", "none", "later"));
 }
