@@ -87,6 +87,8 @@ impl<'a> Engine<'a> {
         }
         let kind: Option<Vec<String>> =
             gathered.get("type").map(|found| found.iter().map(|one| one.pointer.clone()).collect());
+        let tuple = ["prefixItems", "items", "type"].iter().find_map(|keyword| gathered.get(keyword));
+        let list: Vec<String> = tuple.into_iter().flatten().map(|one| one.pointer.clone()).collect();
         // Others depend on the type.
         let mut keywords: Vec<_> = gathered.keywords.iter().collect();
         keywords.sort_by_key(|(keyword, _)| *keyword != "type");
@@ -108,7 +110,7 @@ impl<'a> Engine<'a> {
         for (choice, keyword) in forms {
             self.write_forms(choice, keyword, &mut node);
         }
-        self.complete(&mut node);
+        self.complete(&mut node, &list);
         let free = !node.at_root && !node.out.contains_key("properties");
         if self.profile.strict && free && !cut && node.out.get("type").is_some_and(|kind| kind == "object") {
             for one in kind.iter().flatten() {
@@ -122,8 +124,8 @@ impl<'a> Engine<'a> {
         self.describe(node)
     }
 
-    /// A type where the provider wants one, items where it wants them.
-    fn complete(&mut self, node: &mut Node<'a>) {
+    /// A type where the provider wants one, items where it wants them; `list` says what is known of a list.
+    fn complete(&mut self, node: &mut Node<'a>, list: &[String]) {
         let out = &mut node.out;
         let has_form = ["type", "anyOf", "$ref"].iter().any(|keyword| out.contains_key(*keyword));
         if self.profile.needs_type && !has_form && !node.at_root {
@@ -144,10 +146,20 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        let is_list = out.get("type").map(type_names).is_some_and(|kinds| kinds.contains(&"array"));
-        if self.profile.needs_type && is_list && !out.contains_key("items") {
-            out.insert("items".to_owned(), self.anything());
+        if self.add_items(out) {
+            let how = "`items` added: the provider refuses a list without";
+            list.iter().for_each(|pointer| self.report.note(pointer, Fate::Lowered, how));
         }
+    }
+
+    /// Gives a list `items` where the provider refuses it without; whether it got them.
+    pub(super) fn add_items(&self, schema: &mut Map<String, Value>) -> bool {
+        let is_list = schema.get("type").map(type_names).is_some_and(|kinds| kinds.contains(&"array"));
+        let lacks = self.profile.needs_items && is_list && !schema.contains_key("items");
+        if lacks {
+            schema.insert("items".to_owned(), self.anything());
+        }
+        lacks
     }
 
     /// Puts the sentences into the description; those of the root belong to the tool.

@@ -1,6 +1,6 @@
 //! Items of a list: all alike, or each with a schema of its own.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Engine;
 use super::emit::{IN_WORDS, Node, add_words};
@@ -121,7 +121,9 @@ impl<'a> Engine<'a> {
             _ if self.profile.keeps("anyOf", false) && !distinct.is_empty() => json!({ "anyOf": distinct }),
             _ => match distinct.first().and_then(|first| first.get("type")) {
                 Some(kind) if distinct.iter().all(|form| form.get("type") == Some(kind)) => {
-                    json!({ "type": kind })
+                    let mut items = Map::from_iter([("type".to_owned(), kind.clone())]);
+                    self.add_items(&mut items);
+                    Value::Object(items)
                 }
                 _ => {
                     self.report.note(&one.pointer, Fate::Lost, "items of several types are offered as text");

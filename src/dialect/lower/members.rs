@@ -162,6 +162,7 @@ impl<'a> Engine<'a> {
                         (inferred_types(members).as_slice(), members.contains_key("type"))
                     {
                         members.insert("type".to_owned(), json!(kind));
+                        self.add_items(members);
                     }
                 } else {
                     words.push(sentence(&format!("one of: {}", super::words::list(&values))));

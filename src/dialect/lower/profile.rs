@@ -17,8 +17,10 @@ pub struct Profile {
     pub(super) enums_of_anything: bool,
     /// The formats that stay; `None` for all.
     pub(super) formats: Option<&'static [&'static str]>,
-    /// Whether every schema needs a `type`, and every list `items`.
+    /// Whether every schema needs a `type`.
     pub(super) needs_type: bool,
+    /// Whether every list needs `items`.
+    pub(super) needs_items: bool,
     /// Whether every property needs a description.
     pub(super) needs_description: bool,
     /// Whether nothing may stand beside `anyOf`.
@@ -135,6 +137,7 @@ impl Profile {
         enums_of_anything: true,
         formats: None,
         needs_type: false,
+        needs_items: false,
         needs_description: false,
         any_of_alone: false,
         strict: false,
@@ -142,11 +145,13 @@ impl Profile {
         limits: Limits { name: Some(128), ..NO_LIMITS },
     };
 
-    /// OpenAI Chat Completions and Responses without `strict`.
+    /// OpenAI Chat Completions and Responses without `strict`. A list without `items`, also one with
+    /// `prefixItems`, fails the whole request: "array schema missing items".
     pub(crate) const OPENAI: Self = Self {
         whole: false,
         keywords: WIDE,
         not_at_root: COMPOSITION,
+        needs_items: true,
         limits: Limits { name: Some(64), ..NO_LIMITS },
         ..Self::MCP
     };
@@ -195,7 +200,7 @@ impl Profile {
     /// Anthropic Messages: a composition at the root fails the whole request, with all its tools.
     /// Names have 128 characters at most (older pages: 64).
     pub(crate) const ANTHROPIC: Self =
-        Self { limits: Limits { name: Some(128), ..NO_LIMITS }, ..Self::OPENAI };
+        Self { needs_items: false, limits: Limits { name: Some(128), ..NO_LIMITS }, ..Self::OPENAI };
 
     /// Gemini's `parametersJsonSchema`.
     pub(crate) const GEMINI: Self = Self {
@@ -219,6 +224,7 @@ impl Profile {
         ],
         types: Types::OneOrNull,
         formats: Some(&["date-time", "date", "time"]),
+        needs_items: false,
         limits: Limits { name: Some(64), property_name: Some(64), ..NO_LIMITS },
         ..Self::OPENAI
     };
@@ -250,6 +256,7 @@ impl Profile {
         enums_of_anything: false,
         formats: Some(&["date-time"]),
         needs_type: true,
+        needs_items: true,
         any_of_alone: true,
         capitals: true,
         ..Self::GEMINI

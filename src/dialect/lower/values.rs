@@ -69,10 +69,9 @@ impl<'a> Engine<'a> {
     }
 
     fn form(&self, name: &str) -> Value {
-        match name {
-            "array" if self.profile.needs_type => json!({"type": "array", "items": self.anything()}),
-            name => json!({"type": name}),
-        }
+        let mut form = Map::from_iter([("type".to_owned(), json!(name))]);
+        self.add_items(&mut form);
+        Value::Object(form)
     }
 
     /// `enum` and `const`.

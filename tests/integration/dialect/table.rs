@@ -66,6 +66,7 @@ fn examples() -> Vec<(&'static str, Value, &'static str)> {
             "/dependentSchemas",
         ),
         ("`items`", property(json!({"type": "array", "items": {"type": "string"}})), "/properties/p/items"),
+        ("`type: array` without `items`", property(json!({"type": "array"})), "/properties/p/type"),
         (
             "`prefixItems`",
             property(json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "string"}]})),
