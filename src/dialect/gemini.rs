@@ -37,16 +37,35 @@ pub enum Form {
     Live,
 }
 
-/// Reads a response, a content, its `parts`, or a Live message with `toolCall`. Names may be written
-/// in camel case or, as the SDKs print them, in snake case.
+/// Members of a response, which may have no content: a prompt that was blocked, a malformed call, the
+/// last chunk of a stream.
+const OF_A_RESPONSE: [&str; 5] =
+    ["candidates", "promptFeedback", "prompt_feedback", "usageMetadata", "usage_metadata"];
+/// Members of a Live message that calls nothing.
+const OF_LIVE: [&str; 12] = [
+    "setupComplete",
+    "setup_complete",
+    "serverContent",
+    "server_content",
+    "toolCallCancellation",
+    "tool_call_cancellation",
+    "goAway",
+    "go_away",
+    "sessionResumptionUpdate",
+    "session_resumption_update",
+    "voiceActivity",
+    "voice_activity",
+];
+
+/// Reads a response, a content, its `parts`, or a Live message. Names may be written in camel case or,
+/// as the SDKs print them, in snake case.
 ///
 /// # Errors
 ///
 /// The body is none of them.
 pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
     let raw = body(bytes)?;
-    let expected =
-        "expected a content with `parts`, the list of its parts, or a Live message with `toolCall`";
+    let expected = "expected a response, a content with `parts`, the list of its parts, or a Live message";
     let mut cut_off = false;
     let parts = match list(raw) {
         Some(parts) => parts,
@@ -57,13 +76,18 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
                 let calls = calls.unwrap_or_default().iter().map(|call| incoming(call)).collect();
                 return Ok(Turn { calls, form: Form::Live, ..Turn::default() });
             }
+            if OF_LIVE.iter().any(|name| fields.raw(name).is_some()) {
+                return Ok(Turn { form: Form::Live, ..Turn::default() });
+            }
             let candidate = fields.list("candidates").and_then(|all| Fields::of(all.first()?));
             cut_off = candidate.as_ref().is_some_and(is_cut_off);
+            let calls_nothing =
+                fields.text("role").is_some() || OF_A_RESPONSE.iter().any(|name| fields.raw(name).is_some());
             let content = candidate.and_then(|one| one.object("content")).unwrap_or(fields);
             match content.list("parts") {
                 Some(parts) => parts,
                 None if function_call(&content).is_some() => vec![raw],
-                None if content.text("role").is_some() => Vec::new(),
+                None if calls_nothing => Vec::new(),
                 None => return Err(Malformed::new(expected)),
             }
         }

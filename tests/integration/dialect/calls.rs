@@ -256,3 +256,30 @@ async fn an_answer_in_words_calls_nothing() {
     }
     assert_eq!(upstream.requests().len(), 0);
 }
+
+#[tokio::test]
+async fn a_response_of_gemini_without_content_calls_nothing() {
+    let gateway = gateway(1, &[]).await;
+    for body in [
+        json!({"candidates": [{"finishReason": "STOP", "index": 0}]}),
+        json!({"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL"}]}),
+        json!({"candidates": [{"content": {"role": "model"}}]}),
+        json!({"candidates": []}),
+        json!({"promptFeedback": {"blockReason": "SAFETY"}}),
+        json!({"candidates": null, "prompt_feedback": {"block_reason": "SAFETY"}}),
+        json!({"usageMetadata": {"totalTokenCount": 7}, "modelVersion": "gemini-x"}),
+    ] {
+        assert_eq!(post(&gateway, ROUTES[4], &body).await, json!({"role": "user", "parts": []}), "{body}");
+    }
+    for body in [
+        json!({"setupComplete": {}}),
+        json!({"serverContent": {"turnComplete": true}}),
+        json!({"serverContent": {"modelTurn": {"parts": [{"text": "Hello."}]}}, "usageMetadata": {}}),
+        json!({"tool_call": null, "server_content": {"interrupted": true}}),
+        json!({"toolCallCancellation": {"ids": ["call_1"]}}),
+        json!({"goAway": {"timeLeft": "5s"}}),
+    ] {
+        let empty = json!({"toolResponse": {"functionResponses": []}});
+        assert_eq!(post(&gateway, ROUTES[4], &body).await, empty, "{body}");
+    }
+}
