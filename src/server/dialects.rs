@@ -56,15 +56,25 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Checks the conversation id as `/v1/tool-calls` does.
-    pub(super) fn new(environment: String, conversation_id: Option<String>) -> Result<Self, ProblemDocument> {
-        let conversation_id = conversation_id.filter(|id| !id.is_empty());
-        if conversation_id.as_deref().is_some_and(|id| !is_id(id)) {
-            let detail = format!("the conversation id {ID_RULE}");
-            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
-        }
-        Ok(Self { environment, conversation_id, caller: None, headers: CallHeaders::default() })
+    /// Where the calls of a request belong that has these headers.
+    pub(super) fn new(
+        environment: String,
+        conversation_id: Option<String>,
+        caller: Option<String>,
+        headers: CallHeaders,
+    ) -> Result<Self, ProblemDocument> {
+        Ok(Self { environment, conversation_id: checked_conversation(conversation_id)?, caller, headers })
     }
+}
+
+/// Checks a conversation id as `/v1/tool-calls` does; an empty one is none.
+pub(super) fn checked_conversation(id: Option<String>) -> Result<Option<String>, ProblemDocument> {
+    let id = id.filter(|id| !id.is_empty());
+    if id.as_deref().is_some_and(|id| !is_id(id)) {
+        let detail = format!("the conversation id {ID_RULE}");
+        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+    }
+    Ok(id)
 }
 
 /// A header as text.
@@ -190,8 +200,8 @@ fn place(
     let deployment = state.gateway().deployment();
     let environment = header(headers, &ENVIRONMENT).or(query.environment);
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
-    let place = Place::new(environment, header(headers, &CONVERSATION).or(query.conversation_id))?;
-    Ok(Place { caller: caller.name().map(str::to_owned), headers: CallHeaders::of(headers)?, ..place })
+    let conversation_id = header(headers, &CONVERSATION).or(query.conversation_id);
+    Place::new(environment, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)
 }
 
 async fn answer<F>(

@@ -16,7 +16,7 @@ use crate::settings::public_url_problem;
 
 use super::body::Segment;
 use super::conversations;
-use super::dialects::Place;
+use super::dialects::checked_conversation;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::specs::{Moment, SpecList};
@@ -190,8 +190,7 @@ async fn moment(
         }
         (Some(_), None) if !Moment::matters(deployment, environment) => None,
         (Some(id), None) => {
-            let place = Place::new(environment.to_owned(), Some(id))?;
-            let id = place.conversation_id.unwrap_or_default();
+            let id = checked_conversation(Some(id))?.unwrap_or_default();
             let known = app.gateway().state_of(&ConversationKey::new(environment, &id)).await;
             known.map_err(conversations::problem)?
         }

@@ -16,6 +16,7 @@ use crate::dialect::{Outcome, Turn, elevenlabs, retell, vapi};
 
 use super::body::{RawBody, Segment, Segments};
 use super::dialects::{CONVERSATION, Place, header, json, run};
+use super::execution::CallHeaders;
 use super::keys::Caller;
 use super::limit::Room;
 use super::problem::{ProblemCode, ProblemDocument};
@@ -34,6 +35,17 @@ struct Admitted {
     caller: Option<String>,
     /// The key's owner, where a key lets the request in.
     by_key: Option<Caller>,
+}
+
+impl Admitted {
+    fn header(&self, name: &HeaderName) -> Option<String> {
+        header(&self.parts.headers, name)
+    }
+
+    /// Where its calls belong.
+    fn place(self, conversation_id: Option<String>) -> Result<Place, ProblemDocument> {
+        Place::new(self.environment, conversation_id, self.caller, CallHeaders::of(&self.parts.headers)?)
+    }
 }
 
 /// Vapi's server messages: tool calls are executed, everything else is acknowledged.
@@ -63,10 +75,9 @@ pub(super) async fn vapi(
     if let Some(caller) = &admitted.by_key {
         caller.charge_more(turn.calls.len().saturating_sub(1))?;
     }
-    let headers = &admitted.parts.headers;
-    let conversation = turn.conversation_id.clone().or_else(|| header(headers, &CONVERSATION));
-    let conversation = conversation.or_else(|| header(headers, &VAPI_CALL));
-    let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
+    let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
+    let conversation = conversation.or_else(|| admitted.header(&VAPI_CALL));
+    let place = admitted.place(conversation)?;
     Ok(run(&state, &turn.calls, &place, |outcomes| vapi::encode(&turn, outcomes)).await)
 }
 
@@ -136,9 +147,8 @@ async fn answer_retell(
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(retell::encode(&[Outcome::Refused(malformed.to_string())]))),
     };
-    let conversation = turn.conversation_id.clone();
-    let conversation = conversation.or_else(|| header(&admitted.parts.headers, &CONVERSATION));
-    let place = Place { caller: admitted.caller, ..Place::new(admitted.environment, conversation)? };
+    let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
+    let place = admitted.place(conversation)?;
     Ok(run(state, &turn.calls, &place, retell::encode).await)
 }
 
@@ -168,9 +178,8 @@ pub(super) async fn elevenlabs(
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(elevenlabs::encode(&[Outcome::Refused(malformed.to_string())]))),
     };
-    let conversation = header(&admitted.parts.headers, &CONVERSATION);
-    let place = Place::new(admitted.environment, conversation.or(turn.conversation_id))?;
-    let place = Place { caller: admitted.caller, ..place };
+    let conversation = admitted.header(&CONVERSATION).or(turn.conversation_id.clone());
+    let place = admitted.place(conversation)?;
     Ok(run(&state, &turn.calls, &place, elevenlabs::encode).await)
 }
 

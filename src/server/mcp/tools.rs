@@ -121,9 +121,10 @@ impl Tools {
             }
         };
         let id = session.as_ref().map(|session| format!("{session}:{}", id_text(request)));
-        let place = Place::new(self.seat.environment.clone(), conversation.or(session))
+        let (environment, caller) = (self.seat.environment.clone(), self.seat.key.clone());
+        let place = Place::new(environment, conversation.or(session), caller, said)
             .map_err(|problem| invalid(problem.detail))?;
-        Ok((Place { caller: self.seat.key.clone(), headers: said, ..place }, id))
+        Ok((place, id))
     }
 }
 

@@ -130,6 +130,53 @@ async fn a_conversation_id_that_was_not_filled_in_is_refused() {
     assert_eq!(send(&gateway, "POST", path, &filled, "{}").await.0, 200);
 }
 
+/// Each webhook with a call of `get_order`.
+fn orders() -> [(&'static str, String); 4] {
+    let arguments = json!({"number": "1"});
+    let vapi = json!({"message": {"type": "tool-calls",
+        "toolCallList": [{"id": "x", "name": "get_order", "arguments": arguments}]}});
+    let retell = json!({"name": "get_order", "args": arguments, "call": {"call_id": "c"}});
+    [
+        ("/webhooks/vapi/development", vapi.to_string()),
+        ("/webhooks/retell/development", retell.to_string()),
+        ("/webhooks/retell/development/get_order", arguments.to_string()),
+        ("/webhooks/elevenlabs/development/get_order", arguments.to_string()),
+    ]
+}
+
+#[tokio::test]
+async fn a_webhook_keeps_the_deadline_of_its_header() {
+    let upstream = upstream().await;
+    let gateway = gateway(upstream.port, &[("callgate.toml", PAYLOAD)]).await;
+    for (path, body) in orders() {
+        let over = [("callgate-deadline-ms", "0".to_owned())];
+        let (status, answer) = send(&gateway, "POST", path, &over, body.clone()).await;
+        assert_eq!(status, 200, "{path}: {answer}");
+        assert!(answer.to_string().contains("There was no time left"), "{path}: {answer}");
+        let broken = [("callgate-deadline-ms", "soon".to_owned())];
+        let (status, problem) = send(&gateway, "POST", path, &broken, body).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid_request")), "{path}");
+    }
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_goes_on_with_the_trace_of_its_caller() {
+    let upstream = upstream().await;
+    let traced = settings("[traces]\nendpoint = \"http://127.0.0.1:1/v1/traces\"\n");
+    let gateway = gateway(upstream.port, &[("callgate.toml", &traced)]).await;
+    for (at, (path, body)) in orders().into_iter().enumerate() {
+        let trace = format!("4bf92f3577b34da6a3ce929d0e0e473{at}");
+        let parent = [
+            ("traceparent", format!("00-{trace}-00f067aa0ba902b7-00")),
+            ("callgate-conversation-id", format!("c-{at}")),
+        ];
+        assert_eq!(send(&gateway, "POST", path, &parent, body).await.0, 200, "{path}");
+        let sent = upstream.requests().last().unwrap().header("traceparent").unwrap_or_default().to_owned();
+        assert!(sent.contains(&trace), "{path}: {sent}");
+    }
+}
+
 #[test]
 fn a_webhook_setting_that_guards_nothing_is_found() {
     let check = |toml: &str| -> (Option<i32>, String) {
