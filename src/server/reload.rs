@@ -106,11 +106,12 @@ impl Reloader {
         state.reload(&settings);
         let started = &self.started;
         let fixed = |settings: &Settings| {
-            (settings.server.clone(), settings.log.clone(), settings.store.clone(), settings.mcp.clone())
+            let Settings { server, store, log, traces, mcp, .. } = settings.clone();
+            (server, store, log, traces, mcp)
         };
         if fixed(&settings) != fixed(started) {
             tracing::warn!(
-                "what has changed under [server], [store], [log] and [mcp] takes effect at the next start"
+                "what has changed under [server], [store], [log], [traces] and [mcp] takes effect at the next start"
             );
         }
         Ok(problems)

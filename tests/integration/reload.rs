@@ -64,6 +64,16 @@ async fn reload(process: &Process, key: Option<&str>) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_collector_of_traces_is_warned_of_because_it_waits_for_the_next_start() {
+    let project = write_project(&[("actions/ping.yaml", ping("first"))]);
+    let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);
+    let toml = "[traces]\nendpoint = \"http://127.0.0.1:1/v1/traces\"\n";
+    fs::write(project.path().join("callgate.toml"), toml).unwrap();
+    assert_eq!(reload(&process, None).await.0, 200);
+    process.wait_for("[traces] and [mcp] takes effect at the next start");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_can_be_asked_for_and_says_what_is_wrong() {
     let project = write_project(&[("actions/ping.yaml", ping("first"))]);
     let process = Process::serve(project.path(), &[("CALLGATE_SERVER__WATCH", "false")]);

@@ -87,8 +87,7 @@ async fn another_store_is_taken_at_the_next_start() {
     )
     .unwrap();
     process.signal("HUP");
-    process
-        .wait_for("what has changed under [server], [store], [log] and [mcp] takes effect at the next start");
+    process.wait_for("what has changed under [server], [store], [log], [traces] and [mcp] takes effect");
     let (_, again) = process.post("/v1/tool-calls", &call).await;
     assert_eq!(again["replayed"], true);
     process.signal("TERM");
