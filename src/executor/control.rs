@@ -174,8 +174,10 @@ struct Known {
 /// Why a call cannot be cancelled by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CancelError {
-    /// No call of this id is under way.
-    #[error("no call of this id is under way; it may have ended")]
+    /// No call of this id is under way in this process.
+    #[error(
+        "no call of this id is under way at this node, which knows its own only; it may have ended, or be at another"
+    )]
     NotUnderWay,
     /// Calls of several conversations have this id.
     #[error("calls of several conversations have this id: name the `conversation_id`")]

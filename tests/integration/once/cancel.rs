@@ -94,6 +94,7 @@ async fn only_a_call_under_way_can_be_cancelled(on) {
     let (setup, gate) = Setup::held(on).await;
     let (status, problem) = cancel(&setup.gateway, "/v1/tool-calls/call_1").await;
     assert_eq!((status, &problem["code"]), (404, &json!("call_not_found")));
+    assert!(problem["detail"].as_str().unwrap().contains("at this node, which knows its own only"), "{problem}");
     let calls = ["c", "d"].map(|conversation| {
         spawn(&setup.gateway, call("book", Some(conversation), Some("call_1"), json!({"slot": 1})))
     });
