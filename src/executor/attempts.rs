@@ -19,8 +19,9 @@ use super::outcome::Receipt;
 use super::report::Step;
 use super::{Deployment, Target};
 
-/// The header by which an upstream knows the trace (W3C Trace Context).
+/// The headers by which an upstream knows the trace (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a request is sent with.
 pub(super) struct Sending<'a> {
@@ -182,6 +183,9 @@ fn traced(request: &RequestSpec, call: &ToolCall) -> (RequestSpec, Option<u64>) 
     let Ok(span) = new_span() else { return (request, None) };
     if let Ok(value) = HeaderValue::try_from(trace.traceparent(span)) {
         request.add_header(TRACEPARENT, || value);
+    }
+    if let Some(Ok(value)) = trace.state.as_deref().map(HeaderValue::try_from) {
+        request.add_header(TRACESTATE, || value);
     }
     (request, Some(span))
 }

@@ -379,7 +379,9 @@ impl Gateway {
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
         let state = carried.map(|carried| deployment.states.after_replay(carried, &call, first));
-        let result = Arc::new(receipt.replay(first, call.id, state));
+        let logged = receipt.replay(first, call.id, call.environment.clone(), state);
+        outcome::log(&logged);
+        let result: Arc<ToolResult> = Arc::new(logged.into());
         self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt);
         result
     }
@@ -422,7 +424,7 @@ impl Gateway {
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
         // A name that is no action's is the model's own text: no label for it.
         let is_known = !matches!(outcome, Err(Failure::UnknownTool { .. }));
-        let (environment, trace) = (call.environment.clone(), call.trace);
+        let (environment, trace) = (call.environment.clone(), call.trace.clone());
         let mut logged = outcome::result(call, outcome, receipt, deployment, &concealed);
         if times >= repeats::TOO_OFTEN
             && let Some(error) = &mut logged.result.error

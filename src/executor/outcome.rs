@@ -62,15 +62,16 @@ impl Receipt {
 
     /// The result of another call of the same intent, as this call's.
     /// `state` is what the caller goes on with, where it carries its conversation.
-    pub(super) fn replay(&self, first: &ToolResult, id: String, state: Option<String>) -> ToolResult {
-        tracing::info!(
-            tool.name = first.name.as_str(),
-            call.id = id.as_str(),
-            first.id = first.tool_call_id.as_str(),
-            "tool call replayed"
-        );
+    pub(super) fn replay(
+        &self,
+        first: &ToolResult,
+        id: String,
+        environment: String,
+        state: Option<String>,
+    ) -> Logged {
         let result = ToolResult { tool_call_id: id, replayed: true, state, ..first.clone() };
-        ToolResult { duration_ms: self.duration_ms(), timestamp: self.timestamp(), ..result }
+        let result = ToolResult { duration_ms: self.duration_ms(), timestamp: self.timestamp(), ..result };
+        Logged { result, environment, cause: None, first: Some(first.tool_call_id.clone()) }
     }
 
     /// Waits, and notes how long it took.
@@ -168,6 +169,8 @@ pub(super) struct Logged {
     pub(super) result: ToolResult,
     environment: String,
     cause: Option<String>,
+    /// The id of the call whose result it is, where it was not done again.
+    first: Option<String>,
 }
 
 impl From<Logged> for ToolResult {
@@ -231,7 +234,7 @@ pub(super) fn result(
         timestamp: receipt.timestamp(),
         state: None,
     };
-    Logged { result, environment: call.environment, cause }
+    Logged { result, environment: call.environment, cause, first: None }
 }
 
 /// Masks what the log of a failed call must not say: causes hold no arguments,
@@ -246,7 +249,8 @@ fn sensitive(deployment: &Deployment, call: &ToolCall) -> Redactor {
 /// One line for each call: readable alone, and by its fields. Texts that the
 /// caller chose are recorded as values, which the log writes quoted and escaped.
 pub(super) fn log(logged: &Logged) {
-    let Logged { result, environment, cause } = logged;
+    let Logged { result, environment, cause, first } = logged;
+    let (first, done) = (first.as_deref(), if first.is_some() { "replayed" } else { "done" });
     let status = match result.status {
         Status::Success => "success",
         Status::Error => "error",
@@ -262,7 +266,8 @@ pub(super) fn log(logged: &Logged) {
             http.status = result.status_code,
             attempts = result.attempts,
             duration_ms = result.duration_ms,
-            "tool call done"
+            first.id = first,
+            "tool call {done}"
         ),
         Some(error) => tracing::warn!(
             tool.name = result.name.as_str(),
@@ -272,6 +277,7 @@ pub(super) fn log(logged: &Logged) {
             http.status = result.status_code,
             attempts = result.attempts,
             duration_ms = result.duration_ms,
+            first.id = first,
             failure.code = error.code.as_str(),
             cause = cause.as_deref().unwrap_or_default(),
             "tool call failed"

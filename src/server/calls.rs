@@ -145,10 +145,9 @@ pub(super) async fn create(
         check_running(&state)?;
     }
     let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
-    let traceparent = headers.traceparent.as_deref();
     let Some(calls) = request.calls else {
         let (mut call, carried) = to_call_and_state(&state, &caller, request)?;
-        call.trace = state.trace(traceparent);
+        call.trace = headers.trace(&state);
         let mut begun = state.begin_calls(1)?;
         let running = begun.pop().ok_or_else(limit::no_room)?;
         if as_stream {
@@ -170,7 +169,7 @@ pub(super) async fn create(
     }
     let carried = stateless::open(&state, sealed, &mut calls)?;
     for call in &mut calls {
-        call.trace = state.trace(traceparent);
+        call.trace = headers.trace(&state);
     }
     caller.charge_more(calls.len().saturating_sub(1))?;
     let begun = state.begin_calls(calls.len())?;

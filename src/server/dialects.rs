@@ -283,7 +283,7 @@ fn begin(state: &AppState, call: &IncomingCall, place: &Place) -> Result<(ToolCa
         arguments: call.arguments.clone(),
         variables: Map::<String, Value>::new(),
         caller: place.caller.clone(),
-        trace: state.trace(place.headers.traceparent.as_deref()),
+        trace: place.headers.trace(state),
         deadline_ms: place.headers.deadline_ms,
         language: None,
     };

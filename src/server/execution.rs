@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::conversation::Carried;
 use crate::executor::{CallControl, CancelError, Gateway};
-use crate::tool::{Cancellation, ToolCall, ToolResult};
+use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
 
 use super::body::Segment;
 use super::keys::Caller;
@@ -24,8 +24,9 @@ use super::unbroken::{Panicked, Unbroken};
 /// The header of a deadline, for callers that cannot say it in the body.
 const DEADLINE: HeaderName = HeaderName::from_static("callgate-deadline-ms");
 
-/// The header of a trace (W3C Trace Context).
+/// The headers of a trace (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What a caller says of its calls in headers.
 #[derive(Clone, Debug, Default)]
@@ -34,18 +35,32 @@ pub(super) struct CallHeaders {
     pub(super) deadline_ms: Option<u64>,
     /// `traceparent`, as it came.
     pub(super) traceparent: Option<String>,
+    /// `tracestate`, which may have come in several headers.
+    pub(super) tracestate: Option<String>,
 }
 
 impl CallHeaders {
     /// Reads the headers that are there.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, ProblemDocument> {
-        let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let Some(value) = headers.get(DEADLINE) else { return Ok(Self { deadline_ms: None, traceparent }) };
+        let all = |name| -> Vec<&str> {
+            headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+        };
+        let traceparent = all(TRACEPARENT).first().map(|text| (*text).to_owned());
+        let tracestate = Some(all(TRACESTATE).join(",")).filter(|state| !state.is_empty());
+        let said = Self { deadline_ms: None, traceparent, tracestate };
+        let Some(value) = headers.get(DEADLINE) else { return Ok(said) };
         let Some(milliseconds) = value.to_str().ok().and_then(|text| text.trim().parse().ok()) else {
             let detail = "`Callgate-Deadline-Ms` must be a whole number of milliseconds, such as 4000";
             return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
         };
-        Ok(Self { deadline_ms: Some(milliseconds), traceparent })
+        Ok(Self { deadline_ms: Some(milliseconds), ..said })
+    }
+
+    /// Where a call stands in a trace; `None` where nobody traces.
+    pub(super) fn trace(&self, state: &AppState) -> Option<TraceContext> {
+        // Without random numbers there is no id, and no trace.
+        let begin = || TraceContext::begin(self.traceparent.as_deref(), self.tracestate.as_deref()).ok();
+        state.is_tracing().then(begin).flatten()
     }
 }
 

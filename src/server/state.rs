@@ -9,7 +9,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics};
-use crate::tool::TraceContext;
 
 use super::conversations::events::MAX_FOLLOWERS;
 use super::keys::Keys;
@@ -113,10 +112,9 @@ impl AppState {
         })
     }
 
-    /// Where a call stands in a trace; `None` where nobody traces.
-    pub(super) fn trace(&self, traceparent: Option<&str>) -> Option<TraceContext> {
-        // Without random numbers there is no id, and no trace.
-        self.0.is_tracing.then(|| TraceContext::begin(traceparent).ok()).flatten()
+    /// Whether calls are traced.
+    pub(super) fn is_tracing(&self) -> bool {
+        self.0.is_tracing
     }
 
     /// No more calls are taken from now on.

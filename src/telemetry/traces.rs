@@ -50,13 +50,7 @@ impl Traces {
         let flags = TraceFlags::SAMPLED;
         let id = |span: u64| SpanId::from(span);
         self.processor.on_end(SpanData {
-            span_context: SpanContext::new(
-                TraceId::from(trace.trace),
-                id(of.id),
-                flags,
-                false,
-                TraceState::default(),
-            ),
+            span_context: SpanContext::new(TraceId::from(trace.trace), id(of.id), flags, false, state(trace)),
             parent_span_id: of.parent.map_or(SpanId::INVALID, id),
             parent_span_is_remote: of.parent_is_remote,
             span_kind: of.kind,
@@ -71,6 +65,11 @@ impl Traces {
             instrumentation_scope: self.scope.clone(),
         });
     }
+}
+
+/// What the caller's `tracestate` says, as far as it is well formed.
+fn state(trace: &TraceContext) -> TraceState {
+    trace.state.as_deref().and_then(|state| state.parse().ok()).unwrap_or_default()
 }
 
 struct Span {

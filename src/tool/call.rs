@@ -1,5 +1,7 @@
 //! What a model asks for.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -34,7 +36,7 @@ pub struct ToolCall {
 }
 
 /// Where a call stands in a trace (W3C Trace Context).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     /// The trace, not zero.
     pub trace: u128,
@@ -44,21 +46,27 @@ pub struct TraceContext {
     pub span: u64,
     /// Whether the trace is recorded.
     pub sampled: bool,
+    /// What the vendors of the caller's tracing say of it: `tracestate`, passed on as it came.
+    pub state: Option<Arc<str>>,
 }
 
+/// The longest `tracestate` that is passed on; no participant has to pass on more (section 3.3.1.5).
+const MAX_STATE: usize = 512;
+
 impl TraceContext {
-    /// A new trace, or the one that `traceparent` names.
+    /// A new trace, or the one that `traceparent` names, with its `tracestate`.
     ///
     /// # Errors
     ///
     /// The system gives no random numbers.
-    pub fn begin(traceparent: Option<&str>) -> Result<Self, getrandom::Error> {
+    pub fn begin(traceparent: Option<&str>, tracestate: Option<&str>) -> Result<Self, getrandom::Error> {
         let span = new_span()?;
         if let Some((trace, parent, sampled)) = traceparent.and_then(parse_traceparent) {
-            return Ok(Self { trace, parent: Some(parent), span, sampled });
+            let state = tracestate.filter(|state| is_state(state)).map(Arc::from);
+            return Ok(Self { trace, parent: Some(parent), span, sampled, state });
         }
         let trace = u128::from(random_u64()?) << 64 | u128::from(new_span()?);
-        Ok(Self { trace, parent: None, span, sampled: true })
+        Ok(Self { trace, parent: None, span, sampled: true, state: None })
     }
 
     /// The header that tells an upstream of the trace, with `span` as its parent.
@@ -75,6 +83,11 @@ impl TraceContext {
 pub fn new_span() -> Result<u64, getrandom::Error> {
     // Zero is no id (W3C Trace Context section 3.2.2.4).
     Ok(random_u64()?.max(1))
+}
+
+/// Whether a `tracestate` says something that can be passed on.
+fn is_state(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_STATE && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// `version-trace_id-parent_id-flags`; a later version may say more after these.
@@ -101,10 +114,23 @@ mod tests {
     #[test]
     fn a_trace_goes_on() {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let context = TraceContext::begin(Some(header)).unwrap();
+        let context = TraceContext::begin(Some(header), None).unwrap();
         assert_eq!(context.trace, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
         assert_eq!((context.parent, context.sampled), (Some(0x00f0_67aa_0ba9_02b7), true));
         assert_eq!(context.traceparent(0x00f0_67aa_0ba9_02b7), header);
+    }
+
+    #[test]
+    fn a_tracestate_goes_on_as_it_came_unless_it_is_none() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let state = |text: &str| TraceContext::begin(Some(parent), Some(text)).unwrap().state;
+        let longest = format!("a={}", "x".repeat(510));
+        for text in ["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", longest.as_str()] {
+            assert_eq!(state(text).as_deref(), Some(text));
+        }
+        for text in ["", "a=b\r\nc: d", "a=ü", &format!("{longest}x")] {
+            assert_eq!(state(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -119,9 +145,10 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
             "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
-            assert_eq!(TraceContext::begin(Some(text)).unwrap().parent, None, "{text}");
+            let context = TraceContext::begin(Some(text), Some("a=1")).unwrap();
+            assert_eq!((context.parent, context.state), (None, None), "{text}");
         }
         let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more";
-        assert!(TraceContext::begin(Some(later)).unwrap().parent.is_some());
+        assert!(TraceContext::begin(Some(later), None).unwrap().parent.is_some());
     }
 }

@@ -133,6 +133,30 @@ async fn every_use_of_a_secret_is_told_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_is_logged_with_all_that_a_call_is_logged_with() {
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let project = write_project(&files(upstream.port, &[WRITE, KEY, SECRETS]));
+    let process = Process::serve(project.path(), &[]);
+    let call = json!({"name": "write", "conversation_id": "c", "tool_call_id": "one", "arguments": {"a": 1}});
+    process.post("/v1/tool-calls", &call).await;
+    process.post("/v1/tool-calls", &call).await;
+    let line = process.wait_for("tool call replayed");
+    for part in [
+        "INFO",
+        "tool.name=\"write\"",
+        "call.id=\"one\"",
+        "first.id=\"one\"",
+        "environment=\"development\"",
+        "status=\"success\"",
+        "http.status=200",
+        "attempts=1",
+        "duration_ms=",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traces_go_from_the_caller_through_to_the_upstream() {
     let collector =
         Upstream::start(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())).await;
@@ -150,8 +174,9 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let request = crate::harness::client().post(format!("{}/v1/tool-calls", process.url));
     let body = json!({"name": "read", "tool_call_id": "call_1"}).to_string();
-    let answer = request.header("traceparent", parent).body(body).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let request =
+        request.header("traceparent", parent).header("tracestate", "rojo=1").header("tracestate", "congo=2");
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
     // A call whose caller does not record is not recorded here either.
     let request = crate::harness::client().post(format!("{}/v1/tool-calls", process.url));
     let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00";
@@ -187,6 +212,10 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
     // The upstream knows which attempt it is part of.
     let told: Vec<String> =
         upstream.requests().iter().map(|request| request.header("traceparent").unwrap().to_owned()).collect();
+    let states: Vec<_> =
+        upstream.requests().iter().map(|one| one.header("tracestate").map(str::to_owned)).collect();
+    assert_eq!(states, [Some("rojo=1,congo=2".to_owned()), Some("rojo=1,congo=2".to_owned()), None]);
+    assert!(spans.iter().all(|span| span.trace_state == "rojo=1,congo=2"), "{spans:#?}");
     let expected = |span: &Span| format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id));
     assert_eq!(told[..2], [expected(first), expected(second)]);
     assert!(
