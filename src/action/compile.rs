@@ -112,6 +112,7 @@ impl Compiler<'_> {
         };
         let bind = self.bind(&parameters);
         let model_schema = self.model_schema(&parameters, &bind);
+        let parameters = parameters.offered_as(&model_schema);
         let kind = match self.definition.kind {
             _ if self.is_of_no_type() => None,
             ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),

@@ -142,6 +142,11 @@ impl Action {
         &self.model_schema
     }
 
+    /// The schema of the argument that a model gives as `name`: its own, or an alias.
+    pub fn offered(&self, name: &str) -> Option<&Value> {
+        self.model_schema.get("properties")?.get(self.parameters.name_of(name))
+    }
+
     /// Whether the action cannot change anything upstream (RFC 9110 section 9.2.1).
     pub fn is_safe(&self) -> bool {
         match &self.kind {

@@ -79,12 +79,12 @@ pub fn decode(bytes: &[u8], named: Option<&str>) -> Result<Turn<()>, Malformed> 
 
 /// The call of an action whose arguments stand in a query, as Retell's GET and DELETE have them.
 ///
-/// A query holds texts only: what `schema` declares as another type is read as JSON, and a name
-/// that it declares as a list collects all its values.
-pub fn from_query(name: &str, query: &str, schema: Option<&Value>) -> Turn<()> {
+/// A query holds texts only: what is `declared` as another type is read as JSON, and a name that is
+/// declared as a list collects all its values.
+pub fn from_query<'s>(name: &str, query: &str, declared: impl Fn(&str) -> Option<&'s Value>) -> Turn<()> {
     let mut arguments: Map<String, Value> = Map::new();
     for (key, text) in url::form_urlencoded::parse(query.as_bytes()) {
-        let declared = schema.and_then(|schema| schema.get("properties")?.get(&*key)?.get("type"));
+        let declared = declared(&key).and_then(|property| property.get("type"));
         let kinds = declared.map(type_names).unwrap_or_default();
         let is_text = kinds.is_empty() || kinds.contains(&"string");
         let parsed = if is_text { None } else { serde_json::from_str(&text).ok() };
@@ -226,7 +226,7 @@ mod tests {
         let schema = json!({"properties": {"n": {"type": "integer"}, "t": {"type": "string"},
             "on": {"type": ["boolean", "null"]}, "l": {"type": "array"}, "o": {"type": "object"}}});
         let arguments = |query: &str| {
-            let turn = from_query("a", query, Some(&schema));
+            let turn = from_query("a", query, |name| schema["properties"].get(name));
             serde_json::from_str::<Value>(turn.calls[0].arguments.get()).expect("JSON")
         };
         assert_eq!(

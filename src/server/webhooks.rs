@@ -129,8 +129,8 @@ pub(super) async fn retell_action(
         let deployment = state.gateway().deployment();
         let environments = deployment.catalog.environments();
         let known = environments.iter().find(|one| one.name == admitted.environment);
-        let schema = known.and_then(|one| Some(one.find(&action)?.1.model_schema()));
-        Ok(retell::from_query(&action, query, schema))
+        let known = known.and_then(|one| Some(one.find(&action)?.1));
+        Ok(retell::from_query(&action, query, |name| known?.offered(name)))
     } else {
         retell::decode(&admitted.body, Some(&action))
     };

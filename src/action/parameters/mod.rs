@@ -26,6 +26,7 @@ mod branches;
 mod violation;
 mod sensitive;
 mod absent;
+mod aliases;
 mod allowed;
 mod path;
 mod text;
@@ -44,10 +45,11 @@ use self::defaults::Defaults;
 use self::explain::Explainer;
 use self::visible::Closing;
 
+pub(crate) use self::aliases::{Aliases, is_plain};
 pub use self::lint::SchemaProblem;
 pub use self::output_schema::OutputSchema;
 pub use self::strict_json::parse_arguments;
-pub(crate) use self::subschema::{resolve, same_value, subschemas};
+pub(crate) use self::subschema::{Place, resolve, same_value, subschemas};
 pub use self::text::FORMATS;
 pub use self::violation::{InvalidArguments, Violation};
 pub(crate) use self::visible::with_property;
@@ -68,6 +70,8 @@ pub struct Parameters {
     warnings: Vec<SchemaProblem>,
     /// Whether the schema marks anything with `x-sensitive: true`.
     sensitive: bool,
+    /// The names under which some arguments may come besides their own.
+    aliases: Aliases,
 }
 
 impl Parameters {
@@ -105,7 +109,14 @@ impl Parameters {
             closing,
             defaults: checked.defaults,
             warnings: checked.warnings,
+            aliases: Aliases::default(),
         })
+    }
+
+    /// The same, with the aliases under which a model that is offered `schema` gives its arguments.
+    #[must_use]
+    pub(super) fn offered_as(self, schema: &Value) -> Self {
+        Self { aliases: Aliases::of(schema), ..self }
     }
 
     /// The schema as it was written.
@@ -176,18 +187,25 @@ impl Parameters {
         }
     }
 
-    /// Reads `arguments` as a model sent them, as [`parse_arguments`] does.
+    /// Reads `arguments` as a model sent them, as [`parse_arguments`] does; what comes under an alias
+    /// gets its own name.
     ///
     /// # Errors
     ///
     /// As [`parse_arguments`], without what was sent where the schema marks anything sensitive.
     pub fn read(&self, arguments: &RawValue) -> Result<Map<String, Value>, InvalidArguments> {
-        parse_arguments(arguments).map_err(|mut invalid| {
+        let parsed = parse_arguments(arguments).map_err(|mut invalid| {
             if self.sensitive {
                 invalid.violations.iter_mut().for_each(|one| sensitive::MASKED.clone_into(&mut one.got));
             }
             invalid
-        })
+        });
+        Ok(self.aliases.restore(parsed?))
+    }
+
+    /// The name of the argument that came as `given`: under an alias, or under its own.
+    pub fn name_of<'a>(&'a self, given: &'a str) -> &'a str {
+        self.aliases.name_of(given).unwrap_or(given)
     }
 
     /// The texts and numbers in `arguments` that the schema marks with `x-sensitive: true`: what

@@ -22,6 +22,7 @@ mod finish;
 mod gather;
 mod items;
 mod members;
+mod names;
 mod profile;
 mod report;
 mod values;
@@ -34,7 +35,7 @@ pub use self::report::{Count, Fate, Note, Report};
 
 pub(super) use self::values::type_names;
 
-use crate::action::parameters::subschemas;
+use crate::action::parameters::{Aliases, subschemas};
 use crate::definition::push_token;
 
 use self::gather::Part;
@@ -70,11 +71,14 @@ pub fn lower(schema: &Value, profile: &Profile) -> Lowered {
     };
     if profile.whole {
         engine.note_all(schema, "", Fate::Kept, "");
-        return Lowered { schema: schema.clone(), sentences: Vec::new(), report: engine.report };
+        let mut lowered = schema.clone();
+        engine.rename(&mut lowered);
+        return Lowered { schema: lowered, sentences: Vec::new(), report: engine.report };
     }
     let mut lowered = engine.lower(vec![Part::new(schema, String::new())], true, 0);
     engine.define(&mut lowered);
     finish::root(&mut lowered);
+    engine.rename(&mut lowered);
     if profile.strict {
         finish::strict(&mut lowered);
     }
@@ -90,6 +94,11 @@ pub fn lower(schema: &Value, profile: &Profile) -> Lowered {
 /// Counts what the provider limits of a tool called `name` with this `description`.
 pub fn count(name: &str, description: &str, lowered: &mut Lowered, profile: &Profile) {
     lowered.report.counts = finish::counts(name, description, &lowered.schema, &profile.limits);
+    let refused = if profile.plain_names { names::refused(&lowered.schema) } else { 0 };
+    if refused > 0 {
+        let what = "properties whose names it refuses";
+        lowered.report.counts.push(Count { what, found: refused, limit: Some(0) });
+    }
 }
 
 /// The longest description that a provider takes, in characters.
@@ -139,6 +148,14 @@ impl<'a> Engine<'a> {
         }
         if let (false, Value::Object(members)) = (definitions.is_empty(), lowered) {
             members.insert("$defs".to_owned(), Value::Object(definitions));
+        }
+    }
+
+    /// Gives properties names that the provider takes.
+    fn rename(&mut self, lowered: &mut Value) {
+        if self.profile.plain_names && names::rename(lowered, &Aliases::of(self.root)) {
+            let how = "a name that the provider refuses is written otherwise";
+            self.report.note("/properties", Fate::Lowered, how);
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Profile {
     pub(super) strict: bool,
     /// Types are written in capitals (`STRING`).
     pub(super) capitals: bool,
+    /// Whether top-level properties must be called `[a-zA-Z0-9_.-]{1,64}`.
+    pub(super) plain_names: bool,
     /// What the provider limits.
     pub(super) limits: Limits,
 }
@@ -127,7 +129,8 @@ const FORMATS: &[&str] =
     &["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
 impl Profile {
-    /// The Model Context Protocol: any JSON Schema 2020-12. Names have 128 characters at most.
+    /// The Model Context Protocol: any JSON Schema 2020-12. Names have 128 characters at most. Clients hand
+    /// the properties on to whichever model they use, so only names that all of them take.
     pub(crate) const MCP: Self = Self {
         whole: true,
         keywords: &[],
@@ -142,6 +145,7 @@ impl Profile {
         any_of_alone: false,
         strict: false,
         capitals: false,
+        plain_names: true,
         limits: Limits { name: Some(128), ..NO_LIMITS },
     };
 
@@ -152,6 +156,7 @@ impl Profile {
         keywords: WIDE,
         not_at_root: COMPOSITION,
         needs_items: true,
+        plain_names: false,
         limits: Limits { name: Some(64), ..NO_LIMITS },
         ..Self::MCP
     };
@@ -199,8 +204,12 @@ impl Profile {
 
     /// Anthropic Messages: a composition at the root fails the whole request, with all its tools.
     /// Names have 128 characters at most (older pages: 64).
-    pub(crate) const ANTHROPIC: Self =
-        Self { needs_items: false, limits: Limits { name: Some(128), ..NO_LIMITS }, ..Self::OPENAI };
+    pub(crate) const ANTHROPIC: Self = Self {
+        needs_items: false,
+        plain_names: true,
+        limits: Limits { name: Some(128), ..NO_LIMITS },
+        ..Self::OPENAI
+    };
 
     /// Gemini's `parametersJsonSchema`.
     pub(crate) const GEMINI: Self = Self {
@@ -225,6 +234,7 @@ impl Profile {
         types: Types::OneOrNull,
         formats: Some(&["date-time", "date", "time"]),
         needs_items: false,
+        plain_names: true,
         limits: Limits { name: Some(64), property_name: Some(64), ..NO_LIMITS },
         ..Self::OPENAI
     };
@@ -281,6 +291,7 @@ impl Profile {
         enums_of_anything: false,
         formats: Some(FORMATS),
         needs_type: true,
+        plain_names: true,
         limits: Limits { name: Some(40), description: Some(1_000), ..NO_LIMITS },
         ..Self::OPENAI
     };

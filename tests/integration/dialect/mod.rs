@@ -6,6 +6,7 @@ mod specs;
 mod table;
 mod calls;
 mod malformed;
+mod names;
 mod webhooks;
 mod check;
 
