@@ -10,6 +10,7 @@ what comes out is validated by their types again. Exits 0 if all of it holds; sa
 import glob
 import json
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -51,8 +52,65 @@ def lowered(name):
             for names, form in json.load(file).items():
                 if name in names.split(", "):
                     found.append((os.path.basename(path), form["schema"]))
-    assert len(found) >= 29, len(found)
+    assert len(found) >= 31, len(found)
+    for case, schema in found:
+        hold(name, schema, case)
     return found
+
+
+def schemas(schema, at="", nested=False):
+    """Every schema inside of one: itself, its place, whether it is not the root."""
+    if not isinstance(schema, dict):
+        return
+    yield schema, at, nested
+    for keyword, value in schema.items():
+        inner = []
+        if keyword in ("properties", "$defs", "patternProperties") and isinstance(value, dict):
+            inner = value.items()
+        elif keyword in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
+            inner = enumerate(value)
+        elif keyword in ("items", "additionalProperties"):
+            inner = [("", value)]
+        for name, one in inner:
+            yield from schemas(one, f"{at}/{keyword}/{name}", True)
+
+
+# The keywords of parametersJsonSchema: https://ai.google.dev/api/generate-content#FIELDS.response_json_schema
+GEMINI = (
+    "$defs $ref type format title description enum items prefixItems minItems maxItems minimum maximum anyOf oneOf "
+    "properties additionalProperties required"
+).split()
+# https://platform.openai.com/docs/guides/structured-outputs#some-type-specific-keywords-are-not-yet-supported
+NOT_STRICT = "allOf oneOf not dependentRequired dependentSchemas if then else minLength maxLength default".split()
+
+
+def hold(name, schema, case):
+    """What vendors document, or answer status 400 to, and their packages do not check."""
+    assert schema.get("type") in ("object", "OBJECT"), case
+    if not name.startswith("openai"):
+        # Anthropic: "Property keys should match pattern"; the others hand them on.
+        for key in schema.get("properties", {}):
+            assert re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", key), (name, case, key)
+    if name != "mcp":
+        # "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level"
+        assert not {"oneOf", "anyOf", "allOf", "enum", "const", "not"} & set(schema), (name, case)
+    if name in ("retell", "vapi", "elevenlabs"):
+        assert set(schema) <= {"type", "properties", "required"}, (name, case, set(schema))
+    for one, at, nested in schemas(schema):
+        kinds = one.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if name not in ("mcp", "anthropic", "gemini") and {"array", "ARRAY"} & set(kinds):
+            # OpenAI: "array schema missing items"; Gemini: "items: missing field".
+            assert isinstance(one.get("items"), dict), (name, case, at)
+        if name.endswith(" strict"):
+            assert not set(NOT_STRICT) & set(one), (name, case, at, one)
+            assert {"type", "anyOf", "$ref"} & set(one), (name, case, at, one)
+            if "object" in kinds:
+                assert one["additionalProperties"] is False, (name, case, at)
+                assert set(one["required"]) == set(one["properties"]), (name, case, at)
+        if name == "gemini":
+            assert set(one) <= set(GEMINI), (name, case, at, set(one))
+            assert not nested or isinstance(one.get("type", ""), str) or "null" in kinds, (name, case, at)
 
 
 def no_extra(model, at=""):
@@ -102,6 +160,12 @@ def openai_chat():
             TypeAdapter(ChatCompletionFunctionToolParam).validate_python(spec)
             assert tool.to_dict() == spec
             count += 1
+    for name in ("openai-chat", "openai-chat strict"):
+        for _, schema in lowered(name):
+            ChatCompletionFunctionTool.model_validate(
+                {"type": "function", "function": {"name": "t", "parameters": schema}}, strict=True
+            )
+            count += 1
     calls = [
         {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
         for id, name, arguments in ASKED
@@ -134,6 +198,11 @@ def openai_responses():
             no_extra(tool)
             assert tool.strict is (strict == "true")
             TypeAdapter(FunctionToolParam).validate_python(spec)
+            count += 1
+    for name in ("openai-responses", "openai-responses strict"):
+        for _, schema in lowered(name):
+            tool = {"type": "function", "name": "t", "parameters": schema, "strict": name.endswith("strict")}
+            TypeAdapter(FunctionToolParam).validate_python(tool)
             count += 1
     output = [
         ResponseFunctionToolCall(
@@ -170,6 +239,10 @@ def openai_realtime():
         for spec in specs("openai-realtime", strict=strict):
             no_extra(RealtimeFunctionTool.model_validate(spec, strict=True))
             count += 1
+    for name in ("openai-realtime", "openai-realtime strict"):
+        for _, schema in lowered(name):
+            RealtimeFunctionTool.model_validate({"type": "function", "name": "t", "parameters": schema})
+            count += 1
     item = lambda id, name, arguments, status: {
         "type": "function_call", "id": f"item_{id}", "object": "realtime.item", "call_id": id,
         "name": name, "arguments": json.dumps(arguments), "status": status,
@@ -198,10 +271,11 @@ def anthropic():
         TypeAdapter(ToolParam).validate_python(spec)
         assert not {"oneOf", "allOf", "anyOf"} & set(spec["input_schema"])
         count += 1
-    for name, schema in lowered("anthropic"):
+    for _, schema in lowered("anthropic"):
         TypeAdapter(ToolParam).validate_python({"name": "t", "description": "d", "input_schema": schema})
-        assert not {"oneOf", "allOf", "anyOf"} & set(schema), name
         count += 1
+    # MCP's clients hand them on.
+    count += len(lowered("mcp"))
     blocks = [{"type": "text", "text": "One moment."}]
     blocks += [{"type": "tool_use", "id": id, "name": name, "input": arguments} for id, name, arguments in ASKED]
     message = Message.model_validate(
@@ -233,6 +307,9 @@ def gemini():
     for _, schema in lowered("gemini-schema"):
         types.Schema.model_validate(schema)
         count += 1
+    for _, schema in lowered("gemini"):
+        types.FunctionDeclaration.model_validate({"name": "t", "parametersJsonSchema": schema})
+        count += 1
     parts = [types.Part(function_call=types.FunctionCall(id=id, name=name, args=arguments)) for id, name, arguments in ASKED]
     content = types.Content(role="model", parts=parts)
     for by_alias in (True, False):
@@ -263,6 +340,11 @@ def retell():
         TypeAdapter(GeneralToolCustomTool).validate_python(spec)
         assert set(spec) <= set(GeneralToolCustomTool.__annotations__), spec
         assert spec["speak_during_execution"] == (spec["name"] == "full"), spec
+        count += 1
+    for _, schema in lowered("retell"):
+        tool = {"type": "custom", "name": "t", "url": BASE, "speak_after_execution": True, "parameters": schema}
+        tool["speak_during_execution"] = False
+        TypeAdapter(GeneralToolCustomTool).validate_python(tool)
         count += 1
     key, path = "key_retell_1", "/webhooks/retell/development"
     lib = webhook_auth.symmetric
