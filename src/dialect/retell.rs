@@ -36,16 +36,28 @@ pub(super) fn spec(prepared: Prepared<'_>, base: &str, options: &SpecOptions<'_>
     spec
 }
 
+/// What Retell posted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A custom function.
+    #[default]
+    Function,
+    /// `{event: call_ended, call}`: the call is over.
+    Ended,
+    /// Another event of the agent's webhook, which asks for nothing.
+    Event,
+}
+
 /// Reads a call: the envelope `{name, args, call}`, or, where the path names the action `named`,
-/// the arguments alone.
+/// the arguments alone; or an event of the agent's own webhook, `{event, call}`.
 ///
 /// The id is that of the latest `tool_call_invocation` of this name with these arguments in
 /// `call.transcript_with_tool_calls`, if it stands there: Retell's envelope has none of its own.
 ///
 /// # Errors
 ///
-/// The body is neither.
-pub fn decode(bytes: &[u8], named: Option<&str>) -> Result<Turn<()>, Malformed> {
+/// The body is none of them.
+pub fn decode(bytes: &[u8], named: Option<&str>) -> Result<Turn<Form>, Malformed> {
     if let (Some(name), true) = (named, bytes.iter().all(u8::is_ascii_whitespace)) {
         return Ok(alone(name, no_arguments()));
     }
@@ -53,6 +65,10 @@ pub fn decode(bytes: &[u8], named: Option<&str>) -> Result<Turn<()>, Malformed> 
     let fields = Fields::of(raw)
         .ok_or_else(|| Malformed::new("expected `{name, args, call}` or an object of arguments"))?;
     let envelope = (fields.text("name"), fields.object("call"));
+    if let (None, (None, Some(call)), Some(event)) = (named, &envelope, fields.text("event")) {
+        let form = if event == "call_ended" { Form::Ended } else { Form::Event };
+        return Ok(Turn { calls: Vec::new(), conversation_id: call_id(call), form });
+    }
     let (Some(name), Some(call)) = envelope else {
         return match named {
             Some(name) => Ok(alone(name, raw.to_owned())),
@@ -67,21 +83,25 @@ pub fn decode(bytes: &[u8], named: Option<&str>) -> Result<Turn<()>, Malformed> 
     let arguments = fields.raw("args");
     let invocations = call.list("transcript_with_tool_calls").unwrap_or_default();
     let id = invocation(&invocations, &name, arguments);
-    let conversation_id = call.text("call_id").filter(|id| !id.is_empty());
+    let conversation_id = call_id(&call);
     let call = IncomingCall {
         id,
         name,
         arguments: arguments.map_or_else(no_arguments, ToOwned::to_owned),
         refused: None,
     };
-    Ok(Turn { calls: vec![call], conversation_id, form: () })
+    Ok(Turn { calls: vec![call], conversation_id, form: Form::Function })
+}
+
+fn call_id(call: &Fields<'_>) -> Option<String> {
+    call.text("call_id").filter(|id| !id.is_empty())
 }
 
 /// The call of an action whose arguments stand in a query, as Retell's GET and DELETE have them.
 ///
 /// A query holds texts only: what is `declared` as another type is read as JSON, and a name that is
 /// declared as a list collects all its values.
-pub fn from_query<'s>(name: &str, query: &str, declared: impl Fn(&str) -> Option<&'s Value>) -> Turn<()> {
+pub fn from_query<'s>(name: &str, query: &str, declared: impl Fn(&str) -> Option<&'s Value>) -> Turn<Form> {
     let mut arguments: Map<String, Value> = Map::new();
     for (key, text) in url::form_urlencoded::parse(query.as_bytes()) {
         let declared = declared(&key).and_then(|property| property.get("type"));
@@ -107,7 +127,7 @@ pub fn from_query<'s>(name: &str, query: &str, declared: impl Fn(&str) -> Option
 }
 
 /// The call of an action by its arguments alone.
-fn alone(name: &str, arguments: Box<RawValue>) -> Turn<()> {
+fn alone(name: &str, arguments: Box<RawValue>) -> Turn<Form> {
     let call = IncomingCall { id: None, name: name.to_owned(), arguments, refused: None };
     Turn { calls: vec![call], ..Turn::default() }
 }
@@ -140,8 +160,10 @@ fn invocation(transcript: &[&RawValue], name: &str, arguments: Option<&RawValue>
 
 /// The answer, for status 200 also where the call failed: anything else would be sent again.
 /// JSON, or a JSON string; 15,000 characters at most.
+///
+/// An event is answered `{}`.
 pub fn encode(outcomes: &[Outcome]) -> String {
-    let text = outcomes.first().map(text).unwrap_or_default();
+    let text = outcomes.first().map_or_else(|| "{}".to_owned(), text);
     let written = if list_or_object(&text) { text.clone() } else { Value::String(text.clone()).to_string() };
     if written.chars().count() <= MAX_CHARS {
         return written;

@@ -40,7 +40,9 @@ pub enum Form {
     ToolCalls,
     /// The older `function-call`, answered with `result`.
     FunctionCall,
-    /// A message that asks for no tool: a status, a transcript, the report at the end.
+    /// `end-of-call-report`: the call is over.
+    Ended,
+    /// A message that asks for no tool: a status, a transcript.
     #[default]
     Other,
 }
@@ -89,6 +91,7 @@ pub fn decode(bytes: &[u8]) -> Result<Turn<Form>, Malformed> {
             let incoming = IncomingCall::new(Some(id), call.text("name"), arguments);
             (vec![IncomingCall { id: call_id, ..incoming }], Form::FunctionCall)
         }
+        "end-of-call-report" => (Vec::new(), Form::Ended),
         _ => (Vec::new(), Form::Other),
     };
     Ok(Turn { calls, conversation_id, form })
@@ -120,7 +123,7 @@ struct Entry<'a> {
 /// The answer, for HTTP status 200: Vapi reads no other.
 pub fn encode(turn: &Turn<Form>, outcomes: &[Outcome]) -> String {
     match turn.form {
-        Form::Other => "{}".to_owned(),
+        Form::Ended | Form::Other => "{}".to_owned(),
         Form::FunctionCall => {
             let result = outcomes.first().map(line).unwrap_or_default();
             json!({ "result": result }).to_string()

@@ -12,9 +12,12 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use crate::auth::{Product, WebhookRequest};
-use crate::dialect::{Outcome, Turn, elevenlabs, retell, vapi};
+use crate::conversation::ConversationKey;
+use crate::dialect::{Malformed, Outcome, Turn, elevenlabs, retell, vapi};
+use crate::executor::ConversationError;
 
 use super::body::{RawBody, Segment, Segments};
+use super::conversations;
 use super::dialects::{CONVERSATION, Place, header, json, run};
 use super::execution::CallHeaders;
 use super::keys::Caller;
@@ -48,7 +51,8 @@ impl Admitted {
     }
 }
 
-/// Vapi's server messages: tool calls are executed, everything else is acknowledged.
+/// Vapi's server messages: tool calls are executed, the report at the end of a call ends its conversation,
+/// everything else is acknowledged.
 ///
 /// Status 200 whatever comes of the calls, because Vapi reads no other answer.
 #[utoipa::path(
@@ -78,14 +82,18 @@ pub(super) async fn vapi(
     let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
     let conversation = conversation.or_else(|| admitted.header(&VAPI_CALL));
     let place = admitted.place(conversation)?;
+    if turn.form == vapi::Form::Ended {
+        end(&state, &place).await?;
+    }
     Ok(run(&state, &turn.calls, &place, |outcomes| vapi::encode(&turn, outcomes)).await)
 }
 
-/// Retell's custom functions, with the whole payload.
+/// Retell's custom functions, with the whole payload; and the events of the agent's webhook, of which `call_ended`
+/// ends the conversation of its call.
 #[utoipa::path(
     method(post, put, patch), path = "/webhooks/retell/{environment}", tag = "webhooks",
     params(("environment" = String, Path, description = "the environment that the call runs in")),
-    request_body(content = Value, description = "`{name, args, call}`"),
+    request_body(content = Value, description = "`{name, args, call}`, or `{event, call}`"),
     responses(
         (status = 200, description = "the result, or `{error}`; 15,000 characters at most", body = Value),
         (status = "4XX", description = "the caller is not known, or the request is broken", body = ProblemDocument, content_type = "application/problem+json"),
@@ -140,7 +148,7 @@ pub(super) async fn retell_action(
 async fn answer_retell(
     state: &AppState,
     admitted: Admitted,
-    turn: Result<Turn<()>, crate::dialect::Malformed>,
+    turn: Result<Turn<retell::Form>, Malformed>,
 ) -> Result<Response, ProblemDocument> {
     // Anything but 2xx would be sent again, and be as malformed.
     let turn = match turn {
@@ -149,7 +157,21 @@ async fn answer_retell(
     };
     let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
     let place = admitted.place(conversation)?;
+    if turn.form == retell::Form::Ended {
+        end(state, &place).await?;
+    }
     Ok(run(state, &turn.calls, &place, retell::encode).await)
+}
+
+/// Ends the conversation of a call that is over, as `DELETE /v1/conversations/{id}` does; one that never began
+/// needs no end.
+async fn end(state: &AppState, place: &Place) -> Result<(), ProblemDocument> {
+    let Some(id) = &place.conversation_id else { return Ok(()) };
+    let key = ConversationKey::new(&place.environment, id);
+    match state.gateway().end_conversation(&key, place.caller.as_deref()).await {
+        Ok(_) | Err(ConversationError::NotFound(_)) => Ok(()),
+        Err(error) => Err(conversations::problem(error)),
+    }
 }
 
 /// ElevenLabs' webhook tools: the arguments at the root of the body.

@@ -177,6 +177,39 @@ async fn a_webhook_goes_on_with_the_trace_of_its_caller() {
     }
 }
 
+#[tokio::test]
+async fn a_call_that_a_product_says_is_over_ends_its_conversation() {
+    let upstream = upstream().await;
+    let gateway = gateway(upstream.port, &[("callgate.toml", PAYLOAD)]).await;
+    let vapi = |kind: &str| json!({"message": {"type": kind, "call": {"id": "c-vapi"}, "toolCallList": []}});
+    let retell =
+        |event: &str| json!({"event": event, "call": {"call_id": "c-retell", "call_status": "ended"}});
+    for (path, id, other, over) in [
+        ("/webhooks/vapi/development", "c-vapi", vapi("status-update"), vapi("end-of-call-report")),
+        ("/webhooks/retell/development", "c-retell", retell("call_analyzed"), retell("call_ended")),
+    ] {
+        // One that never began.
+        assert_eq!(send(&gateway, "POST", path, &[], over.to_string()).await, (200, json!({})), "{path}");
+        let call = json!({"name": "add_note", "arguments": {"text": "x"}, "environment": "development",
+            "conversation_id": id, "tool_call_id": "call_1"});
+        assert_eq!(gateway.call_with(call.clone()).await["status"], "success");
+        let ended_at = async || {
+            let path = format!("/v1/conversations/{id}?environment=development");
+            gateway.get(&path).await.1["ended_at"].clone()
+        };
+        assert_eq!(send(&gateway, "POST", path, &[], other.to_string()).await, (200, json!({})), "{path}");
+        assert_eq!(ended_at().await, Value::Null, "{path}");
+        // As often as it comes: Retell sends it again where it hears nothing.
+        for _ in 0..2 {
+            assert_eq!(send(&gateway, "POST", path, &[], over.to_string()).await, (200, json!({})), "{path}");
+            assert!(ended_at().await.is_string(), "{path}");
+        }
+        let mut late = call;
+        late["tool_call_id"] = json!("call_2");
+        assert_eq!(gateway.call_with(late).await["error"]["code"], "conversation_ended");
+    }
+}
+
 #[test]
 fn a_webhook_setting_that_guards_nothing_is_found() {
     let check = |toml: &str| -> (Option<i32>, String) {
