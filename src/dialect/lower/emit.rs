@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::action::parameters::subschemas;
+
 use super::gather::{Found, Gathered, Part};
 use super::members::Members;
 use super::profile::Types;
@@ -12,6 +14,9 @@ use super::{Engine, MAX_DEPTH};
 
 /// How a keyword went into words.
 pub(super) const IN_WORDS: &str = "said in words in the description";
+
+/// What became of a list that does not say what it holds.
+const ITEMS_ADDED: &str = "`items` added: the provider refuses a list without";
 
 /// A schema that is being written.
 #[derive(Debug, Default)]
@@ -147,8 +152,23 @@ impl<'a> Engine<'a> {
             }
         }
         if self.add_items(out) {
-            let how = "`items` added: the provider refuses a list without";
-            list.iter().for_each(|pointer| self.report.note(pointer, Fate::Lowered, how));
+            list.iter().for_each(|pointer| self.report.note(pointer, Fate::Lowered, ITEMS_ADDED));
+        }
+    }
+
+    /// The same for every list in a schema that is not lowered otherwise.
+    pub(super) fn add_all_items(&mut self, whole: &mut Value) {
+        let mut todo = vec![(self.root, String::new())];
+        while let Some((schema, at)) = todo.pop() {
+            let Value::Object(members) = schema else { continue };
+            if let Some(Value::Object(list)) = whole.pointer_mut(&at)
+                && self.add_items(list)
+            {
+                let said = if members.contains_key("prefixItems") { "prefixItems" } else { "type" };
+                self.report.note(&format!("{at}/{said}"), Fate::Lowered, ITEMS_ADDED);
+            }
+            let inner = subschemas(members).into_iter();
+            todo.extend(inner.map(|sub| (sub.schema, format!("{at}{}", sub.pointer))));
         }
     }
 

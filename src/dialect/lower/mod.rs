@@ -72,6 +72,7 @@ pub fn lower(schema: &Value, profile: &Profile) -> Lowered {
     if profile.whole {
         engine.note_all(schema, "", Fate::Kept, "");
         let mut lowered = schema.clone();
+        engine.add_all_items(&mut lowered);
         engine.rename(&mut lowered);
         return Lowered { schema: lowered, sentences: Vec::new(), report: engine.report };
     }

@@ -130,7 +130,7 @@ const FORMATS: &[&str] =
 
 impl Profile {
     /// The Model Context Protocol: any JSON Schema 2020-12. Names have 128 characters at most. Clients hand
-    /// the properties on to whichever model they use, so only names that all of them take.
+    /// the schema on to whichever model they use, so no names and no lists that one of them refuses.
     pub(crate) const MCP: Self = Self {
         whole: true,
         keywords: &[],
@@ -140,7 +140,7 @@ impl Profile {
         enums_of_anything: true,
         formats: None,
         needs_type: false,
-        needs_items: false,
+        needs_items: true,
         needs_description: false,
         any_of_alone: false,
         strict: false,
@@ -155,7 +155,6 @@ impl Profile {
         whole: false,
         keywords: WIDE,
         not_at_root: COMPOSITION,
-        needs_items: true,
         plain_names: false,
         limits: Limits { name: Some(64), ..NO_LIMITS },
         ..Self::MCP

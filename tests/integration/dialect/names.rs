@@ -1,7 +1,7 @@
 //! Names of properties that a provider refuses go out under an alias and come back under their own.
 
 use callgate::dialect::Dialect;
-use callgate::dialect::lower::{count, lower};
+use callgate::dialect::lower::{Count, count, lower};
 use serde_json::{Value, json};
 
 use super::{ROUTES, gateway, post, turn, upstream};
@@ -75,5 +75,5 @@ fn what_cannot_be_renamed_is_warned_of() {
     let mut lowered = lower(&schema, profile);
     count("n", "d", &mut lowered, profile);
     assert!(lowered.schema["properties"]["first_name"].is_object(), "{}", lowered.schema);
-    assert!(!lowered.report.counts.iter().any(|count| count.is_over()));
+    assert!(!lowered.report.counts.iter().any(Count::is_over));
 }
