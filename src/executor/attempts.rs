@@ -87,6 +87,9 @@ impl Sending<'_> {
             if let Some(feed) = &mut receipt.feed {
                 feed.again(receipt.attempts + 1, wait, cause(&answer));
             }
+            if !receipt.was_sent {
+                self.control.nothing_sent();
+            }
             receipt.waiting(tokio::time::sleep(wait)).await;
         }
     }

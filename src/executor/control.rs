@@ -75,6 +75,15 @@ impl CallControl {
         exchanged.is_ok_and(|_| true) || exchanged == Err(SENT)
     }
 
+    /// Nothing was sent after all, and another attempt may follow: until then the call can be cancelled again. Who was
+    /// told that it is too late stays with that.
+    pub(super) fn nothing_sent(&self) {
+        if !self.asked.load(Ordering::Acquire) {
+            // Fails where it was cancelled before, which stays so.
+            let _ = self.phase.compare_exchange(SENT, WAITING, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
     /// Stops the call if it is not sent yet.
     pub(super) fn cancel(&self) -> Cancellation {
         self.asked.store(true, Ordering::Release);
