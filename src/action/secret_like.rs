@@ -109,11 +109,27 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
 /// Whether `value` looks like a secret whatever it is called.
 pub(crate) fn is_secret_value(value: &str) -> bool {
     let value = value.trim();
-    if PREFIXES.iter().any(|prefix| value.len() >= prefix.len() + 8 && value.starts_with(prefix)) {
-        return true;
-    }
+    has_known_form(value) || is_random(value, 32)
+}
+
+/// Whether `text`, or a word of it, looks like a secret whatever it is called.
+pub(crate) fn holds_secret_value(text: &str) -> bool {
+    is_secret_value(text) || words(text).any(is_secret_value)
+}
+
+/// Whether a word of `text` begins as secrets of well-known services do.
+pub(crate) fn holds_known_form(text: &str) -> bool {
+    words(text).any(has_known_form)
+}
+
+fn has_known_form(value: &str) -> bool {
     let is_jwt = value.starts_with("eyJ") && value.matches('.').count() == 2;
-    is_jwt || is_random(value, 32)
+    is_jwt || PREFIXES.iter().any(|prefix| value.len() >= prefix.len() + 8 && value.starts_with(prefix))
+}
+
+/// The words of `text`, cut where no key goes on.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '/' | '.')))
 }
 
 /// Whether `value` only stands where a secret belongs: `$TOKEN` in single
@@ -245,6 +261,21 @@ mod tests {
             "",
         ] {
             assert!(!is_secret_value(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_among_other_words() {
+        let known = "<token>ghp_0123456789abcdef</token>";
+        assert!(holds_secret_value(known) && holds_known_form(known));
+        let random = "a=9f86d081884c7d659a2feaa0c55ad015&b=c";
+        assert!(holds_secret_value(random) && !holds_known_form(random));
+        for text in [
+            "https://a.test/hooks/1234567890abcdef?since=2026-01-06T10:30:00Z",
+            "query { order(id: \"3fa85f64-5717-4562-b3fc-2c963f66afa6\") { status } }",
+            "",
+        ] {
+            assert!(!holds_secret_value(text), "{text}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `callgate import postman FILE`: a collection of format 2.0 or 2.1 → actions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::bundle::Bundle;
 use super::json::{first_text, pairs, scalar, text};
 use super::report::ImportError;
-use super::request::{NamedConnector, PlainBody, PlainPart, PlainRequest, connector_keys, lower};
+use super::request::{Known, NamedConnector, PlainBody, PlainPart, PlainRequest, connector_keys, lower};
 
 /// Deepest nesting of folders.
 const MAX_FOLDERS: usize = 32;
@@ -36,8 +37,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
         };
         return Err(ImportError::new("unsupported_format", message, "export it as Collection v2.1"));
     };
-    let known: BTreeMap<String, String> =
-        pairs(root.get("variable")).into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    let known = Arc::new(Known::new(pairs(root.get("variable"))));
     let folder = Folder { names: Vec::new(), auth: root.get("auth"), pointer: base.to_owned() };
     let mut scripts = root.get("event").is_some_and(has_script);
     walk(items, &folder, &known, &mut scripts, bundle);
@@ -69,7 +69,7 @@ fn has_script(events: &Value) -> bool {
 fn walk(
     items: &[Value],
     folder: &Folder<'_>,
-    known: &BTreeMap<String, String>,
+    known: &Arc<Known>,
     scripts: &mut bool,
     bundle: &mut Bundle<'_>,
 ) {
@@ -101,7 +101,7 @@ fn request(
     item: &Value,
     request: &Value,
     folder: &Folder<'_>,
-    known: &BTreeMap<String, String>,
+    known: &Arc<Known>,
     place: String,
 ) -> PlainRequest {
     let mut plain = PlainRequest {
@@ -110,7 +110,7 @@ fn request(
         tags: folder.names.clone(),
         infers: true,
         adopts: true,
-        known: known.clone(),
+        known: Arc::clone(known),
         ..PlainRequest::default()
     };
     if let Some(url) = request.as_str() {

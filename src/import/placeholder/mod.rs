@@ -17,7 +17,7 @@ mod liquid;
 mod tests;
 
 use self::words::Condition;
-pub(in crate::import) use self::words::{path, short};
+pub(in crate::import) use self::words::{find_outside_quotes, path, short};
 
 /// Most blocks inside each other; the template allows 32.
 const MAX_OPEN: usize = 24;

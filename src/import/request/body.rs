@@ -25,9 +25,6 @@ impl Lowering<'_, '_, '_> {
             PlainBody::Form(pairs) => self.form_body(pairs),
             PlainBody::Multipart(parts) => self.multipart_body(parts),
             PlainBody::Text(text) => {
-                if secret_like::is_secret_value(text) {
-                    return Err(secret_in_body("the body"));
-                }
                 self.draft.body = BodyDraft::Template(self.convert(text, "body", false)?.template);
                 Ok(())
             }
@@ -38,18 +35,6 @@ impl Lowering<'_, '_, '_> {
         let converted = self.convert(text, "body", true)?;
         let example = serde_json::from_str::<Value>(text).ok();
         if converted.is_template || !self.request.infers || example.is_none() {
-            let mut found = Vec::new();
-            match &example {
-                Some(example) => literal_secrets(example, "", &mut found),
-                None => found.extend(
-                    text.split('"')
-                        .filter(|part| secret_like::is_secret_value(part))
-                        .map(|_| "a value".to_owned()),
-                ),
-            }
-            if let Some(name) = found.first() {
-                return Err(secret_in_body(&format!("`{name}` of the body")));
-            }
             let pretty = if converted.template.ends_with('\n') {
                 converted.template
             } else {
@@ -62,9 +47,7 @@ impl Lowering<'_, '_, '_> {
         let mut found = Vec::new();
         infer::secrets("", &example, &mut found);
         for name in &found {
-            let message =
-                format!("`{name}` of the body looks like a secret; it is a parameter without an example");
-            self.note_lossy("secret_in_body", message, "secrets travel in headers, query keys, cookies and connectors; bind what the model must not choose");
+            self.note_secret(&format!("`{name}` of the body"));
         }
         match example {
             Value::Object(members) if !members.is_empty() => {
@@ -110,26 +93,16 @@ impl Lowering<'_, '_, '_> {
                 continue;
             }
             let converted = self.convert(text, &format!("form field `{wire}`"), false)?;
-            let is_secret = secret_like::is_secret_name(wire) || secret_like::is_secret_value(text);
             let field = if converted.is_template {
                 flat = false;
                 converted.template
             } else if self.request.infers {
-                if is_secret {
-                    let message = format!(
-                        "the field `{wire}` looks like a secret; it is a parameter without an example"
-                    );
-                    self.note_lossy(
-                        "secret_in_body",
-                        message,
-                        "secrets travel in headers, query keys, cookies and connectors",
-                    );
+                if is_secret(wire, text) {
+                    self.note_secret(&format!("the field `{wire}`"));
                 }
                 let name = self.parameter(wire, infer::schema(wire, &infer::value(text)));
                 flat &= name == *wire;
                 placeholder::parameter(&[&name])
-            } else if is_secret && !text.is_empty() {
-                return Err(secret_in_body(&format!("the field `{wire}`")));
             } else {
                 flat = false;
                 converted.template
@@ -150,12 +123,11 @@ impl Lowering<'_, '_, '_> {
         for part in parts {
             let converted = self.convert(&part.value, &format!("part `{}`", part.name), false)?;
             let template = if converted.is_template || !self.request.infers {
-                if !converted.is_template && secret_like::is_secret_name(&part.name) && !part.value.is_empty()
-                {
-                    return Err(secret_in_body(&format!("the part `{}`", part.name)));
-                }
                 converted.template
             } else {
+                if is_secret(&part.name, &part.value) {
+                    self.note_secret(&format!("the part `{}`", part.name));
+                }
                 let name = self.parameter(&part.name, infer::schema(&part.name, &infer::value(&part.value)));
                 placeholder::parameter(&[&name])
             };
@@ -169,29 +141,18 @@ impl Lowering<'_, '_, '_> {
         self.draft.body = BodyDraft::Multipart(map);
         Ok(())
     }
-}
 
-fn secret_in_body(what: &str) -> Refusal {
-    Refusal(
-        "secret_in_body",
-        format!("{what} looks like a secret, which a body cannot carry"),
-        "secrets travel in headers, query keys, cookies and connectors",
-    )
-}
-
-/// Members whose literal values look like secrets; placeholders are no values.
-fn literal_secrets(value: &Value, name: &str, found: &mut Vec<String>) {
-    let mut all = Vec::new();
-    infer::secrets(name, value, &mut all);
-    let has_literal = |name: &String| holds_literal(value, "", name);
-    found.extend(all.into_iter().filter(has_literal));
-}
-
-fn holds_literal(value: &Value, at: &str, name: &str) -> bool {
-    match value {
-        Value::String(text) => at == name && !text.contains('{'),
-        Value::Array(items) => items.iter().any(|item| holds_literal(item, at, name)),
-        Value::Object(members) => members.iter().any(|(key, value)| holds_literal(value, key, name)),
-        _ => false,
+    /// Tells of a secret in an example.
+    fn note_secret(&mut self, what: &str) {
+        self.note_lossy(
+            "secret_in_body",
+            format!("{what} looks like a secret; it is a parameter without an example"),
+            "secrets travel in headers, query keys, cookies and connectors; bind what the model must not choose",
+        );
     }
+}
+
+/// Whether a field `name` holds a secret by its name or by its value.
+fn is_secret(name: &str, text: &str) -> bool {
+    secret_like::is_secret_name(name) || secret_like::is_secret_value(text)
 }

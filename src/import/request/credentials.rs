@@ -35,6 +35,9 @@ impl Lowering<'_, '_, '_> {
             self.connect(&named.wish, keys);
         }
         let pairs = self.query_keys(pairs)?;
+        for (name, value) in self.query_secrets.clone() {
+            self.query_key(&name, &value)?;
+        }
         if let Some((user, password)) = request.basic.as_ref().or(userinfo.as_ref()) {
             if self.has_connector {
                 return Err(two_credentials());
@@ -93,23 +96,34 @@ impl Lowering<'_, '_, '_> {
         for (name, value) in pairs {
             let declared = self.request.parameters.properties.contains_key(&name);
             let named = secret_like::is_secret_name(&name) && !value.is_empty() && !declared;
-            if !named && !secret_like::is_secret_value(&value) {
+            if named || self.holds_secret(&value) {
+                self.query_key(&name, &value)?;
+            } else {
                 rest.push((name, value));
-                continue;
             }
-            if self.has_connector {
-                return Err(two_credentials());
-            }
-            let key = self.secret(&value, &name, "");
-            let keys = connector_keys(&[
-                ("type", json!("api_key")),
-                ("in", json!("query")),
-                ("key_name", json!(name)),
-                ("key", key),
-            ]);
-            self.connect("key", keys);
         }
         Ok(rest)
+    }
+
+    fn query_key(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        if self.has_connector {
+            return Err(two_credentials());
+        }
+        let key = self.secret(value, name, "");
+        let keys = connector_keys(&[
+            ("type", json!("api_key")),
+            ("in", json!("query")),
+            ("key_name", json!(name)),
+            ("key", key),
+        ]);
+        self.connect("key", keys);
+        Ok(())
+    }
+
+    /// Whether `text` is a secret, as it will be when what is known is filled in.
+    fn holds_secret(&self, text: &str) -> bool {
+        let known = &self.request.known;
+        known.uses_secret(text) || secret_like::is_secret_value(&known.filled(text))
     }
 
     fn basic(&mut self, user: &str, password: &str) {
@@ -149,7 +163,7 @@ impl Lowering<'_, '_, '_> {
             }
             name if NOISE.contains(&name) || name.starts_with("sec-") || name.starts_with(':') => Ok(()),
             _ if value.is_empty() || lower == "user-agent" && value.starts_with("Mozilla/") => Ok(()),
-            _ if secret_like::is_secret_name(name) || secret_like::is_secret_value(value) => {
+            _ if secret_like::is_secret_name(name) || self.holds_secret(value) => {
                 self.secret_header(name, value);
                 Ok(())
             }

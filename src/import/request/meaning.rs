@@ -37,7 +37,7 @@ pub(super) fn meaning(
 ) -> Meaning {
     let name = dotted(steps);
     if let Some(known) = request.known.get(&name) {
-        return Meaning::Text(known.clone());
+        return Meaning::Text(known.to_owned());
     }
     if let Some(ours) = request.aliases.get(&name) {
         return Meaning::Variable(ours.split('.').map(|key| Step::Key(key.to_owned())).collect());

@@ -1,6 +1,8 @@
 //! One request as somebody wrote it (a curl line, an item of a collection, an
 //! API step) → an action.
 
+mod known;
+mod wall;
 mod url;
 mod meaning;
 mod body;
@@ -8,8 +10,8 @@ mod credentials;
 mod speech;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::action::secret_like;
@@ -21,6 +23,7 @@ use super::placeholder::{self, Meaning, Notation, Step};
 use super::{describe, infer};
 
 pub(super) use self::credentials::connector_keys;
+pub(super) use self::known::Known;
 pub(super) use self::url::pairs;
 
 use self::meaning::{dotted, meaning};
@@ -58,7 +61,7 @@ pub(super) struct PlainRequest {
     /// variable of the conversation.
     pub(super) adopts: bool,
     /// Placeholders whose text is known.
-    pub(super) known: BTreeMap<String, String>,
+    pub(super) known: Arc<Known>,
     pub(super) output_variables: Vec<Value>,
     /// Names of variables that mean one of ours, such as the id of the call.
     pub(super) aliases: BTreeMap<String, String>,
@@ -149,6 +152,7 @@ pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
         variables: BTreeSet::new(),
         has_connector: false,
         in_query: Vec::new(),
+        query_secrets: Vec::new(),
     };
     match lowering.run() {
         Ok(()) => {
@@ -163,6 +167,14 @@ pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
     }
 }
 
+/// Whether what nothing places travels in the query.
+fn is_without_body(method: &str) -> bool {
+    matches!(method, "GET" | "DELETE" | "HEAD" | "OPTIONS")
+}
+
+/// What messages call a segment of the path.
+const PATH: &str = "the path";
+
 pub(super) struct Lowering<'r, 'b, 'o> {
     pub(super) request: &'r PlainRequest,
     pub(super) bundle: &'b mut Bundle<'o>,
@@ -173,6 +185,8 @@ pub(super) struct Lowering<'r, 'b, 'o> {
     pub(super) has_connector: bool,
     /// Names of the query: a flat body has no members of these names.
     in_query: Vec<String>,
+    /// Fixed values that travel in the query and are secrets.
+    query_secrets: Vec<(String, String)>,
 }
 
 impl Lowering<'_, '_, '_> {
@@ -186,6 +200,11 @@ impl Lowering<'_, '_, '_> {
         self.draft.timeout_ms = request.timeout_ms.map(|timeout| timeout.clamp(1, 300_000));
         self.method()?;
         let parts = url::split(request, self.bundle.options.base_url.as_deref())?;
+        if let Some(product) = url::hook(&parts.origin, &parts.path) {
+            return Err(wall::secret_in_path(&format!(
+                "the address of a webhook of {product} is a secret itself"
+            )));
+        }
         self.draft.connection = self.bundle.connection(&parts.origin, "");
         self.describe();
         for (theirs, ours) in &request.renamed {
@@ -195,6 +214,7 @@ impl Lowering<'_, '_, '_> {
         for (code, message, hint) in &request.losses {
             self.note_lossy(code, message.clone(), hint);
         }
+        self.strip_schemas();
         self.bound()?;
         self.speech();
         self.in_query = parts.query.iter().chain(&request.query).map(|(name, _)| name.clone()).collect();
@@ -203,7 +223,8 @@ impl Lowering<'_, '_, '_> {
         let pairs: Vec<(String, String)> = parts.query.iter().chain(&request.query).cloned().collect();
         let pairs = self.credentials(parts.userinfo, pairs)?;
         self.queried(pairs)?;
-        for name in &request.in_query {
+        let is_secret = |name: &&String| self.query_secrets.iter().any(|(known, _)| known == *name);
+        for name in request.in_query.iter().filter(|name| !is_secret(name)) {
             self.draft.query.insert(name.clone(), json!(placeholder::parameter(&[name])));
         }
         for (header, name) in &request.in_headers {
@@ -235,6 +256,9 @@ impl Lowering<'_, '_, '_> {
                 "a secret of the request stands in another place of it as well".to_owned(),
                 "take it out there, or write this action by hand",
             ));
+        }
+        if let Some(refusal) = wall::find(&self.draft) {
+            return Err(refusal);
         }
         self.tell_variables();
         Ok(())
@@ -305,9 +329,21 @@ impl Lowering<'_, '_, '_> {
         let notation = Notation { single: self.request.single, json };
         let (request, draft, taken, variables) =
             (self.request, &mut self.draft, &mut self.taken, &mut self.variables);
+        let mut secret = None;
         let converted = placeholder::convert(text, notation, &mut |steps, spot| {
+            let name = dotted(steps);
+            if request.known.is_secret(&name) {
+                secret = Some(name);
+            }
             meaning(request, draft, taken, variables, steps, spot)
         });
+        if let Some(name) = secret {
+            let message = format!("the variable `{}`, which {what} holds,", placeholder::short(&name));
+            return Err(match what {
+                PATH => wall::secret_in_path(&format!("{message} looks like a secret")),
+                _ => wall::secret_in_body(&message),
+            });
+        }
         match converted {
             Ok(converted) => {
                 for loss in &converted.losses {
@@ -336,7 +372,7 @@ impl Lowering<'_, '_, '_> {
         let mut clear = String::new();
         let converted =
             placeholder::convert(text, notation, &mut |steps, _| match request.known.get(&dotted(steps)) {
-                Some(known) => Meaning::Text(known.clone()),
+                Some(known) => Meaning::Text(known.to_owned()),
                 None => {
                     let last = steps.iter().rev().find_map(|step| match step {
                         Step::Key(key) => Some(key.clone()),
@@ -371,16 +407,6 @@ impl Lowering<'_, '_, '_> {
             if index > 0 {
                 template.push('/');
             }
-            let decoded = percent_decode_str(segment).decode_utf8_lossy();
-            if secret_like::is_secret_value(&decoded) && secret_like::is_random(&decoded, 40)
-                || decoded.starts_with("bot") && secret_like::is_random(&decoded.replace(':', ""), 32)
-            {
-                return Err(Refusal(
-                    "secret_in_path",
-                    "a segment of the path looks like a secret, which only headers, query keys and cookies can carry".to_owned(),
-                    "ask the API for a key in a header",
-                ));
-            }
             let is_id = segment.len() > 1 && segment.bytes().all(|b| b.is_ascii_digit())
                 || secret_like::is_uuid(segment);
             if let Some(name) = segment
@@ -396,7 +422,7 @@ impl Lowering<'_, '_, '_> {
                 };
                 template.push_str(&self.placed(&wire, Some(segment)));
             } else {
-                template.push_str(&self.convert(segment, "path", false)?.template);
+                template.push_str(&self.convert(segment, PATH, false)?.template);
             }
             before = segment.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         }
@@ -421,7 +447,7 @@ impl Lowering<'_, '_, '_> {
 
     /// Query parameters that are no credentials.
     fn queried(&mut self, pairs: Vec<(String, String)>) -> Result<(), Refusal> {
-        let without_body = matches!(self.draft.method.as_str(), "GET" | "DELETE" | "HEAD" | "OPTIONS");
+        let without_body = is_without_body(&self.draft.method);
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, _) in &pairs {
             *counts.entry(name).or_default() += 1;
@@ -452,7 +478,8 @@ impl Lowering<'_, '_, '_> {
         Ok(())
     }
 
-    /// What the model does not choose.
+    /// What the model does not choose. A secret among it that travels in the
+    /// query is a connector's.
     fn bound(&mut self) -> Result<(), Refusal> {
         for (name, value) in &self.request.bind {
             let value = match value {
@@ -461,9 +488,39 @@ impl Lowering<'_, '_, '_> {
             };
             self.draft.parameters.properties.shift_remove(name);
             self.draft.parameters.required.retain(|required| required != name);
-            self.draft.bind.insert(name.clone(), value);
             self.taken.insert(name);
+            if wall::in_value(name, &value).is_some() {
+                if self.request.url.contains(&format!("{{{name}}}")) {
+                    return Err(wall::secret_in_path(&format!("`{name}` of the path looks like a secret")));
+                }
+                if let Some(text) = value.as_str().filter(|_| self.goes_into_query(name)) {
+                    self.query_secrets.push((name.clone(), text.to_owned()));
+                    continue;
+                }
+            }
+            self.draft.bind.insert(name.clone(), value);
         }
         Ok(())
+    }
+
+    /// Whether a value that nothing places travels in the query.
+    fn goes_into_query(&self, name: &String) -> bool {
+        self.request.in_query.contains(name) || is_without_body(&self.draft.method)
+    }
+
+    /// Defaults and examples of the source that are secrets, which a model would be shown.
+    fn strip_schemas(&mut self) {
+        let mut found = Vec::new();
+        let parameters = &mut self.draft.parameters;
+        for (name, schema) in parameters.properties.iter_mut().chain(&mut parameters.defs) {
+            wall::strip(name, schema, &mut found);
+        }
+        for name in found {
+            let message = format!(
+                "a default or an example of `{}` looks like a secret; it is left out",
+                placeholder::short(&name)
+            );
+            self.note_lossy("secret_in_schema", message, "a model is shown what stands in a schema");
+        }
     }
 }

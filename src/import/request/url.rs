@@ -7,8 +7,6 @@ use crate::action::secret_like;
 
 use super::{PlainBody, PlainRequest, Refusal};
 
-/// How often a known text may hold another placeholder.
-const MAX_ROUNDS: usize = 5;
 /// Longest URL.
 const MAX_URL: usize = 64 * 1024;
 
@@ -32,7 +30,7 @@ pub(super) fn split(request: &PlainRequest, base_url: Option<&str>) -> Result<Ur
     if request.url.len() > MAX_URL {
         return Err(Refusal("invalid_url", format!("a URL of {} bytes", request.url.len()), "shorten it"));
     }
-    let text = with_known(request);
+    let text = request.known.filled_openly(&request.url);
     let text = text.trim();
     let (authority, rest, scheme) = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?', '{']) => {
@@ -44,12 +42,14 @@ pub(super) fn split(request: &PlainRequest, base_url: Option<&str>) -> Result<Ur
             (&text[..end], &text[end..], "https".to_owned())
         }
     };
+    // User and password may be secrets, for which there is a connector.
+    let authority = request.known.filled(authority);
     let (userinfo, authority) = match authority.rsplit_once('@') {
         Some((user, host)) if !user.contains('{') => {
             let (user, password) = user.split_once(':').unwrap_or((user, ""));
             (Some((decode(user), decode(password))), host)
         }
-        _ => (None, authority),
+        _ => (None, &*authority),
     };
     let origin = match base_url {
         Some(base_url) => base_url.trim_end_matches('/').to_owned(),
@@ -105,21 +105,22 @@ fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// The URL with every placeholder filled in whose text is known.
-fn with_known(request: &PlainRequest) -> String {
-    let mut url = request.url.clone();
-    for _ in 0..MAX_ROUNDS {
-        if !url.contains("{{") || url.len() > MAX_URL {
-            break;
+/// Whose webhook the address is, where who knows it may write to it.
+pub(super) fn hook(origin: &str, path: &str) -> Option<&'static str> {
+    let origin = Url::parse(origin).ok()?;
+    let host = origin.host_str()?;
+    let is_of =
+        |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    match path.trim_start_matches('/').split('/').next()? {
+        "services" | "triggers" | "workflows" if is_of("hooks.slack.com") => Some("Slack"),
+        "api" if (is_of("discord.com") || is_of("discordapp.com")) && path.contains("/webhooks/") => {
+            Some("Discord")
         }
-        for (name, text) in &request.known {
-            url = url.replace(&format!("{{{{{name}}}}}"), text);
-            if url.len() > MAX_URL {
-                break;
-            }
+        "webhook" | "webhookb2" if is_of("webhook.office.com") || is_of("outlook.office.com") => {
+            Some("Teams")
         }
+        _ => None,
     }
-    url
 }
 
 /// Where one of `wanted` stands outside `{{…}}` and `{%…%}`.
@@ -149,8 +150,8 @@ fn find_outside(text: &str, wanted: &[char]) -> Option<usize> {
 
 /// A name for a request that has none: its method and its path.
 pub(super) fn name(request: &PlainRequest) -> String {
-    let url = with_known(request);
-    let path = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let url = request.known.filled_openly(&request.url);
+    let path = url.split_once("://").map_or(&*url, |(_, rest)| rest);
     let start = find_outside(path, &['/']).unwrap_or(path.len());
     let end = find_outside(path, &['?', '#']).unwrap_or(path.len());
     let verb = match (&request.method, &request.body) {
@@ -158,7 +159,9 @@ pub(super) fn name(request: &PlainRequest) -> String {
         (None, PlainBody::Flat) => "get".to_owned(),
         (None, _) => "post".to_owned(),
     };
-    let path = path.get(start..end.max(start)).unwrap_or_default();
+    let (host, path) = (&path[..start], path.get(start..end.max(start)).unwrap_or_default());
+    // Of an address that is a secret, the host is all that may be told.
+    let path = if hook(&format!("https://{host}"), path).is_some() { host } else { path };
     // Versions and numbers of things say nothing about what a tool does.
     let is_version = |part: &str| {
         part.len() > 1 && part.starts_with('v') && part[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.')
@@ -168,6 +171,7 @@ pub(super) fn name(request: &PlainRequest) -> String {
         !is_version(part)
             && !is_number(part)
             && !secret_like::is_random(part, 20)
+            && !secret_like::holds_known_form(part)
             && !secret_like::is_uuid(part)
     });
     format!("{} {}", verb.to_ascii_lowercase(), parts.collect::<Vec<_>>().join("/"))
@@ -175,12 +179,14 @@ pub(super) fn name(request: &PlainRequest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::import::request::Known;
+
     use super::*;
 
     fn request(url: &str) -> PlainRequest {
         PlainRequest {
             url: url.to_owned(),
-            known: [("base".to_owned(), "https://api.test/v1".to_owned())].into(),
+            known: Known::new(vec![("base".to_owned(), "https://api.test/v1".to_owned())]).into(),
             ..PlainRequest::default()
         }
     }

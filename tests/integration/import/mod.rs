@@ -9,6 +9,7 @@ mod hostile;
 mod properties;
 mod command;
 mod sent;
+mod secrets;
 
 use std::fs;
 use std::path::Path;
