@@ -32,7 +32,8 @@ pub use self::document::{Document, Format, Place, push_token};
 pub use self::guards::Hook;
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
-    Located, ProjectFiles, SecretsFile, VariablesFile, read_document, read_project, read_secrets_text,
+    Located, ProjectFiles, SECRET_PLACEHOLDER, SecretsFile, VariablesFile, read_document, read_project,
+    read_secrets_text,
 };
 pub use self::retry::{RetryDefinition, RetryOn};
 pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition};

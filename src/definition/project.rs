@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::document::{Document, Format};
+use super::document::{Document, Format, push_token};
 use super::problem::{Problem, Problems};
 use super::schema::{Checked, Checker, FileKind};
 use super::suggest::closest;
@@ -17,6 +17,9 @@ use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
 
 /// Largest definition file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What an import leaves in `secrets.toml` where the source holds no value: nothing that is set.
+pub const SECRET_PLACEHOLDER: &str = "replace-me";
 
 /// A definition, its name, and the file it stands in.
 #[derive(Clone, Debug)]
@@ -309,6 +312,23 @@ impl<'a> Reader<'a> {
         let problems = FileKind::Secrets.checker().check(&document).problems;
         if problems.is_empty() {
             for (environment, values) in document.value.as_object().into_iter().flatten() {
+                for (name, _) in
+                    values.as_object().into_iter().flatten().filter(|(_, value)| *value == SECRET_PLACEHOLDER)
+                {
+                    let mut pointer = String::new();
+                    [environment, name].into_iter().for_each(|token| push_token(&mut pointer, token));
+                    let message =
+                        format!("the secret `{name}` of {environment} is still `{SECRET_PLACEHOLDER}`");
+                    self.problems.push(
+                        Problem::warning(
+                            &document.file,
+                            document.at_value(&pointer),
+                            "secret_to_fill_in",
+                            message,
+                        )
+                        .hint("write its value there"),
+                    );
+                }
                 let values =
                     values.as_object().into_iter().flatten().filter_map(|(name, value)| {
                         Some((name.clone(), SecretString::from(value.as_str()?)))

@@ -7,15 +7,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::action::{Surroundings, compile};
-use crate::definition::{Problems, ProjectFiles, Severity};
+use crate::definition::{Problems, ProjectFiles, SECRET_PLACEHOLDER, Severity};
 
 use super::draft::{ActionDraft, AuthDraft, ConnectionDraft, SecretDraft};
 use super::names::{self, Taken};
 use super::report::{ImportedAction, NeededSecret, Note, NoteKind, Report};
+use super::secrets_file::is_set;
 use super::{Imported, ImportedFile, ImportedSecret, Options, emit, repair};
 
-/// What stands in `secrets.toml` where the source holds no value.
-pub(super) const PLACEHOLDER: &str = "replace-me";
 /// Largest file that a project may hold.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// Most notes of a report; what follows is counted, not kept.
@@ -42,9 +41,14 @@ impl<'o> Bundle<'o> {
             is_there: true,
             auth: known.auth.clone(),
         });
-        let auth = existing.auth.iter().map(|(name, keys)| AuthDraft {
-            name: name.clone(),
-            keys: keys.clone(),
+        let hosts_of = |names: &BTreeSet<String>| {
+            let known = existing.connections.iter().filter(|known| names.contains(&known.name));
+            known.filter_map(|known| host(&known.base_url)).collect()
+        };
+        let auth = existing.auth.iter().map(|known| AuthDraft {
+            name: known.name.clone(),
+            keys: known.keys.clone(),
+            hosts: hosts_of(&known.connections),
             is_there: true,
         });
         Self {
@@ -140,7 +144,20 @@ impl<'o> Bundle<'o> {
 
     /// The connector with these keys, made where there is none; `wish` names a new one.
     pub(super) fn connector(&mut self, wish: &str, keys: Map<String, Value>) -> String {
-        if let Some(known) = self.auth.iter().find(|known| known.keys == keys) {
+        self.shared_connector(wish, keys, None)
+    }
+
+    /// [`Self::connector`] for `connection`: one that other hosts get is not
+    /// shared, because the same keys may hold the secrets of another service.
+    pub(super) fn connector_of(&mut self, connection: &str, wish: &str, keys: Map<String, Value>) -> String {
+        let of_connection = self.connections.iter().find(|known| known.name == connection);
+        let host = of_connection.and_then(|known| host(&known.base_url));
+        self.shared_connector(wish, keys, host)
+    }
+
+    fn shared_connector(&mut self, wish: &str, keys: Map<String, Value>, host: Option<String>) -> String {
+        let is_of_host = |known: &AuthDraft| host.as_ref().is_none_or(|host| known.hosts.contains(host));
+        if let Some(known) = self.auth.iter().find(|known| known.keys == keys && is_of_host(known)) {
             return known.name.clone();
         }
         let mut taken = Taken::default();
@@ -149,8 +166,24 @@ impl<'o> Bundle<'o> {
             taken.insert(&known.name);
         }
         let name = taken.unique(&names::part(wish, "auth"), 40);
-        self.auth.push(AuthDraft { name: name.clone(), keys, is_there: false });
+        self.auth.push(AuthDraft {
+            name: name.clone(),
+            keys,
+            hosts: host.into_iter().collect(),
+            is_there: false,
+        });
         name
+    }
+
+    /// Whether the project has another value for the secret `name`, where `value` is for.
+    fn has_other(&self, name: &str, value: &str) -> bool {
+        let Options { environment, existing, .. } = self.options;
+        let is_meant = |known: &String| environment.as_ref().is_none_or(|only| only == known);
+        let secrets = existing.secrets.iter().filter(|(environment, _)| is_meant(environment));
+        secrets
+            .filter_map(|(_, secrets)| secrets.get(name))
+            .map(ExposeSecret::expose_secret)
+            .any(|known| is_set(known) && known != value)
     }
 
     /// A secret, as definitions refer to it. One of the same name and value is the same secret.
@@ -160,6 +193,10 @@ impl<'o> Bundle<'o> {
         let mut number = 1_usize;
         let name = loop {
             let name = if number == 1 { wish.clone() } else { format!("{wish}_{number}") };
+            if value.is_some_and(|value| self.has_other(&name, value)) {
+                number += 1;
+                continue;
+            }
             match self.secrets.iter_mut().find(|known| known.name == name) {
                 None => {
                     self.secrets.push(SecretDraft {
@@ -422,7 +459,7 @@ impl<'o> Bundle<'o> {
                 secrets.push(ImportedSecret {
                     environment: environment.clone(),
                     name: draft.name.clone(),
-                    value: value.cloned().unwrap_or_else(|| SecretString::from(PLACEHOLDER)),
+                    value: value.cloned().unwrap_or_else(|| SecretString::from(SECRET_PLACEHOLDER)),
                     is_placeholder: value.is_none(),
                 });
             }
@@ -438,6 +475,12 @@ impl<'o> Bundle<'o> {
             .collect();
         Imported { files, secrets, report: self.report }
     }
+}
+
+/// The host of `base_url`, with its port.
+fn host(base_url: &str) -> Option<String> {
+    let url = url::Url::parse(base_url).ok()?;
+    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
 }
 
 /// Adds the names in every `{secret: name}` of `value`.

@@ -1,5 +1,7 @@
 //! What an importer makes of one operation, before it is a file.
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -142,6 +144,8 @@ pub(super) struct ConnectionDraft {
 pub(super) struct AuthDraft {
     pub(super) name: String,
     pub(super) keys: Map<String, Value>,
+    /// Hosts, with their ports, that get it.
+    pub(super) hosts: BTreeSet<String>,
     pub(super) is_there: bool,
 }
 

@@ -33,7 +33,7 @@ mod secrets_file;
 pub use self::report::{ImportError, ImportedAction, NeededSecret, Note, NoteKind, Report};
 pub use self::secrets_file::{SecretsText, add_secrets};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -105,6 +105,17 @@ pub struct ExistingConnection {
     pub auth: Option<String>,
 }
 
+/// A connector that the project has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExistingConnector {
+    /// Its name.
+    pub name: String,
+    /// What its file says.
+    pub keys: Map<String, Value>,
+    /// Names of the connections that it is sent over.
+    pub connections: BTreeSet<String>,
+}
+
 /// What the project has already, so that it is used and never overwritten.
 #[derive(Clone, Debug, Default)]
 pub struct Existing {
@@ -112,8 +123,10 @@ pub struct Existing {
     pub actions: BTreeSet<String>,
     /// Its connections.
     pub connections: Vec<ExistingConnection>,
-    /// Its connectors: name and keys.
-    pub auth: Vec<(String, Map<String, Value>)>,
+    /// Its connectors.
+    pub auth: Vec<ExistingConnector>,
+    /// The values in its `secrets.toml`, by environment and name.
+    pub secrets: BTreeMap<String, BTreeMap<String, SecretString>>,
 }
 
 impl Existing {
@@ -128,9 +141,19 @@ impl Existing {
         let auth = files.auth.iter().map(|auth| {
             let mut keys = auth.document.value.as_object().cloned().unwrap_or_default();
             keys.shift_remove("name");
-            (auth.name.clone(), keys)
+            let of_connections = files.connections.iter().filter_map(|connection| {
+                let own = connection.definition.auth.as_deref()?;
+                (own == auth.name).then(|| connection.name.clone())
+            });
+            let of_actions = files.actions.iter().filter_map(|action| {
+                let own = action.definition.auth.as_deref()?;
+                (own == auth.name).then(|| action.definition.connection.clone())?
+            });
+            let connections = of_connections.chain(of_actions).collect();
+            ExistingConnector { name: auth.name.clone(), keys, connections }
         });
-        Self { actions, connections: connections.collect(), auth: auth.collect() }
+        let secrets = files.secrets.environments.clone();
+        Self { actions, connections: connections.collect(), auth: auth.collect(), secrets }
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 const MAX_TOOL: usize = 40;
 /// Longest name of a parameter that every provider takes.
 const MAX_PARAMETER: usize = 64;
+/// Longest name of a secret.
+const MAX_SECRET: usize = 60;
 /// Words that say nothing in a name that is too long.
 const FILLERS: &[&str] =
     &["the", "a", "an", "of", "for", "by", "and", "to", "in", "with", "on", "at", "from", "using", "via"];
@@ -91,8 +93,16 @@ pub(super) fn part(text: &str, fallback: &str) -> String {
 
 /// The name of a secret: snake_case, at most 60 characters.
 pub(super) fn secret(text: &str) -> String {
-    let name = snake(text, 60);
+    let name = snake(text, MAX_SECRET);
     if name.is_empty() { "secret".to_owned() } else { name }
+}
+
+/// The name of the secret `what` of `owner`, which stays whole, so that two
+/// owners share none.
+pub(super) fn secret_of(owner: &str, what: &str) -> String {
+    let what = snake(what, MAX_SECRET.saturating_sub(owner.len() + 1));
+    let what = what.strip_prefix(owner).map_or(what.as_str(), |rest| rest.trim_start_matches('_'));
+    if what.is_empty() { format!("{owner}_secret") } else { format!("{owner}_{what}") }
 }
 
 /// A part of the name of a variable: snake_case.
@@ -224,6 +234,21 @@ mod tests {
         ] {
             assert_eq!(parameter(wire), expected);
         }
+    }
+
+    #[test]
+    fn secrets_are_named_after_their_owner() {
+        for (what, expected) in [
+            ("TOKEN", "api_stripe_com_token"),
+            ("apiStripeComKey", "api_stripe_com_key"),
+            ("api_stripe_com", "api_stripe_com_secret"),
+            ("é", "api_stripe_com_secret"),
+        ] {
+            assert_eq!(secret_of("api_stripe_com", what), expected);
+        }
+        let (owner, long) = ("x".repeat(40), "a_long_name ".repeat(20));
+        let name = secret_of(&owner, &long);
+        assert!(name.starts_with(&format!("{owner}_")) && name.len() <= 60, "{name}");
     }
 
     #[test]

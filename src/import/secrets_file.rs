@@ -4,6 +4,8 @@
 use secrecy::ExposeSecret;
 use toml_edit::{DocumentMut, Item, Table, value};
 
+use crate::definition::SECRET_PLACEHOLDER;
+
 use super::ImportedSecret;
 use super::report::ImportError;
 
@@ -17,7 +19,7 @@ pub struct SecretsText {
     pub text: String,
     /// How many were added.
     pub added: usize,
-    /// Names that have a value already, by environment; they were left as they are.
+    /// Names that have another value already, by environment; they were left as they are.
     pub kept: Vec<(String, String)>,
 }
 
@@ -42,17 +44,27 @@ pub fn add_secrets(text: &str, secrets: &[ImportedSecret]) -> Result<SecretsText
         let Some(table) = table.as_table_like_mut() else {
             return Err(broken(format!("`{}` is not a table", secret.environment)));
         };
-        let is_set =
-            table.get(&secret.name).is_some_and(|known| known.as_str().is_none_or(|text| !text.is_empty()));
-        if is_set {
-            kept.push((secret.environment.clone(), secret.name.clone()));
-        } else {
-            table.insert(&secret.name, value(secret.value.expose_secret()));
-            added += 1;
+        let ours = secret.value.expose_secret();
+        match table.get(&secret.name).map(Item::as_str) {
+            Some(known) if known == Some(ours) => {}
+            Some(known) if known.is_none_or(is_set) => {
+                if !secret.is_placeholder {
+                    kept.push((secret.environment.clone(), secret.name.clone()));
+                }
+            }
+            _ => {
+                table.insert(&secret.name, value(ours));
+                added += 1;
+            }
         }
     }
     let head = if text.is_empty() && added > 0 { HEAD } else { "" };
     Ok(SecretsText { text: format!("{head}{document}"), added, kept })
+}
+
+/// Whether `text` is a value: an import before may have left its placeholder.
+pub(super) fn is_set(text: &str) -> bool {
+    !text.is_empty() && text != SECRET_PLACEHOLDER
 }
 
 #[cfg(test)]
@@ -84,6 +96,18 @@ mod tests {
         let read: DocumentMut = result.text.parse().unwrap();
         assert_eq!(read["development"]["b"].as_str(), Some("q\"\n"));
         assert_eq!(read["staging"]["b"].as_str(), Some("x"));
+    }
+
+    #[test]
+    fn a_placeholder_is_no_value_and_replaces_none() {
+        let text = "[a]\nx = \"replace-me\"\ny = \"\"\nz = \"1\"\n";
+        let placeholder =
+            |name: &str| ImportedSecret { is_placeholder: true, ..secret("a", name, SECRET_PLACEHOLDER) };
+        let result = add_secrets(text, &["x", "z"].map(placeholder)).unwrap();
+        assert_eq!((result.added, result.kept, result.text.as_str()), (0, Vec::new(), text));
+        let result = add_secrets(text, &["x", "y", "z"].map(|name| secret("a", name, "1"))).unwrap();
+        assert_eq!((result.added, result.kept), (2, Vec::new()));
+        assert_eq!(result.text, "[a]\nx = \"1\"\ny = \"1\"\nz = \"1\"\n");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::action::is_transport_header;
 use crate::action::secret_like;
+use crate::import::names;
 
 use super::{Lowering, PlainBody, Refusal};
 
@@ -52,7 +53,7 @@ impl Lowering<'_, '_, '_> {
 
     fn connect(&mut self, wish: &str, keys: Map<String, Value>) {
         let wish = format!("{}_{wish}", self.draft.connection);
-        self.draft.auth = Some(self.bundle.connector(&wish, keys));
+        self.draft.auth = Some(self.bundle.connector_of(&self.draft.connection, &wish, keys));
         self.has_connector = true;
     }
 
@@ -60,16 +61,21 @@ impl Lowering<'_, '_, '_> {
     /// called as the placeholder is.
     fn secret(&mut self, text: &str, what: &str, prefix: &str) -> Value {
         let (known, variable) = self.known(text);
-        let (wish, value) = match (known, variable) {
+        let (name, value) = match (known, variable) {
             (Some(known), _) if secret_like::is_stand_in(&known) => {
                 let name = known.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned());
-                (name.unwrap_or_else(|| format!("{}_{what}", self.draft.connection)), None)
+                (name.unwrap_or_else(|| what.to_owned()), None)
             }
-            (Some(known), _) => (format!("{}_{what}", self.draft.connection), Some(known)),
-            (None, Some(variable)) => (variable, None),
-            (None, None) => (format!("{}_{what}", self.draft.connection), None),
+            (known, variable) => (variable.unwrap_or_else(|| what.to_owned()), known),
         };
-        self.bundle.secret(&wish, value.as_deref(), prefix)
+        self.own_secret(&name, value.as_deref(), prefix)
+    }
+
+    /// The secret `name` of the connection: another service has its own, even
+    /// under the same name.
+    pub(super) fn own_secret(&mut self, name: &str, value: Option<&str>, prefix: &str) -> Value {
+        let wish = names::secret_of(&self.draft.connection, name);
+        self.bundle.secret(&wish, value, prefix)
     }
 
     fn named_keys(&mut self, keys: &Map<String, Value>) -> Map<String, Value> {
@@ -79,10 +85,7 @@ impl Lowering<'_, '_, '_> {
             let value = match named {
                 Some(wish) => match value.get("value").and_then(Value::as_str) {
                     Some(text) => self.secret(text, wish, ""),
-                    None => {
-                        let wish = format!("{}_{wish}", self.draft.connection);
-                        self.bundle.secret(&wish, None, "")
-                    }
+                    None => self.own_secret(wish, None, ""),
                 },
                 None => value.clone(),
             };

@@ -231,9 +231,7 @@ impl Lowering<'_, '_, '_> {
             self.draft.headers.insert(header.clone(), json!(placeholder::parameter(&[name])));
         }
         for (header, wish) in &request.secret_headers {
-            let wish =
-                if wish.is_empty() { format!("{}_{header}", self.draft.connection) } else { wish.clone() };
-            let secret = self.bundle.secret(&wish, None, "");
+            let secret = self.own_secret(if wish.is_empty() { header } else { wish }, None, "");
             self.draft.headers.insert(header.clone(), secret);
         }
         let is_lost = |wire: &String, value: &Value| {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use callgate::import::{Existing, ExistingConnection, NoteKind, Only, Options, SourceKind, import};
+use callgate::import::{
+    Existing, ExistingConnection, ExistingConnector, NoteKind, Only, Options, SourceKind, import,
+};
 use serde_json::{Value, json};
 
 use super::{checked, imported, write};
@@ -238,10 +240,15 @@ fn what_the_project_has_is_used_and_never_replaced() {
                 base_url: "https://a.example/".to_owned(),
                 auth: Some("key".to_owned()),
             }],
-            auth: vec![(
-                "key".to_owned(),
-                json!({"type": "bearer", "token": {"secret": "token"}}).as_object().unwrap().clone(),
-            )],
+            auth: vec![ExistingConnector {
+                name: "key".to_owned(),
+                keys: json!({"type": "bearer", "token": {"secret": "mine_token"}})
+                    .as_object()
+                    .unwrap()
+                    .clone(),
+                connections: ["mine".to_owned()].into(),
+            }],
+            ..Existing::default()
         },
         ..Options::default()
     };

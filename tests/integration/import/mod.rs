@@ -10,6 +10,7 @@ mod properties;
 mod command;
 mod sent;
 mod secrets;
+mod again;
 
 use std::fs;
 use std::path::Path;
