@@ -185,8 +185,7 @@ impl Import {
         }
         let root = &self.project;
         let is_ours = |file: &&ImportedFile| {
-            let name = file.path.strip_prefix("actions/").and_then(|name| name.strip_suffix(".yaml"));
-            options.replace && name.is_some()
+            options.replace && options.existing.actions.values().any(|known| *known == file.path)
         };
         let taken: Vec<&str> = imported
             .files

@@ -266,24 +266,50 @@ impl<'o> Bundle<'o> {
         self.written()
     }
 
-    /// Actions whose files the project has already.
+    /// Actions that the project has already, or whose file is another one's.
     fn refuse_taken(&mut self) {
-        if self.options.replace {
-            return;
-        }
         let existing = &self.options.existing.actions;
-        let (taken, free): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.actions).into_iter().partition(|action| existing.contains(&action.name));
-        self.actions = free;
-        for action in taken {
-            let message = format!("the project has an action `{}` already", action.name);
-            self.refuse(
-                &action.place,
-                "exists",
-                message,
-                "--force replaces it; or rename the one that is there",
-            );
+        for action in std::mem::take(&mut self.actions) {
+            let file = self.file_of(&action.name);
+            if existing.contains_key(&action.name) {
+                if self.options.replace {
+                    self.actions.push(action);
+                    continue;
+                }
+                let message = format!("the project has an action `{}` already", action.name);
+                let hint = "--force replaces it; or rename the one that is there";
+                self.refuse(&action.place, "exists", message, hint);
+            } else if let Some((owner, _)) = existing.iter().find(|(_, known)| **known == file) {
+                let message = format!("`{}`: {file} is the file of the action `{owner}`", action.name);
+                self.refuse(&action.place, "exists", message, "rename that file");
+            } else {
+                self.actions.push(action);
+            }
         }
+    }
+
+    /// The file of the action `name`: the one it has, or a new one.
+    fn file_of(&self, name: &str) -> String {
+        let known = self.options.existing.actions.get(name);
+        known.cloned().unwrap_or_else(|| format!("actions/{name}.yaml"))
+    }
+
+    /// The file and the text of `action`.
+    fn text(&self, action: &ActionDraft, comments: &[String]) -> (String, String) {
+        let file = self.file_of(&action.name);
+        let stem = file.trim_start_matches("actions/").rsplit_once('.').map_or("", |(stem, _)| stem);
+        let mut definition = Map::new();
+        if stem != action.name {
+            definition.insert("name".to_owned(), json!(action.name));
+        }
+        let of_connection = self.connections.iter().find(|known| known.name == action.connection);
+        definition.extend(action.definition(of_connection.and_then(|known| known.auth.as_deref())));
+        let text = if file.ends_with(".json") {
+            format!("{:#}\n", Value::Object(definition))
+        } else {
+            emit::document(comments, &definition)
+        };
+        (file, text)
     }
 
     /// A new connection names the connector that most of its actions use.
@@ -333,9 +359,7 @@ impl<'o> Bundle<'o> {
                 "yaml-language-server: $schema=../schemas/action.schema.json".to_owned(),
                 format!("{source}, {}", action.place),
             ];
-            let of_connection = self.connections.iter().find(|known| known.name == action.connection);
-            let definition = action.definition(of_connection.and_then(|known| known.auth.as_deref()));
-            texts.push((format!("actions/{}.yaml", action.name), emit::document(&comments, &definition)));
+            texts.push(self.text(action, &comments));
         }
         texts
     }
@@ -343,9 +367,9 @@ impl<'o> Bundle<'o> {
     /// The actions that `callgate check` would refuse: name, reason and hint.
     fn judge(&self, texts: &[(String, String)]) -> Vec<(String, String, String)> {
         let mut refused: BTreeMap<String, (String, String)> = BTreeMap::new();
-        let action_of = |file: &str| {
-            file.strip_prefix("actions/").and_then(|name| name.strip_suffix(".yaml")).map(str::to_owned)
-        };
+        let names: HashMap<String, &str> =
+            self.actions.iter().map(|action| (self.file_of(&action.name), action.name.as_str())).collect();
+        let action_of = |file: &str| names.get(file).map(|name| (*name).to_owned());
         for (file, text) in texts.iter().filter(|(_, text)| text.len() > MAX_FILE_BYTES) {
             if let Some(name) = action_of(file) {
                 let message = format!("its file would have {} bytes, more than {MAX_FILE_BYTES}", text.len());
@@ -422,7 +446,7 @@ impl<'o> Bundle<'o> {
             .chain(self.actions.iter().filter_map(|action| action.auth.as_deref()))
             .collect();
         let mut keep: BTreeSet<String> = BTreeSet::new();
-        keep.extend(self.actions.iter().map(|action| format!("actions/{}.yaml", action.name)));
+        keep.extend(self.actions.iter().map(|action| self.file_of(&action.name)));
         keep.extend(
             connections
                 .iter()

@@ -119,8 +119,8 @@ pub struct ExistingConnector {
 /// What the project has already, so that it is used and never overwritten.
 #[derive(Clone, Debug, Default)]
 pub struct Existing {
-    /// Names of its actions.
-    pub actions: BTreeSet<String>,
+    /// The files of its actions, by the names of these.
+    pub actions: BTreeMap<String, String>,
     /// Its connections.
     pub connections: Vec<ExistingConnection>,
     /// Its connectors.
@@ -132,7 +132,8 @@ pub struct Existing {
 impl Existing {
     /// What `files` define.
     pub fn of(files: &ProjectFiles) -> Self {
-        let actions = files.actions.iter().map(|action| action.name.clone()).collect();
+        let actions =
+            files.actions.iter().map(|action| (action.name.clone(), action.document.file.clone())).collect();
         let connections = files.connections.iter().map(|connection| ExistingConnection {
             name: connection.name.clone(),
             base_url: connection.definition.base_url.clone().unwrap_or_default(),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::callgate;
@@ -113,4 +114,48 @@ fn an_environment_after_the_other_fills_in_its_own_secrets() {
     assert!(secrets.contains("[development]\na_example_token = \"DEVtoken12345\"\n"), "{secrets}");
     assert!(secrets.contains("[production]\na_example_token = \"PRODtoken12345\"\n"), "{secrets}");
     assert!(check(dir.path()).contains("no problems: 1 action"), "{}", check(dir.path()));
+}
+
+const ORDERS: &str = "curl https://a.example/orders";
+const CONNECTION: (&str, &str) = ("connections/mine.yaml", "base_url: https://mine.example\n");
+
+#[test]
+fn force_replaces_the_action_of_that_name_and_no_other() {
+    let mine = "name: my_precious\ndescription: Mine.\nconnection: mine\npath: /mine\n";
+    let dir = project(&[CONNECTION, ("actions/get_orders.yaml", mine)]);
+    for args in [&[][..], &["--force"][..]] {
+        let said = curl(dir.path(), ORDERS, args);
+        assert!(said.contains("refused[exists]") && said.contains("my_precious"), "{said}");
+        assert_eq!(read(dir.path(), "actions/get_orders.yaml"), mine);
+        assert_eq!(fs::read_dir(dir.path().join("actions")).unwrap().count(), 1);
+    }
+    // A file that cannot be read is somebody's all the same.
+    let dir = project(&[CONNECTION, ("actions/get_orders.yaml", "a: [\n")]);
+    let said = curl(dir.path(), ORDERS, &["--force"]);
+    assert!(said.contains("actions/get_orders.yaml is there already"), "{said}");
+    assert_eq!(read(dir.path(), "actions/get_orders.yaml"), "a: [\n");
+}
+
+#[test]
+fn force_writes_to_the_file_that_the_action_has() {
+    for (file, text) in [
+        ("actions/orders.yaml", "name: get_orders\ndescription: Mine.\nconnection: mine\npath: /mine\n"),
+        ("actions/get_orders.yml", "description: Mine.\nconnection: mine\npath: /mine\n"),
+        (
+            "actions/get_orders.json",
+            "{\"description\": \"Mine.\", \"connection\": \"mine\", \"path\": \"/mine\"}\n",
+        ),
+    ] {
+        let dir = project(&[CONNECTION, (file, text)]);
+        let said = curl(dir.path(), ORDERS, &["--force"]);
+        assert!(said.contains("1 of 1 imported"), "{file}: {said}");
+        assert_eq!(fs::read_dir(dir.path().join("actions")).unwrap().count(), 1, "{file}");
+        let written = read(dir.path(), file);
+        assert!(written.contains("/orders") && !written.contains("Mine."), "{written}");
+        if file.ends_with(".json") {
+            serde_json::from_str::<Value>(&written).unwrap();
+        }
+        let said = check(dir.path());
+        assert!(!said.contains("error") && said.contains("1 action"), "{file}: {said}");
+    }
 }

@@ -234,7 +234,7 @@ fn what_the_project_has_is_used_and_never_replaced() {
         environments: Some(vec!["development".to_owned(), "production".to_owned()]),
         environment: Some("production".to_owned()),
         existing: Existing {
-            actions: ["get_orders".to_owned()].into(),
+            actions: [("get_orders".to_owned(), "actions/get_orders.yaml".to_owned())].into(),
             connections: vec![ExistingConnection {
                 name: "mine".to_owned(),
                 base_url: "https://a.example/".to_owned(),
