@@ -121,13 +121,13 @@ fn arguments(words: Vec<String>) -> Result<Vec<String>, ImportError> {
 #[derive(Default)]
 struct Command {
     url: Option<String>,
+    /// Parameters by `--url-query`, decoded.
+    query: Vec<(String, String)>,
     method: Option<String>,
     headers: Vec<(String, String)>,
-    /// Pieces of `-d` and its kin, and whether any was JSON by `--json`.
-    data: Vec<String>,
+    /// What `-d` and its kin have put together, and whether any was `--json`.
+    data: Option<String>,
     is_json: bool,
-    /// Fields by `--data-urlencode`, decoded.
-    fields: Vec<(String, String)>,
     parts: Vec<PlainPart>,
     user: Option<(String, String)>,
     in_query: bool,
@@ -232,29 +232,22 @@ impl Command {
             "--data" | "--data-ascii" | "--data-binary" if text.starts_with('@') => {
                 return Err(from_file(name));
             }
-            "--data" | "--data-ascii" | "--data-binary" | "--data-raw" => self.data.push(text),
+            "--data" | "--data-ascii" | "--data-binary" | "--data-raw" => self.add_data("&", &text),
             "--json" => {
                 if text.starts_with('@') {
                     return Err(from_file(name));
                 }
                 self.is_json = true;
-                self.data.push(text);
+                // Pieces of one text.
+                self.add_data("", &text);
             }
-            "--data-urlencode" => {
-                let field = match text.split_once('=') {
-                    Some((name, value)) => (name.to_owned(), value.to_owned()),
-                    None if text.contains('@') => return Err(from_file(name)),
-                    None => (String::new(), text),
-                };
-                self.fields.push(field);
-            }
+            "--data-urlencode" => self.add_data("&", &encoded_field(name, &text)?),
             "--url-query" => {
-                let (name, value) = text.split_once('=').unwrap_or((&text, ""));
-                let pair = format!("{}={}", encoded(name), encoded(value));
-                if let Some(url) = &mut self.url {
-                    url.push(if url.contains('?') { '&' } else { '?' });
-                    url.push_str(&pair);
-                }
+                let pairs = match text.strip_prefix('+') {
+                    Some(encoded) => super::request::pairs(encoded),
+                    None => super::request::pairs(&encoded_field(name, &text)?),
+                };
+                self.query.extend(pairs);
             }
             "--form" | "--form-string" => self.part(name, &text)?,
             "--user" => {
@@ -303,6 +296,16 @@ impl Command {
         Ok(())
     }
 
+    fn add_data(&mut self, joint: &str, text: &str) {
+        match &mut self.data {
+            Some(data) => {
+                data.push_str(joint);
+                data.push_str(text);
+            }
+            None => self.data = Some(text.to_owned()),
+        }
+    }
+
     fn part(&mut self, option: &str, text: &str) -> Result<(), ImportError> {
         let Some((name, value)) = text.split_once('=') else {
             return Err(ImportError::new("missing_value", format!("`{option}` is name=value"), ""));
@@ -345,10 +348,9 @@ impl Command {
             bundle.lossy("curl", "", "scheme", "the URL names no scheme; https is taken", "");
             format!("https://{url}")
         };
-        let data = self.data.join("&");
+        request.query = self.query;
         if self.in_query {
-            request.query = super::request::pairs(&data);
-            request.query.extend(self.fields);
+            request.query.extend(super::request::pairs(&self.data.unwrap_or_default()));
             request.method = request.method.or_else(|| Some("GET".to_owned()));
             return Ok(request);
         }
@@ -356,11 +358,14 @@ impl Command {
             request.body = PlainBody::Multipart(self.parts);
             return Ok(request);
         }
-        if data.is_empty() && self.fields.is_empty() && !self.is_json {
+        let Some(data) = self.data else { return Ok(request) };
+        // Also where it is empty.
+        request.method = request.method.or_else(|| Some("POST".to_owned()));
+        let is_form = media.is_empty() || media.starts_with("application/x-www-form-urlencoded");
+        if data.is_empty() && !is_form {
             return Ok(request);
         }
-        let looks_json = is_json(&data);
-        request.body = if self.is_json || media.contains("json") || (looks_json && self.fields.is_empty()) {
+        request.body = if self.is_json || media.contains("json") || is_json(&data) {
             if !self.is_json && !media.contains("json") {
                 bundle.lossy(
                     "curl --data",
@@ -371,10 +376,8 @@ impl Command {
                 );
             }
             PlainBody::Json(data)
-        } else if media.is_empty() || media.starts_with("application/x-www-form-urlencoded") {
-            let mut pairs = super::request::pairs(&data);
-            pairs.extend(self.fields);
-            PlainBody::Form(pairs)
+        } else if is_form {
+            PlainBody::Form(super::request::pairs(&data))
         } else {
             PlainBody::Text(data)
         };
@@ -386,8 +389,23 @@ fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok()
 }
 
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, crate::action::QUERY).to_string()
+/// `name=value`, `=value` or `value` with the value encoded around its placeholders.
+fn encoded_field(option: &str, text: &str) -> Result<String, ImportError> {
+    let (name, mut rest) = match text.split_once('=') {
+        Some((name, value)) => (name, value),
+        None if text.contains('@') => return Err(from_file(option)),
+        None => ("", text),
+    };
+    let mut field = if name.is_empty() { String::new() } else { format!("{name}=") };
+    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, crate::action::QUERY).to_string();
+    while let Some(at) = rest.find("{{") {
+        let Some(length) = rest[at..].find("}}") else { break };
+        field.push_str(&encoded(&rest[..at]));
+        field.push_str(&rest[at..at + length + 2]);
+        rest = &rest[at + length + 2..];
+    }
+    field.push_str(&encoded(rest));
+    Ok(field)
 }
 
 fn from_file(option: &str) -> ImportError {

@@ -145,9 +145,20 @@ impl Words<'_> {
         self.word.get_or_insert_default().push_str(&format!("{{{{{name}}}}}"));
     }
 
-    /// `$'…'`: the escapes of ANSI C.
+    /// `$'…'`: the escapes of ANSI C, of which some are bytes.
     fn ansi(&mut self) -> Result<(), String> {
-        self.word.get_or_insert_default();
+        let mut bytes = Vec::new();
+        self.escaped(&mut bytes)?;
+        let word = self.word.get_or_insert_default();
+        for chunk in bytes.utf8_chunks() {
+            word.push_str(chunk.valid());
+            // What is no UTF-8 is taken for Latin-1.
+            word.extend(chunk.invalid().iter().copied().map(char::from));
+        }
+        Ok(())
+    }
+
+    fn escaped(&mut self, bytes: &mut Vec<u8>) -> Result<(), String> {
         let open = || "a `$'` is never closed".to_owned();
         loop {
             match self.chars.next().ok_or_else(open)? {
@@ -162,36 +173,62 @@ impl Words<'_> {
                         'e' | 'E' => '\u{1b}',
                         'f' => '\u{c}',
                         'v' => '\u{b}',
-                        'x' => self.code(16, 2),
-                        'u' => self.code(16, 4),
-                        'U' => self.code(16, 8),
+                        'u' => self.character(4),
+                        'U' => self.character(8),
+                        // A shell keeps the lower eight bits of `\777`.
+                        'x' => {
+                            bytes.push(self.code(16, 2).to_le_bytes()[0]);
+                            continue;
+                        }
                         digit @ '0'..='7' => {
-                            let mut code = digit.to_digit(8).unwrap_or_default();
-                            for _ in 0..2 {
-                                let Some(next) = self.chars.peek().and_then(|c| c.to_digit(8)) else { break };
-                                code = code * 8 + next;
-                                self.chars.next();
-                            }
-                            char::from_u32(code).unwrap_or('\u{fffd}')
+                            let first = digit.to_digit(8).unwrap_or_default() << (3 * self.digits(8, 2));
+                            bytes.push((first | self.code(8, 2)).to_le_bytes()[0]);
+                            continue;
                         }
                         other => other,
                     };
-                    self.push(c);
+                    push(bytes, c);
                 }
-                c => self.push(c),
+                c => push(bytes, c),
             }
         }
     }
 
-    fn code(&mut self, radix: u32, most: usize) -> char {
-        let mut code = 0_u32;
-        for _ in 0..most {
-            let Some(digit) = self.chars.peek().and_then(|c| c.to_digit(radix)) else { break };
-            code = code.wrapping_mul(radix).wrapping_add(digit);
-            self.chars.next();
+    /// The character of `\u` or `\U`; two halves of one, as browsers write it, are joined.
+    fn character(&mut self, most: usize) -> char {
+        let mut code = self.code(16, most);
+        if (0xd800..0xdc00).contains(&code) {
+            let mut ahead = self.chars.clone();
+            if ahead.next() == Some('\\') && ahead.next() == Some('u') {
+                let before = std::mem::replace(&mut self.chars, ahead);
+                let low = self.code(16, 4);
+                if (0xdc00..0xe000).contains(&low) {
+                    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+                } else {
+                    self.chars = before;
+                }
+            }
         }
         char::from_u32(code).unwrap_or('\u{fffd}')
     }
+
+    /// How many of the next characters, up to `most`, are digits.
+    fn digits(&self, radix: u32, most: usize) -> usize {
+        self.chars.clone().take(most).take_while(|c| c.is_digit(radix)).count()
+    }
+
+    fn code(&mut self, radix: u32, most: usize) -> u32 {
+        let count = self.digits(radix, most);
+        self.chars
+            .by_ref()
+            .take(count)
+            .filter_map(|c| c.to_digit(radix))
+            .fold(0_u32, |code, digit| code.wrapping_mul(radix).wrapping_add(digit))
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, c: char) {
+    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 #[cfg(test)]
@@ -211,6 +248,8 @@ mod tests {
         check("a \\\n  b \\\r\n c", &["a", "b", "c"]);
         check("'{\"a\": \"$b\"}' \"{\\\"a\\\": \\\"x\\\\n\\\"}\"", &["{\"a\": \"$b\"}", "{\"a\": \"x\\n\"}"]);
         check("$'it\\'s\\n\\u00e9\\x41\\101'", &["it's\néAA"]);
+        check("$'\\xc3\\xa9\\303\\251\\xe9é\\7x\\1234'", &["ééé\u{e9}\u{7}xS4"]);
+        check("$'\\ud83d\\ude00 \\ud83dx \\ud83d\\u0041 \\U0001f600'", &["😀 \u{fffd}x \u{fffd}A 😀"]);
         check(
             "-H \"Authorization: Bearer $TOKEN\" ${ID:-5}/x '$X'",
             &["-H", "Authorization: Bearer {{TOKEN}}", "{{ID}}/x", "$X"],

@@ -1,5 +1,7 @@
 //! Headers, cookies and keys of a plain request → connectors and names of secrets.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -7,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::action::is_transport_header;
 use crate::action::secret_like;
 use crate::import::names;
+use crate::import::placeholder::short;
 
 use super::{Lowering, PlainBody, Refusal};
 
@@ -45,8 +48,20 @@ impl Lowering<'_, '_, '_> {
             }
             self.basic(user, password);
         }
+        let mut done = BTreeSet::new();
         for (name, value) in &request.headers {
-            self.header(name.trim(), value.trim())?;
+            let is_new = done.insert(name.trim().to_ascii_lowercase());
+            if is_new || name.trim().eq_ignore_ascii_case("cookie") {
+                self.header(name.trim(), value.trim())?;
+            } else {
+                let message =
+                    format!("the header `{}` is given several times; the first is kept", short(name));
+                self.note_lossy(
+                    "repeated_header",
+                    message,
+                    "write the values into one header, between commas",
+                );
+            }
         }
         Ok(pairs)
     }

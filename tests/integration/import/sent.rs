@@ -5,7 +5,7 @@ use std::path::Path;
 
 use callgate::action::Kind;
 use callgate::action::template::Data;
-use callgate::import::{Options, SourceKind, import};
+use callgate::import::{NoteKind, Options, SourceKind, import};
 use callgate::project;
 use serde_json::{Map, Value, json};
 
@@ -212,4 +212,73 @@ fn a_command_sends_what_curl_sends() {
         let (found, sent) = curl(command, arguments);
         assert_eq!((found.as_str(), sent.as_str()), (line, body), "{command}");
     }
+}
+
+#[test]
+fn what_the_shell_and_curl_make_of_an_option_is_what_is_sent() {
+    let text = "-H 'Content-Type: text/plain'";
+    for (command, arguments, line, body) in [
+        ("curl -d '' https://a.example/x".to_owned(), json!({}), "POST https://a.example/x", ""),
+        (
+            "curl --data-urlencode '' https://a.example/x".to_owned(),
+            json!({}),
+            "POST https://a.example/x",
+            "",
+        ),
+        ("curl -d '' -X PUT https://a.example/x".to_owned(), json!({}), "PUT https://a.example/x", ""),
+        ("curl -G -d '' https://a.example/x".to_owned(), json!({}), "GET https://a.example/x", ""),
+        (
+            "curl --url-query 'a=b c' https://a.example/x".to_owned(),
+            json!({"a": "d e"}),
+            "GET https://a.example/x?a=d%20e",
+            "",
+        ),
+        (
+            "curl --url-query '+b=1&c=%26' https://a.example/x?a=1 --url-query d=2".to_owned(),
+            json!({"a": 1, "b": 1, "c": "&", "d": 2}),
+            "GET https://a.example/x?a=1&b=1&c=%26&d=2",
+            "",
+        ),
+        (
+            format!(
+                "curl https://a.example/x {text} --data-urlencode 'a=b c' -d 'd&e' --data-urlencode '=f g'"
+            ),
+            json!({}),
+            "POST https://a.example/x",
+            "a=b%20c&d&e&f%20g",
+        ),
+        (
+            format!("curl https://a.example/x {text} --data-urlencode 'a=b {{{{c}}}}'"),
+            json!({"c": "d"}),
+            "POST https://a.example/x",
+            "a=b%20d",
+        ),
+        (
+            "curl https://a.example/x --json '{ \"drink\":' --json ' \"coffee\" }'".to_owned(),
+            json!({"drink": "tea"}),
+            "POST https://a.example/x",
+            "{\"drink\":\"tea\"}",
+        ),
+        (
+            format!(
+                "curl https://a.example/x {text} --data-binary $'\\xc3\\xa9 \\303\\251 \\ud83d\\ude00 \\xe9 é'"
+            ),
+            json!({}),
+            "POST https://a.example/x",
+            "é é 😀 é é",
+        ),
+    ] {
+        let (found, sent) = curl(&command, arguments);
+        assert_eq!((found.as_str(), sent.as_str()), (line, body), "{command}");
+    }
+}
+
+#[test]
+fn a_header_that_is_given_twice_is_told() {
+    let imported =
+        import(SourceKind::Curl, "curl https://a.example/x -H 'X-A: 1' -H 'x-a: 2'", &Options::default())
+            .unwrap();
+    let codes: Vec<&str> = imported.report.of_kind(NoteKind::Lossy).map(|note| note.code).collect();
+    assert_eq!(codes, ["repeated_header"]);
+    assert!(imported.files.iter().any(|file| file.text.contains("headers:\n  X-A: \"1\"\n")));
 }
