@@ -65,7 +65,7 @@ fn is_example(name: &str, value: &Value) -> bool {
             !text.is_empty()
                 && text.chars().count() <= MAX_EXAMPLE_CHARS
                 && !secret_like::is_secret_name(name)
-                && !secret_like::is_secret_value(text)
+                && !secret_like::holds_secret_value(text)
         }
         _ => !secret_like::is_secret_name(name),
     }
@@ -76,7 +76,7 @@ pub(super) fn secrets(name: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => {
             let named = secret_like::is_secret_name(name) && !text.is_empty();
-            if (named || secret_like::is_secret_value(text)) && !found.iter().any(|known| known == name) {
+            if (named || secret_like::holds_secret_value(text)) && !found.iter().any(|known| known == name) {
                 found.push(name.to_owned());
             }
         }

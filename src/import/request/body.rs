@@ -154,5 +154,5 @@ impl Lowering<'_, '_, '_> {
 
 /// Whether a field `name` holds a secret by its name or by its value.
 fn is_secret(name: &str, text: &str) -> bool {
-    secret_like::is_secret_name(name) || secret_like::is_secret_value(text)
+    secret_like::is_secret_name(name) || secret_like::holds_secret_value(text)
 }

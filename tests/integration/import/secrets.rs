@@ -210,6 +210,17 @@ fn secrets_in_parts_are_told_like_those_of_forms() {
 }
 
 #[test]
+fn an_example_that_holds_a_secret_among_other_words_is_none() {
+    for body in [format!("--json '{{\"note\": \"key {KEY}\"}}'"), format!("-d 'note=key {KEY}'")] {
+        let imported = imported(SourceKind::Curl, &format!("curl https://a.example/x {body}"));
+        let public = public(&imported);
+        assert!(!public.contains(KEY), "{public}");
+        assert_eq!(codes(&imported, NoteKind::Lossy), ["secret_in_body"], "{public}");
+        assert_eq!(imported.report.imported.len(), 1);
+    }
+}
+
+#[test]
 fn an_address_that_is_a_secret_itself_is_refused() {
     for (url, part) in [
         ("https://hooks.slack.com/services/T00000000/B00000000/abcdEFGH1234ijkl5678mnop", "abcdefgh"),
