@@ -29,6 +29,8 @@ pub(super) struct ActionDraft {
     pub(super) output_variables: Vec<Value>,
     /// `speech`; texts are templates.
     pub(super) speech: Map<String, Value>,
+    /// Whether the model says something of its own before a call.
+    pub(super) say: bool,
 }
 
 /// What an action sends as body.
@@ -121,6 +123,9 @@ impl ActionDraft {
         }
         if !self.speech.is_empty() {
             put("speech", Value::Object(self.speech.clone()));
+        }
+        if self.say {
+            put("say", json!(true));
         }
         map
     }

@@ -93,6 +93,8 @@ pub(super) struct PlainSpeech {
     pub(super) delayed: Option<(u64, PlainTexts)>,
     /// When it has failed.
     pub(super) failed: Option<PlainTexts>,
+    /// Whether the model says something in its own words before a call.
+    pub(super) say: bool,
 }
 
 /// A text, or one for each language.

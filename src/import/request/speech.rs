@@ -21,6 +21,11 @@ impl Lowering<'_, '_, '_> {
             speech.insert("failed".to_owned(), text);
         }
         self.draft.speech = speech;
+        self.draft.say = spoken.say && !self.draft.parameters.properties.contains_key("say");
+        if spoken.say && !self.draft.say {
+            let message = "what the model says before a call is left out: the tool has a parameter `say`";
+            self.note_lossy("say", message, "call the parameter otherwise");
+        }
     }
 
     fn said(&mut self, key: &str, texts: &PlainTexts) -> Option<Value> {

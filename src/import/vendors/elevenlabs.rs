@@ -12,8 +12,6 @@ use crate::import::request::{PlainRequest, Refusal};
 use super::{each, extract, lost_keys, method_or, milliseconds};
 
 const LOST: &[&str] = &[
-    "pre_tool_speech",
-    "force_pre_tool_speech",
     "tool_call_sound",
     "disable_interruptions",
     "interruption_mode",
@@ -52,6 +50,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         request.aliases.insert((*theirs).to_owned(), (*ours).to_owned());
     }
     request.losses.extend(lost_keys(tool, LOST));
+    speech(tool, &mut request);
     for (name, schema) in api.get("path_params_schema").and_then(Value::as_object).into_iter().flatten() {
         leaf(name, schema, true, &mut request)?;
     }
@@ -94,6 +93,19 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         ));
     }
     Ok(request)
+}
+
+/// Whether the agent speaks before the call: always, or where calls have been slow.
+fn speech(tool: &Value, request: &mut PlainRequest) {
+    match text(tool, "pre_tool_speech") {
+        "force" => request.speech.say = true,
+        "auto" => request.losses.push((
+            "behaviour",
+            "`pre_tool_speech: auto` left out: nothing tells how long calls take".to_owned(),
+            "write `speech.delayed`, or `say: true`",
+        )),
+        _ => request.speech.say = tool.get("force_pre_tool_speech") == Some(&Value::Bool(true)),
+    }
 }
 
 fn members(schema: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {

@@ -91,7 +91,7 @@ fn texts(message: &Value, request: &mut PlainRequest) -> Result<PlainTexts, &'st
     if texts.is_empty() { Err("none of its texts can be said") } else { Ok(texts) }
 }
 
-fn is_sayable(text: &str) -> bool {
+pub(super) fn is_sayable(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_CHARS
 }
 

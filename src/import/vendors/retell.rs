@@ -7,15 +7,10 @@ use crate::import::json::{pairs, text};
 use crate::import::report::ImportError;
 use crate::import::request::{PlainRequest, Refusal};
 
+use super::messages::is_sayable;
 use super::{each, extract, lost_keys, method_or, parameters};
 
-const LOST: &[&str] = &[
-    "speak_during_execution",
-    "speak_after_execution",
-    "execution_message_description",
-    "enable_typing_sound",
-    "execution_message_type",
-];
+const LOST: &[&str] = &["enable_typing_sound"];
 
 pub(in crate::import) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
     const OTHERS: &[&str] = &[
@@ -63,6 +58,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
     };
     request.aliases.insert("call_id".to_owned(), "conversation.id".to_owned());
     request.losses.extend(lost_keys(tool, LOST));
+    speech(tool, &mut request);
     let names: Vec<String> = request.parameters.properties.keys().cloned().collect();
     for name in names {
         let fixed =
@@ -90,4 +86,33 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         ));
     }
     Ok(request)
+}
+
+/// What the agent says while the function runs: a text, or words of its own.
+fn speech(tool: &Value, request: &mut PlainRequest) {
+    let mut lose = |message: &str| {
+        request.losses.push((
+            "behaviour",
+            message.to_owned(),
+            "write it into the description, or as `speech`",
+        ));
+    };
+    if tool.get("speak_after_execution") == Some(&Value::Bool(false)) {
+        lose("`speak_after_execution` left out: after a success the model speaks");
+    }
+    if tool.get("speak_during_execution") != Some(&Value::Bool(true)) {
+        return;
+    }
+    let said = text(tool, "execution_message_description");
+    let is_static = text(tool, "execution_message_type") == "static_text";
+    if is_static && is_sayable(said) {
+        request.speech.start = Some(vec![(None, said.to_owned())]);
+        return;
+    }
+    if is_static {
+        lose("`execution_message_description` left out: it is no text of 1 to 1000 characters");
+    } else if !said.is_empty() {
+        lose("`execution_message_description` left out: the model finds the words by itself");
+    }
+    request.speech.say = true;
 }

@@ -11,6 +11,7 @@ mod command;
 mod sent;
 mod secrets;
 mod again;
+mod spoken;
 
 use std::fs;
 use std::path::Path;
