@@ -27,18 +27,21 @@ impl Known {
     pub(in crate::import) fn new(texts: Vec<(String, String)>) -> Self {
         let texts = texts.into_iter().filter(|(_, text)| !text.is_empty()).collect();
         let mut known = Self { texts, secrets: BTreeSet::new() };
+        known.judge();
         let mut total = 0;
         for _ in 0..MAX_ROUNDS {
-            known.judge();
             let holds = |(_, text): &(&String, &String)| text.contains("{{");
             let holders: Vec<String> =
                 known.texts.iter().filter(holds).map(|(name, _)| name.clone()).collect();
             for name in holders {
-                let filled = known.filled(&known.texts[&name]).into_owned();
+                let text = &known.texts[&name];
+                let (is_secret, filled) = (known.uses_secret(text), known.filled(text).into_owned());
                 total += filled.len();
                 if total > MAX_TOTAL {
                     break;
                 }
+                // What a secret is filled into is one from now on.
+                known.secrets.extend(is_secret.then(|| name.clone()));
                 known.texts.insert(name, filled);
             }
         }
@@ -46,16 +49,16 @@ impl Known {
         known
     }
 
-    /// Looks for secrets among the texts; one that is filled into another makes that one a secret.
+    /// Looks for secrets among the texts, each by itself.
     fn judge(&mut self) {
         let is_secret = |(name, text): &(&String, &String)| {
             let is_named = secret_like::is_secret_name(name)
                 && text.len() >= MIN_SECRET
                 && !text.contains("{{")
                 && !secret_like::is_stand_in(text);
-            is_named || secret_like::holds_secret_value(text) || self.uses_secret(text)
+            is_named || secret_like::holds_secret_value(text)
         };
-        let found: Vec<String> = self.texts.iter().filter(is_secret).map(|(name, _)| name.clone()).collect();
+        let found = self.texts.iter().filter(is_secret).map(|(name, _)| name.clone());
         self.secrets.extend(found);
     }
 
