@@ -20,6 +20,7 @@ mod draft;
 mod repair;
 mod placeholder;
 mod bundle;
+mod finish;
 mod describe;
 mod infer;
 mod request;

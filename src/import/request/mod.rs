@@ -1,6 +1,7 @@
 //! One request as somebody wrote it (a curl line, an item of a collection, an
 //! API step) → an action.
 
+mod plain;
 mod known;
 mod wall;
 mod url;
@@ -10,131 +11,23 @@ mod credentials;
 mod speech;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::action::secret_like;
 
 use super::bundle::Bundle;
-use super::draft::{ActionDraft, BodyDraft, ParametersDraft};
+use super::draft::{ActionDraft, BodyDraft};
 use super::names::{self, Taken};
 use super::placeholder::{self, Meaning, Notation, Step};
 use super::{describe, infer};
 
 pub(super) use self::credentials::connector_keys;
 pub(super) use self::known::Known;
+pub(super) use self::plain::{NamedConnector, PlainBody, PlainPart, PlainRequest, PlainTexts, Refusal};
 pub(super) use self::url::pairs;
 
 use self::meaning::{dotted, meaning};
-
-/// A request, in the words of its source.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PlainRequest {
-    /// Where in the source it stands.
-    pub(super) place: String,
-    /// What the tool shall be called; empty for a name made of the request.
-    pub(super) name: String,
-    /// What it does; may be empty.
-    pub(super) description: String,
-    /// Folders or tags.
-    pub(super) tags: Vec<String>,
-    /// The method; `None` for the one that follows from the body.
-    pub(super) method: Option<String>,
-    pub(super) url: String,
-    /// Query parameters besides those of `url`, decoded.
-    pub(super) query: Vec<(String, String)>,
-    pub(super) headers: Vec<(String, String)>,
-    /// User and password of `Authorization: Basic`.
-    pub(super) basic: Option<(String, String)>,
-    /// Credentials that the source names in its own way.
-    pub(super) connector: Option<NamedConnector>,
-    pub(super) body: PlainBody,
-    pub(super) timeout_ms: Option<u64>,
-    /// The parameters that the source declares for a model.
-    pub(super) parameters: ParametersDraft,
-    /// Whether `{name}` is a placeholder.
-    pub(super) single: bool,
-    /// Whether examples of values are parameters.
-    pub(super) infers: bool,
-    /// Whether a placeholder that is no parameter becomes one; else it is a
-    /// variable of the conversation.
-    pub(super) adopts: bool,
-    /// Placeholders whose text is known.
-    pub(super) known: Arc<Known>,
-    pub(super) output_variables: Vec<Value>,
-    /// Names of variables that mean one of ours, such as the id of the call.
-    pub(super) aliases: BTreeMap<String, String>,
-    /// Output variables that had another name in the source: theirs, ours.
-    pub(super) renamed: Vec<(String, String)>,
-    /// Values that the model does not choose; texts may hold placeholders.
-    pub(super) bind: Vec<(String, Value)>,
-    /// Declared parameters that travel in the query whatever the method.
-    pub(super) in_query: Vec<String>,
-    /// Headers that a declared parameter fills: header, parameter.
-    pub(super) in_headers: Vec<(String, String)>,
-    /// Headers whose value the product keeps as a secret of this name; without
-    /// a name, one is made of the header.
-    pub(super) secret_headers: Vec<(String, String)>,
-    /// What a caller hears while it runs; texts may hold placeholders.
-    pub(super) speech: PlainSpeech,
-    /// A body in our own template.
-    pub(super) template: Option<String>,
-    /// What is known to be lost before the request is looked at: code, sentence, hint.
-    pub(super) losses: Vec<(&'static str, String, &'static str)>,
-}
-
-/// What a caller hears, in the words of its source.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PlainSpeech {
-    /// When a call goes ahead.
-    pub(super) start: Option<PlainTexts>,
-    /// When it takes longer than so many milliseconds.
-    pub(super) delayed: Option<(u64, PlainTexts)>,
-    /// When it has failed.
-    pub(super) failed: Option<PlainTexts>,
-    /// Whether the model says something in its own words before a call.
-    pub(super) say: bool,
-}
-
-/// A text, or one for each language.
-pub(super) type PlainTexts = Vec<(Option<String>, String)>;
-
-/// An auth connector: its keys, where `{"secret": wish, "value": text or null}`
-/// stands for a secret.
-#[derive(Clone, Debug)]
-pub(super) struct NamedConnector {
-    pub(super) wish: String,
-    pub(super) keys: Map<String, Value>,
-}
-
-/// A body, in the words of its source.
-#[derive(Clone, Debug, Default)]
-pub(super) enum PlainBody {
-    /// No body; declared parameters travel as the method has it.
-    #[default]
-    Flat,
-    /// JSON text, maybe with placeholders.
-    Json(String),
-    /// Form fields, decoded.
-    Form(Vec<(String, String)>),
-    /// Parts.
-    Multipart(Vec<PlainPart>),
-    /// Text of another media type.
-    Text(String),
-}
-
-/// A part of a multipart body that is no file.
-#[derive(Clone, Debug)]
-pub(super) struct PlainPart {
-    pub(super) name: String,
-    pub(super) value: String,
-    pub(super) content_type: Option<String>,
-}
-
-/// Why a request is refused: code, message, hint.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal(pub(super) &'static str, pub(super) String, pub(super) &'static str);
 
 /// Adds an action for `request`, or a note that says why there is none.
 pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {

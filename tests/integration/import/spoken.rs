@@ -11,7 +11,8 @@ fn said(kind: SourceKind, tool: Value) -> (String, Vec<&'static str>) {
     let imported = imported(kind, &tool.to_string());
     checked(write(&imported).path(), 1);
     let action = imported.files.iter().find(|file| file.path.starts_with("actions/")).unwrap();
-    let lines = action.text.lines().skip_while(|line| !line.starts_with("speech:") && !line.starts_with("say:"));
+    let lines =
+        action.text.lines().skip_while(|line| !line.starts_with("speech:") && !line.starts_with("say:"));
     let lost = imported.report.of_kind(NoteKind::Lossy).map(|note| note.code).collect();
     (lines.collect::<Vec<_>>().join("\n"), lost)
 }
@@ -56,7 +57,11 @@ fn what_retell_says_during_a_function_is_carried() {
             vec!["say"],
         ),
     ] {
-        assert_eq!(said(SourceKind::Retell, with(&tool, keys.clone())), (expected.to_owned(), lost), "{keys}");
+        assert_eq!(
+            said(SourceKind::Retell, with(&tool, keys.clone())),
+            (expected.to_owned(), lost),
+            "{keys}"
+        );
     }
 }
 
@@ -69,6 +74,10 @@ fn what_elevenlabs_says_before_a_tool_is_carried() {
         (json!({"pre_tool_speech": "auto"}), "", vec!["behaviour"]),
         (json!({"pre_tool_speech": "off"}), "", vec![]),
     ] {
-        assert_eq!(said(SourceKind::Elevenlabs, with(&tool, keys.clone())), (expected.to_owned(), lost), "{keys}");
+        assert_eq!(
+            said(SourceKind::Elevenlabs, with(&tool, keys.clone())),
+            (expected.to_owned(), lost),
+            "{keys}"
+        );
     }
 }
