@@ -43,7 +43,9 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
     };
     let title = root.pointer("/info/title").and_then(Value::as_str).unwrap_or_default();
     let default = servers::connection(root.get("servers"), title, bundle);
-    let schemes = Schemes::new(&document, default.as_deref().unwrap_or("api"));
+    // Where only operations have servers, all of them share what they prove themselves by.
+    let prefix = default.clone().unwrap_or_else(|_| names::connection(title, "api"));
+    let schemes = Schemes::new(&document, &prefix);
     let mut seen = 0_usize;
     for (path, item) in paths {
         let item = match document.resolve(item) {

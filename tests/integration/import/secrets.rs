@@ -199,6 +199,20 @@ fn bodies_that_stay_as_they_are_hold_no_secret() {
 }
 
 #[test]
+fn documents_without_a_server_of_their_own_share_no_secret() {
+    let document = |title: &str| {
+        let operation = json!({"summary": "Gets it.", "servers": [{"url": "https://a.example"}], "security": [{"token": []}]});
+        json!({"openapi": "3.1.0", "info": {"title": title, "version": "1"}, "paths": {"/x": {"get": operation}},
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}})
+    };
+    for (title, expected) in [("Billing", "billing_token"), ("Orders", "orders_token")] {
+        let imported = imported(SourceKind::Openapi, &document(title).to_string());
+        let names: Vec<&str> = imported.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        assert_eq!(names, [expected], "{:?}", imported.report.notes);
+    }
+}
+
+#[test]
 fn secrets_in_parts_are_told_like_those_of_forms() {
     let imported = imported(
         SourceKind::Curl,
