@@ -16,7 +16,7 @@ const FLUSH_AT: usize = 64 * 1024;
 /// How many bytes of lines wait at most. What comes then is lost.
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 /// How long the end of the process waits for the last lines.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Takes lines.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ struct Waiting {
 pub struct Flush(pub(super) Lines);
 
 impl Drop for Flush {
-    /// Waits for a second at most: a process ends although nobody reads its log.
+    /// Waits for [`LAST_WAIT`] at most: a process ends although nobody reads its log.
     fn drop(&mut self) {
         let shared = &self.0.0;
         let mut waiting = shared.lock();

@@ -364,10 +364,10 @@ impl Process {
         assert!(sent.unwrap().success(), "kill -{name}");
     }
 
-    /// Waits until it has ended; its exit status.
+    /// Waits until it has ended and all that it wrote has been read; its exit status.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         for _ in 0..6_000 {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.try_wait().unwrap().filter(|_| self.lines.lock().unwrap().over) {
                 return status.code();
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -404,6 +404,7 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !std::thread::panicking() {
+            self.wait();
             let log = self.log();
             self.secrets.iter().for_each(|mark| mark.assert_not_in("the log", &log));
         }
