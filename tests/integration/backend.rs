@@ -189,6 +189,9 @@ fn free_port() -> u16 {
 fn spawn(program: &Path, port: u16, folder: &Path, options: &Vec<String>) -> Child {
     Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+        // What is answered has been handed to the system then, so that it outlives a kill. By the
+        // default the server answers without, for up to two seconds, while the disk is slow.
+        .args(["--appendfsync", "no"])
         .arg("--dir")
         .arg(folder)
         .args(options)
