@@ -11,6 +11,7 @@
 
 mod harness;
 mod backend;
+mod watched;
 mod upstream;
 mod golden;
 mod import;

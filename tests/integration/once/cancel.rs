@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{Setup, book, call, cancel, numbered, spawn};
+use super::{Setup, book, call, cancel, hurried, numbered, spawn};
 use crate::backend::{Backend, on_every_store};
 use crate::bad_input::told;
 use crate::harness::Gateway;
@@ -36,8 +36,7 @@ impl Waiting {
             ("secrets.toml", "[development]\nkey = \"hunter2hunter2\"\n".to_owned()),
             ("actions/book.yaml", super::ACTIONS[0].1.to_owned()),
         ];
-        let gateway = Arc::new(Gateway::start_on(&files, on.fresh()).await);
-        Self { setup: Setup { gateway, upstream }, tokens, gate }
+        Self { setup: Setup::of(on, &files, upstream).await, tokens, gate }
     }
 }
 
@@ -165,9 +164,7 @@ async fn a_write_whose_answer_reached_nobody_is_not_done_again_under_another_id(
     hang_up(&setup.gateway, &book("call_1", 9), setup.upstream.received(1)).await;
     // The server has to notice first.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let mut hurried = book("call_2", 9);
-    hurried["deadline_ms"] = json!(20);
-    let result = setup.gateway.call_with(hurried).await;
+    let result = hurried(&setup.gateway, book("call_2", 9)).await;
     assert_eq!(result["error"]["code"], "in_progress", "it joins the call that nobody waits for");
     gate.add_permits(1);
     let again = setup.gateway.call_with(book("call_3", 9)).await;
@@ -193,9 +190,8 @@ async fn one_of_two_callers_who_hangs_up_cancels_nothing(on) {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let joined = async {
         waiting.tokens.received(1).await;
-        let second = spawn(gateway, book("call_1", 9));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let _ = sender.send(second);
+        let _ = sender.send(spawn(gateway, book("call_1", 9)));
+        waiting.setup.store.joined().await;
     };
     hang_up(gateway, &book("call_1", 9), joined).await;
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Setup, book, call, numbered};
+use super::{Setup, book, call, hurried, numbered};
 use crate::backend::on_every_store;
 use crate::bad_input::told;
 use crate::upstream::Reply;
@@ -36,7 +36,9 @@ async fn calls_that_come_while_the_first_is_under_way_join_it(on) {
     let calls = futures_util::future::join_all((0..20).map(|_| setup.gateway.call_with(book("call_1", 9))));
     let release = async {
         setup.upstream.received(1).await;
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        for _ in 0..19 {
+            setup.store.joined().await;
+        }
         gate.add_permits(20);
     };
     let (results, ()) = tokio::join!(calls, release);
@@ -202,9 +204,7 @@ async fn a_caller_that_cannot_wait_for_the_first_is_told_so(on) {
         async move { gateway.call_with(book("call_1", 9)).await }
     });
     setup.upstream.received(1).await;
-    let mut hurried = book("call_1", 9);
-    hurried["deadline_ms"] = json!(50);
-    let result = setup.gateway.call_with(hurried).await;
+    let result = hurried(&setup.gateway, book("call_1", 9)).await;
     let (told, message) = told(&result);
     assert_eq!(told, ("failure", "in_progress", "unknown", "no"));
     assert!(message.contains("do not repeat it"), "{message}");

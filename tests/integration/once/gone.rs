@@ -11,7 +11,7 @@ use super::cancel::Waiting;
 use super::{ACTIONS, Setup, book, cancel, hang_up, numbered, spawn};
 use crate::backend::{Backend, on_every_store};
 use crate::bad_input::told;
-use crate::harness::{Gateway, files};
+use crate::harness::files;
 use crate::upstream::{Reply, Upstream};
 
 /// What the server needs to notice that somebody has hung up, and more.
@@ -36,8 +36,7 @@ async fn narrow(on: &Backend) -> (Setup, Arc<Semaphore>) {
     let upstream = Upstream::start(move |request| Reply::Held(held.clone(), Box::new(count(request)))).await;
     let connection = "base_url: http://127.0.0.1:{port}\nlimits: {max_in_flight: 1}\n";
     let files = files(upstream.port, &[ACTIONS, &[("connections/api.yaml", connection)]].concat());
-    let gateway = Arc::new(Gateway::start_on(&files, on.fresh()).await);
-    (Setup { gateway, upstream }, gate)
+    (Setup::of(on, &files, upstream).await, gate)
 }
 
 /// One turn of conversation `c` that books two slots, in several forms: where it goes, and what.
@@ -101,7 +100,15 @@ async fn who_waits_for_a_place_can_be_cancelled(on) {
     setup.upstream.received(1).await;
     let second = spawn(&setup.gateway, book("call_2", 2));
     sleep(NOTICED).await;
-    let (status, reply) = cancel(&setup.gateway, "/v1/tool-calls/call_2").await;
+    let (mut status, mut reply) = (404, Value::Null);
+    for _ in 0..600 {
+        (status, reply) = cancel(&setup.gateway, "/v1/tool-calls/call_2").await;
+        if status != 404 {
+            break;
+        }
+        // It is not under way yet.
+        sleep(NOTICED / 10).await;
+    }
     assert_eq!((status, &reply["cancellation"]), (200, &json!("not_sent")));
     assert_eq!(told(&second.await.unwrap()).0, ("exception", "cancelled", "none", "later"));
     // Whoever hangs up leaves the queue as well.
@@ -117,14 +124,26 @@ async fn who_waits_for_a_place_can_be_cancelled(on) {
 }
 
 /// Sends `call_1`, joins it with a caller who has little time, and hangs up on it meanwhile; what the other one is told.
-async fn outlive(gateway: &Arc<Gateway>, sent: impl Future<Output = ()>) -> Value {
+async fn outlive(setup: &Setup, sent: impl Future<Output = ()>) -> Value {
+    let gateway = &setup.gateway;
     let (sender, receiver) = oneshot::channel();
     let joined = async {
         sent.await;
-        let mut hurried = book("call_1", 9);
-        hurried["deadline_ms"] = json!(900);
-        let _ = sender.send(spawn(gateway, hurried));
-        sleep(NOTICED).await;
+        for deadline_ms in [900, 10_000] {
+            let mut hurried = book("call_1", 9);
+            hurried["deadline_ms"] = json!(deadline_ms);
+            let mut second = spawn(gateway, hurried);
+            tokio::select! {
+                biased;
+                () = setup.store.joined() => {
+                    let _ = sender.send(second);
+                    return;
+                }
+                // Its time was over before the store had answered, which does nothing.
+                told = &mut second => assert_eq!(told.unwrap()["error"]["code"], "timeout"),
+            }
+        }
+        panic!("the store does not answer in ten seconds");
     };
     hang_up(gateway, ("/v1/tool-calls", JSON), &book("call_1", 9), joined).await;
     receiver.await.unwrap().await.unwrap()
@@ -133,7 +152,7 @@ async fn outlive(gateway: &Arc<Gateway>, sent: impl Future<Output = ()>) -> Valu
 on_every_store! {
 async fn the_last_who_runs_out_of_time_leaves_a_write_that_reached_nobody(on) {
     let (setup, gate) = Setup::held(on).await;
-    let told = outlive(&setup.gateway, setup.upstream.received(1)).await;
+    let told = outlive(&setup, setup.upstream.received(1)).await;
     assert_eq!(told["error"]["code"], "in_progress", "{told}");
     gate.add_permits(10);
     let again = setup.gateway.call_with(book("call_2", 9)).await;
@@ -146,7 +165,7 @@ on_every_store! {
 async fn what_the_last_one_gave_up_waiting_for_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
-    let told = outlive(gateway, waiting.tokens.received(1)).await;
+    let told = outlive(&waiting.setup, waiting.tokens.received(1)).await;
     assert_eq!(told["error"]["code"], "in_progress", "{told}");
     waiting.gate.add_permits(1);
     let again = gateway.call_with(book("call_1", 9)).await;
@@ -167,20 +186,27 @@ async fn a_result_that_was_joined_and_reached_nobody_is_not_forgotten(on) {
     .await;
     let gateway = &setup.gateway;
     let (first, [(path, turn), ..]) = (book("call_1", 1), turns([1, 2]));
-    // Its caller hangs up while a turn waits for the same call; then that of the turn does, which waits for another call.
-    let hung_up = hang_up(gateway, ("/v1/tool-calls", JSON), &first, async {
-        setup.upstream.received(1).await;
-        sleep(NOTICED * 3).await;
-    });
+    let ((joined, is_joined), (gone, is_gone)) = (oneshot::channel(), oneshot::channel());
+    // Its caller hangs up while a turn waits for the same call.
+    let alone = async {
+        hang_up(gateway, ("/v1/tool-calls", JSON), &first, async { is_joined.await.unwrap() }).await;
+        gone.send(()).unwrap();
+    };
+    // Then that of the turn does, which has the result and waits for another call.
     let turned = async {
         setup.upstream.received(1).await;
-        hang_up(gateway, (path, JSON), &turn, sleep(NOTICED * 5)).await;
+        hang_up(gateway, (path, JSON), &turn, async {
+            setup.store.joined().await;
+            setup.upstream.received(2).await;
+            joined.send(()).unwrap();
+            is_gone.await.unwrap();
+            sleep(NOTICED).await;
+            gate.add_permits(1);
+            sleep(NOTICED).await;
+        })
+        .await;
     };
-    let answered = async {
-        sleep(NOTICED * 4).await;
-        gate.add_permits(1);
-    };
-    tokio::join!(hung_up, turned, answered);
+    tokio::join!(alone, turned);
     sleep(NOTICED).await;
     let again = gateway.call_with(book("call_3", 1)).await;
     assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &json!(true)), "{again}");

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::backend::Backend;
 use crate::harness::{Gateway, files};
 use crate::upstream::{Captured, Reply, Upstream};
+use crate::watched::Watched;
 
 const ACTIONS: &[(&str, &str)] = &[
     (
@@ -55,13 +56,20 @@ const ACTIONS: &[(&str, &str)] = &[
 struct Setup {
     gateway: Arc<Gateway>,
     upstream: Upstream,
+    store: Arc<Watched>,
 }
 
 impl Setup {
     async fn new(on: &Backend, reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
         let upstream = Upstream::start(reply).await;
-        let gateway = Arc::new(Gateway::start_on(&files(upstream.port, ACTIONS), on.fresh()).await);
-        Self { gateway, upstream }
+        Self::of(on, &files(upstream.port, ACTIONS), upstream).await
+    }
+
+    /// With a project of its own.
+    async fn of(on: &Backend, files: &[(&str, String)], upstream: Upstream) -> Self {
+        let store = Watched::new(on.fresh());
+        let gateway = Arc::new(Gateway::start_on(files, store.clone()).await);
+        Self { gateway, upstream, store }
     }
 
     /// An upstream that answers with the number of its requests, once there is a permit.
@@ -99,6 +107,19 @@ fn book(id: &str, slot: u32) -> Value {
 fn spawn(gateway: &Arc<Gateway>, call: Value) -> JoinHandle<Value> {
     let gateway = gateway.clone();
     tokio::task::spawn(async move { gateway.call_with(call).await })
+}
+
+/// Calls with little time, so that it is over while another call is waited for. Where it was over before the store had
+/// answered, which does nothing, there is more.
+async fn hurried(gateway: &Gateway, mut call: Value) -> Value {
+    for deadline_ms in [200, 2_000, 10_000] {
+        call["deadline_ms"] = json!(deadline_ms);
+        let result = gateway.call_with(call.clone()).await;
+        if result["error"]["code"] != "timeout" {
+            return result;
+        }
+    }
+    panic!("the store does not answer in ten seconds");
 }
 
 async fn cancel(gateway: &Gateway, path: &str) -> (u16, Value) {
