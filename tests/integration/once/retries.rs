@@ -11,8 +11,10 @@ use crate::upstream::{ClosedPort, Reply, Upstream};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH"];
 
+/// An action with time enough for every attempt, unless it says how much it has.
 fn action(method: &str, more: &str) -> String {
-    format!("description: x\nconnection: api\npath: /x\nmethod: {method}\n{more}\n")
+    let time = if more.contains("timeout_ms") { "" } else { "timeout_ms: 60000\n" };
+    format!("description: x\nconnection: api\npath: /x\nmethod: {method}\n{time}{more}\n")
 }
 
 /// Answers by `replies` in their order, and with the last one from then on.
@@ -154,10 +156,20 @@ async fn retry_after_is_waited_for_where_there_is_time() {
 
 #[tokio::test]
 async fn no_attempt_begins_that_cannot_end_in_time() {
-    let slow = Reply::After(Duration::from_millis(400), Box::new(status(503)));
-    let (result, sent) = run(&action("GET", "timeout_ms: 700\nretry: {backoff_ms: 1}"), vec![slow]).await;
-    assert_eq!(sent, 1, "a second attempt would take as long as the first");
-    assert_eq!(result["error"]["code"], "upstream_error");
+    // Where the time was over before the answer came, once more with more of it.
+    for (late_ms, timeout_ms) in [(400, 700), (4_000, 7_500), (20_000, 37_500)] {
+        let slow = Reply::After(Duration::from_millis(late_ms), Box::new(status(503)));
+        let briefly = action("GET", &format!("timeout_ms: {timeout_ms}\nretry: {{backoff_ms: 1}}"));
+        let upstream = upstream(vec![slow]).await;
+        let result = one_call(upstream.port, &briefly).await;
+        let sent = upstream.requests().len();
+        assert!(sent <= 1, "a second attempt would take as long as the first");
+        if result["error"]["code"] != "timeout" {
+            assert_eq!((&result["error"]["code"], sent), (&json!("upstream_error"), 1), "{result}");
+            return;
+        }
+    }
+    panic!("the time is always over before the answer comes");
 }
 
 #[tokio::test]
