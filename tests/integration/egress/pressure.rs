@@ -77,7 +77,7 @@ async fn a_failing_service_is_left_alone_and_others_are_not() {
         Reply::Json(status, "{}".to_owned())
     })
     .await;
-    let breaker = "breaker: {min_calls: 4, open_ms: 50, half_open_calls: 1}\n";
+    let breaker = "breaker: {min_calls: 4, open_ms: 3600000, half_open_calls: 1}\n";
     let gateway = Gateway::start(&project(upstream.port, breaker)).await;
     // Reads and writes of one connection count together.
     for name in ["read", "write", "read", "write"] {
@@ -93,6 +93,14 @@ async fn a_failing_service_is_left_alone_and_others_are_not() {
     );
     assert_eq!(upstream.requests().len(), sent);
     assert_eq!(gateway.call("other", json!({})).await["status"], "success");
+    // One that is left alone for less.
+    let brief = breaker.replace("3600000", "50");
+    let gateway = Gateway::start(&project(upstream.port, &brief)).await;
+    let mut left = 6_000;
+    while told(&gateway.call("read", json!({})).await) != open() {
+        left -= 1;
+        assert!(left > 0, "it never opens");
+    }
     status.store(200, Ordering::SeqCst);
     let mut left = 6_000;
     while told(&gateway.call("read", json!({})).await) == open() {
