@@ -24,8 +24,6 @@ const RENEW_EVERY: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(7);
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
-/// How long the store may take.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a place for tokens says in its own time, or why it cannot.
 pub type TokenAnswer<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
@@ -33,6 +31,9 @@ pub type TokenAnswer<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + S
 /// A place where nodes share tokens: small texts under names, each for a while.
 /// Neither names nor texts tell anything.
 pub trait TokenStore: Debug + Send + Sync {
+    /// How long an answer may take, before a node does without.
+    fn patience(&self) -> Duration;
+
     /// The text under `name`, unless its time is over.
     fn get<'a>(&'a self, name: &'a str) -> TokenAnswer<'a, Option<String>>;
 
@@ -171,7 +172,7 @@ impl Slot {
     }
 
     async fn within<T>(&self, answer: TokenAnswer<'_, T>) -> Option<T> {
-        let cause = match tokio::time::timeout(PATIENCE, answer).await {
+        let cause = match tokio::time::timeout(self.store.patience(), answer).await {
             Ok(Ok(done)) => return Some(done),
             Ok(Err(cause)) => cause,
             Err(_) => "it does not answer in time".to_owned(),

@@ -172,6 +172,11 @@ pub trait Store: Debug + Send + Sync {
     /// `memory`, `sqlite` or `redis`.
     fn backend(&self) -> &'static str;
 
+    /// How long who can do without an answer waits for it.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     /// Takes the intent, or says who has it. Nothing may be sent without it. A
     /// claim that fails is not taken, or given back by the backend: it does not count.
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;

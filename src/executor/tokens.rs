@@ -15,6 +15,10 @@ fn told<'a, T: 'a>(answer: Answer<'a, T>) -> TokenAnswer<'a, T> {
 }
 
 impl TokenStore for SharedTokens {
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+
     fn get<'a>(&'a self, name: &'a str) -> TokenAnswer<'a, Option<String>> {
         told(self.0.note(name))
     }

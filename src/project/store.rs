@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::conversation::{
     MemoryStore, RedisError, RedisStore, SqliteError, SqliteLimits, SqliteStore, Store,
@@ -52,7 +53,8 @@ pub fn open_store(settings: &StoreSettings, dir: &Path) -> Result<Arc<dyn Store>
         }
         StoreBackend::Redis => {
             let url = settings.url.as_ref().map(StoreUrl::as_str).unwrap_or_default();
-            Arc::new(RedisStore::open(url, &settings.prefix)?)
+            let patience = Duration::from_millis(settings.patience_ms);
+            Arc::new(RedisStore::open(url, &settings.prefix, patience)?)
         }
     })
 }

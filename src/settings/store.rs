@@ -25,6 +25,9 @@ pub struct StoreSettings {
     /// `redis`: begins the names of all keys.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_:.-]{1,64}$"))]
     pub prefix: String,
+    /// `redis`: how long the server may take to answer before it is taken to be out of reach.
+    #[schemars(range(min = 100, max = 60_000))]
+    pub patience_ms: u64,
     /// Whether OAuth2 tokens are kept in the store, sealed by the keys of `[sealing]`, so that nodes that share it fetch one
     /// together, and a restart fetches none.
     pub share_tokens: bool,
@@ -39,6 +42,7 @@ impl Default for StoreSettings {
             max_file_mib: 4_096,
             url: None,
             prefix: "callgate".to_owned(),
+            patience_ms: 1_000,
             share_tokens: false,
         }
     }

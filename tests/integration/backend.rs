@@ -11,6 +11,9 @@ use std::time::Duration;
 use callgate::conversation::{MemoryLimits, MemoryStore, RedisStore, SqliteLimits, SqliteStore, Store};
 use tempfile::TempDir;
 
+/// How long an answer of a store may take where nothing is the matter: a machine of few slow cores stands still at times.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A kind of store, and where it lies.
 pub(crate) enum Backend {
     /// In this process.
@@ -99,21 +102,30 @@ impl RedisServer {
     /// Starts a server that keeps what it was told; `None` where there is no
     /// program for it, which is said once.
     pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        Self::start_with(|| options.iter().map(|option| (*option).to_owned()).collect())
+    }
+
+    fn start_with(options: impl Fn() -> Vec<String>) -> Option<Self> {
         let program = program()?;
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let child = spawn(&program, port, folder.path(), &options);
-        let server = Self { port, program, options, folder, child };
-        server.wait();
-        Some(server)
+        // Others may take a port that was free a moment ago.
+        for _ in 0..20 {
+            let (folder, port, options) = (tempfile::tempdir().unwrap(), free_port(), options());
+            let child = spawn(&program, port, folder.path(), &options);
+            let mut server = Self { port, program: program.clone(), options, folder, child };
+            if server.comes_up() {
+                return Some(server);
+            }
+        }
+        panic!("{} ends as soon as it is started", program.display());
     }
 
     fn start_cluster() -> Option<Self> {
-        let bus = free_port().to_string();
-        let server = Self::start(&["--cluster-enabled", "yes", "--cluster-port", &bus])?;
+        let server = Self::start_with(|| {
+            let bus = free_port().to_string();
+            ["--cluster-enabled", "yes", "--cluster-port", &bus].map(str::to_owned).to_vec()
+        })?;
         assert!(server.ask("CLUSTER ADDSLOTSRANGE 0 16383").contains("OK"));
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if server.ask("CLUSTER INFO").contains("cluster_state:ok") {
                 return Some(server);
             }
@@ -124,7 +136,12 @@ impl RedisServer {
 
     /// A store on it; all keys begin with `prefix`.
     pub(crate) fn store(&self, prefix: &str) -> RedisStore {
-        RedisStore::open(&self.url(), prefix).unwrap()
+        self.store_for(prefix, PATIENCE)
+    }
+
+    /// The same where a server that does not answer is to be given up.
+    pub(crate) fn store_for(&self, prefix: &str, patience: Duration) -> RedisStore {
+        RedisStore::open(&self.url(), prefix, patience).unwrap()
     }
 
     /// Its address.
@@ -147,7 +164,7 @@ impl RedisServer {
     /// Starts it again with what it had stored.
     pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.program, self.port, self.folder.path(), &self.options);
-        self.wait();
+        assert!(self.comes_up(), "redis-server does not start again on port {}", self.port);
     }
 
     /// What it answers to a command.
@@ -157,17 +174,23 @@ impl RedisServer {
 
     fn try_ask(&self, command: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     }
 
-    fn wait(&self) {
-        for _ in 0..1_000 {
-            if self.try_ask("PING").is_ok_and(|answer| answer.contains("PONG")) {
-                return;
+    /// Waits until this very server answers and knows what it had stored; `false` where it ends before.
+    fn comes_up(&mut self) -> bool {
+        let itself = format!("process_id:{}\r", self.child.id());
+        for _ in 0..6_000 {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            let answer = self.try_ask("INFO").unwrap_or_default();
+            if answer.contains(&itself) && answer.contains("\nloading:0\r") {
+                return true;
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,4 +1,4 @@
-//! A store of which a test knows when somebody waits for another's call.
+//! A store that is waited for, and of which a test knows when somebody waits for another's call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use callgate::conversation::{
 };
 use callgate::tool::ToolResult;
 use tokio::sync::Semaphore;
+
+use crate::backend::PATIENCE;
 
 /// Another store, and a permit for each call that has joined another one.
 #[derive(Debug)]
@@ -40,6 +42,10 @@ impl Store for Watched {
 
     fn backend(&self) -> &'static str {
         self.store.backend()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {

@@ -15,8 +15,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::super::{Claim, ClaimKey, StoreError};
 use super::scripts::{Scripts, Write};
 
-/// How long a connection may take to be made, and how long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The first and the longest pause between attempts to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// How long a lost connection may take to come back before calls are refused.
@@ -43,6 +41,8 @@ pub(super) struct Worker {
 #[derive(Debug)]
 pub(super) struct Link {
     client: Client,
+    /// How long a connection may take to be made, and how long an answer may take.
+    patience: Duration,
     pub(super) scripts: Scripts,
     state: watch::Sender<State>,
     held: Mutex<HashMap<ClaimKey, Held>>,
@@ -70,16 +70,17 @@ struct Held {
 
 impl Worker {
     /// Starts the thread; the server need not be there yet.
-    pub(super) fn start(client: Client, scripts: Scripts) -> std::io::Result<Self> {
+    pub(super) fn start(client: Client, scripts: Scripts, patience: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (work, waiting) = mpsc::unbounded_channel::<Work>();
         let link = Arc::new(Link {
             client,
+            patience,
             scripts,
             state: watch::Sender::new(State::Lost {
                 cause: "no connection yet".to_owned(),
                 since: Instant::now(),
-                grace: PATIENCE,
+                grace: patience,
             }),
             held: Mutex::default(),
             pending: Mutex::default(),
@@ -177,7 +178,7 @@ impl Link {
     ) -> Result<T, Trouble> {
         let unsent = |error| Trouble { error, is_passing: true, was_sent: false };
         let mut connection = self.connection().await.map_err(unsent)?;
-        match tokio::time::timeout(2 * PATIENCE, work(&mut connection)).await {
+        match tokio::time::timeout(2 * self.patience, work(&mut connection)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 let is_passing = is_passing(&error);
@@ -257,8 +258,8 @@ impl Link {
     /// before anybody else uses it.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(self.patience))
+            .set_response_timeout(Some(self.patience));
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         redis::cmd("PING").exec_async(&mut connection).await?;
         self.warn_of_eviction(&mut connection).await;

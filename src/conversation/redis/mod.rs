@@ -47,6 +47,7 @@ pub enum RedisError {
 #[derive(Debug)]
 pub struct RedisStore {
     worker: Worker,
+    patience: Duration,
     /// Who waits in this process for a call of this process.
     waiting: Arc<Bells<ClaimKey>>,
     /// Who follows a feed in this process.
@@ -60,14 +61,15 @@ fn client(url: &str) -> Result<Client, RedisError> {
 
 impl RedisStore {
     /// Uses the server at `url`; all keys begin with `prefix`. The server need
-    /// not be there yet.
+    /// not be there yet; one that does not answer for `patience` is given up.
     ///
     /// # Errors
     ///
     /// The address is none.
-    pub fn open(url: &str, prefix: &str) -> Result<Self, RedisError> {
-        let worker = Worker::start(client(url)?, Scripts::new(prefix)).map_err(RedisError::Thread)?;
-        Ok(Self { worker, waiting: Arc::default(), followers: Arc::default() })
+    pub fn open(url: &str, prefix: &str, patience: Duration) -> Result<Self, RedisError> {
+        let worker =
+            Worker::start(client(url)?, Scripts::new(prefix), patience).map_err(RedisError::Thread)?;
+        Ok(Self { worker, patience, waiting: Arc::default(), followers: Arc::default() })
     }
 
     /// Judges an address, without a connection.
@@ -118,6 +120,10 @@ impl RedisStore {
 impl Store for RedisStore {
     fn backend(&self) -> &'static str {
         "redis"
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {

@@ -23,18 +23,18 @@ use tokio::sync::Semaphore;
 
 use crate::bad_input::told;
 use crate::harness::{files, write_project};
-use crate::upstream::{Captured, Reply, Upstream};
+use crate::upstream::{Captured, ClosedPort, Reply, Upstream};
 
 const SECRET: &str = "s3cr3t-of-the-client";
 
 const PROJECT: &[(&str, &str)] = &[
-    ("actions/read.yaml", "description: d\nconnection: api\npath: /read\nauth: crm\n"),
+    ("actions/read.yaml", "description: d\nconnection: api\npath: /read\nauth: crm\ntimeout_ms: 60000\n"),
     ("actions/write.yaml", "description: d\nconnection: api\npath: /write\nmethod: POST\nauth: crm\n"),
     (
         "actions/late.yaml",
         "description: d\nconnection: api\npath: /late\nmethod: POST\nauth: crm\ntimeout_ms: 7000\n",
     ),
-    ("actions/soon.yaml", "description: d\nconnection: api\npath: /soon\nauth: crm\ntimeout_ms: 250\n"),
+    ("actions/soon.yaml", "description: d\nconnection: api\npath: /soon\nauth: crm\ntimeout_ms: 3000\n"),
     (
         "auth/crm.yaml",
         "type: oauth2_client_credentials\ntoken_url: http://127.0.0.1:{token}/token\nclient_id: callgate\n\
@@ -149,11 +149,8 @@ async fn ten_thousand_first_calls_cause_one_token_request() {
     let (setup, gate) = Setup::held(0, 3600).await;
     // Nobody listens there: a call that got its token ends without a socket, or is refused by the
     // connection's own limits and breaker.
-    let closed = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let gateway = gateway(closed, setup.tokens.port);
+    let closed = ClosedPort::new();
+    let gateway = gateway(closed.port, setup.tokens.port);
     let mut calls: Vec<_> = (0..10_000).map(|_| Box::pin(gateway.execute(tool_call("read")))).collect();
     begin(&mut calls).await;
     gate.add_permits(10_000);

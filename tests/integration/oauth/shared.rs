@@ -13,6 +13,7 @@ use super::{PROJECT, SECRET, shown, token, tool_call};
 use crate::backend::{Backend, on_every_store};
 use crate::harness::{files, write_project};
 use crate::upstream::{Captured, Reply, Upstream};
+use crate::watched::Watched;
 
 const KEY: &str = "6b1f0c5ddc8a5e7e2f3d9c4b1a0f8e7d6c5b4a39281706f5e4d3c2b1a0998877";
 const SHARING: &str =
@@ -57,9 +58,6 @@ impl Servers {
             if *name == "secrets.toml" {
                 text.push_str(&format!("SHARED_KEY = \"{KEY}\"\n"));
             }
-            if *name == "actions/read.yaml" {
-                text.push_str("timeout_ms: 20000\n");
-            }
         }
         files.push(("callgate.toml", settings.to_owned()));
         let dir = write_project(&files);
@@ -91,7 +89,7 @@ on_every_store! {
         let gate = Arc::new(Semaphore::new(0));
         let held = gate.clone();
         let servers = Servers::new(move |reply| Reply::Held(held.clone(), Box::new(reply))).await;
-        let store = on.fresh();
+        let store: Arc<dyn Store> = Watched::new(on.fresh());
         let nodes: Vec<Gateway> = (0..30).map(|_| servers.sharing(&store)).collect();
         let calls = futures_util::future::join_all(nodes.iter().map(assert_read));
         tokio::join!(calls, async {
@@ -110,7 +108,7 @@ on_every_store! {
 on_every_store! {
     async fn a_token_that_is_refused_is_not_taken_from_another_node(on) {
         let servers = Servers::new(|reply| reply).await;
-        let store = on.fresh();
+        let store: Arc<dyn Store> = Watched::new(on.fresh());
         let (one, two) = (servers.sharing(&store), servers.sharing(&store));
         assert_read(&one).await;
         assert_read(&two).await;

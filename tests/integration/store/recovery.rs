@@ -6,7 +6,7 @@ use callgate::conversation::change::Change;
 use callgate::conversation::{Claim, ClaimKey, Ended, Opening, StoreError};
 use serde_json::json;
 
-use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
+use super::{AnyStore, again, claim, claim_there, key, open, result, set, try_claim, until};
 use crate::backend::{Backend, RedisServer};
 
 /// A server, and a node on it.
@@ -69,7 +69,7 @@ async fn a_node_that_died_is_found_out_and_one_that_lives_is_not() {
     // Nothing of it runs any more, as after a crash; its claims stand.
     drop(dying);
     assert_eq!(try_claim(&living, &again(&sending)).await, "under way", "it may be alive");
-    until(|| async { try_claim(&living, &again(&sending)).await }, "lost").await;
+    until(|| async { claim_there(&living, &again(&sending)).await }, Some("lost")).await;
     assert!(matches!(waiting.await.unwrap(), Ended::Lost));
     let other_id = Claim { twin: Some(twin), ..claim(5) };
     assert_eq!(try_claim(&living, &other_id).await, "twin", "nor is it done under another id");
@@ -103,7 +103,7 @@ async fn what_a_dead_node_has_not_sent_does_not_count() {
     drop(dying);
     let other = bounded(3);
     assert_eq!(try_claim(&living, &other).await, "too many calls", "it may be alive");
-    until(|| async { try_claim(&living, &other).await }, "fresh").await;
+    until(|| async { claim_there(&living, &other).await }, Some("fresh")).await;
     assert_eq!(try_claim(&living, &bounded(4)).await, "too many calls", "what was sent counts");
     assert_eq!(living.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 2);
     // A node that was only slow sends nothing that does not count.
@@ -148,13 +148,21 @@ async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
     assert_eq!(try_claim(&store, &again(&released)).await, "fresh");
 }
 
+/// A connected store that soon gives up a server that does not answer.
+async fn hasty(server: &RedisServer) -> AnyStore {
+    let store: AnyStore = std::sync::Arc::new(server.store_for("shared", Duration::from_secs(1)));
+    until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
+    store
+}
+
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_and_found_again() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
-    open(&store).await;
+    let patient: AnyStore = std::sync::Arc::new(server.store("shared"));
+    let store = hasty(&server).await;
+    open(&patient).await;
     let settled = claim(1);
-    store.claim(&settled).await.unwrap();
+    patient.claim(&settled).await.unwrap();
     server.signal("STOP");
     let began = Instant::now();
     store.claim(&claim(2)).await.unwrap_err();
@@ -163,8 +171,8 @@ async fn a_server_that_hangs_is_given_up_and_found_again() {
     assert!(began.elapsed() < Duration::from_secs(30));
     server.signal("CONT");
     until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
-    assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
-    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().variables["x"].value, json!(1));
+    assert_eq!(try_claim(&patient, &again(&settled)).await, "settled");
+    assert_eq!(patient.find(&key("c")).await.unwrap().unwrap().variables["x"].value, json!(1));
 }
 
 #[tokio::test]
@@ -178,24 +186,25 @@ async fn a_claim_that_nobody_hears_of_is_given_back() {
     drop(store.claim(&unheard));
     tokio::time::sleep(Duration::from_millis(50)).await;
     server.signal("CONT");
-    until(|| async { try_claim(&store, &again(&unheard)).await }, "fresh").await;
+    until(|| async { claim_there(&store, &again(&unheard)).await }, Some("fresh")).await;
     assert_eq!(store.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 1);
 }
 
 #[tokio::test]
 async fn a_claim_whose_answer_is_lost_does_not_count() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
-    open(&store).await;
+    let patient: AnyStore = std::sync::Arc::new(server.store("shared"));
+    let store = hasty(&server).await;
+    open(&patient).await;
     // The server has learned the script: it does what it reads although nobody is there to be told.
-    assert_eq!(try_claim(&store, &Claim { action: "look".to_owned(), ..claim(9) }).await, "fresh");
+    assert_eq!(try_claim(&patient, &Claim { action: "look".to_owned(), ..claim(9) }).await, "fresh");
     let bounded = |intent| Claim { most_calls: Some(1), ..claim(intent) };
     server.signal("STOP");
     store.claim(&bounded(1)).await.unwrap_err();
     server.signal("CONT");
     until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
-    assert_eq!(try_claim(&store, &bounded(2)).await, "fresh", "nothing has left");
-    assert_eq!(try_claim(&store, &bounded(1)).await, "too many calls");
+    assert_eq!(try_claim(&patient, &bounded(2)).await, "fresh", "nothing has left");
+    assert_eq!(try_claim(&patient, &bounded(1)).await, "too many calls");
 }
 
 #[tokio::test]
@@ -241,7 +250,7 @@ async fn a_conversation_is_forgotten_as_a_whole_or_not_at_all() {
 async fn a_server_that_is_not_there_yet_is_waited_for() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
     server.kill();
-    let store: AnyStore = std::sync::Arc::new(server.store("shared"));
+    let store: AnyStore = std::sync::Arc::new(server.store_for("shared", Duration::from_secs(1)));
     assert!(store.claim(&claim(1)).await.is_err());
     server.restart();
     until(|| async { store.claim(&claim(1)).await.is_ok() }, true).await;
@@ -297,7 +306,9 @@ async fn every_key_of_the_server_expires() {
 #[test]
 fn an_address_that_is_none_is_refused_without_showing_it() {
     for url in ["", "localhost", "http://127.0.0.1:6379", "redis://:hunter2@127.0.0.1:port/0"] {
-        let error = callgate::conversation::RedisStore::open(url, "x").unwrap_err().to_string();
+        let error = callgate::conversation::RedisStore::open(url, "x", Duration::from_secs(1))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("such as redis://127.0.0.1:6379/0"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
