@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::backend::PATIENCE;
 use crate::harness::{Process, client, files, write_project};
 use crate::upstream::{Captured, Reply, Upstream};
 
@@ -33,7 +34,7 @@ const ACTIONS: &[(&str, &str)] = &[
         "actions/undo.yaml",
         "description: cancels what was booked last\nconnection: api\nmethod: DELETE\npath: /bookings/{{.variables.booking.id}}\n",
     ),
-    ("actions/look.yaml", "description: looks\nconnection: api\npath: /look\n"),
+    ("actions/look.yaml", "description: looks\nconnection: api\npath: /look\ntimeout_ms: 20000\n"),
 ];
 
 /// How many times, unless somebody wants more.
@@ -64,7 +65,9 @@ fn project(upstream: &Upstream) -> TempDir {
 }
 
 fn serve(dir: &Path, variables: &[(&str, &str)]) -> Process {
-    Process::serve(dir, &[variables, &[("CALLGATE_LOG__LEVEL", "error")]].concat())
+    let patience = PATIENCE.as_millis().to_string();
+    let common = [("CALLGATE_LOG__LEVEL", "error"), ("CALLGATE_STORE__PATIENCE_MS", patience.as_str())];
+    Process::serve(dir, &[variables, &common].concat())
 }
 
 /// A call of an orchestrator, which remembers what it was told.
@@ -107,6 +110,26 @@ impl Call {
         assert_eq!(status, 200, "{told}");
         Some(told)
     }
+
+    /// Sends it as often as it takes for the store to be there.
+    async fn send_until_stored(&self, client: &reqwest::Client, url: &str) -> Value {
+        for _ in 0..600 {
+            let told = self.send(client, url).await.expect("an answer");
+            if !is_unavailable(&told) {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the store is out of reach for a minute");
+    }
+}
+
+fn is_unavailable(told: &Value) -> bool {
+    code(told) == "store_unavailable"
+}
+
+fn is_success(told: &Value) -> bool {
+    told["status"] == "success"
 }
 
 fn code(result: &Value) -> &str {
@@ -177,7 +200,7 @@ impl Load {
                     let mut call = Call::new("book", &conversation, number);
                     call.told = call.send(&client, &urls[(caller + number) % urls.len()]).await;
                     let is_over = call.told.is_none();
-                    if call.told.as_ref().is_some_and(|told| told["status"] != "success") {
+                    if call.told.as_ref().is_some_and(|told| !is_success(told)) {
                         // An orchestrator does not ask in a tight loop.
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
@@ -189,6 +212,24 @@ impl Load {
             })
         });
         Self { calls: calls.clone(), tasks: tasks.collect(), stop }
+    }
+
+    /// How many calls were told what `is_wanted`.
+    fn count(&self, is_wanted: impl Fn(&Value) -> bool) -> usize {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|call| call.told.as_ref().is_some_and(&is_wanted)).count()
+    }
+
+    /// Waits until `more` further calls have been told what `is_wanted`.
+    async fn goes_on(&self, more: usize, is_wanted: impl Fn(&Value) -> bool) {
+        let before = self.count(&is_wanted);
+        for _ in 0..6_000 {
+            if self.count(&is_wanted) >= before + more {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no {more} further calls in a minute: {:?}", self.calls.lock().unwrap());
     }
 
     /// Every call that was made, in the order of its conversation.
@@ -207,7 +248,7 @@ async fn replay(calls: &[Call], url: &str, upstream: &Upstream) -> usize {
     let client = client();
     let mut told = Vec::new();
     for some in calls.chunks(32) {
-        let again = some.iter().map(|call| async { call.send(&client, url).await.expect("an answer") });
+        let again = some.iter().map(|call| call.send_until_stored(&client, url));
         told.extend(futures_util::future::join_all(again).await);
     }
     let effects = Effects::of(upstream);
@@ -216,11 +257,11 @@ async fn replay(calls: &[Call], url: &str, upstream: &Upstream) -> usize {
     for (call, again) in calls.iter().zip(&told) {
         let times = effects.times(call);
         match (&call.told, again["status"].as_str().unwrap()) {
-            (Some(first), "success") if first["status"] == "success" => {
+            (Some(first), "success") if is_success(first) => {
                 assert_eq!((&again["body"], &again["replayed"]), (&first["body"], &json!(true)), "{call:?}");
             }
             (_, "success") => assert_eq!(times, 1, "{call:?}: {again}"),
-            (Some(first), _) if first["status"] == "success" => panic!("{call:?} was acknowledged: {again}"),
+            (Some(first), _) if is_success(first) => panic!("{call:?} was acknowledged: {again}"),
             _ => {
                 assert!(is_unknown(again), "{call:?}: {again}");
                 unknown += 1;

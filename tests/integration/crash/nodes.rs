@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::{Call, Effects, Load, bookings, project, random, replay, rounds, serve};
+use super::{Call, Effects, Load, bookings, is_success, project, random, replay, rounds, serve};
 use crate::backend::RedisServer;
 use crate::harness::{Process, client};
 use crate::upstream::Upstream;
@@ -38,19 +38,23 @@ async fn where_one_of_two_nodes_dies_the_other_does_nothing_twice() {
     let Some(nodes) = Nodes::new().await else { return };
     let living = nodes.start();
     let mut unknown = 0;
-    for round in 0..rounds(2) {
+    // Once more where no kill came while a call was being sent.
+    for round in 0.. {
+        if round >= rounds(2) && unknown > 0 {
+            break;
+        }
+        assert!(round < 20, "no kill came while a call was being sent");
         let mut dying = nodes.start();
         let load = Load::start(&format!("r{round}"), 16, &[dying.url.clone(), living.url.clone()]);
-        tokio::time::sleep(Duration::from_millis(300 + random(400))).await;
+        load.goes_on(15, is_success).await;
+        tokio::time::sleep(Duration::from_millis(random(400))).await;
         dying.signal("KILL");
         dying.wait();
         // The load goes on for a moment, on the node that is left.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        load.goes_on(5, is_success).await;
         let calls = load.stop().await;
-        assert!(calls.iter().any(|call| call.told.is_some()));
         unknown += replay(&calls, &living.url, &nodes.upstream).await;
     }
-    assert!(unknown > 0, "no kill came while a call was being sent");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
