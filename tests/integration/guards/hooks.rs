@@ -55,7 +55,7 @@ struct Nodes {
 
 impl Nodes {
     async fn new(on: &Backend, reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static) -> Self {
-        Self::with(on, "", reply).await
+        Self::with(on, "start_budget_ms = 60000", reply).await
     }
 
     async fn with(
