@@ -149,8 +149,8 @@ async fn the_inspector_lists_and_calls() {
     stage.gateway.assert_untold(&called);
 }
 
-/// The tools by whose names the conformance suite calls.
-const CONFORMANCE: [(&str, &str); 4] = [
+/// The tools by whose names the conformance suite calls, and time enough for the slow one.
+const CONFORMANCE: [(&str, &str); 5] = [
     (
         "actions/test_simple_text.yaml",
         "description: Says a text.\ntype: static\nresponse: This is a simple text response for testing.\n",
@@ -159,7 +159,11 @@ const CONFORMANCE: [(&str, &str); 4] = [
         "actions/test_error_handling.yaml",
         "description: Fails.\nconnection: api\nmethod: POST\npath: /fails\n",
     ),
-    ("actions/test_tool_with_progress.yaml", "description: Takes its time.\nconnection: api\npath: /slow\n"),
+    (
+        "actions/test_tool_with_progress.yaml",
+        "description: Takes its time.\nconnection: api\npath: /slow\ntimeout_ms: 60000\n",
+    ),
+    ("callgate.toml", "environments = [\"development\"]\n[mcp]\ndeadline_ms = 60000\n"),
     (
         "actions/json_schema_2020_12_tool.yaml",
         "description: Has a schema of the newest draft.\ntype: static\nresponse: ok\nparameters:\n  \
@@ -173,8 +177,8 @@ const CONFORMANCE: [(&str, &str); 4] = [
 async fn the_conformance_suite_of_the_protocol_passes() {
     let Some(dir) = installed() else { return };
     let upstream = Upstream::start(|request| match request.line() {
-        // Long enough to be told of three times.
-        "GET /slow" => Reply::After(Duration::from_millis(3_300), Box::new(Reply::ok("{}"))),
+        // Long enough to be told of three times, also where the machine stands still meanwhile.
+        "GET /slow" => Reply::After(Duration::from_secs(8), Box::new(Reply::ok("{}"))),
         _ => Reply::Json(500, "{}".to_owned()),
     })
     .await;

@@ -1,12 +1,13 @@
 //! What a client is told without asking: changed tools, and that a call is under way.
 
 use std::fs;
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::stateless::{complete, request};
-use super::{HOURS, Session, Stream, call, gateway, message};
+use super::{HOURS, Session, Stream, call, events, gateway, message};
 use crate::harness::{Gateway, Process, write_project};
 use crate::upstream::{Reply, Upstream};
 
@@ -88,48 +89,74 @@ async fn open_streams_do_not_hold_up_the_end() {
     assert!(!process.log().contains("still under way"), "{}", process.log());
 }
 
+const PROGRESS: &str = "notifications/progress";
+
+/// An action that takes until there is a permit, and a gateway that waits for it.
+async fn slow(more: &str) -> (Upstream, Arc<Semaphore>, Gateway) {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let upstream =
+        Upstream::start(move |_| Reply::Held(held.clone(), Box::new(Reply::ok("{\"a\":1}")))).await;
+    let action = format!("description: Asks.\nconnection: api\npath: /slow\ntimeout_ms: 60000\n{more}");
+    let settings = "environments = [\"development\"]\n[mcp]\ndeadline_ms = 60000\n";
+    let files = [("actions/slow.yaml", action.as_str()), ("callgate.toml", settings)];
+    let gateway = gateway(upstream.port, &files).await;
+    (upstream, gate, gateway)
+}
+
+/// A call of that action whose client wants to know how it goes.
+fn slow_call(id: u64) -> Value {
+    let mut asked = call(id, "slow", json!({}));
+    asked["params"]["_meta"] = json!({"progressToken": "p-1"});
+    asked
+}
+
 #[tokio::test]
 async fn a_slow_call_tells_in_the_words_of_its_action() {
-    let slow = (
-        "actions/slow.yaml",
-        "description: Asks.\nconnection: api\npath: /slow\nspeech: {delayed: {after_ms: 100, text: I am still looking.}}\n",
-    );
-    let upstream =
-        Upstream::start(|_| Reply::After(Duration::from_millis(2_300), Box::new(Reply::ok("{}")))).await;
-    let gateway = gateway(upstream.port, &[slow]).await;
+    let (_upstream, gate, gateway) =
+        slow("speech: {delayed: {after_ms: 100, text: I am still looking.}}\n").await;
     let session = Session::begin(&gateway.url).await;
-    let mut asked = call(1, "slow", json!({}));
-    asked["params"]["_meta"] = json!({"progressToken": "p-1"});
-    let reply = session.send(&asked).await;
-    let (answer, notes) = reply.messages.split_last().unwrap();
-    assert_eq!((answer["id"].as_u64(), notes.is_empty()), (Some(1), false), "{reply:?}");
-    assert!(notes.iter().all(|note| note["params"]["message"] == "I am still looking."), "{reply:?}");
+    let response = session.request("POST").body(slow_call(1).to_string()).send().await.unwrap();
+    let mut stream = Stream { response, text: String::new() };
+    stream.wait_for(PROGRESS, 1).await;
+    gate.add_permits(1);
+    let messages = events(&stream.end().await.text);
+    let (answer, notes) = messages.split_last().unwrap();
+    assert_eq!((answer["id"].as_u64(), notes.is_empty()), (Some(1), false), "{messages:?}");
+    assert!(notes.iter().all(|note| note["params"]["message"] == "I am still looking."), "{messages:?}");
 }
 
 #[tokio::test]
 async fn a_slow_call_tells_that_it_is_under_way_where_the_client_wants_it() {
-    let late = Duration::from_millis(2_300);
-    let upstream = Upstream::start(move |_| Reply::After(late, Box::new(Reply::ok("{\"a\":1}")))).await;
-    let gateway = gateway(upstream.port, &[]).await;
+    let (upstream, gate, gateway) = slow("").await;
     let session = Session::begin(&gateway.url).await;
-    let mut asked = call(1, "get_order", json!({"number": "1"}));
-    let silent = session.send(&asked).await;
+    let unasked = call(1, "slow", json!({}));
+    let others = async {
+        upstream.received(1).await;
+        let (asked, stateless) = (slow_call(2), complete(slow_call(2)));
+        let in_session = session.request("POST").body(asked.to_string()).send();
+        let (one, other) = tokio::join!(in_session, request(&gateway.url, &stateless).send());
+        let mut streams =
+            [one, other].map(|response| Stream { response: response.unwrap(), text: String::new() });
+        for stream in &mut streams {
+            stream.wait_for(PROGRESS, 2).await;
+        }
+        gate.add_permits(3);
+        futures_util::future::join_all(streams.map(Stream::end)).await
+    };
+    let (silent, told) = tokio::join!(session.send(&unasked), others);
     assert_eq!((silent.messages.len(), silent.result()["structuredContent"]["a"].as_u64()), (1, Some(1)));
-    asked["id"] = json!(2);
-    asked["params"]["_meta"] = json!({"progressToken": "p-1"});
-    for reply in [
-        session.send(&asked).await,
-        super::Reply::of(request(&gateway.url, &complete(asked.clone())).send().await.unwrap()).await,
-    ] {
-        let (answer, notes) = reply.messages.split_last().unwrap();
-        assert_eq!(answer["result"]["structuredContent"]["a"], 1, "{reply:?}");
-        assert!(notes.len() >= 2, "{reply:?}");
+    for stream in told {
+        let messages = events(&stream.text);
+        let (answer, notes) = messages.split_last().unwrap();
+        assert_eq!(answer["result"]["structuredContent"]["a"], 1, "{messages:?}");
+        assert!(notes.len() >= 2, "{messages:?}");
         let mut before = 0.0;
         for note in notes {
-            assert_eq!(note["method"], "notifications/progress");
+            assert_eq!(note["method"], PROGRESS);
             assert_eq!(note["params"]["progressToken"], "p-1");
             let progress = note["params"]["progress"].as_f64().unwrap();
-            assert!(progress > before, "{reply:?}");
+            assert!(progress > before, "{messages:?}");
             before = progress;
         }
     }
