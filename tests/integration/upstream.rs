@@ -74,14 +74,19 @@ impl Reply {
 pub(crate) struct ClosedPort {
     /// The port, on 127.0.0.1.
     pub port: u16,
-    _socket: TcpSocket,
+    socket: TcpSocket,
 }
 
 impl ClosedPort {
     pub(crate) fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        Self { port: socket.local_addr().unwrap().port(), _socket: socket }
+        Self { port: socket.local_addr().unwrap().port(), socket }
+    }
+
+    /// Listens there after all.
+    pub(crate) fn listen(self) -> TcpListener {
+        self.socket.listen(1_024).unwrap()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{SECRET, Setup, gateway, shown, token, tool_call};
 use crate::bad_input::{assert_speakable, told};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{ClosedPort, Reply, Upstream};
 
 #[tokio::test]
 async fn a_token_endpoint_that_fails_is_named_by_its_connector() {
@@ -75,11 +75,9 @@ async fn a_token_endpoint_that_fails_is_named_by_its_connector() {
 
 #[tokio::test]
 async fn a_token_endpoint_nobody_listens_at_fails_and_recovers() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let closed = ClosedPort::new();
     let api = Upstream::start(|_| Reply::ok("{}")).await;
-    let gateway = gateway(api.port, port);
+    let gateway = gateway(api.port, closed.port);
     let result = shown(gateway.execute(tool_call("read")).await);
     let message = "The sign-in to the service (`crm`) cannot be reached; nothing was done.";
     assert_eq!(told(&result), (("exception", "auth_failed", "none", "later"), message));

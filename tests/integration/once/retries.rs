@@ -1,5 +1,6 @@
 //! Retries that can do no harm, and no others.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -86,17 +87,19 @@ async fn a_refused_connection_is_tried_once_more_by_every_method() {
 
 #[tokio::test]
 async fn a_write_gets_through_to_an_upstream_that_was_away_for_a_moment() {
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let action =
-        action("POST", "retry: {max_attempts: 10, backoff_ms: 50, max_backoff_ms: 200}\ntimeout_ms: 20000");
-    let gateway = Gateway::start(&files(port, &[("actions/x.yaml", &action)])).await;
+    let closed = ClosedPort::new();
+    let action = action("POST", "retry: {max_attempts: 10, backoff_ms: 50, max_backoff_ms: 200}");
+    let gateway = Gateway::start(&files(closed.port, &[("actions/x.yaml", &action)])).await;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let lines = tracing_subscriber::fmt().with_env_filter("callgate=debug");
+    let lines = lines.with_writer(Arc::new(log.reopen().unwrap())).finish();
+    let _log = tracing::subscriber::set_default(lines);
     let late = async {
-        tokio::time::sleep(Duration::from_millis(120)).await;
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        Upstream::on(listener, |_| Reply::ok("{}"))
+        // It has been refused once.
+        while !std::fs::read_to_string(log.path()).unwrap().contains("the request is sent again") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Upstream::on(closed.listen(), |_| Reply::ok("{}"))
     };
     let (result, upstream) = tokio::join!(gateway.call_with(json!({"name": "x"})), late);
     assert_eq!(result["status"], "success", "{result}");
