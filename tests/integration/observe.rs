@@ -166,8 +166,10 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
         _ => Reply::ok("{}"),
     })
     .await;
-    let read =
-        ("actions/read.yaml", "description: reads\nconnection: api\npath: /read\nretry: {backoff_ms: 1}\n");
+    let read = (
+        "actions/read.yaml",
+        "description: reads\nconnection: api\npath: /read\ntimeout_ms: 60000\nretry: {backoff_ms: 1}\n",
+    );
     let project = write_project(&files(upstream.port, &[read]));
     let endpoint = format!("http://127.0.0.1:{}/v1/traces", collector.port);
     let mut process = Process::serve(project.path(), &[("CALLGATE_TRACES__ENDPOINT", &endpoint)]);

@@ -16,7 +16,7 @@ use crate::upstream::{Reply, Upstream};
 
 const ORDER: (&str, &str) = (
     "actions/get_order.yaml",
-    "description: Looks up an order.\nconnection: api\npath: /orders/{{.parameters.number}}\n\
+    "description: Looks up an order.\nconnection: api\npath: /orders/{{.parameters.number}}\ntimeout_ms: 60000\n\
      headers: {X-Key: {secret: order_key}}\n\
      parameters:\n  type: object\n  properties: {number: {type: string, description: Its number}}\n  required: [number]\n\
      output_variables:\n  - {name: order.status, path: $.status, expose: true}\n  - {name: order.customer, path: $.customer}\n  \

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::harness::{Gateway, Process, write_project};
 use crate::upstream::{ClosedPort, Reply, Upstream};
 
-const READ: &str = "description: reads\nconnection: api\npath: /read\n";
+const READ: &str = "description: reads\nconnection: api\npath: /read\ntimeout_ms: 60000\n";
 
 fn project(port: u16, more: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -166,7 +166,7 @@ async fn a_reload_keeps_a_breaker_unless_its_rules_change() {
     };
     let reload = || gateway.replace(project::load(dir.path(), Some(&gateway.deployment())).deployment);
     assert_eq!((call().await, call().await, call().await), (Status::Error, Status::Error, Status::Exception));
-    fs::write(dir.path().join("actions/read.yaml"), format!("{READ}timeout_ms: 4000\n")).unwrap();
+    fs::write(dir.path().join("actions/read.yaml"), READ.replace("60000", "4000")).unwrap();
     reload();
     assert_eq!(call().await, Status::Exception, "another action, the same connection");
     let changed = format!("base_url: http://127.0.0.1:{}\nbreaker: {{min_calls: 3}}\n", upstream.port);
