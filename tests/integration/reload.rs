@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Process, client, files, write_project};
+use crate::harness::{Process, client, files, replace, write_project};
 use crate::upstream::{Reply, Upstream};
 
 fn ping(answer: &str) -> String {
@@ -37,9 +37,7 @@ async fn an_edit_is_taken_as_soon_as_it_is_saved() {
     assert_eq!(answer(&process).await, "second");
 
     // As editors save: a new file takes the place of the old one.
-    let beside = project.path().join("actions/.ping.yaml.swp");
-    fs::write(&beside, ping("third")).unwrap();
-    fs::rename(&beside, &path).unwrap();
+    replace(&path, &ping("third"));
     process.wait_for("reloaded");
     assert_eq!(answer(&process).await, "third");
 

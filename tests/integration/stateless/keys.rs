@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{KEY_1, KEY_2, project, refused, secrets, settings, state, upstream};
-use crate::harness::{Gateway, Process, callgate, write_project};
+use crate::harness::{Gateway, Process, callgate, replace, write_project};
 
 fn call(name: &str, state: &str) -> Value {
     json!({"environment": "development", "name": name, "state": state})
@@ -33,11 +33,11 @@ async fn a_reload_rotates_them() {
     let process = Process::serve(dir.path(), &[("CALLGATE_STORE__BACKEND", "memory")]);
     let (_, first) = process.post("/v1/tool-calls", &call("verify", "")).await;
     let rotated = settings(&["STATE_KEY_2", "STATE_KEY_1"], "");
-    std::fs::write(dir.path().join("callgate.toml"), rotated).unwrap();
+    replace(&dir.path().join("callgate.toml"), &rotated);
     process.wait_for("reloaded");
     let (status, second) = process.post("/v1/tool-calls", &call("account", state(&first))).await;
     assert_eq!((status, &second["status"]), (200, &json!("success")));
-    std::fs::write(dir.path().join("callgate.toml"), settings(&["STATE_KEY_2"], "")).unwrap();
+    replace(&dir.path().join("callgate.toml"), &settings(&["STATE_KEY_2"], ""));
     process.wait_for("reloaded");
     let (status, third) = process.post("/v1/tool-calls", &call("account", state(&second))).await;
     assert_eq!((status, &third["status"]), (200, &json!("success")));
