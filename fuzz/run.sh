@@ -4,6 +4,7 @@
 #
 #   fuzz/run.sh [SECONDS] [TARGET…]        8 seconds each where left out
 #
+# FUZZ_SEED=1 makes it draw the same numbers each time.
 # Needs nothing but Rust and a C++ compiler: the coverage that libFuzzer steers by is asked of the stable compiler
 # (coverage.sh), without sanitizers. `cargo +nightly fuzz run TARGET` works as well, with them.
 # What is found to be new is kept in target/fuzz/corpus and is where the next run starts; seeds/ is where the first does.
@@ -22,14 +23,16 @@ for target in "${targets[@]}"; do build+=(--bin "$target"); done
 RUSTC_WRAPPER="$PWD/fuzz/coverage.sh" CARGO_INCREMENTAL=0 \
     cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$out" "${build[@]}"
 
+# By the seed 0, it draws anew each time.
+seed=${FUZZ_SEED:-0}
 mkdir -p "$out/artifacts"
 printf '%-12s %10s %8s %8s %8s %8s\n' target runs runs/s cov corpus MB
 failed=0
 for target in "${targets[@]}"; do
     mkdir -p "$out/corpus/$target"
     log="$out/$target.log"
-    if ! "$out/$host/debug/$target" "$out/corpus/$target" "fuzz/seeds/$target" -max_total_time="$seconds" -timeout=10 \
-        -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 -verbosity=1 -artifact_prefix="$out/artifacts/$target-" \
+    if ! "$out/$host/debug/$target" "$out/corpus/$target" "fuzz/seeds/$target" -max_total_time="$seconds" -seed="$seed" \
+        -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 -verbosity=1 -artifact_prefix="$out/artifacts/$target-" \
         >"$log" 2>&1; then
         printf '%-12s FAILED\n' "$target"
         tail -n 40 "$log"
