@@ -55,11 +55,11 @@ impl Caller {
         Self { gateway, random, recent: Vec::new(), tally: Tally::default() }
     }
 
-    /// Calls until `end`.
+    /// Calls until `end`, and once at least.
     pub(crate) async fn run(mut self, end: Instant) -> Result<Tally> {
         let mut one = Connection::open(self.gateway).await?;
         let mut other = Connection::open(self.gateway).await?;
-        while Instant::now() < end {
+        loop {
             match self.next() % 100 {
                 0..60 => {
                     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -86,8 +86,10 @@ impl Caller {
                     self.expect(answer, "success");
                 }
             }
+            if Instant::now() >= end {
+                return Ok(self.tally);
+            }
         }
-        Ok(self.tally)
     }
 
     async fn write(&mut self, connection: &mut Connection, number: u64) -> Result<()> {
