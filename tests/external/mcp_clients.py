@@ -110,8 +110,9 @@ async def livekit():
     from livekit.agents.llm import ToolError
     from livekit.agents.llm.mcp import MCPServerHTTP
 
-    # Its own timeouts, 5 seconds each.
-    server = MCPServerHTTP(URL, transport_type="streamable_http", headers=HEADERS)
+    # Its own timeouts are 5 seconds each.
+    patience = {"timeout": 60, "client_session_timeout_seconds": 60}
+    server = MCPServerHTTP(URL, transport_type="streamable_http", headers=HEADERS, **patience)
     await server.initialize()
     tools = {tool.info.name: tool for tool in await server.list_tools()}
     hold(sorted(tools) == NAMES, tools)

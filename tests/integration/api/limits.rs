@@ -138,6 +138,11 @@ async fn held() -> (Upstream, Arc<Semaphore>) {
 const ONE: (&str, &str) =
     ("callgate.toml", "environments = [\"development\"]\n[server]\nmax_calls_in_flight = 2\n");
 
+/// [`ORDER`] with time for all that is done while it is held.
+fn patient() -> String {
+    format!("{}timeout_ms: 60000\n", ORDER.1)
+}
+
 fn order() -> Value {
     json!({"name": "get_order", "arguments": {"number": "1"}})
 }
@@ -145,7 +150,7 @@ fn order() -> Value {
 #[tokio::test]
 async fn beyond_what_the_process_takes_calls_are_turned_away() {
     let (upstream, gate) = held().await;
-    let api = Api(Gateway::start(&files(upstream.port, &[ORDER, HOURS, ONE])).await);
+    let api = Api(Gateway::start(&files(upstream.port, &[(ORDER.0, &patient()), HOURS, ONE])).await);
     let url = api.0.url.clone();
     let address = url.trim_start_matches("http://").to_owned();
     // Two callers, one of whom hangs up: the call goes on and keeps its place.
@@ -196,7 +201,7 @@ async fn beyond_what_the_process_takes_calls_are_turned_away() {
 #[tokio::test]
 async fn the_bound_is_one_for_all_workers() {
     let (upstream, gate) = held().await;
-    let dir = write_project(&files(upstream.port, &[ORDER, HOURS, ONE]));
+    let dir = write_project(&files(upstream.port, &[(ORDER.0, &patient()), HOURS, ONE]));
     let process = Arc::new(Process::serve(dir.path(), &[("CALLGATE_SERVER__WORKERS", "4")]));
     let calls: Vec<_> = (0..2)
         .map(|_| {

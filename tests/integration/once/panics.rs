@@ -77,7 +77,7 @@ async fn what_was_not_sent_before_a_panic_is_free() {
     let gateway = Gateway::start(&files(gone.port, ACTIONS)).await;
     let _log = tracing::subscriber::set_default(Broken::by("callgate::executor::outcome"));
     let mut call = book("call_1", 9);
-    call["deadline_ms"] = json!(3_000);
+    call["deadline_ms"] = json!(30_000);
     let (status, problem) = gateway.post("/v1/tool-calls", call.to_string()).await;
     assert_eq!((status, &problem["code"]), (500, &json!("internal")), "{problem}");
     let again = gateway.call_with(call).await;
