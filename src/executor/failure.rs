@@ -207,7 +207,7 @@ impl Failure {
             // Whoever has taken the intent may be sending it.
             Self::Store { error: StoreError::Fenced, safe } => Self::InProgress { safe }.into_error(),
             Self::Store { error: StoreError::Unavailable { .. }, .. } => {
-                let message = "This cannot be done safely right now, because what was done before cannot be looked up; nothing was done.";
+                let message = "This cannot be done safely right now, because what was done before cannot be looked up; nothing was done now.";
                 exception(FailureCode::StoreUnavailable, message, Retry::Later)
             }
             Self::Internal { safe } => {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::cancel;
 use crate::bad_input::told;
 use crate::harness::{Gateway, files};
 use crate::upstream::{ClosedPort, Reply, Upstream};
@@ -41,6 +42,28 @@ async fn run(action: &str, replies: Vec<Reply>) -> (Value, usize) {
     assert!(requests.windows(2).all(|pair| pair[0] == pair[1]), "attempts differ: {requests:?}");
     assert_eq!(result["attempts"], requests.len(), "{result}");
     (result, requests.len())
+}
+
+/// What the gateways of this thread log from now on.
+struct Log {
+    lines: tempfile::NamedTempFile,
+    _kept: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    fn start() -> Self {
+        let lines = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_env_filter("callgate=debug");
+        let subscriber = subscriber.with_writer(Arc::new(lines.reopen().unwrap())).finish();
+        Self { lines, _kept: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// Waits until a call has been refused once, and waits for its next attempt.
+    async fn sent_again(&self) {
+        while !std::fs::read_to_string(self.lines.path()).unwrap().contains("the request is sent again") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 fn status(status: u16) -> Reply {
@@ -90,21 +113,32 @@ async fn a_write_gets_through_to_an_upstream_that_was_away_for_a_moment() {
     let closed = ClosedPort::new();
     let action = action("POST", "retry: {max_attempts: 10, backoff_ms: 50, max_backoff_ms: 200}");
     let gateway = Gateway::start(&files(closed.port, &[("actions/x.yaml", &action)])).await;
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let lines = tracing_subscriber::fmt().with_env_filter("callgate=debug");
-    let lines = lines.with_writer(Arc::new(log.reopen().unwrap())).finish();
-    let _log = tracing::subscriber::set_default(lines);
+    let log = Log::start();
     let late = async {
-        // It has been refused once.
-        while !std::fs::read_to_string(log.path()).unwrap().contains("the request is sent again") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        log.sent_again().await;
         Upstream::on(closed.listen(), |_| Reply::ok("{}"))
     };
     let (result, upstream) = tokio::join!(gateway.call_with(json!({"name": "x"})), late);
     assert_eq!(result["status"], "success", "{result}");
     assert!(result["attempts"].as_u64().unwrap() > 1, "{result}");
     assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_can_be_cancelled_between_attempts_of_which_nothing_was_sent() {
+    let closed = ClosedPort::new();
+    let action = action("POST", "retry: {max_attempts: 2, backoff_ms: 30000, max_backoff_ms: 30000}");
+    let gateway = Gateway::start(&files(closed.port, &[("actions/x.yaml", &action)])).await;
+    let log = Log::start();
+    let cancelled = async {
+        log.sent_again().await;
+        cancel(&gateway, "/v1/tool-calls/call_1").await
+    };
+    let call = json!({"name": "x", "conversation_id": "c", "tool_call_id": "call_1"});
+    let (result, (status, reply)) = tokio::join!(gateway.call_with(call), cancelled);
+    assert_eq!((status, &reply["cancellation"]), (200, &json!("not_sent")), "{reply}");
+    assert_eq!(told(&result).0.1, "cancelled", "{result}");
+    assert_eq!(result["error"]["effect"], "none");
 }
 
 #[tokio::test]
