@@ -118,10 +118,16 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Takes the action's output variables out of an answer, and what the
-    /// model must not see.
-    pub(super) fn of(answer: Answer, action: &Action) -> Self {
+    /// model must not see. What an upstream repeats of a secret or of the call's
+    /// token is masked in the variables already here: they are kept, and what comes
+    /// later may know neither.
+    pub(super) fn of(answer: Answer, action: &Action, redact: &impl Fn(String) -> String) -> Self {
         let Answer { status, mut content } = answer;
-        let extracted = body::shape(&mut content, action, status.is_success());
+        let mut extracted = body::shape(&mut content, action, status.is_success());
+        for one in &mut extracted {
+            one.value = masked_value(std::mem::take(&mut one.value), redact);
+            one.shown = one.shown.take().map(|shown| masked_value(shown, redact));
+        }
         let (ended, error) = match &content {
             Content::BrokenJson { problem, .. } if status.is_success() => {
                 (Status::Failure, Some(failure::broken_json(action, problem)))
@@ -209,7 +215,7 @@ pub(super) fn result(
     let shown = outcome.extracted.into_iter().filter_map(|one| Some((one.name, one.shown?)));
     let cleaned = shown.map(|(name, mut value)| {
         concealed.out_of_value(&mut value);
-        (name, masked_value(value, &redact))
+        (name, value)
     });
     let variables: Map<String, Value> = cleaned.collect();
     let error = outcome.error.map(|error| {

@@ -13,6 +13,7 @@ use crate::tool::{Status, ToolCall, ToolResult};
 
 use super::answer::Answer;
 use super::attempts::Sending;
+use super::body::mask;
 use super::failure::Failure;
 use super::outcome::{Outcome, Receipt};
 use super::speech::Voice;
@@ -145,7 +146,8 @@ impl Gateway {
             Kind::Static(body) => Answer::fixed(body),
             Kind::Handover(handover) => return Ok(Outcome::handover(handover)),
         };
-        Ok(Outcome::of(answer, target.action))
+        let (environment, token) = (deployment.redactor(&call.environment), receipt.redactor.as_deref());
+        Ok(Outcome::of(answer, target.action, &|text| mask(text, environment, token)))
     }
 }
 

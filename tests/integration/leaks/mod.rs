@@ -5,6 +5,7 @@
 pub(crate) mod marks;
 mod echo;
 mod values;
+mod variables;
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
