@@ -19,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::leaks::marks::{self, Mark};
+use crate::relay::Relay;
+use crate::upstream::tokens_of;
 
 /// A gateway over a real socket, its project in a temporary directory.
 pub(crate) struct Gateway {
@@ -27,11 +29,42 @@ pub(crate) struct Gateway {
     /// The project directory, kept as long as the gateway.
     _project: TempDir,
     client: reqwest::Client,
-    /// What may be in no answer and in no line of the log.
-    secrets: Vec<Mark>,
-    /// Where the log of this process ended when it started.
-    logged: usize,
+    /// What the client asks, so that no byte of an answer is overlooked.
+    relay: Relay,
+    untold: Untold,
+    /// Where the log was when it started.
+    log_start: usize,
     _stop: oneshot::Sender<()>,
+}
+
+/// What may be in no answer and in no line of the log: the secrets of a project, and the tokens that its connectors
+/// are given.
+struct Untold {
+    secrets: Vec<Mark>,
+    /// Where the tokens come from.
+    token_ports: Vec<u16>,
+}
+
+impl Untold {
+    fn of(dir: &Path) -> Self {
+        let secrets = marks::secrets(&fs::read_to_string(dir.join("secrets.toml")).unwrap_or_default());
+        let connectors = fs::read_dir(dir.join("auth")).into_iter().flatten().flatten();
+        let ports = connectors.flat_map(|file| {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            let urls = text.lines().filter_map(|line| line.trim().strip_prefix("token_url:"));
+            urls.filter_map(|url| url::Url::parse(url.trim()).ok()?.port()).collect::<Vec<_>>()
+        });
+        Self { secrets, token_ports: ports.collect() }
+    }
+
+    /// Panics where `text` holds something of it in any encoding.
+    #[track_caller]
+    fn assert_not_in(&self, place: &str, text: &str) {
+        marks::assert_none_in(&self.secrets, place, text);
+        let tokens = self.token_ports.iter().flat_map(|port| tokens_of(*port));
+        let tokens: Vec<Mark> = tokens.map(|token| Mark::new("a token", &token)).collect();
+        marks::assert_none_in(&tokens, place, text);
+    }
 }
 
 /// Writes the files of a project; without a `callgate.toml` it serves `development`.
@@ -63,7 +96,7 @@ impl Gateway {
 
     /// The same with a store of the test's own.
     pub(crate) async fn start_on(files: &[(&str, String)], store: Arc<dyn Store>) -> Self {
-        let logged = log().lock().unwrap().len();
+        let log_start = log().lock().unwrap().len();
         let dir = write_project(files);
         let project = project::load(dir.path(), None);
         let problems: Vec<String> =
@@ -79,8 +112,8 @@ impl Gateway {
             let _ = stopped.await;
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
-        let secrets = secrets_of(dir.path());
-        Self { client: client(), url, secrets, logged, _project: dir, _stop: stop }
+        let (relay, untold) = (Relay::before(&url).await, Untold::of(dir.path()));
+        Self { url, _project: dir, client: client(), relay, untold, log_start, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -97,14 +130,13 @@ impl Gateway {
 
     /// Posts `body`, whatever it is.
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let request =
-            self.client.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let request = self.request("POST", path).header("content-type", "application/json");
         self.watched(answer(request.body(body).send().await.unwrap()).await)
     }
 
     /// Gets `path`.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        self.watched(answer(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await)
+        self.watched(answer(self.request("GET", path).send().await.unwrap()).await)
     }
 
     /// The same answer, in which no secret stands.
@@ -117,21 +149,21 @@ impl Gateway {
     /// Panics where `text` holds a secret of the project in any encoding.
     #[track_caller]
     pub(crate) fn assert_untold(&self, text: &str) {
-        self.secrets.iter().for_each(|mark| mark.assert_not_in("an answer", text));
+        self.untold.assert_not_in("an answer", text);
     }
 
-    /// A request of the test's own making.
+    /// A request of the test's own making; all of its answer is looked through in the end.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
+        self.client.request(method.parse().unwrap(), format!("{}{path}", self.relay.url))
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if !std::thread::panicking() && !self.secrets.is_empty() {
-            // Looked through when others can log again.
-            let log = log().lock().unwrap()[self.logged..].to_owned();
-            self.secrets.iter().for_each(|mark| mark.assert_not_in("the log", &log));
+        if !std::thread::panicking() {
+            let log = log().lock().unwrap()[self.log_start..].to_owned();
+            self.untold.assert_not_in("the log", &log);
+            self.untold.assert_not_in("an answer", &self.relay.seen());
         }
     }
 }
@@ -160,10 +192,6 @@ impl std::io::Write for Log {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-fn secrets_of(dir: &Path) -> Vec<Mark> {
-    marks::secrets(&fs::read_to_string(dir.join("secrets.toml")).unwrap_or_default())
 }
 
 /// A client for the gateway's own API.
@@ -292,8 +320,7 @@ pub(crate) struct Process {
     client: reqwest::Client,
     child: Child,
     lines: std::sync::Arc<std::sync::Mutex<Lines>>,
-    /// What may be in no answer and in no line that it writes.
-    secrets: Vec<Mark>,
+    untold: Untold,
 }
 
 /// What the program has written to standard error, and who waits for more.
@@ -332,7 +359,7 @@ impl Process {
             written.lock().unwrap().over = true;
         });
         let mut process =
-            Self { url: String::new(), client: client(), child, lines, secrets: secrets_of(dir) };
+            Self { url: String::new(), client: client(), child, lines, untold: Untold::of(dir) };
         let start = process.wait_for("callgate 0.1.0 serves ");
         let url = start.split(" on ").nth(1).and_then(|rest| rest.split_whitespace().next());
         process.url = url.unwrap_or_else(|| panic!("no address in {start:?}")).to_owned();
@@ -394,11 +421,30 @@ impl Process {
 
     /// Posts JSON to `path`.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let response =
-            self.client.post(format!("{}{path}", self.url)).body(body.to_string()).send().await.unwrap();
-        let answer = answer(response).await;
-        self.secrets.iter().for_each(|mark| mark.assert_not_in("an answer", &answer.1.to_string()));
+        self.send(self.request("POST", path).body(body.to_string())).await
+    }
+
+    /// Gets `path`.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        self.send(self.request("GET", path)).await
+    }
+
+    /// A request of the test's own making, for [`Self::send`].
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
+    }
+
+    /// Sends a request and looks through the answer.
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let answer = answer(request.send().await.unwrap()).await;
+        self.assert_untold(&answer.1.to_string());
         answer
+    }
+
+    /// Panics where `text` holds a secret of the project, or a token, in any encoding.
+    #[track_caller]
+    pub(crate) fn assert_untold(&self, text: &str) {
+        self.untold.assert_not_in("what came out", text);
     }
 
     /// Calls an action.
@@ -416,8 +462,7 @@ impl Drop for Process {
         let _ = self.child.wait();
         if !std::thread::panicking() {
             self.wait();
-            let log = self.log();
-            self.secrets.iter().for_each(|mark| mark.assert_not_in("the log", &log));
+            self.untold.assert_not_in("the log", &self.log());
         }
     }
 }

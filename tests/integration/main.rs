@@ -13,6 +13,7 @@ mod harness;
 mod backend;
 mod watched;
 mod upstream;
+mod relay;
 mod golden;
 mod import;
 mod leaks;

@@ -115,9 +115,8 @@ async fn every_use_of_a_secret_is_told_by_name() {
     let process = Process::serve(project.path(), &[]);
     for name in ["read", "write"] {
         let body = json!({"name": name, "tool_call_id": format!("{name}-1")}).to_string();
-        let request = crate::harness::client().post(format!("{}/v1/tool-calls", process.url));
-        let answer = request.bearer_auth(&key.key).body(body).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
+        let request = process.request("POST", "/v1/tool-calls").bearer_auth(&key.key);
+        assert_eq!(process.send(request.body(body)).await.0, 200);
     }
     let line = process.wait_for("secret used");
     for part in ["INFO", "key=\"vapi\"", "secrets=\"api_token\"", "write-1", "http://127.0.0.1:"] {
@@ -161,34 +160,37 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
     let collector =
         Upstream::start(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())).await;
     let count = std::sync::atomic::AtomicUsize::new(0);
-    let upstream = Upstream::start(move |_| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
-        0 => Reply::Json(503, "{}".to_owned()),
-        _ => Reply::ok("{}"),
-    })
-    .await;
+    let upstream =
+        Upstream::start(move |request| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Reply::Json(503, json!({"said": request.head}).to_string()),
+            _ => Reply::ok(&json!({"said": request.head}).to_string()),
+        })
+        .await;
     let read = (
         "actions/read.yaml",
-        "description: reads\nconnection: api\npath: /read\ntimeout_ms: 60000\nretry: {backoff_ms: 1}\n",
+        "description: reads\nconnection: api\npath: /read\nauth: key\ntimeout_ms: 60000\nretry: {backoff_ms: 1}\n",
     );
-    let project = write_project(&files(upstream.port, &[read]));
+    let project = write_project(&files(upstream.port, &[read, KEY, SECRETS]));
     let endpoint = format!("http://127.0.0.1:{}/v1/traces", collector.port);
     let mut process = Process::serve(project.path(), &[("CALLGATE_TRACES__ENDPOINT", &endpoint)]);
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let request = crate::harness::client().post(format!("{}/v1/tool-calls", process.url));
-    let body = json!({"name": "read", "tool_call_id": "call_1"}).to_string();
-    let request =
-        request.header("traceparent", parent).header("tracestate", "rojo=1").header("tracestate", "congo=2");
-    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    let traced = |parent: &'static str, body: serde_json::Value| {
+        let request = process.request("POST", "/v1/tool-calls").header("traceparent", parent);
+        let request = request.header("tracestate", "rojo=1").header("tracestate", "congo=2");
+        process.send(request.body(body.to_string()))
+    };
+    let (status, _) = traced(parent, json!({"name": "read", "tool_call_id": "call_1"})).await;
+    assert_eq!(status, 200);
     // A call whose caller does not record is not recorded here either.
-    let request = crate::harness::client().post(format!("{}/v1/tool-calls", process.url));
     let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00";
-    request.header("traceparent", unsampled).body(json!({"name": "read"}).to_string()).send().await.unwrap();
+    traced(unsampled, json!({"name": "read"})).await;
     process.signal("TERM");
     assert_eq!(process.wait(), Some(0));
 
     let sent = collector.requests();
     assert_eq!(sent.len(), 1, "what waited was sent at the end");
     assert_eq!(sent[0].line(), "POST /v1/traces");
+    process.assert_untold(&format!("{}\n{}", sent[0].head, sent[0].text()));
     let exported: ExportTraceServiceRequest = prost::Message::decode(sent[0].body.as_slice()).unwrap();
     let resource = exported.resource_spans[0].resource.clone().unwrap();
     assert_eq!(text(&resource.attributes, "service.name"), "callgate");

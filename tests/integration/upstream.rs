@@ -1,7 +1,8 @@
 //! An upstream that shows the exact bytes it was sent and answers what the test says.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -90,6 +91,24 @@ impl ClosedPort {
     }
 }
 
+/// The tokens that the upstreams of this process have given out, by port.
+static TOKENS: LazyLock<Mutex<HashMap<u16, BTreeSet<String>>>> = LazyLock::new(Mutex::default);
+
+/// The tokens that the upstream on `port` has given out.
+pub(crate) fn tokens_of(port: u16) -> Vec<String> {
+    TOKENS.lock().unwrap().get(&port).into_iter().flatten().cloned().collect()
+}
+
+/// Remembers the token in an answer, where it is one to a token request.
+fn note_token(port: u16, answer: &str) {
+    if answer.contains("\"access_token\"")
+        && let Ok(serde_json::Value::Object(members)) = serde_json::from_str(answer)
+        && let Some(token) = members.get("access_token").and_then(serde_json::Value::as_str)
+    {
+        TOKENS.lock().unwrap().entry(port).or_default().insert(token.to_owned());
+    }
+}
+
 /// An upstream on a port of its own.
 pub(crate) struct Upstream {
     /// Where it listens.
@@ -118,6 +137,7 @@ impl Upstream {
         reply: impl Fn(&Captured) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let port = listener.local_addr().unwrap().port();
+        TOKENS.lock().unwrap().remove(&port);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let flood = Arc::new(Flood { taken: AtomicU64::new(0), over: Semaphore::new(0) });
         let (kept, reply, counted) = (requests.clone(), Arc::new(reply), flood.clone());
@@ -180,6 +200,7 @@ async fn converse<F: Fn(&Captured) -> Reply>(
         }
         match next {
             Reply::Json(status, body) => {
+                note_token(stream.local_addr().unwrap().port(), &body);
                 let head = format!(
                     "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                     body.len()

@@ -61,7 +61,8 @@ async fn a_name_is_judged_by_what_it_leads_to() {
 async fn a_token_endpoint_is_judged_too() {
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
     let elsewhere =
-        Upstream::start(|_| Reply::ok(r#"{"access_token": "abcdef", "token_type": "bearer"}"#)).await;
+        Upstream::start(|_| Reply::ok(r#"{"access_token": "t0ken-of-the-test", "token_type": "bearer"}"#))
+            .await;
     let auth = format!(
         "type: oauth2_client_credentials\ntoken_url: http://127.0.0.2:{}/token\nclient_id: me\nclient_secret: {{secret: it}}\n",
         elsewhere.port

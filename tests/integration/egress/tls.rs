@@ -198,7 +198,7 @@ async fn a_client_certificate_is_shown_where_it_is_asked_for() {
 async fn a_token_endpoint_has_certificates_of_its_own() {
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
     let tokens =
-        Upstream::start(|_| Reply::ok(r#"{"access_token": "abcdef", "token_type": "bearer"}"#)).await;
+        Upstream::start(|_| Reply::ok(r#"{"access_token": "t0ken-of-the-test", "token_type": "bearer"}"#)).await;
     let (authority, other) = (Authority::new(), Authority::new());
     let port = front(&upstream, &authority.server(), None).await;
     let token_port = front(&tokens, &other.server(), None).await;
@@ -223,7 +223,7 @@ async fn a_token_endpoint_has_certificates_of_its_own() {
     };
     let result = call(&of("certs/other.pem")).await;
     assert_eq!(result["status"], "success", "{result}");
-    assert_eq!(upstream.request().header("authorization"), Some("Bearer abcdef"));
+    assert_eq!(upstream.request().header("authorization"), Some("Bearer t0ken-of-the-test"));
     let result = call(&of("certs/ca.pem")).await;
     assert_eq!(result["error"]["code"], "auth_failed", "{result}");
     assert_eq!(upstream.requests().len(), 1);

@@ -17,6 +17,8 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b')');
 /// Shortest secret that is looked for; the gateway warns of shorter ones.
 const MIN_SECRET: usize = 4;
+/// Shortest piece that is looked for in a text without its line breaks: shorter ones stand anywhere.
+const MIN_JOINED: usize = 12;
 
 /// A secret, and what it looks like in disguise.
 #[derive(Clone, Debug)]
@@ -46,7 +48,12 @@ impl Mark {
     /// Panics where `text` holds it in any encoding.
     #[track_caller]
     pub(crate) fn assert_not_in(&self, place: &str, text: &str) {
-        for (way, form) in &self.forms {
+        assert_none_in(std::slice::from_ref(self), place, text);
+    }
+
+    #[track_caller]
+    fn assert_no_form(&self, is_sought: impl Fn(&str, &str) -> bool, place: &str, text: &str) {
+        for (way, form) in self.forms.iter().filter(|(way, form)| is_sought(way, form)) {
             if let Some(at) = text.find(form.as_str()) {
                 let start = text.floor_char_boundary(at.saturating_sub(200));
                 let end = text.ceil_char_boundary((at + form.len() + 200).min(text.len()));
@@ -54,6 +61,40 @@ impl Mark {
             }
         }
     }
+}
+
+/// Panics where `text` holds one of them in any encoding, in one line or in several.
+#[track_caller]
+pub(crate) fn assert_none_in(marks: &[Mark], place: &str, text: &str) {
+    if marks.is_empty() {
+        return;
+    }
+    let joined = joined(text);
+    for mark in marks {
+        mark.assert_no_form(|_, _| true, place, text);
+        let is_broken_up = |way: &str, form: &str| way.starts_with("base64") && form.len() >= MIN_JOINED;
+        mark.assert_no_form(is_broken_up, place, &joined);
+    }
+}
+
+/// The text without its spaces and line breaks, escaped ones among them.
+fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c == '\\' || c.is_ascii_whitespace()) {
+        joined.push_str(&rest[..at]);
+        let escape = rest[at..].trim_start_matches('\\');
+        let length = rest.len() - at - escape.len();
+        rest = match (length, escape.starts_with(['n', 'r'])) {
+            (0, _) => &rest[at + 1..],
+            (_, true) => &escape[1..],
+            (_, false) => {
+                joined.push_str(&rest[at..at + length]);
+                escape
+            }
+        };
+    }
+    joined + rest
 }
 
 /// What a way to write a text is called, and the way.

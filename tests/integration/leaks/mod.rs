@@ -122,7 +122,7 @@ impl Watched {
 
     #[track_caller]
     fn search(&self, place: &str, text: &str) {
-        self.marks.iter().for_each(|mark| mark.assert_not_in(place, text));
+        marks::assert_none_in(&self.marks, place, text);
     }
 
     /// Stops the gateway and looks through its log, which has to say `lines`.

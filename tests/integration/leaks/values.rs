@@ -130,8 +130,7 @@ async fn values_of_callers_and_upstreams_stay_out_of_what_is_written_down() {
     assert!(preview.contains("***"), "{preview}");
     arguments.iter().for_each(|mark| mark.assert_not_in("a preview", &preview));
 
-    let tools = crate::harness::client().get(format!("{}/v1/tools", process.url)).send().await.unwrap();
-    let tools = tools.text().await.unwrap();
+    let tools = process.get("/v1/tools").await.1.to_string();
     assert!(tools.contains("\"pin\"") && !tools.contains("x-sensitive"), "{tools}");
 
     process.signal("TERM");

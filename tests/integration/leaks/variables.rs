@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Process, client, write_project};
+use crate::harness::{Process, write_project};
 use crate::upstream::{Captured, Reply, Upstream};
 
-use super::marks::Mark;
+use super::marks::{self, Mark};
 
 const SECRETS: &[(&str, &str)] = &[
     ("bearer_token", "mk-bearer-token-1"),
@@ -92,16 +92,15 @@ struct Searched {
 impl Searched {
     #[track_caller]
     fn search(&self, place: &str, text: &str) {
-        self.marks.iter().for_each(|mark| mark.assert_not_in(place, text));
+        marks::assert_none_in(&self.marks, place, text);
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
-        let request = client().request(method.parse().unwrap(), format!("{}{path}", self.process.url));
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        let (is_success, text) = (answer.status().is_success(), answer.text().await.unwrap());
-        assert!(is_success, "{method} {path}: {text}");
-        self.search(&format!("the answer to {method} {path} {body}"), &text);
-        serde_json::from_str(&text).unwrap_or_default()
+        let request = self.process.request(method, path).body(body.to_string());
+        let (status, answer) = self.process.send(request).await;
+        assert!(status < 300, "{method} {path}: {answer}");
+        self.search(&format!("the answer to {method} {path} {body}"), &answer.to_string());
+        answer
     }
 
     async fn call(&self, body: Value) -> Value {
