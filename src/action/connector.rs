@@ -85,6 +85,16 @@ pub enum ValueSource {
     },
 }
 
+impl ValueSource {
+    /// Name of the secret, where it is one.
+    pub fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secret { name, .. } => Some(name),
+        }
+    }
+}
+
 impl From<&ValueDefinition> for ValueSource {
     fn from(value: &ValueDefinition) -> Self {
         match value {

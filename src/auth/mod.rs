@@ -1,5 +1,6 @@
 //! Auth connector + environment → credentials of a request.
 
+mod door;
 mod oauth;
 mod shared;
 mod webhook;
@@ -24,9 +25,9 @@ use crate::definition::{Problem, Problems};
 use crate::egress::{Credentials, Deadline, Egress, Route, Target, WaysBuilder};
 use crate::secrets::{Keyring, MASK, Redactor, Secrets};
 
-use self::oauth::TokenSource;
 pub(crate) use self::oauth::read_token_response;
 pub use self::oauth::{DEFAULT_LIFETIME, TokenError, TokenErrorKind};
+use self::oauth::{Purpose, TokenSource};
 use self::shared::Shares;
 
 /// The credentials of every action of every environment, resolved at load.
@@ -157,9 +158,8 @@ impl Auth {
         let Some((tokens, route)) = &source.token else {
             return Ok(Resolved { credentials: Cow::Borrowed(&source.fixed), redactor: None, token: None });
         };
-        let keyring = self.sharing.get(environment).and_then(Option::as_ref);
-        let shares = keyring.map(|keyring| Shares { store, keyring });
-        let token = tokens.token(egress, route, shares, deadline).await?;
+        let shares = self.shares(environment, store);
+        let token = tokens.token(egress, route, shares, Purpose::Call, deadline).await?;
         let mut credentials = source.fixed.clone();
         credentials.headers.push((AUTHORIZATION, token.header.clone()));
         Ok(Resolved {
@@ -167,6 +167,30 @@ impl Auth {
             redactor: Some(token.redactor.clone()),
             token: Some((tokens, token.generation)),
         })
+    }
+
+    /// Has the token of an action ready before a call needs it, where it needs one.
+    ///
+    /// # Errors
+    ///
+    /// Fails where none can be had in time.
+    pub async fn prepare(
+        &self,
+        (environment, action): (usize, usize),
+        egress: &Egress,
+        store: &Arc<dyn TokenStore>,
+        deadline: Deadline,
+    ) -> Result<(), TokenError> {
+        let source = self.source(environment, action);
+        let Some((tokens, route)) = source.and_then(|source| source.token.as_ref()) else { return Ok(()) };
+        let shares = self.shares(environment, store);
+        tokens.token(egress, route, shares, Purpose::Background, deadline).await.map(drop)
+    }
+
+    /// Where the tokens of an environment are shared; `None` where they are not.
+    fn shares<'a>(&'a self, environment: usize, store: &'a Arc<dyn TokenStore>) -> Option<Shares<'a>> {
+        let keyring = self.sharing.get(environment)?.as_ref()?;
+        Some(Shares { store, keyring })
     }
 
     /// Names of the secrets that an action's request carries, or that its token
@@ -351,10 +375,7 @@ fn secret_names(http: &HttpAction) -> Vec<String> {
         Some(Credential::Basic { username, password }) => vec![username, password],
         Some(Credential::OAuth2(client)) => vec![&client.client_id, &client.client_secret],
     };
-    let of_connector = values.into_iter().filter_map(|value| match value {
-        ValueSource::Secret { name, .. } => Some(name.clone()),
-        ValueSource::Plain(_) => None,
-    });
+    let of_connector = values.into_iter().filter_map(|value| value.secret_name().map(str::to_owned));
     http.secret_headers.iter().map(|header| header.secret.clone()).chain(of_connector).collect()
 }
 

@@ -9,32 +9,31 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
     TokenUrl,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use url::Url;
 
-use crate::action::{OAuth2Client, RequestSpec, ValueSource};
+use crate::action::{OAuth2Client, ValueSource};
 use crate::definition::ClientAuthentication;
-use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
+use crate::egress::{Deadline, Egress, EgressError, Response, Route};
 use crate::secrets::Redactor;
 
+use super::door::{Door, DoorError, answer};
 use super::shared::{SharedToken, Shares, Slot, Turn, now_ms};
 
 /// How long a token is used whose server does not say `expires_in`.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 /// Longest life that is believed; a server may name any number.
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longest wait for a token endpoint; a call's own deadline may be sooner.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest answer of a token endpoint.
-const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 /// A token is not used in the last moments of its life: it has to travel.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// How long before its expiry a token is replaced.
@@ -89,10 +88,24 @@ pub(super) struct Token {
     unusable_at: Instant,
 }
 
+/// What a token is fetched for, as the audit says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A call that waits for it.
+    Call,
+    /// Calls to come: the one in use grows old, or a conversation has begun.
+    Background,
+}
+
 /// The token of one client in one environment.
 #[derive(Debug)]
 pub(super) struct TokenSource {
     connector: String,
+    environment: String,
+    /// Scheme, host and port of the token endpoint.
+    endpoint: String,
+    /// Names of the secrets that go there.
+    secrets: String,
     /// The environment, and all that goes into the token request.
     identity: String,
     client: Result<ConfiguredClient, String>,
@@ -151,8 +164,15 @@ impl TokenSource {
                     .set_token_uri(url)
                     .set_auth_type(auth_type)
             });
+        let named =
+            [&client.client_id, &client.client_secret].into_iter().filter_map(ValueSource::secret_name);
         Self {
             connector: connector.to_owned(),
+            environment: environment.to_owned(),
+            endpoint: Url::parse(&client.token_url)
+                .map(|url| url.origin().ascii_serialization())
+                .unwrap_or_default(),
+            secrets: named.collect::<Vec<_>>().join(","),
             identity,
             client: configured,
             scopes: client.scopes.clone(),
@@ -167,7 +187,7 @@ impl TokenSource {
     ///
     /// The fetch belongs to nobody: a caller that gives up does not take it
     /// away from the others. Where nodes share tokens (`shares`), another node's
-    /// is taken if there is one.
+    /// is taken if there is one. Where it is a call that waits, `purpose` says so.
     ///
     /// # Errors
     ///
@@ -177,6 +197,7 @@ impl TokenSource {
         egress: &Egress,
         route: &Route,
         shares: Option<Shares<'_>>,
+        purpose: Purpose,
         deadline: Deadline,
     ) -> Result<Arc<Token>, TokenError> {
         let fetching = {
@@ -186,13 +207,13 @@ impl TokenSource {
                 Some(token) if now < token.unusable_at => {
                     let waits = state.refresh_not_before.is_some_and(|not_before| now < not_before);
                     if now >= token.refresh_at && state.fetching.is_none() && !waits {
-                        drop(self.start(&mut state, egress, route, shares));
+                        drop(self.start(&mut state, egress, route, shares, Purpose::Background));
                     }
                     return Ok(token);
                 }
                 _ => match &state.fetching {
                     Some(fetching) => fetching.clone(),
-                    None => self.start(&mut state, egress, route, shares),
+                    None => self.start(&mut state, egress, route, shares, purpose),
                 },
             }
         };
@@ -230,13 +251,16 @@ impl TokenSource {
         egress: &Egress,
         route: &Route,
         shares: Option<Shares<'_>>,
+        purpose: Purpose,
     ) -> Fetching {
         let slot = shares.map(|shares| Slot::new(shares, &self.identity));
         state.generation += 1;
         let (source, egress, route, generation) =
             (self.clone(), egress.clone(), route.clone(), state.generation);
         let task = tokio::spawn(async move {
-            let fetched = source.obtain(&egress, &route, slot.as_ref(), generation).await;
+            let door =
+                Door { egress: &egress, route: &route, deadline: Deadline::after(FETCH_TIMEOUT), purpose };
+            let fetched = source.obtain(&door, slot.as_ref(), generation).await;
             let mut state = source.state();
             state.fetching = None;
             match &fetched {
@@ -269,13 +293,11 @@ impl TokenSource {
     /// else fetches one.
     async fn obtain(
         &self,
-        egress: &Egress,
-        route: &Route,
+        door: &Door<'_>,
         slot: Option<&Slot>,
         generation: u64,
     ) -> Result<Arc<Token>, TokenError> {
-        let door = Door { egress, route, deadline: Deadline::after(FETCH_TIMEOUT) };
-        let Some(slot) = slot else { return self.fetch(&door, generation).await };
+        let Some(slot) = slot else { return self.fetch(door, generation).await };
         let lease = match slot.turn(|shared| self.is_good(shared)).await {
             Turn::Take(shared) => match self.take(&shared, generation) {
                 Ok(token) => return Ok(token),
@@ -283,8 +305,8 @@ impl TokenSource {
             },
             Turn::Fetch(lease) => lease,
         };
-        let Some(lease) = lease else { return self.fetch(&door, generation).await };
-        let fetched = slot.holding(&lease, self.fetch(&door, generation)).await;
+        let Some(lease) = lease else { return self.fetch(door, generation).await };
+        let fetched = slot.holding(&lease, self.fetch(door, generation)).await;
         if let Some(shared) = fetched.as_ref().ok().and_then(|token| token.shared()) {
             slot.keep(&shared).await;
         }
@@ -294,10 +316,29 @@ impl TokenSource {
 
     async fn fetch(&self, door: &Door<'_>, generation: u64) -> Result<Arc<Token>, TokenError> {
         let started = Instant::now();
+        self.audit(door.purpose);
         let asked = self.ask(door).await;
         let fetched = asked.and_then(|response| self.read(&response, started, generation));
         self.fetches[usize::from(fetched.is_err())].fetch_add(1, Ordering::Relaxed);
         fetched.map(Arc::new)
+    }
+
+    /// One line for each time that secrets go to the token endpoint, whatever comes of it.
+    fn audit(&self, purpose: Purpose) {
+        if !self.secrets.is_empty() {
+            tracing::info!(
+                target: "callgate::audit",
+                secrets = self.secrets.as_str(),
+                auth.connector = self.connector.as_str(),
+                environment = self.environment.as_str(),
+                upstream = self.endpoint.as_str(),
+                purpose = match purpose {
+                    Purpose::Call => "call",
+                    Purpose::Background => "background",
+                },
+                "secret used"
+            );
+        }
     }
 
     /// Whether another node's token can be used here, and for longer than a moment.
@@ -427,75 +468,6 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Why there is no answer that could be read.
-#[derive(Debug, thiserror::Error)]
-enum DoorError {
-    #[error(transparent)]
-    Egress(#[from] EgressError),
-    /// Neither a token nor an error of OAuth.
-    #[error("{}", told(*.0))]
-    Status(StatusCode),
-}
-
-fn told(status: StatusCode) -> String {
-    if status.is_redirection() {
-        return format!("it answered {status}, a redirect, which is not followed");
-    }
-    format!("it answered {status} without an error of OAuth")
-}
-
-/// Our one way out, as the `oauth2` crate wants to see it.
-struct Door<'a> {
-    egress: &'a Egress,
-    route: &'a Route,
-    deadline: Deadline,
-}
-
-impl<'c> AsyncHttpClient<'c> for Door<'_> {
-    type Error = DoorError;
-    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, DoorError>> + Send + 'c>>;
-
-    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(exchange(self.egress, self.route, request, self.deadline))
-    }
-}
-
-async fn exchange(
-    egress: &Egress,
-    route: &Route,
-    request: oauth2::HttpRequest,
-    deadline: Deadline,
-) -> Result<oauth2::HttpResponse, DoorError> {
-    let (parts, body) = request.into_parts();
-    let spec = RequestSpec {
-        method: parts.method,
-        url: parts.uri.to_string(),
-        headers: parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect(),
-        body: Some(body.into()),
-    };
-    let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
-    let response = egress.send(spec, &Credentials::default(), route, limits, deadline).await?;
-    answer(response).map_err(DoorError::Status)
-}
-
-/// What the `oauth2` crate can read; else the status.
-fn answer(response: Response) -> Result<oauth2::HttpResponse, StatusCode> {
-    if response.status != StatusCode::OK && !is_oauth_error(&response.body) {
-        return Err(response.status);
-    }
-    let body = with_plain_lifetime(&response.body).unwrap_or_else(|| response.body.to_vec());
-    let mut answer = http::Response::new(body);
-    *answer.status_mut() = response.status;
-    *answer.headers_mut() = response.headers;
-    Ok(answer)
-}
-
-/// Whether `body` is an error response (RFC 6749 section 5.2).
-fn is_oauth_error(body: &[u8]) -> bool {
-    let members: Option<serde_json::Map<String, Value>> = serde_json::from_slice(body).ok();
-    members.is_some_and(|members| members.get("error").is_some_and(Value::is_string))
-}
-
 /// Reads `response` as the answer of the token endpoint of `client`: how long
 /// its token can be used, or what the log says.
 ///
@@ -516,26 +488,6 @@ pub(crate) fn read_token_response(
     token.map(|token| token.unusable_at - started).map_err(|error| error.to_string())
 }
 
-/// A token response whose `expires_in` is a text, a fraction, negative or
-/// beyond all bounds, with what it means instead; RFC 6749 section 5.1 does
-/// not say that it is an integer, and servers know.
-fn with_plain_lifetime(body: &[u8]) -> Option<Vec<u8>> {
-    let mut response: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let lifetime = response.get_mut("expires_in")?;
-    if lifetime.as_u64().is_some() {
-        return None;
-    }
-    let seconds = match &*lifetime {
-        Value::Number(number) => number.as_str().parse::<f64>().ok(),
-        Value::String(text) => text.trim().parse::<f64>().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    *lifetime = seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).ok())
-        .map_or(Value::Null, |lifetime| lifetime.as_secs().into());
-    serde_json::to_vec(&response).ok()
-}
-
 /// The first 200 characters, each of which a line of the log can hold.
 fn excerpt(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -543,6 +495,8 @@ fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     /// What the log says of an answer of a token endpoint.

@@ -89,7 +89,7 @@ impl Gateway {
     async fn warm_token(&self, deployment: &Deployment, environment: usize, action: usize) {
         let deadline = Deadline::after(TIMEOUT);
         let (auth, tokens) = (&deployment.auth, &self.shared.tokens);
-        if let Err(error) = auth.resolve((environment, action), &self.egress, tokens, deadline).await {
+        if let Err(error) = auth.prepare((environment, action), &self.egress, tokens, deadline).await {
             tracing::debug!(%error, "a token could not be had before it is needed");
         }
     }

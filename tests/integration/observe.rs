@@ -156,6 +156,38 @@ async fn a_replay_is_logged_with_all_that_a_call_is_logged_with() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fetch_of_a_token_is_told_whatever_comes_of_it() {
+    let tokens = Upstream::start(|_| Reply::Json(500, "{}".to_owned())).await;
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let auth = format!(
+        "type: oauth2_client_credentials\ntoken_url: http://127.0.0.1:{}/token\nclient_id: me\nclient_secret: {{secret: api_token}}\n",
+        tokens.port
+    );
+    let settings = "environments = [\"development\"]\n[conversations.warm]\ndevelopment = [\"api\"]\n";
+    let all = [WRITE, SECRETS, ("auth/key.yaml", &auth), ("callgate.toml", settings)];
+    let project = write_project(&files(upstream.port, &all));
+    let process = Process::serve(project.path(), &[]);
+    let endpoint = format!("upstream=\"http://127.0.0.1:{}\"", tokens.port);
+    for (path, body, purpose) in [
+        ("/v1/conversations", json!({"id": "c"}), "purpose=\"background\""),
+        ("/v1/tool-calls", json!({"name": "write"}), "purpose=\"call\""),
+    ] {
+        process.post(path, &body).await;
+        let line = process.wait_for("secret used");
+        let parts = ["auth.connector=\"key\"", "secrets=\"api_token\"", "environment=\"development\""];
+        for part in parts.into_iter().chain([endpoint.as_str(), purpose]) {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        process.wait_for("fetching a token failed");
+    }
+    assert_eq!(tokens.requests().len(), 2);
+    assert!(
+        upstream.requests().iter().all(|request| !request.line().starts_with("POST")),
+        "no token, no call"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traces_go_from_the_caller_through_to_the_upstream() {
     let collector =
         Upstream::start(|_| Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec())).await;
