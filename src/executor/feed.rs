@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::masks::{Masks, hidden, shortened};
 use super::outcome::Receipt;
 use super::preview::Masked;
-use super::{Deployment, Ending, Gateway};
+use super::{Deployment, Ending, Gateway, learning};
 
 /// How much is shown of each part of an event, in bytes; less where the whole
 /// would be longer than an event may be.
@@ -37,6 +37,8 @@ pub(super) struct Feed {
     arguments: Box<RawValue>,
     /// What of the arguments must not be written down; `None` where that cannot be told.
     sensitive: Option<Vec<Value>>,
+    /// What of the call's own variables must not be.
+    brought: Vec<Value>,
     moments: Vec<Moment>,
 }
 
@@ -56,13 +58,16 @@ impl Feed {
             received_ms: now_ms(),
             arguments: call.arguments.clone(),
             sensitive: None,
+            brought: Vec::new(),
             moments: Vec::new(),
         }))
     }
 
-    /// The arguments may be shown without these values; `None`: not at all.
-    pub(super) fn without(&mut self, sensitive: Option<Vec<Value>>) {
+    /// The arguments may be shown without these values; `None`: not at all. Nor is
+    /// shown what was `brought` under marked names.
+    pub(super) fn without(&mut self, sensitive: Option<Vec<Value>>, brought: Vec<Value>) {
         self.sensitive = sensitive;
+        self.brought = brought;
     }
 
     /// A request is sent for the first time; `credentials` are masked.
@@ -162,7 +167,8 @@ impl Gateway {
     ) -> Arc<ToolResult> {
         let deployment = ending.deployment;
         if let Some(feed) = &mut receipt.feed {
-            feed.without(sensitive(deployment, &call));
+            let brought = learning::brought_under_marks(&call.variables, conversation);
+            feed.without(sensitive(deployment, &call), brought);
         }
         let result = self.conclude(call, Err(failure), receipt, ending, conversation);
         self.tell(conversation, self.told(deployment, conversation, receipt, &result, &[]));
@@ -181,7 +187,7 @@ impl Gateway {
         let (Some(conversation), Some(feed)) = (conversation, &receipt.feed) else { return Vec::new() };
         let masks = Masks::of(deployment, conversation, set)
             .and_token(receipt.redactor.as_deref())
-            .and_values(feed.sensitive.iter().flatten());
+            .and_values(feed.sensitive.iter().flatten().chain(&feed.brought));
         feed.events(&masks.ready(), result, set)
     }
 

@@ -120,6 +120,32 @@ pub(super) fn variables(
     merge(known, call.variables.clone(), always(id, &call.environment, conversation))
 }
 
+/// What a call brings under names that its conversation marks: as little to be
+/// written down as what the conversation has there.
+pub(super) fn brought_under_marks(
+    brought: &Map<String, Value>,
+    conversation: Option<&Conversation>,
+) -> Vec<Value> {
+    let known = conversation.iter().flat_map(|conversation| &conversation.variables);
+    let mut marked = known.filter(|(_, variable)| variable.sensitive || variable.hidden).peekable();
+    if brought.is_empty() || marked.peek().is_none() {
+        return Vec::new();
+    }
+    // What cannot be nested makes no variables, and no name can be looked up in it.
+    let Ok(nested) = variables::nest(brought.clone()) else { return brought.values().cloned().collect() };
+    let found = marked.filter_map(|(name, variable)| {
+        let mut steps = name.split('.');
+        let value = steps.next().and_then(|first| nested.get(first))?;
+        let value = steps.try_fold(value, |value, step| value.get(step))?;
+        Some((value, variable))
+    });
+    let values = found.map(|(value, variable)| match variable.sensitive {
+        true => value.clone(),
+        false => output::sought_texts(value).into(),
+    });
+    values.collect()
+}
+
 /// What is always there under `.variables.conversation`.
 pub(super) fn always(id: &str, environment: &str, conversation: Option<&Conversation>) -> Value {
     let mut always = json!({"id": id, "environment": environment});

@@ -53,7 +53,8 @@ impl Gateway {
         let Ending { deployment, carried } = ending;
         if let Some(feed) = &mut receipt.feed {
             let parameters = &admitted.target.action.parameters;
-            feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)));
+            let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
+            feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)), brought);
         }
         let key = admitted.claim.as_ref().map(|claim| claim.key);
         let entry = self.shared.under_way.enter(&call, key, control);

@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::masks::Masks;
 use super::outcome::Receipt;
 use super::performing::render;
-use super::{Access, Gateway, Refused};
+use super::{Access, Gateway, Refused, learning};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -72,7 +72,8 @@ impl Gateway {
                 None => Masks::secrets(&deployment, &call.environment),
             };
             let sensitive = target.action.parameters.sensitive_values(&admitted.values.parameters);
-            let masks = masks.and_values(&sensitive).ready();
+            let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
+            let masks = masks.and_values(sensitive.iter().chain(&brought)).ready();
             let credentials = deployment.auth.masked(target.environment_index, target.action_index);
             Ok(Some(describe(&request, &credentials.cloned().unwrap_or_default(), &masks)))
         });

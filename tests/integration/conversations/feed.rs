@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use super::{ANSWER, HERE, begin, call, events, events_once, path, start, start_before, types};
+use crate::api::Api;
 use crate::backend::{Backend, on_every_store};
+use crate::harness::{Gateway, files};
 use crate::upstream::{Reply, Upstream};
 
 on_every_store! {
@@ -114,6 +116,44 @@ async fn nothing_sensitive_is_in_it() {
     let body: Value = serde_json::from_str(sent[1]["data"]["body"].as_str().unwrap()).unwrap();
     assert_eq!(body, json!({"amount": 5, "card": "***", "token": "***", "caller": "***"}));
     assert_eq!(told.iter().filter(|event| event["type"] == "replay").count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_call_brings_under_a_sensitive_name_is_not_in_it() {
+    let upstream = Upstream::start(|request| Reply::ok(&json!({"said": request.text()}).to_string())).await;
+    let call_back = (
+        "actions/call_back.yaml",
+        "description: Calls back.\nconnection: api\nmethod: POST\npath: /calls\nbind: {phone: '{{.variables.caller.phone}}'}\n\
+         parameters: {type: object, properties: {hour: {type: integer}}}\n",
+    );
+    let api = Api(Gateway::start(&files(upstream.port, &[call_back])).await);
+    let request = json!({"variables": {"caller.phone": "+493012345"}, "sensitive": ["caller.phone"]});
+    begin(&api, "c", request).await;
+    let brought = |id: &str, variables: Value, hour: Value| {
+        let mut call = call("c", id, "call_back", json!({"hour": hour}));
+        call["variables"] = variables;
+        call
+    };
+    let of_sent = json!({"hour": 5, "phone": "***"});
+    for (id, variables) in
+        [("1", json!({"caller.phone": "9876-5432"})), ("2", json!({"caller": {"phone": "9876-5432"}}))]
+    {
+        let call = brought(id, variables, json!(5));
+        let shown = api.post("/v1/actions/call_back/preview", &call).await.body;
+        let body: Value = serde_json::from_str(shown["request"]["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body, of_sent);
+        assert!(!shown.to_string().contains("9876-5432"), "{shown}");
+        api.call(call).await;
+    }
+    assert!(upstream.requests().iter().all(|request| request.text().contains("9876-5432")));
+    // Of a call that goes no further its arguments are told, and what is wrong with them.
+    api.call(brought("3", json!({"caller.phone": "9876-5432"}), json!("9876-5432"))).await;
+    let told = events_once(&api, "c", 10).await;
+    let text = serde_json::to_string(&told).unwrap();
+    assert!(!text.contains("9876-5432"), "{text}");
+    let sent: Vec<&Value> = told.iter().filter(|event| event["type"] == "request_sent").collect();
+    let body: Value = serde_json::from_str(sent[0]["data"]["body"].as_str().unwrap()).unwrap();
+    assert_eq!((sent.len(), body), (2, of_sent));
 }
 
 #[tokio::test]
