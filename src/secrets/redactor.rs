@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use crate::action::disguise;
 
-use super::MIN_MASKED;
+use super::{MIN_MASKED, lines};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -29,7 +29,8 @@ const MIN_SENSITIVE: usize = 3;
 /// Masks a fixed set of secrets.
 ///
 /// Built once, where the secrets become known: a call pays for one pass over
-/// its text, and for another over each layer of escapes that the text has.
+/// its text and a look for broken lines, and for as much over each layer of escapes
+/// that the text has.
 #[derive(Clone, Default)]
 pub struct Redactor {
     finder: Finder,
@@ -83,7 +84,8 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     /// Makes a redactor for `secrets`: as they are, escaped as JSON, HTML or by
     /// percent signs (also on top of each other), in hexadecimal digits, and in
-    /// base64 at any offset, which finds them inside `Basic` credentials too.
+    /// base64 at any offset, which finds them inside `Basic` credentials too; the
+    /// latter two also where they are broken up into lines.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         Self::build(secrets.into_iter().map(SecretString::expose_secret), MIN_MASKED, 0)
     }
@@ -126,7 +128,10 @@ impl Redactor {
         if self.is_empty() || text.len() < self.shortest {
             return Cow::Borrowed(text);
         }
-        let clean = disguise::replace(text, MASK, |bytes, found| self.finder.find(bytes, found));
+        let clean = disguise::replace(text, MASK, |bytes, found| {
+            self.finder.find(bytes, found);
+            lines::find(bytes, |joined, found| self.finder.find(joined, found), found);
+        });
         clean.map_or(Cow::Borrowed(text), Cow::Owned)
     }
 }
@@ -249,6 +254,33 @@ mod tests {
                 assert!(clean.contains(MASK), "{secret}: {text} → {clean}");
                 // Base64 shares its outermost characters with what stands around; no more may be left.
                 assert!(clean.len() <= 40 && !clean.contains(secret), "{secret}: {text} → {clean}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_encoder_broke_up_into_lines_is_masked() {
+        let secret = "a-secret/of?some~length>that/goes+over-more-than-one-line-of-any-width-there-is";
+        let net = redactor(&[secret]);
+        for before in 0..60 {
+            let text = format!("{}Authorization: Bearer {secret}\r\nmore: of it", "x".repeat(before));
+            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+            for (width, end) in
+                [(76, "\n"), (76, "\r\n"), (64, "\r\n "), (60, "\\n"), (20, "\\\\r\\\\n"), (16, " ")]
+            {
+                for encoded in [STANDARD.encode(&text), URL_SAFE.encode(&text), hex.clone()] {
+                    let lines: Vec<&str> = encoded
+                        .as_bytes()
+                        .chunks(width)
+                        .map(|line| std::str::from_utf8(line).unwrap())
+                        .collect();
+                    let shown = net.redact(&lines.join(end)).into_owned();
+                    assert!(shown.contains(MASK), "{width} {end:?}: {shown}");
+                    // What stood around it is left, and what it shares with that.
+                    let left: usize = shown.split(MASK).map(|part| part.replace(end, "").len()).sum();
+                    let around = encoded.len() * (text.len() - secret.len()) / text.len();
+                    assert!(left <= around + 8, "{width} {end:?}: {shown}");
+                }
             }
         }
     }

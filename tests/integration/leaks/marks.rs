@@ -1,7 +1,7 @@
 //! Texts that must not be seen, and every encoding in which they might be.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What `encodeURIComponent` leaves as it is.
@@ -128,7 +128,17 @@ pub(crate) const ENCODINGS: &[Encoding] = &[
     ("hexadecimal", |text| text.bytes().map(|byte| format!("{byte:02x}")).collect()),
     ("hexadecimal in capitals", |text| text.bytes().map(|byte| format!("{byte:02X}")).collect()),
     ("Latin-1", |text| text.bytes().map(char::from).collect()),
+    ("base64 in lines", |text| lines(text, 76, "\n")),
+    ("base64 in lines of PEM", |text| lines(text, 64, "\r\n")),
+    ("base64 in lines as JSON", |text| lines(text, 76, "\\n")),
+    ("base64 in pieces", |text| lines(text, 20, " ")),
 ];
+
+/// Base64 with a break after so many characters.
+fn lines(text: &str, width: usize, end: &str) -> String {
+    let encoded: Vec<char> = STANDARD.encode(text).chars().collect();
+    encoded.chunks(width).map(|line| line.iter().collect::<String>() + end).collect()
+}
 
 /// The content of a JSON string.
 fn json(text: &str) -> String {
@@ -172,6 +182,15 @@ fn a_leak_is_found_in_every_encoding() {
     for before in ["", "u", "us", "user:"] {
         let text = STANDARD_NO_PAD.encode(format!("{before}s3/cr \"ü\" & t:more"));
         assert!(std::panic::catch_unwind(|| mark.assert_not_in("text", &text)).is_err(), "{before}");
+    }
+    for (way, encode) in ENCODINGS.iter().filter(|(way, _)| way.starts_with("base64")) {
+        for before in 0..80 {
+            let text = encode(&format!("{}s3/cr \"ü\" & t and more", "x".repeat(before)));
+            assert!(
+                std::panic::catch_unwind(|| mark.assert_not_in("text", &text)).is_err(),
+                "{way} {before}"
+            );
+        }
     }
     mark.assert_not_in("text", "s3/cr");
 }
