@@ -29,11 +29,11 @@ pub(crate) struct Gateway {
     /// The project directory, kept as long as the gateway.
     _project: TempDir,
     client: reqwest::Client,
-    /// What the client asks, so that no byte of an answer is overlooked.
+    /// Where requests of a test's own making go, so that no byte of an answer is overlooked.
     relay: Relay,
     untold: Untold,
-    /// Where the log was when it started.
-    log_start: usize,
+    /// Where the log of this process ended when it started.
+    logged: usize,
     _stop: oneshot::Sender<()>,
 }
 
@@ -55,6 +55,10 @@ impl Untold {
             urls.filter_map(|url| url::Url::parse(url.trim()).ok()?.port()).collect::<Vec<_>>()
         });
         Self { secrets, token_ports: ports.collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.token_ports.is_empty()
     }
 
     /// Panics where `text` holds something of it in any encoding.
@@ -96,7 +100,7 @@ impl Gateway {
 
     /// The same with a store of the test's own.
     pub(crate) async fn start_on(files: &[(&str, String)], store: Arc<dyn Store>) -> Self {
-        let log_start = log().lock().unwrap().len();
+        let logged = log().lock().unwrap().len();
         let dir = write_project(files);
         let project = project::load(dir.path(), None);
         let problems: Vec<String> =
@@ -113,7 +117,7 @@ impl Gateway {
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
         let (relay, untold) = (Relay::before(&url).await, Untold::of(dir.path()));
-        Self { url, _project: dir, client: client(), relay, untold, log_start, _stop: stop }
+        Self { url, _project: dir, client: client(), relay, untold, logged, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -130,20 +134,14 @@ impl Gateway {
 
     /// Posts `body`, whatever it is.
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let request = self.request("POST", path).header("content-type", "application/json");
-        self.watched(answer(request.body(body).send().await.unwrap()).await)
+        let request =
+            self.client.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        answer(request.body(body), &self.untold).await
     }
 
     /// Gets `path`.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        self.watched(answer(self.request("GET", path).send().await.unwrap()).await)
-    }
-
-    /// The same answer, in which no secret stands.
-    #[track_caller]
-    fn watched(&self, answer: (u16, Value)) -> (u16, Value) {
-        self.assert_untold(&answer.1.to_string());
-        answer
+        answer(self.client.get(format!("{}{path}", self.url)), &self.untold).await
     }
 
     /// Panics where `text` holds a secret of the project in any encoding.
@@ -160,8 +158,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let log = log().lock().unwrap()[self.log_start..].to_owned();
+        if !std::thread::panicking() && !self.untold.is_empty() {
+            // Looked through when others can log again.
+            let log = log().lock().unwrap()[self.logged..].to_owned();
             self.untold.assert_not_in("the log", &log);
             self.untold.assert_not_in("an answer", &self.relay.seen());
         }
@@ -240,9 +239,12 @@ pub(crate) async fn send_raw(url: &str, bytes: &[u8]) -> RawAnswer {
     RawAnswer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
-async fn answer(response: reqwest::Response) -> (u16, Value) {
-    let status = response.status().as_u16();
+/// Sends a request and looks through the answer.
+async fn answer(request: reqwest::RequestBuilder, untold: &Untold) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
+    untold.assert_not_in("an answer", &format!("{headers:?}\n{text}"));
     let value = if text.is_empty() {
         Value::Null
     } else {
@@ -436,9 +438,7 @@ impl Process {
 
     /// Sends a request and looks through the answer.
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
-        let answer = answer(request.send().await.unwrap()).await;
-        self.assert_untold(&answer.1.to_string());
-        answer
+        answer(request, &self.untold).await
     }
 
     /// Panics where `text` holds a secret of the project, or a token, in any encoding.

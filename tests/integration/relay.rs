@@ -24,11 +24,15 @@ impl Relay {
         let kept = seen.clone();
         tokio::task::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let Ok(far) = TcpStream::connect(&address).await else { continue };
-                let _ = (near.set_nodelay(true), far.set_nodelay(true));
-                let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-                tokio::task::spawn(copy(from_near, to_far, None));
-                tokio::task::spawn(copy(from_far, to_near, Some(kept.clone())));
+                let (address, kept) = (address.clone(), kept.clone());
+                tokio::task::spawn(async move {
+                    // A client may open more connections than it uses: those are nothing for a gateway to close.
+                    if near.peek(&mut [0]).await.is_ok_and(|length| length > 0)
+                        && let Ok(far) = TcpStream::connect(address).await
+                    {
+                        relay(near, far, kept).await;
+                    }
+                });
             }
         });
         Self { url, seen }
@@ -38,6 +42,12 @@ impl Relay {
     pub(crate) fn seen(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
     }
+}
+
+async fn relay(near: TcpStream, far: TcpStream, kept: Arc<Mutex<Vec<u8>>>) {
+    let _ = (near.set_nodelay(true), far.set_nodelay(true));
+    let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+    tokio::join!(copy(from_near, to_far, None), copy(from_far, to_near, Some(kept)));
 }
 
 /// Copies until one side has gone, and tells the other.
