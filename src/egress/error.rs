@@ -1,6 +1,7 @@
 //! Why there is no answer.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use super::guard::Refusal;
@@ -139,13 +140,18 @@ fn is_unprocessed(error: &h2::Error) -> bool {
     error.is_reset() && says(h2::Reason::REFUSED_STREAM) || error.is_go_away() && says(h2::Reason::NO_ERROR)
 }
 
-/// Whether a decoding failed because its input ended early.
+/// Whether a decoding failed because its input ended early: by an end of the connection or by a reset.
 fn is_incomplete(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::UnexpectedEof)
-            || cause.to_string().contains("end of file before message length")
+        cause.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::TimedOut
+            )
+        }) || cause.to_string().contains("end of file before message length")
     })
 }
 
