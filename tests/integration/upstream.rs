@@ -47,6 +47,8 @@ pub(crate) enum Reply {
     Raw(Vec<u8>),
     /// Nothing, and close.
     Close,
+    /// These bytes, then RST instead of FIN.
+    Reset(Vec<u8>),
     /// Nothing, for ever.
     Stall,
     /// These bytes, then nothing for ever.
@@ -212,6 +214,11 @@ async fn converse<F: Fn(&Captured) -> Reply>(
             }
             Reply::Raw(bytes) => {
                 let _ = stream.write_all(&bytes).await;
+                return;
+            }
+            Reply::Reset(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                let _ = stream.set_zero_linger();
                 return;
             }
             Reply::Close | Reply::After(..) | Reply::Held(..) => return,

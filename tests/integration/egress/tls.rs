@@ -56,6 +56,19 @@ impl Authority {
         self.sign(&["127.0.0.1", "localhost"], |_| {})
     }
 
+    /// A server's that was good until 2020.
+    pub(crate) fn expired_server(&self) -> Identity {
+        self.sign(&["127.0.0.1"], |params| {
+            params.not_before = date_time_ymd(2019, 1, 1);
+            params.not_after = date_time_ymd(2020, 1, 1);
+        })
+    }
+
+    /// Another server's.
+    pub(crate) fn other_server(&self) -> Identity {
+        self.sign(&["127.0.0.2", "api.example.com"], |_| {})
+    }
+
     fn client(&self) -> Identity {
         self.sign(&["callgate"], |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -129,12 +142,9 @@ async fn only_the_named_authority_is_believed() {
     assert_eq!((&result["status"], &result["body"]), (&json!("success"), &json!({"a": 1})), "{result}");
     assert_eq!(upstream.requests().len(), 1);
 
-    let expired = authority.sign(&["127.0.0.1"], |params| {
-        params.not_before = date_time_ymd(2019, 1, 1);
-        params.not_after = date_time_ymd(2020, 1, 1);
-    });
+    let expired = authority.expired_server();
     let early = authority.sign(&["127.0.0.1"], |params| params.not_before = date_time_ymd(2900, 1, 1));
-    let misnamed = authority.sign(&["127.0.0.2", "api.example.com"], |_| {});
+    let misnamed = authority.other_server();
     let for_clients = authority.client();
     for (what, identity, tls, trusted) in [
         ("nobody's", &authority.server(), "", &authority),
@@ -198,7 +208,8 @@ async fn a_client_certificate_is_shown_where_it_is_asked_for() {
 async fn a_token_endpoint_has_certificates_of_its_own() {
     let upstream = Upstream::start(|_| Reply::ok("{}")).await;
     let tokens =
-        Upstream::start(|_| Reply::ok(r#"{"access_token": "t0ken-of-the-test", "token_type": "bearer"}"#)).await;
+        Upstream::start(|_| Reply::ok(r#"{"access_token": "t0ken-of-the-test", "token_type": "bearer"}"#))
+            .await;
     let (authority, other) = (Authority::new(), Authority::new());
     let port = front(&upstream, &authority.server(), None).await;
     let token_port = front(&tokens, &other.server(), None).await;

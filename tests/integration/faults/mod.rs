@@ -14,9 +14,9 @@ use std::path::Path;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
-use self::upstream::{Fault, Target, faults};
+use self::upstream::{Fault, Kind, Target, faults};
 use crate::bad_input::told;
-use crate::harness::{Gateway, files};
+use crate::harness::Gateway;
 
 /// Methods, and by what they may be repeated.
 const METHODS: [(&str, Class); 7] = [
@@ -98,6 +98,27 @@ async fn every_fault_is_told_truly_and_no_write_arrives_twice() {
     compare(&table(&told));
 }
 
+/// Without TLS nobody can say whether a request was on its way when the reset came: both are told, each truly.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_at_once_is_told_as_no_connection_or_as_a_lost_one() {
+    let fault =
+        Fault { name: "reset at once", kind: Kind::ResetAtAccept("http"), in_body: false, stalls: false };
+    let target = Target::start(&fault).await;
+    for (method, class) in METHODS {
+        let action = format!("description: x\nmethod: {method}\nconnection: api\npath: /x\n");
+        let gateway = Gateway::start(&project(&target, &action)).await;
+        for _ in 0..5 {
+            let result = gateway.call("x", json!({})).await;
+            let expected = match (told(&result).0.1, class) {
+                ("connect_failed", _) => ("failure", "connect_failed", "none", "later"),
+                (_, Class::Read) => ("failure", "connection_lost", "none", "later"),
+                (_, Class::Idempotent | Class::Write) => ("failure", "connection_lost", "unknown", "no"),
+            };
+            assert_eq!(told(&result).0, expected, "{method}: {result}");
+        }
+    }
+}
+
 /// Runs one fault against one method through every state of a claim.
 async fn check(
     number: usize,
@@ -106,13 +127,13 @@ async fn check(
     class: Class,
 ) -> (usize, &'static str, Class, Told) {
     let target = Target::start(&fault).await;
-    // Where nothing ends a stall, long enough for a slow machine to have sent the request.
-    let timeout = if fault.stalls { 5_000 } else { 20_000 };
+    // Where nothing ends a stall (a connection has a timeout of its own), long enough for a slow machine to have sent
+    // the request.
+    let timeout = if fault.stalls && !matches!(fault.kind, Kind::NeverShakesHands) { 5_000 } else { 20_000 };
     let action = format!(
-        "description: x\nmethod: {method}\nurl: {}/x\ntimeout_ms: {timeout}\nretry: {{backoff_ms: 1}}\nparameters: {{type: object, properties: {{a: {{type: integer}}}}}}\n",
-        target.url()
+        "description: x\nmethod: {method}\nconnection: api\npath: /x\ntimeout_ms: {timeout}\nretry: {{backoff_ms: 1}}\nparameters: {{type: object, properties: {{a: {{type: integer}}}}}}\n"
     );
-    let gateway = Gateway::start(&files(1, &[("actions/x.yaml", &action)])).await;
+    let gateway = Gateway::start(&project(&target, &action)).await;
     let call = |id: Option<&str>, a: u32| {
         gateway.call_with(
             json!({"name": "x", "conversation_id": "c", "tool_call_id": id, "arguments": {"a": a}}),
@@ -172,6 +193,18 @@ async fn check(
         assert_ne!(class, Class::Read, "{what}");
     }
     (number, fault.name, class, row)
+}
+
+/// An action before the target.
+fn project(target: &Target, action: &str) -> Vec<(&'static str, String)> {
+    let mut connection = format!("base_url: {}\n", target.url());
+    let mut files = vec![("actions/x.yaml", action.to_owned())];
+    if let Some(pem) = target.authority() {
+        connection.push_str("tls: {ca_file: certs/ca.pem}\n");
+        files.push(("certs/ca.pem", pem.to_owned()));
+    }
+    files.push(("connections/api.yaml", connection));
+    files
 }
 
 fn table(told: &BTreeMap<(usize, Class), (&'static str, Told)>) -> String {
