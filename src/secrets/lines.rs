@@ -16,10 +16,18 @@ pub(super) fn find(
     let mut at = 0;
     while let Some(lines) = next(bytes, at) {
         at = lines.last().map_or(bytes.len(), |line| line.end);
-        let joined: Vec<u8> = lines.iter().flat_map(|line| &bytes[line.clone()]).copied().collect();
+        let (mut joined, mut starts) = (Vec::new(), Vec::new());
+        for line in &lines {
+            starts.push(joined.len());
+            joined.extend_from_slice(&bytes[line.clone()]);
+        }
+        let outside = |at: usize| {
+            let line = starts.partition_point(|start| *start <= at) - 1;
+            lines[line].start + (at - starts[line])
+        };
         search(&joined, &mut |place| {
             if let Some(last) = place.end.checked_sub(1).filter(|last| place.start <= *last) {
-                found(outside(&lines, place.start)..outside(&lines, last) + 1);
+                found(outside(place.start)..outside(last) + 1);
             }
         });
     }
@@ -47,17 +55,6 @@ fn next(bytes: &[u8], from: usize) -> Option<Vec<Range<usize>>> {
             at = next;
         }
     }
-}
-
-/// Where byte `at` of the joined lines stands.
-fn outside(lines: &[Range<usize>], mut at: usize) -> usize {
-    for line in lines {
-        if at < line.len() {
-            return line.start + at;
-        }
-        at -= line.len();
-    }
-    lines.last().map_or(0, |line| line.end)
 }
 
 fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
@@ -96,6 +93,14 @@ mod tests {
             assert_eq!(places(&format!("y{line}zq"), &text), [format!("y{line}z{end}q")]);
         }
         assert_eq!(places("Sab", &format!("{line}\nab {line}\nab")), ["S\nab", "S\nab"]);
+    }
+
+    #[test]
+    fn many_places_in_many_lines_take_time_in_proportion() {
+        let text = "QUJDREVGR0hJSktMTU5P\n".repeat(50_000);
+        let started = std::time::Instant::now();
+        assert_eq!(places("PQUJ", &text).len(), 49_999);
+        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
     }
 
     #[test]
