@@ -43,7 +43,8 @@ fn next(bytes: &[u8], from: usize) -> Option<Vec<Range<usize>>> {
         if length < MIN_LINE || !bytes.get(at).copied().is_some_and(is_digit) {
             continue;
         }
-        let mut lines = vec![end - length..end];
+        let first = end - length..end;
+        let mut lines = vec![first];
         loop {
             let end = at + count(&bytes[at..], is_digit);
             lines.push(at..end);
