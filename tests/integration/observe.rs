@@ -206,16 +206,17 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
     let endpoint = format!("http://127.0.0.1:{}/v1/traces", collector.port);
     let mut process = Process::serve(project.path(), &[("CALLGATE_TRACES__ENDPOINT", &endpoint)]);
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let traced = |parent: &'static str, body: serde_json::Value| {
+    let traced = |parent: &'static str, states: &[&str], body: serde_json::Value| {
         let request = process.request("POST", "/v1/tool-calls").header("traceparent", parent);
-        let request = request.header("tracestate", "rojo=1").header("tracestate", "congo=2");
+        let request = states.iter().fold(request, |request, state| request.header("tracestate", *state));
         process.send(request.body(body.to_string()))
     };
-    let (status, _) = traced(parent, json!({"name": "read", "tool_call_id": "call_1"})).await;
+    let (status, _) =
+        traced(parent, &["rojo=1", "congo=2"], json!({"name": "read", "tool_call_id": "call_1"})).await;
     assert_eq!(status, 200);
     // A call whose caller does not record is not recorded here either.
     let unsampled = "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00";
-    traced(unsampled, json!({"name": "read"})).await;
+    traced(unsampled, &[], json!({"name": "read"})).await;
     process.signal("TERM");
     assert_eq!(process.wait(), Some(0));
 
