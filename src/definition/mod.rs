@@ -8,6 +8,7 @@
 mod document;
 mod toml;
 mod yaml;
+mod yaml_value;
 mod problem;
 pub mod schema;
 mod suggest;
@@ -40,4 +41,4 @@ pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition
 pub use self::suggest::closest;
 pub use self::toml::salvage as salvage_toml;
 pub use self::value::{Scalar, ValueDefinition};
-pub use self::yaml::read_value;
+pub use self::yaml_value::read_value;
