@@ -5,6 +5,7 @@ use url::Url;
 
 use crate::import::bundle::Bundle;
 use crate::import::json::{scalar, text};
+use crate::import::placeholder::short;
 use crate::import::request::Refusal;
 
 /// Words of URLs and descriptions, and the environments they tell of.
@@ -23,10 +24,11 @@ pub(super) fn connection(
     bundle: &mut Bundle<'_>,
 ) -> Result<String, Refusal> {
     let options = bundle.options;
-    if let Some(base_url) = &options.base_url {
-        return Ok(bundle.connection(base_url, title));
-    }
     let servers = servers.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if let Some(base_url) = &options.base_url {
+        let url = moved(base_url, servers, bundle);
+        return Ok(bundle.connection(&url, title));
+    }
     let mut urls: Vec<(String, String)> = Vec::new();
     for server in servers {
         let url = absolute(&filled(server), options.source_url.as_deref());
@@ -76,6 +78,40 @@ pub(super) fn connection(
         }
     }
     Ok(name)
+}
+
+/// `base_url`, with the path of the first server where it has none itself.
+fn moved(base_url: &str, servers: &[Value], bundle: &mut Bundle<'_>) -> String {
+    let base = Url::parse(base_url).ok().filter(|base| base.path() == "/");
+    let (Some(mut base), Some(server)) = (base, servers.first()) else { return base_url.to_owned() };
+    let url = filled(server);
+    let source = bundle.options.source_url.as_deref().and_then(|source| Url::parse(source).ok());
+    let Some(path) = path_of(&url, source.as_ref().unwrap_or(&base)) else {
+        let message = format!("the path of the server `{}` is not known", short(&url));
+        if bundle.report.notes.iter().all(|note| note.message != message) {
+            let hint = "name it with --base-url https://…/path";
+            bundle.todo("#/servers/0", "", "server", message, hint);
+        }
+        return base_url.to_owned();
+    };
+    base.set_path(&path);
+    base.into()
+}
+
+/// The path of a server, whatever its host is; `None` where it holds a variable
+/// without a default.
+fn path_of(url: &str, source: &Url) -> Option<String> {
+    let path = match url.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => {
+            &rest[rest.find('/').unwrap_or(rest.len())..]
+        }
+        _ => url,
+    };
+    if path.contains(['{', '}']) {
+        return None;
+    }
+    let path = if path.is_empty() { "/" } else { path };
+    Some(source.join(path).ok()?.path().to_owned())
 }
 
 /// The URL of a server with the defaults of its variables.

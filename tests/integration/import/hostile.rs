@@ -330,6 +330,34 @@ fn a_document_without_a_usable_server_needs_one_from_outside() {
 }
 
 #[test]
+fn a_base_url_from_outside_keeps_the_path_of_the_server() {
+    let path = json!({"/a": {"get": {"summary": "s"}}});
+    for (server, base_url, expected) in [
+        (json!("/api/v3"), "https://rel.test", "https://rel.test/api/v3"),
+        (json!("/api/v3/"), "https://rel.test/", "https://rel.test/api/v3"),
+        (json!("https://m.test/v1"), "http://localhost:8080", "http://localhost:8080/v1"),
+        (json!("https://{region}.m.test:{port}/v1"), "https://rel.test", "https://rel.test/v1"),
+        (json!("//m.test"), "https://rel.test", "https://rel.test"),
+        (json!("/{stage}"), "https://rel.test", "https://rel.test"),
+        (json!("https://m.test/v1"), "https://rel.test/own", "https://rel.test/own"),
+    ] {
+        let base_of = |place: &[&str]| {
+            let mut document = document(path.clone());
+            document["servers"] = json!([{"url": "https://other.test/other"}]);
+            let owner = place.iter().fold(&mut document, |value, key| &mut value[*key]);
+            owner["servers"] = json!([{"url": server}]);
+            let options = Options { base_url: Some(base_url.to_owned()), ..Options::default() };
+            let imported = import(SourceKind::Openapi, &document.to_string(), &options).unwrap();
+            assert_eq!(imported.report.imported.len(), 1);
+            imported.files[0].text.lines().nth(1).unwrap().to_owned()
+        };
+        for place in [&[] as &[&str], &["paths", "/a"], &["paths", "/a", "get"]] {
+            assert_eq!(base_of(place), format!("base_url: {expected}"), "{server} {base_url} {place:?}");
+        }
+    }
+}
+
+#[test]
 fn a_command_is_curl_wherever_it_is_installed_and_nothing_else() {
     for name in ["curl", "/usr/bin/curl", "curl.exe", "C:/tools/curl.exe", "$ curl"] {
         let text = format!("{name} https://api.example.com/orders");
