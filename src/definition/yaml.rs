@@ -104,6 +104,17 @@ impl Reader<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
+                if plain && text == "<<" && self.waits_for_key() {
+                    self.problems.push(
+                        Problem::error(
+                            self.file,
+                            start(span),
+                            "merge_key",
+                            "`<<` merges maps in YAML 1.1; this is YAML 1.2, which has no merge keys",
+                        )
+                        .hint("write the members out, or name the whole map with `*alias`"),
+                    );
+                }
                 let value = if plain { resolve(&text) } else { Value::String(text.into_owned()) };
                 let place =
                     Place { key: None, value: start(span), text: self.text_place(style, span, &value) };
@@ -312,6 +323,14 @@ mod tests {
         let problems = parse("a.yaml", "a: 1\na: 2\nb: {c: 1, c: 2}\n").expect_err("refused");
         let places: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.code)).collect();
         assert_eq!(places, [(2, 1, "duplicate_key"), (3, 11, "duplicate_key")]);
+    }
+
+    #[test]
+    fn a_merge_key_is_refused_by_name() {
+        let problems = parse("a.yaml", "a: &a {x: 1}\nb:\n  <<: *a\n  \"<<\": 1\n").expect_err("refused");
+        let found: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.code)).collect();
+        assert_eq!(found, [(3, 3, "merge_key"), (4, 3, "duplicate_key")]);
+        assert_eq!(parse("a.yaml", "a: <<\n\"<<\": 1\n").expect("valid").value["<<"], 1);
     }
 
     #[test]
