@@ -169,7 +169,7 @@ mod tests {
     fn merge_keys_add_what_a_map_has_not_itself() {
         let text = "a: &a {x: 1, y: {z: 1}}\nb: &b {x: 2, w: 2}\none: {<<: *a, y: 3}\nbefore: {y: 3, <<: *a}\n\
             two:\n  <<: [*a, *b]\ntwice: {<<: *b, <<: *a}\nnested: {<<: {<<: *a, q: 4}}\nquoted: {\"<<\": *a}\n";
-        let value = read_value(text, 100).expect("valid");
+        let value = read_value(text, 1_000).expect("valid");
         for (key, expected) in [
             ("one", json!({"x": 1, "y": 3})),
             ("before", json!({"x": 1, "y": 3})),
