@@ -2,6 +2,24 @@
 
 use super::{Converter, Meaning, Spot, Step, Unsupported, operand, reference, unsupported, words};
 
+/// Filters that change how a text looks and not what it says.
+const LOOKS: &[&str] = &[
+    "capitalize",
+    "downcase",
+    "lower",
+    "lstrip",
+    "rstrip",
+    "squish",
+    "strip",
+    "strip_newlines",
+    "title",
+    "titlecase",
+    "titleize",
+    "trim",
+    "upcase",
+    "upper",
+];
+
 impl Converter<'_, '_> {
     /// `path | filter: argument | …`.
     pub(super) fn piped(&mut self, word: &str, before: &str, after: &str) -> Result<(), Unsupported> {
@@ -14,26 +32,45 @@ impl Converter<'_, '_> {
             )));
         };
         let mut default = None;
+        let (mut prepended, mut appended) = (String::new(), String::new());
         for filter in parts {
             let (name, argument) = filter.split_once(':').unwrap_or((filter, ""));
-            match name.trim() {
-                "default" if default.is_none() => {
+            let name = name.trim();
+            let is_affixed = !(prepended.is_empty() && appended.is_empty());
+            match name {
+                "default" if default.is_none() && !is_affixed => {
                     default = Some(argument.split(", allow_false").next().unwrap_or_default().trim());
+                }
+                // Text beside the output, where nothing trims what is beside it.
+                "prepend" | "append"
+                    if self.spot() == Spot::Text && before.is_empty() && after.is_empty() =>
+                {
+                    let Some(text) = words::literal_text(argument.trim()) else {
+                        return Err(computed(name, head));
+                    };
+                    match name {
+                        "prepend" => prepended.insert_str(0, &text),
+                        _ => appended.push_str(&text),
+                    }
                 }
                 // What a template does by itself, in the place where it stands.
                 "url_encode" | "uri_encode" if !self.notation.json => {}
                 "json" | "to_json" | "jsonify" if self.spot() == Spot::JsonValue => {}
-                name => self.out.losses.push(format!(
+                name if LOOKS.contains(&name) => self.out.losses.push(format!(
                     "the filter `{}` of `{}` is left out",
                     words::short(name),
                     words::short(head)
                 )),
+                name => return Err(computed(name, head)),
             }
         }
+        self.known(&prepended);
         match default {
-            None => self.output(&steps, before, after),
-            Some(default) => self.with_default(&steps, default, before, after),
+            None => self.output(&steps, before, after)?,
+            Some(default) => self.with_default(&steps, default, before, after)?,
         }
+        self.known(&appended);
+        Ok(())
     }
 
     fn with_default(
@@ -82,4 +119,9 @@ impl Converter<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn computed(filter: &str, head: &str) -> Unsupported {
+    let (filter, head) = (words::short(filter), words::short(head));
+    unsupported(format!("the filter `{filter}` of `{head}` computes what a template cannot"))
 }

@@ -48,6 +48,11 @@ fn defaults_and_filters_are_those_of_liquid() {
     check("{{ p | default: q.r }}", "{{or .parameters.p .variables.q.r}}");
     let converted = converted("{{ p | upcase | default: \"x\" | url_encode }}", false, false).unwrap();
     assert_eq!(converted.losses, ["the filter `upcase` of `p` is left out"]);
+    check("{{ p | prepend: '+1' }}", "+1{{.parameters.p}}");
+    check(
+        "{{ p | default: 'x' | prepend: '{' | prepend: 'a' | append: '}' }}",
+        "a{{\"{\"}}{{with .parameters.p}}{{.}}{{else}}x{{end}}}",
+    );
 }
 
 #[test]
@@ -90,6 +95,14 @@ fn what_has_no_counterpart_is_refused_and_named() {
         ("{% if a and b or c %}x{% endif %}", "condition"),
         ("{% if a contains b %}x{% endif %}", "condition"),
         ("{{helper p}}", "computed"),
+        ("{{ p | times: 100 }}", "`times` of `p`"),
+        ("{{ p | plus: 1 }}", "`plus`"),
+        ("{{ p | date: '%Y' }}", "`date`"),
+        ("{{ p | replace: 'a', 'b' }}", "`replace`"),
+        ("{{ p | prepend: q }}", "`prepend`"),
+        ("{{ p | append: 'a' | default: 'b' }}", "`default`"),
+        ("x {{- p | append: 'a' -}} y", "`append`"),
+        ("{{ p | json }}", "`json`"),
     ] {
         let error = converted(text, false, false).unwrap_err();
         assert!(error.message.contains(part), "{text}: {}", error.message);
@@ -104,6 +117,8 @@ fn a_json_body_stays_json() {
         ("{\"a\": \"{p}\", \"b\": {p2}}", "{\"a\": \"{{.parameters.p}}\", \"b\": {{.parameters.p2}}}"),
         ("{\"a\": \"{{k}}\"}", "{\"a\": \"known \\\"{{\"{{\"}}\\\"\"}"),
         ("{{#if p}}[1]{{else}}{}{{/if}}", "{{if .parameters.p}}[1]{{else}}{}{{end}}"),
+        ("{\"a\": \"{{p | prepend: '\\\"'}}\"}", "{\"a\": \"\\\\\\\"{{.parameters.p}}\"}"),
+        ("{\"a\": {{p | json}}}", "{\"a\": {{.parameters.p}}}"),
         ("{{{#if p}}\"a\":1{{/if}}}", "{ {{if .parameters.p}}\"a\":1{{end}}}"),
     ] {
         let converted = converted(text, true, true).unwrap();
