@@ -32,6 +32,9 @@ const FLAT: &[&str] = &[
     "minProperties",
 ];
 
+/// Keywords of which a schema has one where it says what its values are.
+const SAYING: &[&str] = &["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"];
+
 impl<'v> Operation<'_, 'v, '_> {
     pub(super) fn body(&mut self, operation: &'v Value) -> Result<(), Refusal> {
         let Some(body) = operation.get("requestBody") else { return Ok(()) };
@@ -148,13 +151,21 @@ impl<'v> Operation<'_, 'v, '_> {
         }
         // A list, a choice or a free form: one parameter that is the whole body.
         let is_list = schema.get("type") == Some(&json!("array"));
+        let is_scalar = schema.as_object().is_some_and(|map| SAYING.iter().any(|key| map.contains_key(*key)))
+            && shape(&schema, &self.draft.parameters.defs) == Shape::Scalar;
+        if is_scalar && !is_required {
+            // There is no text that says nothing and is JSON.
+            let message = "the body may be absent upstream and is required here, because it is no object";
+            self.lossy("required", message, "");
+        }
+        let is_required = is_required || is_scalar;
         let name = self.whole(schema, is_required);
         let placed = placeholder::parameter(&[&name]);
         let template = match is_required {
             true => placed,
             false => {
                 let empty = if is_list { "[]" } else { "{}" };
-                format!("{{{{if .parameters.{name}}}}}{placed}{{{{else}}}}{empty}{{{{end}}}}")
+                format!("{{{{if ne .parameters.{name} nil}}}}{placed}{{{{else}}}}{empty}{{{{end}}}}")
             }
         };
         self.draft.body = BodyDraft::Template(template);

@@ -111,6 +111,31 @@ fn bodies_that_are_no_objects_and_forms_are_written_as_they_should() {
 }
 
 #[test]
+fn a_body_that_counts_as_false_travels() {
+    let body = |schema: Value| json!({"put": {"summary": "s", "requestBody": {"content": {"application/json": {"schema": schema}}}}});
+    let document = json!({"openapi": "3.1.0", "info": {"title": "Flags"}, "servers": [{"url": "https://flags.example"}], "paths": {
+        "/flag": body(json!({"type": "boolean"})), "/count": body(json!({"enum": [0, 1]})), "/any": body(json!({})), "/list": body(json!({"type": "array", "items": {"type": "integer"}})),
+    }});
+    let imported = import(SourceKind::Openapi, &document.to_string(), &Options::default()).unwrap();
+    let dir = write(&imported);
+    for (action, value) in [
+        ("put_flag", json!(false)),
+        ("put_flag", json!(true)),
+        ("put_count", json!(0)),
+        ("put_any", json!(false)),
+        ("put_any", json!("")),
+        ("put_list", json!([])),
+    ] {
+        let (_, _, sent) = rendered(dir.path(), action, json!({"body": value}), json!({}));
+        assert_eq!(sent, value.to_string(), "{action}");
+    }
+    assert_eq!(rendered(dir.path(), "put_any", json!({}), json!({})).2, "{}");
+    assert_eq!(rendered(dir.path(), "put_list", json!({}), json!({})).2, "[]");
+    // A scalar has no form that says nothing: it is required.
+    assert_eq!(imported.report.notes.iter().map(|note| note.code).collect::<Vec<_>>(), ["required"; 2]);
+}
+
+#[test]
 fn tools_of_other_products_send_what_they_sent_there() {
     let variables = json!({"customer": {"number": "+49", "locale": "de"}, "call": {"type": "web"}, "conversation": {"id": "c-1"}, "tenant": "acme"});
     let (line, headers, body) = sent(
