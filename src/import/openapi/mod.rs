@@ -45,7 +45,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
     let default = servers::connection(root.get("servers"), title, bundle);
     // Where only operations have servers, all of them share what they prove themselves by.
     let prefix = default.clone().unwrap_or_else(|_| names::connection(title, "api"));
-    let schemes = Schemes::new(&document, &prefix);
+    let schemes = Schemes::new(&document, &prefix, default.as_deref().ok(), bundle);
     let mut seen = 0_usize;
     for (path, item) in paths {
         let item = match document.resolve(item) {

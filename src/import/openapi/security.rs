@@ -26,6 +26,8 @@ pub(super) struct Schemes<'v> {
     schemes: Option<&'v Map<String, Value>>,
     /// What names of connectors and secrets begin with.
     prefix: String,
+    /// What a relative URL is relative to: the base URL of the document's connection.
+    base: Option<Url>,
 }
 
 /// What one scheme becomes.
@@ -36,9 +38,23 @@ enum Means {
 }
 
 impl<'v> Schemes<'v> {
-    pub(super) fn new(document: &Document<'v>, prefix: &str) -> Self {
+    /// The schemes of `document`, for its connection `connection`; `prefix` begins the names.
+    pub(super) fn new(
+        document: &Document<'v>,
+        prefix: &str,
+        connection: Option<&str>,
+        bundle: &Bundle<'_>,
+    ) -> Self {
         let schemes = document.root.pointer("/components/securitySchemes").and_then(Value::as_object);
-        Self { document: document.root, schemes, prefix: prefix.to_owned() }
+        let known = bundle.connections.iter().find(|known| connection == Some(known.name.as_str()));
+        let base = known.and_then(|known| Url::parse(&format!("{}/", known.base_url)).ok());
+        Self { document: document.root, schemes, prefix: prefix.to_owned(), base }
+    }
+
+    /// What `operation` proves itself by, one way or another.
+    fn alternatives(&self, operation: &'v Value) -> &'v [Value] {
+        let security = operation.get("security").or_else(|| self.document.get("security"));
+        security.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The credentials of `operation`: the first alternative that can be carried.
@@ -46,9 +62,8 @@ impl<'v> Schemes<'v> {
     /// # Errors
     ///
     /// Every alternative needs something that no connector does.
-    pub(super) fn of(&self, operation: &Value, bundle: &mut Bundle<'_>) -> Result<Credentials, Refusal> {
-        let security = operation.get("security").or_else(|| self.document.get("security"));
-        let alternatives = security.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    pub(super) fn of(&self, operation: &'v Value, bundle: &mut Bundle<'_>) -> Result<Credentials, Refusal> {
+        let alternatives = self.alternatives(operation);
         let mut is_optional = alternatives.is_empty();
         let mut reasons: Vec<String> = Vec::new();
         // What works without a person comes first; the order of the document decides among those.
@@ -128,11 +143,10 @@ impl<'v> Schemes<'v> {
                     *value = bundle.secret(&wish(name, &what), None, "");
                 }
             }
-            let scheme = self.schemes.and_then(|schemes| schemes.get(name));
-            let kind = scheme.map(|scheme| text(scheme, "type")).unwrap_or_default();
+            let scheme = self.schemes.and_then(|schemes| schemes.get(name)).unwrap_or(&Value::Null);
             let is_client = keys.get("type") == Some(&json!("oauth2_client_credentials"));
-            if matches!(kind, "oauth2" | "openIdConnect") && !is_client {
-                tell_once(bundle, name, kind);
+            if matches!(text(scheme, "type"), "oauth2" | "openIdConnect") && !is_client {
+                tell_once(bundle, name, scheme);
             }
             credentials.connector = Some(self.connector(bundle, &wish(name, ""), keys));
         }
@@ -209,9 +223,7 @@ impl<'v> Schemes<'v> {
     fn oauth2(&self, scheme: &Value, scopes: &Value) -> Map<String, Value> {
         let flow = scheme.pointer("/flows/clientCredentials");
         let url = flow.map(|flow| text(flow, "tokenUrl")).unwrap_or_default();
-        let server = self.document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
-        let base = Url::parse(server).ok();
-        let url = match base {
+        let url = match &self.base {
             Some(base) => base.join(url).ok(),
             None => Url::parse(url).ok(),
         };
@@ -240,23 +252,31 @@ impl<'v> Schemes<'v> {
     }
 }
 
-/// Says once per scheme that a person would have to log in.
-fn tell_once(bundle: &mut Bundle<'_>, name: &str, kind: &str) {
+/// Says once per scheme why it is a fixed token.
+fn tell_once(bundle: &mut Bundle<'_>, name: &str, scheme: &Value) {
     let at = format!("#/components/securitySchemes/{}", super::escape(name));
     if bundle.report.notes.iter().any(|note| note.place == at) {
         return;
     }
-    let message = format!(
-        "`{}` ({kind}) needs a person to log in; it becomes a bearer connector with a fixed token",
-        short(name)
-    );
-    bundle.lossy(
-        &at,
-        "",
-        "auth",
-        message,
-        "put a long-lived token into secrets.toml, or ask for the client credentials grant",
-    );
+    let (name, kind) = (short(name), text(scheme, "type"));
+    let (reason, hint) = match scheme.pointer("/flows/clientCredentials") {
+        None => (
+            format!("`{name}` ({kind}) needs a person to log in"),
+            "put a long-lived token into secrets.toml, or ask for the client credentials grant",
+        ),
+        Some(flow) => {
+            let url = short(text(flow, "tokenUrl"));
+            let is_relative =
+                Url::parse(text(flow, "tokenUrl")) == Err(url::ParseError::RelativeUrlWithoutBase);
+            let what =
+                if is_relative { "relative, and no server is named" } else { "not one of http or https" };
+            let hint =
+                "name the server with --base-url, or write a connector of type oauth2_client_credentials";
+            (format!("the token URL `{url}` of `{name}` is {what}"), hint)
+        }
+    };
+    let message = format!("{reason}; it becomes a bearer connector with a fixed token");
+    bundle.lossy(&at, "", "auth", message, hint);
 }
 
 fn short(text: &str) -> String {

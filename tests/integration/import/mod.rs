@@ -12,6 +12,7 @@ mod sent;
 mod secrets;
 mod again;
 mod spoken;
+mod openapi_auth;
 
 use std::fs;
 use std::path::Path;
