@@ -25,6 +25,9 @@ pub(super) struct Operation<'a, 'v, 'o> {
     pub(super) has_body: bool,
     /// Names of the query: a flat body has no members of these names.
     pub(super) in_query: Vec<&'v str>,
+    /// Place and name of the keys that are sent as credentials, in whatever
+    /// way the document says it again.
+    pub(super) keys: Vec<(&'v str, &'v str)>,
 }
 
 impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
@@ -50,6 +53,7 @@ impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
             path,
             has_body,
             in_query: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
@@ -75,8 +79,11 @@ impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
             }
         }
         self.body(operation)?;
-        self.parameters(operation, item)?;
         let credentials = self.schemes.of(operation, self.bundle)?;
+        if credentials.connector.is_some() || !credentials.headers.is_empty() {
+            self.keys = self.schemes.keys(operation);
+        }
+        self.parameters(operation, item)?;
         if self.draft.auth.is_some() && credentials.connector.is_some() {
             return Err(Refusal(
                 "two_credentials",

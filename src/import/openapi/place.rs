@@ -50,7 +50,7 @@ impl<'v> Operation<'_, 'v, '_> {
                     self.lossy("parameter", format!("a {place} parameter without a name is left out"), "");
                     continue;
                 }
-                if *place == "header" && self.is_ours(name) {
+                if self.is_key(place, name) || *place == "header" && self.is_ours(name) {
                     continue;
                 }
                 let parameter = self.read(name, place, parameter)?;
@@ -132,6 +132,13 @@ impl<'v> Operation<'_, 'v, '_> {
             style,
             explodes: parameter.get("explode").and_then(Value::as_bool).unwrap_or(style == "form"),
             is_json: parameter.get("schema").is_none() && content.is_some(),
+        })
+    }
+
+    /// Whether a security scheme of the operation says the same.
+    fn is_key(&self, place: &str, name: &str) -> bool {
+        self.keys.iter().any(|(at, key)| {
+            *at == place && if place == "header" { key.eq_ignore_ascii_case(name) } else { *key == name }
         })
     }
 

@@ -57,6 +57,14 @@ impl<'v> Schemes<'v> {
         security.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Place and name of the keys that the schemes of `operation` are.
+    pub(super) fn keys(&self, operation: &'v Value) -> Vec<(&'v str, &'v str)> {
+        let names = self.alternatives(operation).iter().filter_map(Value::as_object).flat_map(Map::keys);
+        let schemes = names.filter_map(|name| self.schemes?.get(name));
+        let keys = schemes.filter(|scheme| text(scheme, "type") == "apiKey");
+        keys.map(|scheme| (text(scheme, "in"), text(scheme, "name"))).collect()
+    }
+
     /// The credentials of `operation`: the first alternative that can be carried.
     ///
     /// # Errors

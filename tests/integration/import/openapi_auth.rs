@@ -58,3 +58,33 @@ fn a_relative_token_url_is_relative_to_the_connection() {
         ]
     );
 }
+
+#[test]
+fn a_key_that_is_a_parameter_as_well_is_one_key() {
+    for (place, named, again) in [
+        ("query", "api_key", "api_key"),
+        ("header", "X-Api-Key", "x-api-key"),
+        ("header", "X-Tenant", "X-Tenant"),
+        ("cookie", "sid", "sid"),
+    ] {
+        let scheme = json!({"type": "apiKey", "in": place, "name": named});
+        let again = json!([{"name": again, "in": place, "required": true, "schema": {"type": "string"}}]);
+        let imported = secured(json!({"url": "https://a.test"}), &scheme, &again, &Options::default());
+        assert_eq!(imported.report.imported.len(), 1, "{:?}", imported.report.notes);
+        let secrets: Vec<&str> = imported.report.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        assert_eq!(secrets, ["api_it"], "{place} {named}");
+        assert_eq!(
+            file(&imported, "actions/").lines().skip(2).collect::<Vec<_>>(),
+            ["description: Gets a.", "connection: api", "path: /a"]
+        );
+    }
+    // Another name, or another place, is another value.
+    let scheme = json!({"type": "apiKey", "in": "query", "name": "tenant"});
+    let other = json!([{"name": "tenant", "in": "header", "schema": {"type": "string"}}]);
+    let imported = secured(json!({"url": "https://a.test"}), &scheme, &other, &Options::default());
+    assert!(
+        file(&imported, "actions/").contains("headers:\n  tenant: \"{{.parameters.tenant}}\"\n"),
+        "{}",
+        file(&imported, "actions/")
+    );
+}
