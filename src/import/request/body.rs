@@ -15,12 +15,15 @@ impl Lowering<'_, '_, '_> {
             return Ok(());
         }
         let no_body = matches!(self.draft.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        if no_body && !matches!(self.request.body, PlainBody::Flat) {
+        if no_body && !self.request.body.is_empty() {
             let message = format!("a {} request with a body is not sent", self.draft.method);
             return Err(Refusal("body_not_allowed", message, "use POST, or move the values into the query"));
         }
         match &self.request.body {
+            body if no_body && body.is_empty() => Ok(()),
             PlainBody::Flat => Ok(()),
+            // A body without a part is none.
+            PlainBody::Multipart(parts) if parts.is_empty() => Ok(()),
             PlainBody::Json(text) => self.json_body(text),
             PlainBody::Form(pairs) => self.form_body(pairs),
             PlainBody::Multipart(parts) => self.multipart_body(parts),

@@ -158,7 +158,7 @@ impl Lowering<'_, '_, '_> {
     }
 
     fn method(&mut self) -> Result<(), Refusal> {
-        let default = if matches!(self.request.body, PlainBody::Flat) { "GET" } else { "POST" };
+        let default = if self.request.body.is_empty() { "GET" } else { "POST" };
         let method = self.request.method.as_deref().unwrap_or(default).trim().to_ascii_uppercase();
         if !["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].contains(&method.as_str()) {
             let message = format!(

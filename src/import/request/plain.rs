@@ -105,6 +105,18 @@ pub(in crate::import) enum PlainBody {
     Text(String),
 }
 
+impl PlainBody {
+    /// Whether it sends nothing: no body, or a form without a field.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Flat => true,
+            Self::Form(fields) => fields.is_empty(),
+            Self::Multipart(parts) => parts.is_empty(),
+            Self::Json(_) | Self::Text(_) => false,
+        }
+    }
+}
+
 /// A part of a multipart body that is no file.
 #[derive(Clone, Debug)]
 pub(in crate::import) struct PlainPart {

@@ -13,6 +13,7 @@ mod secrets;
 mod again;
 mod spoken;
 mod openapi_auth;
+mod postman;
 
 use std::fs;
 use std::path::Path;

@@ -27,7 +27,12 @@ fn sent(
 }
 
 /// The request that the action `action` of the project `dir` makes.
-fn rendered(dir: &Path, action: &str, arguments: Value, variables: Value) -> (String, Vec<String>, String) {
+pub(super) fn rendered(
+    dir: &Path,
+    action: &str,
+    arguments: Value,
+    variables: Value,
+) -> (String, Vec<String>, String) {
     let project = project::load(dir, None);
     let actions = &project.deployment.catalog.environments()[0].actions;
     let action = actions.iter().find(|known| known.name.to_string() == action).unwrap();
