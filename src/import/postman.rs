@@ -243,11 +243,7 @@ fn body(body: Option<&Value>, plain: &mut PlainRequest) {
         "graphql" => {
             let query = body.pointer("/graphql/query").and_then(Value::as_str).unwrap_or_default();
             let variables = body.pointer("/graphql/variables").and_then(Value::as_str).unwrap_or_default();
-            let variables = if variables.trim().is_empty() { "{}" } else { variables };
-            // The braces of GraphQL are no placeholders.
-            plain.infers = false;
-            plain.body =
-                PlainBody::Json(format!("{{\"query\": {}, \"variables\": {variables}}}", json!(query)));
+            plain.body = PlainBody::Graphql { query: query.to_owned(), variables: variables.to_owned() };
         }
         "file" => {
             plain.losses.push(("file", "the body is a file; it is left out".to_owned(), "write `body`"));

@@ -27,6 +27,7 @@ impl Lowering<'_, '_, '_> {
             PlainBody::Json(text) => self.json_body(text),
             PlainBody::Form(pairs) => self.form_body(pairs),
             PlainBody::Multipart(parts) => self.multipart_body(parts),
+            PlainBody::Graphql { query, variables } => self.graphql_body(query, variables),
             PlainBody::Text(text) => {
                 self.draft.body = BodyDraft::Template(self.convert(text, "body", false)?.template);
                 Ok(())
@@ -34,7 +35,7 @@ impl Lowering<'_, '_, '_> {
         }
     }
 
-    fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
+    pub(super) fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
         let converted = self.convert(text, "body", true)?;
         let example = serde_json::from_str::<Value>(text).ok();
         if converted.is_template || !self.request.infers || example.is_none() {

@@ -197,7 +197,9 @@ impl Lowering<'_, '_, '_> {
         let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let by_body = match &self.request.body {
             PlainBody::Form(_) | PlainBody::Multipart(_) => true,
-            PlainBody::Json(_) => media == "application/json" || media == "application/x-www-form-urlencoded",
+            PlainBody::Json(_) | PlainBody::Graphql { .. } => {
+                media == "application/json" || media == "application/x-www-form-urlencoded"
+            }
             PlainBody::Flat => self.draft.method == "GET" || media == "application/json",
             PlainBody::Text(_) => false,
         };

@@ -7,6 +7,7 @@ mod wall;
 mod url;
 mod meaning;
 mod body;
+mod graphql;
 mod credentials;
 mod speech;
 

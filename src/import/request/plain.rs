@@ -101,6 +101,8 @@ pub(in crate::import) enum PlainBody {
     Form(Vec<(String, String)>),
     /// Parts.
     Multipart(Vec<PlainPart>),
+    /// A query of GraphQL, and its variables as JSON text.
+    Graphql { query: String, variables: String },
     /// Text of another media type.
     Text(String),
 }
@@ -112,7 +114,7 @@ impl PlainBody {
             Self::Flat => true,
             Self::Form(fields) => fields.is_empty(),
             Self::Multipart(parts) => parts.is_empty(),
-            Self::Json(_) | Self::Text(_) => false,
+            Self::Json(_) | Self::Graphql { .. } | Self::Text(_) => false,
         }
     }
 }
