@@ -8,10 +8,17 @@ use serde_json::{Map, Value, json};
 use super::bundle::Bundle;
 use super::json::{first_text, pairs, scalar, text};
 use super::report::ImportError;
-use super::request::{Known, NamedConnector, PlainBody, PlainPart, PlainRequest, connector_keys, lower};
+use super::request::{
+    Known, NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, connector_keys, lower,
+};
 
 /// Deepest nesting of folders.
 const MAX_FOLDERS: usize = 32;
+/// Most bytes that the variables of all folders may come to, each with those of what it is in.
+const MAX_TEXTS: usize = 64 * 1024 * 1024;
+
+/// Variables: name, text.
+type Texts = Vec<(String, String)>;
 
 /// What a folder gives to what is in it.
 #[derive(Clone)]
@@ -19,6 +26,34 @@ struct Folder<'v> {
     names: Vec<String>,
     auth: Option<&'v Value>,
     pointer: String,
+    /// Its variables, after those of what it is in.
+    texts: Arc<Texts>,
+    known: Arc<Known>,
+}
+
+impl Folder<'_> {
+    /// The variables of `item`, which is in it, together with its own; `None` where they are too many.
+    fn texts_of(&self, item: &Value, seen: &mut Seen) -> Option<(Arc<Texts>, Arc<Known>)> {
+        let own = pairs(item.get("variable"));
+        if own.is_empty() {
+            return Some((Arc::clone(&self.texts), Arc::clone(&self.known)));
+        }
+        if seen.texts > MAX_TEXTS {
+            return None;
+        }
+        let texts: Texts = self.texts.iter().cloned().chain(own).collect();
+        // What a variable outside is made of may be another one in here.
+        let known = Known::new(texts.clone());
+        seen.texts += known.size() + texts.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+        (seen.texts <= MAX_TEXTS).then(|| (Arc::new(texts), Arc::new(known)))
+    }
+}
+
+/// What is seen of a collection on the way through it.
+struct Seen {
+    scripts: bool,
+    /// Bytes of the variables of folders.
+    texts: usize,
 }
 
 /// Reads the collection `root`.
@@ -37,11 +72,12 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
         };
         return Err(ImportError::new("unsupported_format", message, "export it as Collection v2.1"));
     };
-    let known = Arc::new(Known::new(pairs(root.get("variable"))));
-    let folder = Folder { names: Vec::new(), auth: root.get("auth"), pointer: base.to_owned() };
-    let mut scripts = root.get("event").is_some_and(has_script);
-    walk(items, &folder, &known, &mut scripts, bundle);
-    if scripts {
+    let texts = Arc::new(pairs(root.get("variable")));
+    let known = Arc::new(Known::new(texts.to_vec()));
+    let folder = Folder { names: Vec::new(), auth: root.get("auth"), pointer: base.to_owned(), texts, known };
+    let mut seen = Seen { scripts: root.get("event").is_some_and(has_script), texts: 0 };
+    walk(items, &folder, &mut seen, bundle);
+    if seen.scripts {
         bundle.lossy(
             base,
             "",
@@ -66,16 +102,10 @@ fn has_script(events: &Value) -> bool {
     events.as_array().is_some_and(|events| events.iter().any(lines))
 }
 
-fn walk(
-    items: &[Value],
-    folder: &Folder<'_>,
-    known: &Arc<Known>,
-    scripts: &mut bool,
-    bundle: &mut Bundle<'_>,
-) {
+fn walk(items: &[Value], folder: &Folder<'_>, seen: &mut Seen, bundle: &mut Bundle<'_>) {
     for (index, item) in items.iter().enumerate() {
         let pointer = format!("{}/item/{index}", folder.pointer);
-        *scripts |= item.get("event").is_some_and(has_script);
+        seen.scripts |= item.get("event").is_some_and(has_script);
         if let Some(inner) = item.get("item").and_then(Value::as_array) {
             if folder.names.len() == MAX_FOLDERS {
                 bundle.refuse(
@@ -89,28 +119,31 @@ fn walk(
             let mut names = folder.names.clone();
             names.push(text(item, "name").to_owned());
             let auth = item.get("auth").filter(|auth| !auth.is_null()).or(folder.auth);
-            walk(inner, &Folder { names, auth, pointer }, known, scripts, bundle);
+            let Some((texts, known)) = folder.texts_of(item, seen) else {
+                bundle.refuse(
+                    &pointer,
+                    "too_large",
+                    format!("the variables of folders come to more than {MAX_TEXTS} bytes"),
+                    "split the collection",
+                );
+                continue;
+            };
+            walk(inner, &Folder { names, auth, pointer, texts, known }, seen, bundle);
         } else if let Some(request) = item.get("request") {
-            let request = self::request(item, request, folder, known, pointer);
+            let request = self::request(item, request, folder, pointer);
             lower(bundle, request);
         }
     }
 }
 
-fn request(
-    item: &Value,
-    request: &Value,
-    folder: &Folder<'_>,
-    known: &Arc<Known>,
-    place: String,
-) -> PlainRequest {
+fn request(item: &Value, request: &Value, folder: &Folder<'_>, place: String) -> PlainRequest {
     let mut plain = PlainRequest {
         place,
         name: text(item, "name").to_owned(),
         tags: folder.names.clone(),
         infers: true,
         adopts: true,
-        known: Arc::clone(known),
+        known: Arc::clone(&folder.known),
         ..PlainRequest::default()
     };
     if let Some(url) = request.as_str() {
@@ -187,6 +220,13 @@ fn address(url: Option<&Value>, plain: &mut PlainRequest) {
             };
             if listed {
                 plain.query = pairs(url.get("query"));
+            }
+            for variable in url.get("variable").and_then(Value::as_array).into_iter().flatten() {
+                let text = PathVariable {
+                    description: described(variable.get("description")),
+                    value: variable.get("value").map(scalar).unwrap_or_default(),
+                };
+                plain.path_variables.insert(first_text(variable, &["key", "id"]).to_owned(), text);
             }
         }
         None => {}

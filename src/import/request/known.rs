@@ -62,6 +62,11 @@ impl Known {
         self.secrets.extend(found);
     }
 
+    /// Bytes of the texts.
+    pub(in crate::import) fn size(&self) -> usize {
+        self.texts.values().map(String::len).sum()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }

@@ -25,7 +25,9 @@ use super::{describe, infer};
 
 pub(super) use self::credentials::connector_keys;
 pub(super) use self::known::Known;
-pub(super) use self::plain::{NamedConnector, PlainBody, PlainPart, PlainRequest, PlainTexts, Refusal};
+pub(super) use self::plain::{
+    NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, PlainTexts, Refusal,
+};
 pub(super) use self::url::pairs;
 
 use self::meaning::{dotted, meaning};
@@ -301,20 +303,25 @@ impl Lowering<'_, '_, '_> {
             if index > 0 {
                 template.push('/');
             }
+            let filled = self.filled(segment);
+            let segment = filled.as_deref().unwrap_or(segment);
             let is_id = segment.len() > 1 && segment.bytes().all(|b| b.is_ascii_digit())
                 || secret_like::is_uuid(segment);
             if let Some(name) = segment
                 .strip_prefix(':')
                 .filter(|name| names::is_field(&names::parameter(name)) && !name.is_empty())
             {
-                template.push_str(&self.placed(name, None));
+                let variable = self.request.path_variables.get(name).cloned().unwrap_or_default();
+                self.judge(name, &variable.value)?;
+                template.push_str(&self.placed(name, &variable));
             } else if self.request.infers && is_id {
                 let wire = if before.is_empty() {
                     "id".to_owned()
                 } else {
                     format!("{}_id", before.trim_end_matches('s'))
                 };
-                template.push_str(&self.placed(&wire, Some(segment)));
+                let example = PathVariable { value: segment.to_owned(), ..PathVariable::default() };
+                template.push_str(&self.placed(&wire, &example));
             } else {
                 template.push_str(&self.convert(segment, PATH, false)?.template);
             }
@@ -324,16 +331,37 @@ impl Lowering<'_, '_, '_> {
         Ok(())
     }
 
+    /// The text with placeholders that stands for a segment `:name`.
+    fn filled(&self, segment: &str) -> Option<String> {
+        let variable = self.request.path_variables.get(segment.strip_prefix(':')?)?;
+        variable.value.contains("{{").then(|| self.request.known.filled_openly(&variable.value).into_owned())
+    }
+
+    /// Refuses a path variable whose example is a secret; of one that may be, no example is kept.
+    fn judge(&mut self, name: &str, example: &str) -> Result<(), Refusal> {
+        let short = placeholder::short(name);
+        if wall::is_secret_segment(example) {
+            return Err(wall::secret_in_path(&format!("the value of `:{short}` looks like a secret")));
+        }
+        if wall::in_value(name, &json!(example)).is_some() {
+            let message =
+                format!("`:{short}` of the path looks like a secret; it is a parameter without an example");
+            self.note_lossy("secret_in_path", message, "ask the API for a key in a header");
+        }
+        Ok(())
+    }
+
     /// A parameter of the path, as the path writes it.
-    fn placed(&mut self, wire: &str, example: Option<&str>) -> String {
+    fn placed(&mut self, wire: &str, variable: &PathVariable) -> String {
         let declared = self.draft.parameters.properties.contains_key(wire)
             && self.request.parameters.properties.contains_key(wire);
         if declared {
             return placeholder::parameter(&[wire]);
         }
-        let mut schema = json!({"type": "string", "description": infer::sentence(wire)});
-        if let Some(example) = example {
-            schema["examples"] = json!([example]);
+        let mut schema = infer::schema(wire, &json!(variable.value));
+        let described = describe::text(&variable.description);
+        if !described.is_empty() {
+            schema["description"] = json!(described);
         }
         let name = self.parameter(wire, schema);
         placeholder::parameter(&[&name])

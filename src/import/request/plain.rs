@@ -25,6 +25,8 @@ pub(in crate::import) struct PlainRequest {
     pub(in crate::import) url: String,
     /// Query parameters besides those of `url`, decoded.
     pub(in crate::import) query: Vec<(String, String)>,
+    /// What the source says of `:name` in the path.
+    pub(in crate::import) path_variables: BTreeMap<String, PathVariable>,
     pub(in crate::import) headers: Vec<(String, String)>,
     /// User and password of `Authorization: Basic`.
     pub(in crate::import) basic: Option<(String, String)>,
@@ -63,6 +65,14 @@ pub(in crate::import) struct PlainRequest {
     pub(in crate::import) template: Option<String>,
     /// What is known to be lost before the request is looked at: code, sentence, hint.
     pub(in crate::import) losses: Vec<(&'static str, String, &'static str)>,
+}
+
+/// What a source says of a parameter of the path.
+#[derive(Clone, Debug, Default)]
+pub(in crate::import) struct PathVariable {
+    pub(in crate::import) description: String,
+    /// An example, or a text with placeholders that stands for it.
+    pub(in crate::import) value: String,
 }
 
 /// What a caller hears, in the words of its source.

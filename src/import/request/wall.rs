@@ -73,7 +73,7 @@ pub(super) fn secret_in_body(what: &str) -> Refusal {
 
 /// Whether a segment of a path opens something. Paths are full of long numbers
 /// of things, so that those are longer here than elsewhere.
-fn is_secret_segment(segment: &str) -> bool {
+pub(super) fn is_secret_segment(segment: &str) -> bool {
     let segment = percent_decode_str(segment).decode_utf8_lossy();
     secret_like::holds_known_form(&segment)
         || secret_like::is_random(&segment, 40)

@@ -72,3 +72,38 @@ fn variables_of_graphql_are_parameters_and_the_query_is_fixed() {
         assert_eq!(body(&text), json!({"query": query, "variables": {}}));
     }
 }
+
+#[test]
+fn variables_of_folders_hold_inside_and_path_variables_keep_their_texts() {
+    let ask =
+        |name: &str| json!({"name": name, "request": {"method": "GET", "url": "{{base}}/{{area}}/{{lang}}"}});
+    let inner =
+        json!({"name": "Inner", "variable": [{"key": "area", "value": "inner"}], "item": [ask("In")]});
+    let outer = json!({"name": "Outer", "variable": [{"key": "area", "value": "outer"}, {"key": "lang", "value": "de"}, {"key": "base", "value": ""}], "item": [inner, ask("Out")]});
+    let imported = collection(json!([outer, ask("Beside")]));
+    let dir = write(&imported);
+    for (action, arguments, expected) in [
+        ("in", json!({}), "inner/de"),
+        ("out", json!({}), "outer/de"),
+        ("beside", json!({"area": "a", "lang": "b"}), "a/b"),
+    ] {
+        let (line, ..) = rendered(dir.path(), action, arguments, json!({}));
+        assert_eq!(line, format!("GET https://shop.example/{expected}"));
+    }
+    let url = json!({"raw": "{{base}}/orders/:orderId/:line/:key", "variable": [
+        {"key": "orderId", "value": "A-7", "description": "The **number** on the bill"},
+        {"key": "line", "value": "{{lineNo}}"},
+        {"key": "key", "value": "hunter2", "description": {"content": "Which one"}},
+    ]});
+    let imported = collection(json!([{"name": "Line", "request": {"method": "GET", "url": url}}]));
+    let action = &imported.files.iter().find(|file| file.path == "actions/line.yaml").unwrap().text;
+    assert!(
+        action.contains(
+            "path: \"/orders/{{.parameters.orderId}}/{{.parameters.lineNo}}/{{.parameters.key}}\"\n"
+        ),
+        "{action}"
+    );
+    assert!(action.contains("description: The number on the bill\n      examples: [A-7]\n"), "{action}");
+    assert!(action.contains("description: Which one\n") && !action.contains("hunter2"), "{action}");
+    assert!(imported.report.notes.iter().any(|note| note.code == "secret_in_path"));
+}

@@ -89,6 +89,41 @@ fn variables_of_a_collection_are_judged_by_what_they_hold() {
 }
 
 #[test]
+fn variables_of_folders_and_paths_and_graphql_are_judged_by_what_they_hold() {
+    // What the collection's variable is made of is known in the folder only.
+    let check = |code: &str, request: Value| {
+        let item = json!({"name": "Send it", "request": request});
+        let inner = json!({"name": "Inner", "variable": [{"key": "locale", "value": "de"}], "item": [item]});
+        let outer = json!({"name": "Outer", "variable": [{"key": "token", "value": KEY}], "item": [inner]});
+        let root = json!({"variable": [{"key": "base", "value": "https://a.example"}, {"key": "joined", "value": "x {{token}}"}], "item": [outer]});
+        match code {
+            "" => check_carried(SourceKind::Postman, &root.to_string()),
+            code => {
+                check_refused(SourceKind::Postman, &root.to_string(), code);
+                String::new()
+            }
+        }
+    };
+    let header = |value: &str| json!({"method": "GET", "url": "{{base}}/{{locale}}", "header": [{"key": "X-Tenant", "value": value}]});
+    let path = |value: &str| json!({"method": "GET", "url": {"raw": "{{base}}/x/:what/y", "variable": [{"key": "what", "value": value}]}});
+    let graphql = |query: &str, variables: &str| {
+        let body = json!({"mode": "graphql", "graphql": {"query": query, "variables": variables}});
+        json!({"method": "POST", "url": "{{base}}/{{locale}}", "body": body})
+    };
+    for used in ["{{token}}", "{{joined}}"] {
+        check("", header(used));
+        check("secret_in_path", path(used));
+        check("secret_in_path", path(&format!("bot-{used}")));
+        check("secret_in_body", graphql("{a}", &format!("{{\"a\": \"{used}\"}}")));
+        check("secret_in_body", graphql(&format!("{{a(b: \"{used}\")}}"), ""));
+    }
+    check("secret_in_path", path(KEY));
+    check("secret_in_body", graphql(&format!("{{a(b: \"{KEY}\")}}"), ""));
+    check("secret_in_body", graphql("{a}", &format!("{{\"a\": \"{{{{locale}}}}\", \"b\": \"{KEY}\"}}")));
+    check("secret_in_body", graphql("{a}", "{\"a\": \"{{locale}}\", \"password\": \"hunter2\"}"));
+}
+
+#[test]
 fn fields_of_a_form_are_judged_by_their_names_too() {
     for (mode, extra) in [("urlencoded", json!({})), ("formdata", json!({"type": "text"}))] {
         let mut field = json!({"key": "password", "value": "{{word}}"});
