@@ -14,9 +14,11 @@
 mod words;
 mod liquid;
 mod filters;
+mod optional;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::import) use self::optional::Optional;
 use self::words::Condition;
 pub(in crate::import) use self::words::{find_outside_quotes, path, short};
 
@@ -37,6 +39,8 @@ pub(in crate::import) enum Step {
 pub(in crate::import) enum Meaning {
     /// A parameter of the tool, and the way into it.
     Parameter(Vec<Step>),
+    /// A parameter that may be absent.
+    Optional(Vec<Step>),
     /// A variable of the conversation.
     Variable(Vec<Step>),
     /// A text that is known now.
@@ -72,6 +76,9 @@ pub(in crate::import) struct Converted {
     pub(in crate::import) losses: Vec<String>,
     /// Whether anything in it is filled in per call.
     pub(in crate::import) is_template: bool,
+    /// The parameters in it that may be absent. In text, nothing stands for an
+    /// absent one; where a JSON value is expected, it is not provided for.
+    pub(in crate::import) optional: Vec<Optional>,
 }
 
 /// A construct without a counterpart.
@@ -102,6 +109,7 @@ pub(in crate::import) fn convert(
         resolve,
         out: Converted::default(),
         open: Vec::new(),
+        asked: Vec::new(),
         in_string: false,
     };
     converter.run()?;
@@ -122,6 +130,8 @@ struct Converter<'t, 'r> {
     out: Converted,
     /// The open blocks, each with whether it has its `else`, and how many `{{end}}` it needs.
     open: Vec<(Block, bool)>,
+    /// What conditions of the open blocks ask for, each with the depth of its block.
+    asked: Vec<(usize, String)>,
     /// Whether the text so far ends inside a JSON string.
     in_string: bool,
 }
@@ -239,10 +249,8 @@ impl<'t> Converter<'t, '_> {
         let spot = self.spot();
         match (self.resolve)(steps, spot) {
             Meaning::Text(text) => self.known(&text),
-            meaning => {
-                let code = format!("{before}{}{after}", reference(&meaning));
-                self.action(&code);
-            }
+            Meaning::Optional(steps) => self.optional(steps, before, after),
+            meaning => self.action(&format!("{before}{}{after}", reference(&meaning))),
         }
         Ok(())
     }
@@ -341,7 +349,7 @@ impl<'t> Converter<'t, '_> {
             return Err(unsupported(format!("conditions are nested more than {MAX_OPEN} deep")));
         }
         self.out.is_template = true;
-        let code = self.code(condition);
+        let code = self.code(condition, self.open.len() + 1);
         let code = if negated { format!("not {}", operand(&code)) } else { code };
         self.action(&format!("{before}if {code}{after}"));
         self.open.push((block, false));
@@ -358,22 +366,30 @@ impl<'t> Converter<'t, '_> {
             Some((_, closed)) if !*closed => *closed = condition.is_none(),
             _ => return Err(unsupported("a second `else` of one block".to_owned())),
         }
-        let code = condition.map(|condition| format!(" if {}", self.code(condition))).unwrap_or_default();
+        let depth = self.open.len();
+        let code =
+            condition.map(|condition| format!(" if {}", self.code(condition, depth))).unwrap_or_default();
         self.action(&format!("{before}else{code}{after}"));
         Ok(())
     }
 
     fn end(&mut self, before: &str, after: &str) -> Result<(), Unsupported> {
         self.open.pop();
+        let depth = self.open.len();
+        self.asked.retain(|(of, _)| *of <= depth);
         self.action(&format!("{before}end{after}"));
         Ok(())
     }
 
-    /// A condition as Go writes it.
-    fn code(&mut self, condition: &Condition) -> String {
-        condition.code(&mut |steps| match (self.resolve)(steps, Spot::Text) {
-            Meaning::Text(text) => words::go_text(&text),
-            meaning => reference(&meaning),
+    /// The condition of a block of this depth, as Go writes it.
+    fn code(&mut self, condition: &Condition, depth: usize) -> String {
+        condition.code(&mut |steps| {
+            let meaning = (self.resolve)(steps, Spot::Text);
+            let code = reference(&meaning);
+            if matches!(meaning, Meaning::Optional(_)) {
+                self.asked.push((depth, code.clone()));
+            }
+            code
         })
     }
 }
@@ -385,7 +401,7 @@ fn unsupported(message: String) -> Unsupported {
 /// `.parameters.a.b`, or `index .parameters "a-b" 0` where a field cannot be said.
 pub(in crate::import) fn reference(meaning: &Meaning) -> String {
     let (root, steps) = match meaning {
-        Meaning::Parameter(steps) => (".parameters", steps),
+        Meaning::Parameter(steps) | Meaning::Optional(steps) => (".parameters", steps),
         Meaning::Variable(steps) => (".variables", steps),
         Meaning::Text(text) => return words::go_text(text),
     };
@@ -431,6 +447,7 @@ pub(in crate::import) fn escaped(text: &str) -> String {
         resolve: &mut |_, _| Meaning::Text(String::new()),
         out: Converted::default(),
         open: Vec::new(),
+        asked: Vec::new(),
         in_string: false,
     };
     converter.literal(text);

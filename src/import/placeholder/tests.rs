@@ -7,11 +7,12 @@ use crate::action::template::{Data, Target, Template};
 
 use super::{Converted, Meaning, Notation, Spot, Step, Unsupported, convert, escaped};
 
-/// `p…` are parameters, `k` is known, everything else is a variable.
+/// `p…` are parameters, `o…` optional ones, `k` is known, everything else is a variable.
 fn resolve(steps: &[Step], _: Spot) -> Meaning {
     match steps.first() {
         Some(Step::Key(key)) if key == "k" => Meaning::Text("known \"{{\"".to_owned()),
         Some(Step::Key(key)) if key.starts_with('p') => Meaning::Parameter(steps.to_vec()),
+        Some(Step::Key(key)) if key.starts_with('o') => Meaning::Optional(steps.to_vec()),
         _ => Meaning::Variable(steps.to_vec()),
     }
 }
@@ -38,6 +39,22 @@ fn references_become_parameters_or_variables() {
     check("x {{~p~}} y", "x {{- .parameters.p -}} y");
     check("a{{! a comment }}b{{!-- {{p}} --}}c", "abc");
     check("{{k}}", "known \"{{\"{{\"}}\"");
+}
+
+#[test]
+fn an_optional_parameter_is_asked_for_where_nothing_asks_for_it() {
+    check("a {{o}}", "a {{if ne .parameters.o nil}}{{.parameters.o}}{{end}}");
+    check(
+        "a {{~o-a~}}",
+        "a {{- if ne (index .parameters \"o-a\") nil}}{{index .parameters \"o-a\"}}{{end -}}",
+    );
+    check("{{#if o}}{{o}}{{/if}}", "{{if .parameters.o}}{{.parameters.o}}{{end}}");
+    check("{{ o | default: 'x' }}", "{{with .parameters.o}}{{.}}{{else}}x{{end}}");
+    let template = converted("{{#if o}}{{o}}{{/if}}{{o}}", false, false).unwrap();
+    assert_eq!(template.optional.len(), 1);
+    let json = converted("{\"a\": {{o}}}", false, true).unwrap();
+    assert_eq!(json.template, "{\"a\": {{.parameters.o}}}");
+    assert_eq!(json.optional[0].code, ".parameters.o");
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Lowering<'_, '_, '_> {
     }
 
     pub(super) fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
-        let converted = self.convert(text, "body", true)?;
+        let converted = self.members(text, "body")?;
         let example = serde_json::from_str::<Value>(text).ok();
         if converted.is_template || !self.request.infers || example.is_none() {
             let pretty = if converted.template.ends_with('\n') {
@@ -96,7 +96,7 @@ impl Lowering<'_, '_, '_> {
                 );
                 continue;
             }
-            let converted = self.convert(text, &format!("form field `{wire}`"), false)?;
+            let converted = self.field(text, &format!("form field `{wire}`"))?;
             let field = if converted.is_template {
                 flat = false;
                 converted.template
@@ -125,7 +125,7 @@ impl Lowering<'_, '_, '_> {
     fn multipart_body(&mut self, parts: &[PlainPart]) -> Result<(), Refusal> {
         let mut map = Map::new();
         for part in parts {
-            let converted = self.convert(&part.value, &format!("part `{}`", part.name), false)?;
+            let converted = self.field(&part.value, &format!("part `{}`", part.name))?;
             let template = if converted.is_template || !self.request.infers {
                 converted.template
             } else {

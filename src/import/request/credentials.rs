@@ -186,7 +186,7 @@ impl Lowering<'_, '_, '_> {
                 Ok(())
             }
             _ => {
-                let converted = self.convert(value, &format!("header `{name}`"), false)?;
+                let converted = self.field(value, &format!("header `{name}`"))?;
                 self.draft.headers.insert(name.to_owned(), json!(converted.template));
                 Ok(())
             }

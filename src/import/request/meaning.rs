@@ -43,14 +43,22 @@ pub(super) fn meaning(
         return Meaning::Variable(ours.split('.').map(|key| Step::Key(key.to_owned())).collect());
     }
     let declared = |steps: &[Step]| matches!(steps.first(), Some(Step::Key(key)) if request.parameters.properties.contains_key(key) || request.bind.iter().any(|(name, _)| name == key));
+    let placed = |steps: &[Step]| {
+        let is_fixed = |key: &str| request.bind.iter().any(|(name, _)| name == key);
+        let is_needed = |key: &str| draft.parameters.required.iter().any(|name| name == key);
+        match steps.first() {
+            Some(Step::Key(key)) if !is_fixed(key) && !is_needed(key) => Meaning::Optional(steps.to_vec()),
+            _ => Meaning::Parameter(steps.to_vec()),
+        }
+    };
     if declared(steps) {
-        return Meaning::Parameter(steps.to_vec());
+        return placed(steps);
     }
     if let [Step::Key(room), inner @ ..] = steps
         && ROOMS.contains(&room.as_str())
         && declared(inner)
     {
-        return Meaning::Parameter(inner.to_vec());
+        return placed(inner);
     }
     if !request.adopts {
         variables.insert(name);

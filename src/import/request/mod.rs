@@ -8,6 +8,7 @@ mod url;
 mod meaning;
 mod body;
 mod graphql;
+mod optional;
 mod credentials;
 mod speech;
 
@@ -323,7 +324,7 @@ impl Lowering<'_, '_, '_> {
                 let example = PathVariable { value: segment.to_owned(), ..PathVariable::default() };
                 template.push_str(&self.placed(&wire, &example));
             } else {
-                template.push_str(&self.convert(segment, PATH, false)?.template);
+                template.push_str(&self.needed(segment, PATH)?.template);
             }
             before = segment.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
         }
@@ -356,6 +357,7 @@ impl Lowering<'_, '_, '_> {
         let declared = self.draft.parameters.properties.contains_key(wire)
             && self.request.parameters.properties.contains_key(wire);
         if declared {
+            self.require(wire, PATH);
             return placeholder::parameter(&[wire]);
         }
         let mut schema = infer::schema(wire, &json!(variable.value));
@@ -379,7 +381,7 @@ impl Lowering<'_, '_, '_> {
             if !done.insert(wire) {
                 continue;
             }
-            let converted = self.convert(text, &format!("query parameter `{wire}`"), false)?;
+            let converted = self.field(text, &format!("query parameter `{wire}`"))?;
             if converted.is_template || !self.request.infers {
                 self.draft.query.insert(wire.clone(), json!(converted.template));
                 if counts.get(wire.as_str()).is_some_and(|count| *count > 1) {
@@ -405,7 +407,7 @@ impl Lowering<'_, '_, '_> {
     fn bound(&mut self) -> Result<(), Refusal> {
         for (name, value) in &self.request.bind {
             let value = match value {
-                Value::String(text) => json!(self.convert(text, &format!("`{name}`"), false)?.template),
+                Value::String(text) => json!(self.fixed(text, &format!("`{name}`"))?.template),
                 other => other.clone(),
             };
             self.draft.parameters.properties.shift_remove(name);

@@ -184,6 +184,46 @@ fn tools_of_other_products_send_what_they_sent_there() {
     );
 }
 
+#[test]
+fn what_is_optional_in_the_source_is_optional_here() {
+    let optional = |name: &str| json!({"name": name, "type": "string", "required": false});
+    let tool = json!({
+        "name": "order", "description": "Orders.", "method": "POST",
+        "url": "https://api.example/orders/{{area}}?note={{note}}&tag=t-{{tag}}",
+        "headers": {"X-Note": "{{note}}"},
+        "llmParameters": [
+            {"name": "qty", "type": "integer", "required": false}, optional("note"), optional("area"), optional("tag"),
+        ],
+        "body": {"qty": "{{qty}}", "text": "{{qty}} of {{note}}", "in": {"note": "{{note}}"}, "fixed": 1},
+    });
+    let imported = import(SourceKind::Atoms, &tool.to_string(), &Options::default()).unwrap();
+    let dir = write(&imported);
+    let order = |arguments: Value| {
+        let (line, headers, body) = rendered(dir.path(), "order", arguments, json!({}));
+        (line, headers, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let (line, headers, body) = order(json!({"area": "eu"}));
+    assert_eq!(line, "POST https://api.example/orders/eu?tag=t-");
+    assert_eq!(headers, ["content-type: application/json"]);
+    assert_eq!(body, json!({"text": " of ", "in": {}, "fixed": 1}));
+    let (line, headers, body) = order(json!({"area": "eu", "qty": 0, "note": "n", "tag": "x"}));
+    assert_eq!(line, "POST https://api.example/orders/eu?note=n&tag=t-x");
+    assert_eq!(headers, ["x-note: n", "content-type: application/json"]);
+    assert_eq!(body, json!({"qty": "0", "text": "0 of n", "in": {"note": "n"}, "fixed": 1}));
+    // A segment of the path cannot be left out.
+    let notes: Vec<String> = imported.report.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.len() == 1 && notes[0].contains("`area` is required here"), "{notes:?}");
+    // Nor can a value that stands in a list of a JSON body.
+    let step = json!({
+        "url": "https://api.example/a", "method": "POST", "bodyType": "rawInput", "content": "{\"all\": [{size}]}",
+        "inputVariables": {"size": {"type": "number", "required": false}},
+    });
+    let imported = import(SourceKind::Voiceflow, &step.to_string(), &Options::default()).unwrap();
+    let action = imported.files.iter().find(|file| file.path.starts_with("actions/")).unwrap();
+    assert!(action.text.contains("required: [size]\n"), "{}", action.text);
+    assert!(imported.report.notes.iter().any(|note| note.code == "required"), "{:?}", imported.report.notes);
+}
+
 /// The request of a curl command, with the arguments that its parameters are examples of.
 fn curl(command: &str, arguments: Value) -> (String, String) {
     let imported = import(SourceKind::Curl, command, &Options::default()).unwrap();
