@@ -386,10 +386,11 @@ impl<'t> Converter<'t, '_> {
         condition.code(&mut |steps| {
             let meaning = (self.resolve)(steps, Spot::Text);
             let code = reference(&meaning);
-            if matches!(meaning, Meaning::Optional(_)) {
+            let is_optional = matches!(meaning, Meaning::Optional(_));
+            if is_optional {
                 self.asked.push((depth, code.clone()));
             }
-            code
+            (code, is_optional)
         })
     }
 }

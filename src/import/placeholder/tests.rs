@@ -49,6 +49,14 @@ fn an_optional_parameter_is_asked_for_where_nothing_asks_for_it() {
         "a {{- if ne (index .parameters \"o-a\") nil}}{{index .parameters \"o-a\"}}{{end -}}",
     );
     check("{{#if o}}{{o}}{{/if}}", "{{if .parameters.o}}{{.parameters.o}}{{end}}");
+    check(
+        "{% if o > 2 and p > 3 %}a{% endif %}",
+        "{{if and (and (ne .parameters.o nil) (gt .parameters.o 2)) (gt .parameters.p 3)}}a{{end}}",
+    );
+    check(
+        "{{#if (not (lt 1 o))}}a{{/if}}",
+        "{{if not (and (ne .parameters.o nil) (lt 1 .parameters.o))}}a{{end}}",
+    );
     check("{{ o | default: 'x' }}", "{{with .parameters.o}}{{.}}{{else}}x{{end}}");
     let template = converted("{{#if o}}{{o}}{{/if}}{{o}}", false, false).unwrap();
     assert_eq!(template.optional.len(), 1);

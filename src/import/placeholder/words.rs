@@ -138,25 +138,36 @@ enum Node {
     Call(&'static str, Vec<Node>),
 }
 
+/// How a path is written, and whether it may be absent.
+pub(in crate::import) type Name<'n> = dyn FnMut(&[Step]) -> (String, bool) + 'n;
+
 impl Condition {
-    /// The condition as Go writes it; `name` says how a path is written.
-    pub(in crate::import) fn code(&self, name: &mut dyn FnMut(&[Step]) -> String) -> String {
-        self.node.code(name)
+    /// The condition as Go writes it.
+    pub(in crate::import) fn code(&self, name: &mut Name<'_>) -> String {
+        self.node.code(name).0
     }
 }
 
 impl Node {
-    fn code(&self, name: &mut dyn FnMut(&[Step]) -> String) -> String {
+    /// The code, and whether it is a path that may be absent.
+    fn code(&self, name: &mut Name<'_>) -> (String, bool) {
         match self {
             Self::Path(steps) => name(steps),
-            Self::Literal(code) => code.clone(),
+            Self::Literal(code) => (code.clone(), false),
             Self::Call(function, arguments) => {
                 let mut code = (*function).to_owned();
+                let mut asked = String::new();
                 for argument in arguments {
+                    let (argument, may_be_absent) = argument.code(name);
+                    let argument = operand(&argument);
+                    // What is absent has no order, which is an error in a template.
+                    if may_be_absent && matches!(*function, "lt" | "le" | "gt" | "ge") {
+                        asked.push_str(&format!("(ne {argument} nil) "));
+                    }
                     code.push(' ');
-                    code.push_str(&operand(&argument.code(name)));
+                    code.push_str(&argument);
                 }
-                code
+                (if asked.is_empty() { code } else { format!("and {asked}({code})") }, false)
             }
         }
     }
