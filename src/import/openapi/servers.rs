@@ -86,7 +86,9 @@ fn moved(base_url: &str, servers: &[Value], bundle: &mut Bundle<'_>) -> String {
     let (Some(mut base), Some(server)) = (base, servers.first()) else { return base_url.to_owned() };
     let url = filled(server);
     let source = bundle.options.source_url.as_deref().and_then(|source| Url::parse(source).ok());
-    let Some(path) = path_of(&url, source.as_ref().unwrap_or(&base)) else {
+    let source = source.as_ref().unwrap_or(&base);
+    let varies = path_of(text(server, "url"), source).is_none();
+    let Some(path) = path_of(&url, source) else {
         let message = format!("the path of the server `{}` is not known", short(&url));
         if bundle.report.notes.iter().all(|note| note.message != message) {
             let hint = "name it with --base-url https://…/path";
@@ -95,7 +97,12 @@ fn moved(base_url: &str, servers: &[Value], bundle: &mut Bundle<'_>) -> String {
         return base_url.to_owned();
     };
     base.set_path(&path);
-    base.into()
+    let moved = String::from(base);
+    let is_new = bundle.connections.iter().all(|known| known.base_url != moved.trim_end_matches('/'));
+    if varies && is_new {
+        tell_variables(&servers[..1], bundle);
+    }
+    moved
 }
 
 /// The path of a server, whatever its host is; `None` where it holds a variable

@@ -355,6 +355,12 @@ fn a_base_url_from_outside_keeps_the_path_of_the_server() {
             assert_eq!(base_of(place), format!("base_url: {expected}"), "{server} {base_url} {place:?}");
         }
     }
+    let mut document = document(path);
+    document["servers"] = json!([{"url": "/{stage}/v1", "variables": {"stage": {"default": "beta"}}}]);
+    let options = Options { base_url: Some("https://rel.test".to_owned()), ..Options::default() };
+    let imported = import(SourceKind::Openapi, &document.to_string(), &options).unwrap();
+    assert!(imported.files[0].text.contains("base_url: https://rel.test/beta/v1\n"), "{:?}", imported.files);
+    assert_eq!(imported.report.notes[0].code, "server_variables");
 }
 
 #[test]
