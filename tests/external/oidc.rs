@@ -53,17 +53,17 @@ impl Provider {
             ("connections/shop.yaml", format!("base_url: {}\nauth: shop_login\n", self.url(""))),
             (
                 "actions/list_orders.yaml",
-                "description: Lists the caller's orders.\nconnection: shop\npath: /orders\ntimeout_ms: 3000\n".to_owned(),
+                "description: Lists the caller's orders.\nconnection: shop\npath: /orders\ntimeout_ms: 60000\n".to_owned(),
             ),
             (
                 "actions/place_order.yaml",
-                "description: Places an order.\nconnection: shop\npath: /orders\nmethod: POST\n\
+                "description: Places an order.\nconnection: shop\npath: /orders\nmethod: POST\ntimeout_ms: 60000\n\
                  parameters: {type: object, properties: {sku: {type: string}}, required: [sku]}\n"
                     .to_owned(),
             ),
             (
                 "actions/refused.yaml",
-                "description: Is always refused.\nconnection: shop\npath: /refuses\n".to_owned(),
+                "description: Is always refused.\nconnection: shop\npath: /refuses\ntimeout_ms: 60000\n".to_owned(),
             ),
         ])
         .await
@@ -287,7 +287,8 @@ async fn a_token_endpoint_that_never_answers_is_auth_failed_in_time() {
     let url = format!("http://{}/token", silent.local_addr().expect("an address"));
     let gateway = provider.gateway_at(&url, HEADER_CLIENT, SECRET_OF_HEADER_CLIENT).await;
     let started = Instant::now();
-    assert_auth_failed(&gateway.call("list_orders", json!({})).await);
+    let call = json!({"name": "list_orders", "deadline_ms": 3_000});
+    assert_auth_failed(&gateway.call_with(call).await);
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
