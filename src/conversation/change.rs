@@ -81,6 +81,7 @@ impl Change {
             && self.state.is_none()
             && self.succeeded.is_none()
             && !self.end
+            && !self.while_open
     }
 
     /// The same as the first change of a conversation that begins at `now_ms`.

@@ -39,11 +39,11 @@ impl Gateway {
     /// action. To take this for a call of which nothing was done would have it done twice.
     pub(super) async fn done_before(
         &self,
-        known: Option<(Claim, Deadline)>,
+        known: Option<Box<(Claim, Deadline)>>,
         call: &ToolCall,
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
-        let Some((claim, deadline)) = known else { return Ok(None) };
+        let Some((claim, deadline)) = known.map(|known| *known) else { return Ok(None) };
         let first = self.take(&claim, deadline, call, control).await;
         if matches!(first, Ok(None)) {
             self.give_back(&claim, deadline).await;

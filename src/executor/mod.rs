@@ -144,7 +144,7 @@ struct Refused {
     /// Whose feed is told of it.
     conversation: Option<Arc<Conversation>>,
     /// By what it is known, if it was done before, and how long that may be asked for.
-    known: Option<(Claim, Deadline)>,
+    known: Option<Box<(Claim, Deadline)>>,
 }
 
 impl From<Failure> for Refused {
@@ -333,7 +333,8 @@ impl Gateway {
                 Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
             }
             Err(failure) => {
-                let known = intent::known(call, of, action, digest, holder).map(|claim| (claim, deadline));
+                let known = intent::known(call, of, action, digest, holder);
+                let known = known.map(|claim| Box::new((claim, deadline)));
                 let has_ended = conversation.as_ref().is_some_and(|known| known.has_ended());
                 // To mend the arguments would be in vain.
                 let is_over = access == Access::Use && has_ended;

@@ -143,7 +143,7 @@ pub(super) fn update(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Changed> {
-    if change.has_only_events() && !change.while_open {
+    if change.has_only_events() {
         return tell(connection, key, &change.events, now).map(Changed::from);
     }
     let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default().into()) };
