@@ -50,7 +50,7 @@ struct Waiting {
 pub struct Flush(pub(super) Lines);
 
 impl Drop for Flush {
-    /// Waits for [`LAST_WAIT`] at most: a process ends although nobody reads its log.
+    /// Waits for `LAST_WAIT` at most: a process ends although nobody reads its log.
     fn drop(&mut self) {
         let shared = &self.0.0;
         let mut waiting = shared.lock();
