@@ -215,58 +215,26 @@ pub(super) fn orphan(connection: &Connection, key: &ClaimKey) -> rusqlite::Resul
     Ok(())
 }
 
-/// Ended calls that are looked at for one step.
-const LOOKED_AT: usize = 500;
-
-/// How far making room has come among ended calls, in the order of their expiry.
-#[derive(Debug, Default)]
-pub(super) struct Pass {
-    expires_at: i64,
-    number: i64,
-    /// What it has freed from the beginning on.
-    freed: usize,
-}
-
-/// Frees what up to `limit` ended calls hold, from `pass` on: reads go, and of
-/// writes the results, so that nothing is done again; whoever asks for one is
-/// told that it is not known how it ended. `None` where a whole pass has found
-/// nothing more to free.
-pub(super) fn lighten(
-    connection: &Connection,
-    pass: &mut Pass,
-    limit: usize,
-) -> rusqlite::Result<Option<usize>> {
+/// Frees what up to `limit` ended calls hold that expire until `until`, the
+/// first first: reads go, and of writes the results, so that nothing is done
+/// again; whoever asks for one is told that it is not known how it ended. Says
+/// how many it were.
+pub(super) fn lighten(connection: &Connection, until: i64, limit: usize) -> rusqlite::Result<usize> {
     let mut select = connection.prepare_cached(
-        "SELECT expires_at, number, is_write, result IS NULL FROM claims
-         WHERE (expires_at, number) > (?1, ?2) AND phase IN ('ended', 'lost')
-         ORDER BY expires_at, number LIMIT ?3",
+        "SELECT number, is_write FROM claims WHERE result IS NOT NULL AND expires_at <= ?1
+         ORDER BY expires_at LIMIT ?2",
     )?;
-    let looked_at = i64::try_from(LOOKED_AT).unwrap_or(i64::MAX);
-    let rows = select.query_map(params![pass.expires_at, pass.number, looked_at], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, bool>(2)?, row.get::<_, bool>(3)?))
-    })?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let is_end = rows.len() < LOOKED_AT;
-    let mut freed = 0;
-    for (expires_at, number, is_write, is_light) in rows {
-        if freed == limit {
-            pass.freed += freed;
-            return Ok(Some(freed));
-        }
-        (pass.expires_at, pass.number) = (expires_at, number);
-        let sql = match (is_write, is_light) {
-            (false, _) => "DELETE FROM claims WHERE number = ?1",
-            (true, false) => "UPDATE claims SET result = NULL WHERE number = ?1",
-            (true, true) => continue,
+    let rows =
+        select.query_map(params![until, integer(limit as u64)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ended = rows.collect::<rusqlite::Result<Vec<(i64, bool)>>>()?;
+    for (number, is_write) in &ended {
+        let sql = match is_write {
+            true => "UPDATE claims SET result = NULL WHERE number = ?1",
+            false => "DELETE FROM claims WHERE number = ?1",
         };
-        freed += connection.prepare_cached(sql)?.execute([number])?;
+        connection.prepare_cached(sql)?.execute([number])?;
     }
-    pass.freed += freed;
-    if !is_end {
-        return Ok(Some(freed));
-    }
-    let pass = std::mem::take(pass);
-    Ok((pass.freed > 0).then_some(freed))
+    Ok(ended.len())
 }
 
 /// Forgets the ended calls that expire first. By the index: any other order

@@ -75,6 +75,8 @@ CREATE TABLE notes (
     expires_at   INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX notes_by_expiry ON notes (expires_at);
+", "
+CREATE INDEX claims_with_results ON claims (expires_at) WHERE result IS NOT NULL;
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.

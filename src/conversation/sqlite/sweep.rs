@@ -35,9 +35,6 @@ pub(super) struct Sweep {
     look: Instant,
     /// When it was last said that the store is full.
     warned: Option<Instant>,
-    pass: claims::Pass,
-    /// When a whole pass has found nothing to free.
-    nothing_left: Option<Instant>,
 }
 
 impl Sweep {
@@ -48,17 +45,7 @@ impl Sweep {
         let max_conversations = i64::try_from(max_conversations).unwrap_or(i64::MAX);
         let now = Instant::now();
         let (due, look) = (now + SWEEP_EVERY, now + LOOK_EVERY);
-        Self {
-            max_conversations,
-            max_pages,
-            recent,
-            is_done: true,
-            due,
-            look,
-            warned: None,
-            pass: claims::Pass::default(),
-            nothing_left: None,
-        }
+        Self { max_conversations, max_pages, recent, is_done: true, due, look, warned: None }
     }
 
     /// How long nothing has to be done where nothing is written.
@@ -173,22 +160,20 @@ impl Sweep {
                 "the store is full: what was used longest ago is forgotten, and results of writes"
             );
         }
-        let pass = &mut self.pass;
-        let has_nothing_left = self.nothing_left.is_some_and(|found| found.elapsed() < SWEEP_EVERY);
         let (freed, forgotten) = atomically(connection, |connection| {
-            let freed = match is_full {
-                false => Some(0),
-                true if has_nothing_left => Some(claims::forget(connection, limit)?),
-                true => claims::lighten(connection, pass, limit)?,
-            };
-            Ok((freed, forget(connection, i64::MAX, limit)?))
+            if !is_full {
+                return Ok((0, forget(connection, i64::MAX, limit)?));
+            }
+            // A conversation and a result are the same here: what would expire first goes first.
+            let oldest = first_expiry(connection)?.unwrap_or(i64::MAX);
+            let freed = claims::lighten(connection, oldest, limit)?;
+            let forgotten = forget(connection, i64::MAX, limit - freed)?;
+            let is_bare = freed == 0 && forgotten.is_empty();
+            // All that is left is what keeps writes from being done again: it goes last.
+            Ok((if is_bare { claims::forget(connection, limit)? } else { freed }, forgotten))
         })?;
-        if freed.is_none() {
-            // What is left are writes without their results: they go last of all.
-            self.nothing_left = Some(Instant::now());
-        }
         self.is_done = match is_full {
-            true => freed == Some(0) && forgotten.is_empty() || !self.is_full(connection)?,
+            true => freed == 0 && forgotten.is_empty() || !self.is_full(connection)?,
             false => forgotten.len() < STEP,
         };
         for key in &forgotten {
@@ -200,6 +185,11 @@ impl Sweep {
 
 fn free_pages(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))
+}
+
+/// When the first conversation expires.
+fn first_expiry(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached("SELECT min(expires_at) FROM conversations")?.query_row([], |row| row.get(0))
 }
 
 /// Forgets conversations that expire until `until`, the first first; says which.
@@ -378,6 +368,27 @@ mod tests {
         assert_eq!(count(&connection, "conversations"), 0);
         let known = claims::claim(&connection, &claim(1_199, 3_600_000), now).unwrap();
         assert!(matches!(known, Claimed::Lost), "the latest is there: {known:?}");
+    }
+
+    #[test]
+    fn old_conversations_give_way_before_new_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = filled(&folder, 1_200, 3_600_000);
+        for number in 5_000..5_100 {
+            add(&connection, number, 3_600_000).unwrap();
+        }
+        let mut sweep = Sweep::new(MOST, 8_192, Arc::default());
+        // Of the old ones, there are as many results again.
+        for _ in 0..2 * 1_000 / ROOM_STEP {
+            sweep.make_room(&connection).unwrap();
+        }
+        let results = |of: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM claims WHERE result IS NOT NULL AND holder {of} 5000");
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count(&connection, "claims"), results(">=")), (1_300, 100));
+        assert!(results("<") < 300, "{}", results("<"));
+        assert!(count(&connection, "conversations") < 400);
     }
 
     #[test]
