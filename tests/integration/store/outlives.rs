@@ -78,7 +78,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 2)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 3)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, limits()).unwrap_err().to_string();
@@ -105,7 +105,8 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     drop(store);
     let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
-    let older = "DROP TABLE notes; DELETE FROM schema_version WHERE version > 1";
+    let older =
+        "DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1";
     connection.execute_batch(older).unwrap();
     drop(connection);
     let store = backend.named("one");
