@@ -72,7 +72,8 @@ impl Sweep {
         self.is_full(connection).unwrap_or(false)
     }
 
-    /// Does a step. Where it has left something, the next one is due at once, between the jobs.
+    /// Does a step. Where it has left something, the next one comes at once, between the jobs; where it came before its
+    /// time, because the file is nearly full, at the next look.
     pub(super) fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let done = self.step(connection);
         let now = Instant::now();
