@@ -8,6 +8,11 @@ use serde_json::{Map, Value};
 use crate::action::{self, Action, SecretUse, Surroundings, TlsSource};
 use crate::definition::{Problems, ProjectFiles};
 
+/// What stands between an action's name and what a model puts around it: no action's name holds one.
+const AROUND_A_NAME: [char; 6] = ['.', '/', ':', '<', '>', '|'];
+/// The longest name, in bytes, in which an action's name is looked for.
+const MAX_MANGLED: usize = 256;
+
 /// All compiled actions of all served environments.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -106,6 +111,42 @@ impl Environment {
     pub fn knows_state(&self, state: &str) -> bool {
         let mut states = self.offered().filter_map(|action| action.guards.available_in.as_ref()).flatten();
         states.any(|known| known == state)
+    }
+
+    /// The offered action that a model means by `name`, where no action is called so: the only one whose
+    /// whole name is a part of it. Models put such things around a name as `functions.`, `tools/`, `:0`
+    /// and `<|channel|>commentary`. Parts are told by signs that no action's name may hold.
+    pub fn meant_by(&self, name: &str) -> Option<&Action> {
+        let has_sign = |name: &str| name.contains(AROUND_A_NAME);
+        if name.len() > MAX_MANGLED || !has_sign(name) || self.by_name.contains_key(name) {
+            return None;
+        }
+        let mut meant: Vec<usize> = name
+            .split(AROUND_A_NAME)
+            .filter_map(|part| self.by_name.get(part.trim()))
+            .copied()
+            .filter(|at| self.actions[*at].on.is_none())
+            .collect();
+        meant.sort_unstable();
+        meant.dedup();
+        match meant.as_slice() {
+            [only] => Some(&self.actions[*only]),
+            _ => None,
+        }
+    }
+
+    /// The offered action that a model may mean by `name`, though that is not certain: the name ends in
+    /// the action's after `__`, as a name does that was put together from a server's and a tool's.
+    pub fn hinted_by(&self, name: &str) -> Option<&Action> {
+        let short = &name[..name.floor_char_boundary(MAX_MANGLED)];
+        let mut ends = short.match_indices("__").map(|(at, sign)| &short[at + sign.len()..]);
+        let at = ends.find_map(|end| self.by_name.get(end.split(AROUND_A_NAME).next()?.trim()))?;
+        Some(&self.actions[*at]).filter(|action| action.on.is_none())
+    }
+
+    /// The action that a call of `name` is for.
+    pub fn called(&self, name: &str) -> Option<&Action> {
+        self.find(name).map(|(_, action)| action).or_else(|| self.meant_by(name))
     }
 
     /// The action called `name`, and its index.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::parameters::Parameters;
 use super::request::RenderFailure;
-use super::template::{Data, Root, Template};
+use super::template::{Data, RenderError, Root, Template};
 
 /// The value of one field.
 #[derive(Debug)]
@@ -61,6 +61,14 @@ impl Field {
             return Ok(None);
         }
         self.text(data, place).map(Some)
+    }
+
+    /// One error for each value that the field needs and that is absent, up to `most`.
+    pub(super) fn missing(&self, data: &Data<'_>, most: usize) -> Vec<RenderError> {
+        match self.template.value(data) {
+            Some(Ok(None)) if self.optional => Vec::new(),
+            _ => self.template.missing(data, most),
+        }
     }
 
     fn text(&self, data: &Data<'_>, place: &str) -> Result<String, RenderFailure> {

@@ -204,17 +204,24 @@ impl Action {
         variables: &Map<String, Value>,
         static_variables: &Map<String, Value>,
     ) -> Result<(), RenderFailure> {
+        let mut failed: Option<RenderFailure> = None;
         for bound in self.bind.iter().filter(|bound| self.parameters.is_declared(&bound.name) == declared) {
             let value = match &bound.value {
-                BoundValue::Constant(value) => value.clone(),
+                BoundValue::Constant(value) => Ok(value.clone()),
                 BoundValue::Template(template) => {
                     let data = Data { parameters, variables, static_variables };
-                    fields::native(template, &data, &format!("bind.{}", bound.name))?
+                    fields::native(template, &data, &format!("bind.{}", bound.name))
                 }
             };
-            parameters.insert(bound.name.clone(), value);
+            match (value, failed.take()) {
+                (Ok(value), None) => drop(parameters.insert(bound.name.clone(), value)),
+                (Err(failure), None) => failed = Some(failure),
+                // The rest is looked at only for what else is missing.
+                (Ok(_), Some(first)) => failed = Some(first),
+                (Err(failure), Some(first)) => failed = Some(first.and_missing(failure.into_missing())),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -9,14 +9,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serializer;
 use serde_json::{Map, Value};
 
-use super::fields::each_text;
+use super::fields::{Field, each_text};
 use super::http_action::{Body, HttpAction};
 use super::multipart;
-use super::template::{Data, RenderError};
+use super::template::{Data, RenderError, RenderErrorCode};
 
 /// Percent-encoding of a query's names and values: only the unreserved
 /// characters of RFC 3986 stay as they are.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Most values that a failure names besides the first one.
+const MAX_MISSING: usize = 9;
 
 /// A request as it will be sent, but for its credentials. Comparable, so that
 /// tests need no network.
@@ -51,6 +54,8 @@ pub enum RenderFailure {
         place: String,
         /// What is wrong.
         error: Box<RenderError>,
+        /// What else is missing, where a value is.
+        others: Vec<RenderError>,
     },
     /// A header value that HTTP cannot carry.
     #[error("the value of `{place}` may not hold control characters")]
@@ -62,7 +67,33 @@ pub enum RenderFailure {
 
 impl RenderFailure {
     pub(super) fn template(place: &str, error: RenderError) -> Self {
-        Self::Template { place: place.to_owned(), error: Box::new(error) }
+        Self::Template { place: place.to_owned(), error: Box::new(error), others: Vec::new() }
+    }
+
+    /// The same, with everything else that is missing, where a value is. A reference counts once.
+    pub(super) fn and_missing(mut self, found: impl IntoIterator<Item = RenderError>) -> Self {
+        if let Self::Template { error, others, .. } = &mut self
+            && error.code == RenderErrorCode::MissingVariable
+        {
+            for one in found {
+                let is_new = one.reference != error.reference
+                    && others.iter().all(|known| known.reference != one.reference);
+                if is_new && others.len() < MAX_MISSING {
+                    others.push(one);
+                }
+            }
+        }
+        self
+    }
+
+    /// What is missing of it, where a value is.
+    pub(super) fn into_missing(self) -> Vec<RenderError> {
+        match self {
+            Self::Template { error, others, .. } if error.code == RenderErrorCode::MissingVariable => {
+                std::iter::once(*error).chain(others).collect()
+            }
+            Self::Template { .. } | Self::HeaderValue { .. } => Vec::new(),
+        }
     }
 }
 
@@ -74,6 +105,31 @@ impl HttpAction {
     /// Fails where a value that a template needs is absent, or not allowed
     /// where it stands.
     pub fn render(&self, data: &Data<'_>) -> Result<RequestSpec, RenderFailure> {
+        self.render_all(data).map_err(|failure| failure.and_missing(self.missing(data)))
+    }
+
+    /// Everything that a request with this data needs and does not have.
+    fn missing(&self, data: &Data<'_>) -> Vec<RenderError> {
+        let headers = self.headers.iter().filter_map(|header| header.field.as_ref());
+        let fields = headers.chain(self.query.iter().map(|(_, field)| field));
+        let body: Vec<&Field> = match &self.body {
+            Body::Form(fields) => fields.iter().map(|(_, field)| field).collect(),
+            Body::Multipart(parts) => parts.iter().map(|part| &part.field).collect(),
+            Body::None | Body::FlatJson | Body::FlatForm | Body::FlatMultipart | Body::Template(_) => {
+                Vec::new()
+            }
+        };
+        let mut found = self.path.missing(data, MAX_MISSING);
+        for field in fields.chain(body) {
+            found.extend(field.missing(data, MAX_MISSING));
+        }
+        if let Body::Template(template) = &self.body {
+            found.extend(template.missing(data, MAX_MISSING));
+        }
+        found
+    }
+
+    fn render_all(&self, data: &Data<'_>) -> Result<RequestSpec, RenderFailure> {
         let mut headers = self.render_headers(data)?;
         let body = self.render_body(data, &mut headers)?;
         Ok(RequestSpec { method: self.method.clone(), url: self.render_url(data)?, headers, body })

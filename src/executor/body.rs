@@ -28,7 +28,9 @@ pub(super) fn mask(text: String, environment: Option<&Redactor>, token: Option<&
 /// `error` with the secrets in its texts masked: a model may repeat what a caller said.
 pub(super) fn masked_error(error: ToolError, redact: &impl Fn(String) -> String) -> ToolError {
     let violations = error.violations.into_iter().map(|violation| violation.map_texts(redact)).collect();
-    ToolError { message: redact(error.message), missing: error.missing.map(redact), violations, ..error }
+    let missing_all = error.missing_all.into_iter().map(redact).collect();
+    let missing = error.missing.map(redact);
+    ToolError { message: redact(error.message), missing, missing_all, violations, ..error }
 }
 
 /// `value` with every text in it, and every number that spells a secret, masked.

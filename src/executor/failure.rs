@@ -17,7 +17,7 @@ use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 
-use super::{Deployment, guarding};
+use super::{Deployment, guarding, missing};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +91,11 @@ impl Failure {
                 .map(|c| if c == '`' || c.is_control() { ' ' } else { c })
                 .collect(),
             environment: call.environment.clone(),
-            near: closest(&call.name, &names).map(str::to_owned),
+            near: environment
+                .and_then(|environment| environment.hinted_by(&call.name))
+                .map(|action| action.name.as_str())
+                .or_else(|| closest(&call.name, &names))
+                .map(str::to_owned),
         }
     }
 
@@ -245,7 +249,15 @@ pub(super) fn egress_effect(error: &EgressError, safe: bool) -> Effect {
 }
 
 fn error(code: FailureCode, message: impl Into<String>, effect: Effect, retry: Retry) -> ToolError {
-    ToolError { code, message: message.into(), effect, retry, violations: Vec::new(), missing: None }
+    ToolError {
+        code,
+        message: message.into(),
+        effect,
+        retry,
+        violations: Vec::new(),
+        missing: None,
+        missing_all: Vec::new(),
+    }
 }
 
 fn exception(code: FailureCode, message: impl Into<String>, retry: Retry) -> (Status, ToolError) {
@@ -253,8 +265,8 @@ fn exception(code: FailureCode, message: impl Into<String>, retry: Retry) -> (St
 }
 
 fn render_error(failure: RenderFailure) -> (Status, ToolError) {
-    let (place, failed) = match failure {
-        RenderFailure::Template { place, error } => (place, error),
+    let (place, failed, others) = match failure {
+        RenderFailure::Template { place, error, others } => (place, error, others),
         RenderFailure::HeaderValue { place } => {
             let message = format!(
                 "A value for `{place}` holds a line break or another control character; send it without."
@@ -264,26 +276,12 @@ fn render_error(failure: RenderFailure) -> (Status, ToolError) {
     };
     match failed.code {
         RenderErrorCode::MissingVariable => {
-            let path = failed.root_and_path.as_ref().map(|(_, path)| path.join("."));
-            let message = match (&failed.root_and_path, path) {
-                (Some((Root::Parameters, _)), Some(path)) => {
-                    format!("`{path}` is needed for this and was not given; ask the caller for it.")
-                }
-                (Some((Root::Variables, _)), Some(path)) => {
-                    format!(
-                        "`{path}` is needed for this and is not known yet in this conversation; find it out first."
-                    )
-                }
-                (Some((Root::StaticVariables, _)), Some(path)) => {
-                    format!("This tool is not set up completely: `{path}` is missing.")
-                }
-                _ => {
-                    let reference = failed.reference.as_deref().unwrap_or("a value");
-                    format!("A value that is needed for this is missing: `{reference}`.")
-                }
-            };
+            let message = missing::in_words(&failed, &others);
             let (status, error) = exception(FailureCode::MissingVariable, message, Retry::WithChanges);
-            (status, ToolError { missing: failed.reference, ..error })
+            let others: Vec<String> = others.into_iter().filter_map(|one| one.reference).collect();
+            let several = failed.reference.iter().filter(|_| !others.is_empty()).cloned();
+            let missing_all = several.chain(others.clone()).collect();
+            (status, ToolError { missing: failed.reference, missing_all, ..error })
         }
         RenderErrorCode::TemplateError => {
             let message =

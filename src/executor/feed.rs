@@ -39,6 +39,8 @@ pub(super) struct Feed {
     sensitive: Option<Vec<Value>>,
     /// What of the call's own variables must not be.
     brought: Vec<Value>,
+    /// The JSON Pointers of arguments that were read as JSON, since they came as a text.
+    decoded: Vec<String>,
     moments: Vec<Moment>,
 }
 
@@ -59,6 +61,7 @@ impl Feed {
             arguments: call.arguments.clone(),
             sensitive: None,
             brought: Vec::new(),
+            decoded: Vec::new(),
             moments: Vec::new(),
         }))
     }
@@ -68,6 +71,11 @@ impl Feed {
     pub(super) fn without(&mut self, sensitive: Option<Vec<Value>>, brought: Vec<Value>) {
         self.sensitive = sensitive;
         self.brought = brought;
+    }
+
+    /// The arguments at these places came as a text and were read as JSON.
+    pub(super) fn decoded(&mut self, places: &[String]) {
+        self.decoded = places.to_vec();
     }
 
     /// A request is sent for the first time; `credentials` are masked.
@@ -92,7 +100,9 @@ impl Feed {
         let name = masks.cut(&result.name, MAX_NAME_BYTES);
         let mut events = Vec::with_capacity(4 + set.len().min(MAX_VARIABLES));
         events.push(event(EventKind::ToolCalled, self.received_ms, |limit| {
-            to_text(&Called { tool_call_id: &id, name: &name, arguments: self.arguments(masks, limit) })
+            let decoded = self.decoded.iter().map(|place| masks.cut(place, MAX_NAME_BYTES)).collect();
+            let arguments = self.arguments(masks, limit);
+            to_text(&Called { tool_call_id: &id, name: &name, arguments, decoded })
         }));
         let mut answered = None;
         for moment in &self.moments {
@@ -284,6 +294,8 @@ struct Called<'a> {
     tool_call_id: &'a str,
     name: &'a str,
     arguments: Box<RawValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decoded: Vec<String>,
 }
 
 #[derive(Serialize)]

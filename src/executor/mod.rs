@@ -19,6 +19,7 @@ mod hooks;
 mod intent;
 mod learning;
 mod masks;
+mod missing;
 mod outcome;
 mod pace;
 mod performing;
@@ -176,6 +177,8 @@ enum Access {
 struct Values {
     parameters: Map<String, Value>,
     variables: Map<String, Value>,
+    /// The JSON Pointers of arguments that came as a JSON text too deep.
+    decoded: Vec<String>,
 }
 
 impl Gateway {
@@ -255,10 +258,11 @@ impl Gateway {
         control: &Arc<CallControl>,
         access: Access,
     ) -> Arc<ToolResult> {
+        let deployment = self.deployment();
+        let call = named(&deployment, call);
         let mut receipt = Receipt::new();
         // Of what a caller carries, there is no feed.
         receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
-        let deployment = self.deployment();
         let ending = Ending { deployment: &deployment, carried };
         let admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
@@ -314,10 +318,10 @@ impl Gateway {
         };
         let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
         let checked = target.and_then(|target| {
-            let mut arguments = target.action.parameters.read(&call.arguments)?;
+            let (mut arguments, decoded) = target.action.parameters.read_and_tell(&call.arguments)?;
             let say = target.action.speech.take_say(&mut arguments);
             let digest = *digest.insert(intent::digest_of_arguments(&call.name, &arguments));
-            let values = values(target, call, arguments, conversation.as_deref())?;
+            let values = Values { decoded, ..values(target, call, arguments, conversation.as_deref())? };
             Ok((target, digest, values, say))
         });
         let holder = self.shared.next_holder.fetch_add(1, Ordering::Relaxed);
@@ -476,7 +480,18 @@ fn values(
         (false, false) => Map::new(),
     };
     let parameters = action.parameters(arguments, &variables, &target.environment.static_variables)?;
-    Ok(Values { parameters, variables })
+    Ok(Values { parameters, variables, decoded: Vec::new() })
+}
+
+/// The call under the name of its action, where the model put something before or behind that name.
+fn named(deployment: &Deployment, mut call: ToolCall) -> ToolCall {
+    let environment = deployment.catalog.environment_index(&call.environment);
+    let environment = environment.map(|index| &deployment.catalog.environments()[index]);
+    if let Some(action) = environment.and_then(|environment| environment.meant_by(&call.name)) {
+        tracing::debug!(tool.name = %action.name, "a call under a longer name is a call of this action");
+        call.name = action.name.as_str().to_owned();
+    }
+    call
 }
 
 /// The action of a call. Who only looks may look at one that runs by itself.

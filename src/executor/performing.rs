@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use serde_json::value::RawValue;
 
 use crate::action::template::Data;
-use crate::action::{HttpAction, Kind, RequestSpec};
+use crate::action::{self, HttpAction, Kind, RequestSpec};
 use crate::conversation::change::Change;
 use crate::egress::Deadline;
 use crate::tool::{Status, ToolCall, ToolResult};
@@ -18,6 +19,16 @@ use super::failure::Failure;
 use super::outcome::{Outcome, Receipt};
 use super::speech::Voice;
 use super::{Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning};
+
+/// What a call does, once nothing stands in its way.
+enum Prepared<'a> {
+    /// It sends this.
+    Request(&'a HttpAction, RequestSpec),
+    /// It answers with this.
+    Fixed(&'a RawValue),
+    /// It hands the caller over.
+    Handover(&'a action::Handover),
+}
 
 impl Gateway {
     /// Goes ahead with a call. Where a bug of ours ends it before anything was sent, its intent is free again; else
@@ -55,6 +66,7 @@ impl Gateway {
             let parameters = &admitted.target.action.parameters;
             let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
             feed.without(Some(parameters.sensitive_values(&admitted.values.parameters)), brought);
+            feed.decoded(&admitted.values.decoded);
         }
         let key = admitted.claim.as_ref().map(|claim| claim.key);
         let entry = self.shared.under_way.enter(&call, key, control);
@@ -62,15 +74,18 @@ impl Gateway {
         let guarded = admitted.check_guards(deployment);
         let admitted = &*admitted;
         let voice = Voice::new(&call, admitted, deployment);
-        let outcome = match guarded {
-            Ok(()) => {
+        let prepared = guarded.map_err(Failure::from).and_then(|()| prepare(admitted, &call));
+        // The caller hears nothing of a call that does not go ahead.
+        let goes_ahead = prepared.is_ok();
+        let outcome = match prepared {
+            Ok(prepared) => {
                 control.started(|| voice.started());
-                self.perform(deployment, &call, admitted, receipt, control).await
+                self.perform(deployment, &call, admitted, prepared, receipt, control).await
             }
-            Err(refused) => Err(refused.into()),
+            Err(failure) => Err(failure),
         };
         receipt.cancellation = control.cancellation();
-        receipt.failed = voice.failed(&outcome);
+        receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
             Some(_) => Change::default(),
@@ -99,11 +114,12 @@ impl Gateway {
         deployment: &Deployment,
         call: &ToolCall,
         admitted: &Admitted<'_>,
+        prepared: Prepared<'_>,
         receipt: &mut Receipt,
         control: &CallControl,
     ) -> Result<Outcome, Failure> {
         let safe = admitted.target.action.is_safe();
-        let work = self.attempt(deployment, call, admitted, receipt, control);
+        let work = self.attempt(deployment, call, admitted, prepared, receipt, control);
         // A panic is a bug of ours; whoever waits must hear of it all the same.
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::select! {
@@ -118,16 +134,13 @@ impl Gateway {
         deployment: &Deployment,
         call: &ToolCall,
         admitted: &Admitted<'_>,
+        prepared: Prepared<'_>,
         receipt: &mut Receipt,
         control: &CallControl,
     ) -> Result<Outcome, Failure> {
         let (target, deadline) = (admitted.target, admitted.deadline);
-        let answer = match &target.action.kind {
-            Kind::Http(http) => {
-                let request = render(http, admitted, call)?;
-                if deadline.left().is_zero() {
-                    return Err(Failure::TooLate);
-                }
+        let answer = match prepared {
+            Prepared::Request(http, request) => {
                 let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
                 let (egress, tokens) = (&self.egress, &self.shared.tokens);
                 let sending = Sending {
@@ -144,11 +157,26 @@ impl Gateway {
                 };
                 Answer::read(sending.response(request, receipt).await?)
             }
-            Kind::Static(body) => Answer::fixed(body),
-            Kind::Handover(handover) => return Ok(Outcome::handover(handover)),
+            Prepared::Fixed(body) => Answer::fixed(body),
+            Prepared::Handover(handover) => return Ok(Outcome::handover(handover)),
         };
         let (environment, token) = (deployment.redactor(&call.environment), receipt.redactor.as_deref());
         Ok(Outcome::of(answer, target.action, &|text| mask(text, environment, token)))
+    }
+}
+
+/// Makes a call ready to go ahead.
+fn prepare<'a>(admitted: &Admitted<'a>, call: &ToolCall) -> Result<Prepared<'a>, Failure> {
+    match &admitted.target.action.kind {
+        Kind::Http(http) => {
+            let request = render(http, admitted, call)?;
+            if admitted.deadline.left().is_zero() {
+                return Err(Failure::TooLate);
+            }
+            Ok(Prepared::Request(http, request))
+        }
+        Kind::Static(body) => Ok(Prepared::Fixed(body)),
+        Kind::Handover(handover) => Ok(Prepared::Handover(handover)),
     }
 }
 

@@ -56,6 +56,7 @@ impl Gateway {
     /// action sends nothing.
     pub async fn preview(&self, call: &ToolCall, carried: Option<&Carried>) -> Result<Preview, ToolError> {
         let deployment = self.deployment();
+        let call = &super::named(&deployment, call.clone());
         let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
         let rendered = admitted.and_then(|mut admitted| {
             // Without a conversation there is nothing to ask, and a request to look at all the same.

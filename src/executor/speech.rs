@@ -60,7 +60,7 @@ impl<'a> Voice<'a> {
     }
 
     fn text(&self, which: &'static str, text: &SpeechText) -> Option<String> {
-        let Values { parameters, variables } = &self.admitted.values;
+        let Values { parameters, variables, .. } = &self.admitted.values;
         let static_variables = &self.admitted.target.environment.static_variables;
         let data = Data { parameters, variables, static_variables };
         match text.render(self.language(), &data) {

@@ -103,6 +103,9 @@ pub struct ToolError {
     /// `missing_variable`: the reference that had no value, such as `.parameters.email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// `missing_variable`: all references that had no value, where there are several; the first one is `missing`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_all: Vec<String>,
 }
 
 /// Whether anything may have happened upstream.

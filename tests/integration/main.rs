@@ -32,6 +32,7 @@ mod stateless;
 mod crash;
 mod egress;
 mod guards;
+mod mangled;
 mod command_line;
 mod demo;
 mod observe;

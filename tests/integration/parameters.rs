@@ -188,7 +188,8 @@ fn a_conditional_list_names_the_values_allowed_now() {
 
 #[test]
 fn every_keyword_has_its_sentence() {
-    check_x(json!({"type": "integer"}), json!("4"), "`x` must be a whole number, not text.");
+    check_x(json!({"type": "integer"}), json!("four"), "`x` must be a whole number, not text.");
+    check_x(json!({"type": "integer"}), json!("4"), "");
     check_x(json!({"type": "integer"}), json!(4.5), "`x` must be a whole number, not a fraction.");
     check_x(json!({"type": "integer"}), json!(4.0), "");
     check_x(json!({"type": "boolean"}), json!("yes"), "`x` must be true or false, not text.");
@@ -910,7 +911,9 @@ fn arguments_are_an_object_or_its_text() {
         ("true", "The arguments must be a JSON object, not a true-or-false value."),
         ("[1]", "The arguments must be a JSON object, not a list."),
         (r#""[1]""#, "The arguments must be a JSON object, not a list."),
-        (r#""\"{}\"""#, "The arguments must be a JSON object, not text."),
+        (r#""\"{}\"""#, "{}"),
+        (r#""\"hello\"""#, "The arguments are not valid JSON: expected value at character 1."),
+        (r#""\"\\\"{}\\\"\"""#, "The arguments must be a JSON object, not text."),
         (r#""hello""#, "The arguments are not valid JSON: expected value at character 1."),
         (r#""{\"a\": 1,}""#, "The arguments are not valid JSON: trailing comma at character 9."),
         (r#""{\"ä\": 1 \"b\": 2}""#, "The arguments are not valid JSON: expected `,` or `}` at character 9."),

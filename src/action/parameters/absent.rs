@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::kinds::{Kind, takes};
 use super::subschema::{same_value, subschemas};
 
 /// The nesting of arguments that is looked into; `serde_json` reads no deeper.
@@ -15,14 +16,15 @@ const MAX_DEPTH: usize = 128;
 
 /// Takes the nulls that mean nothing out of `arguments`; whether there were any.
 pub(super) fn drop_nulls(root: &Value, arguments: &mut Map<String, Value>) -> bool {
-    if !holds_null(arguments.values()) {
+    if !holds_null(arguments) {
         return false;
     }
     members(root, &[root], arguments, 0)
 }
 
-fn holds_null<'v>(values: impl Iterator<Item = &'v Value>) -> bool {
-    let mut todo: Vec<&Value> = values.collect();
+/// Whether there is a null anywhere in `arguments`.
+pub(super) fn holds_null(arguments: &Map<String, Value>) -> bool {
+    let mut todo: Vec<&Value> = arguments.values().collect();
     while let Some(value) = todo.pop() {
         match value {
             Value::Null => return true,
@@ -54,7 +56,7 @@ fn members<'s>(root: &'s Value, schemas: &[&'s Value], given: &mut Map<String, V
     let before = given.len();
     given.retain(|name, value| {
         let mut known = declared.iter().filter(|(known, _)| known == name).peekable();
-        let denied = known.peek().is_some() && known.any(|(_, schema)| !takes_null(root, schema));
+        let denied = known.peek().is_some() && known.any(|(_, schema)| !takes(root, schema, Kind::Null));
         !(value.is_null() && denied && !required.contains(name.as_str()))
     });
     let mut dropped = given.len() < before;
@@ -82,42 +84,6 @@ fn inside<'s>(root: &'s Value, schemas: &[&'s Value], value: &mut Value, depth: 
         }
         _ => false,
     }
-}
-
-/// Whether a schema takes null, as far as its types and values say.
-fn takes_null(root: &Value, schema: &Value) -> bool {
-    if *schema == Value::Bool(false) {
-        return false;
-    }
-    let mut takes = true;
-    same_value(root, schema, false, &mut |map| {
-        takes &= match map.get("type") {
-            Some(Value::String(kind)) => kind == "null",
-            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
-            _ => true,
-        };
-        takes &= map.get("const").is_none_or(Value::is_null);
-        takes &= map.get("enum").and_then(Value::as_array).is_none_or(|values| values.contains(&Value::Null));
-        for keyword in ["anyOf", "oneOf"] {
-            if let Some(Value::Array(forms)) = map.get(keyword) {
-                takes &= forms.iter().any(form_takes_null);
-            }
-        }
-    });
-    takes
-}
-
-/// The same of one form of a choice, without following it further.
-fn form_takes_null(form: &Value) -> bool {
-    let Some(map) = form.as_object() else { return *form == Value::Bool(true) };
-    let by_type = match map.get("type") {
-        Some(Value::String(kind)) => kind == "null",
-        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "null"),
-        _ => true,
-    };
-    let by_value = map.get("const").is_none_or(Value::is_null)
-        && map.get("enum").and_then(Value::as_array).is_none_or(|values| values.contains(&Value::Null));
-    by_type && by_value
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ mod finding;
 mod branches;
 mod violation;
 mod sensitive;
+mod kinds;
 mod absent;
+mod encoded;
 mod aliases;
 mod allowed;
 mod path;
@@ -161,24 +163,20 @@ impl Parameters {
     }
 
     /// Fills defaults into `arguments` and checks them. Where they do not fit, a null for a property
-    /// that is not required and takes no null counts as absent, as models in a strict mode mean it.
+    /// that is not required and takes no null counts as absent, as models in a strict mode mean it, and a
+    /// text that stands where the schema takes none is read as the JSON value that it spells.
     ///
     /// # Errors
     ///
     /// Gives at most twenty violations, each with a sentence for the model.
-    pub fn validate(&self, mut arguments: Map<String, Value>) -> Result<Arguments, InvalidArguments> {
-        if let Some(defaults) = &self.defaults {
-            defaults.fill(&mut arguments);
-        }
-        let mut value = Value::Object(arguments);
+    pub fn validate(&self, arguments: Map<String, Value>) -> Result<Arguments, InvalidArguments> {
+        let mut value = self.with_defaults(arguments);
         let mut violations = self.violations(&value);
         if !violations.is_empty()
-            && let Value::Object(arguments) = &mut value
-            && absent::drop_nulls(&self.schema, arguments)
+            && let Value::Object(arguments) = &value
+            && let Some((repaired, _)) = self.repaired(arguments)
         {
-            if let Some(defaults) = &self.defaults {
-                defaults.fill(arguments);
-            }
+            value = self.with_defaults(repaired);
             violations = self.violations(&value);
         }
         match (violations.is_empty(), value) {
@@ -187,20 +185,58 @@ impl Parameters {
         }
     }
 
-    /// Reads `arguments` as a model sent them, as [`parse_arguments`] does; what comes under an alias
-    /// gets its own name.
+    /// Reads `arguments` as a model sent them, as [`parse_arguments`] does. What comes under an alias
+    /// gets its own name. Where the arguments do not fit, a text that stands where the schema takes none
+    /// is read as JSON, if they fit then.
     ///
     /// # Errors
     ///
     /// As [`parse_arguments`], without what was sent where the schema marks anything sensitive.
     pub fn read(&self, arguments: &RawValue) -> Result<Map<String, Value>, InvalidArguments> {
+        self.read_and_tell(arguments).map(|(read, _)| read)
+    }
+
+    /// The same; tells also which values were a JSON text too deep, by their JSON Pointers: the first
+    /// twenty of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_and_tell(
+        &self,
+        arguments: &RawValue,
+    ) -> Result<(Map<String, Value>, Vec<String>), InvalidArguments> {
         let parsed = parse_arguments(arguments).map_err(|mut invalid| {
             if self.sensitive {
                 invalid.violations.iter_mut().for_each(|one| sensitive::MASKED.clone_into(&mut one.got));
             }
             invalid
         });
-        Ok(self.aliases.restore(parsed?))
+        let read = self.aliases.restore(parsed?);
+        Ok(match self.repaired(&read) {
+            Some(repaired) if !self.violations(&self.with_defaults(read.clone())).is_empty() => repaired,
+            _ => (read, Vec::new()),
+        })
+    }
+
+    /// `arguments` as they are meant if they do not fit as they are: without nulls that stand for
+    /// nothing, and with the values that were encoded as a text. Tells where those stand. `None` where
+    /// nothing is to be repaired.
+    fn repaired(&self, arguments: &Map<String, Value>) -> Option<(Map<String, Value>, Vec<String>)> {
+        if !encoded::may_be_encoded(arguments) && !absent::holds_null(arguments) {
+            return None;
+        }
+        let mut repaired = arguments.clone();
+        let decoded = encoded::decode(&self.schema, &mut repaired);
+        let dropped = absent::drop_nulls(&self.schema, &mut repaired);
+        (dropped || !decoded.is_empty()).then_some((repaired, decoded))
+    }
+
+    fn with_defaults(&self, mut arguments: Map<String, Value>) -> Value {
+        if let Some(defaults) = &self.defaults {
+            defaults.fill(&mut arguments);
+        }
+        Value::Object(arguments)
     }
 
     /// The name of the argument that came as `given`: under an alias, or under its own.

@@ -22,7 +22,8 @@ const RAW_KEY: &str = "$serde_json::private::RawValue";
 /// The nesting that `serde_json` itself accepts.
 const MAX_DEPTH: usize = 127;
 
-/// Reads `arguments` as a model sent them: a JSON object, or a JSON text that holds one.
+/// Reads `arguments` as a model sent them: a JSON object, or a JSON text that holds one, also if that
+/// text was encoded twice.
 ///
 /// An empty text and `null` are no arguments, because models write them for tools without
 /// parameters. Numbers keep every digit.
@@ -36,23 +37,39 @@ pub fn parse_arguments(raw: &RawValue) -> Result<Map<String, Value>, InvalidArgu
     if !text.starts_with('"') {
         return parse_object(text);
     }
-    let inner: String = serde_json::from_str(text).map_err(|error| broken(&error, text))?;
+    let mut inner: String = serde_json::from_str(text).map_err(|error| broken(&error, text))?;
+    // Some clients encode the text of the arguments once more.
+    if inner.trim_start().starts_with('"')
+        && let Ok(innermost) = serde_json::from_str(&inner)
+    {
+        inner = innermost;
+    }
     match inner.trim() {
         "" => Ok(Map::new()),
         _ => parse_object(&inner),
     }
 }
 
-/// Reads the text of one object; `null` is an empty one.
-fn parse_object(text: &str) -> Result<Map<String, Value>, InvalidArguments> {
+/// Reads a JSON text as strictly as arguments are read; `None` where they would be refused, and where
+/// the text is a string.
+pub(super) fn parse_value(text: &str) -> Option<Value> {
+    let (value, refused) = parse(text).ok()?;
+    (refused.is_empty() && !value.is_string()).then_some(value)
+}
+
+/// Reads a JSON text, and what in it must be refused.
+fn parse(text: &str) -> serde_json::Result<(Value, Vec<Refused>)> {
     let refused = RefCell::new(Vec::new());
     let strict = Strict { input: text.as_bytes().as_ptr_range(), refused: &refused };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = strict
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| broken(&error, text))?;
-    let refused = refused.into_inner();
+    let value = strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok((value, refused.into_inner()))
+}
+
+/// Reads the text of one object; `null` is an empty one.
+fn parse_object(text: &str) -> Result<Map<String, Value>, InvalidArguments> {
+    let (value, refused) = parse(text).map_err(|error| broken(&error, text))?;
     if !refused.is_empty() {
         return Err(refused.into_iter().map(Refused::into_violation).collect::<Vec<_>>().into());
     }

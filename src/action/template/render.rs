@@ -9,7 +9,7 @@ use super::error::{RenderError, RenderErrorCode, clip};
 use super::escape::{Escape, is_dot_segment};
 use super::literal::Literal;
 use super::syntax::path_of;
-use super::tree::{Base, Data, Expression, Node, Operator, Origin, OriginId, Target, Template};
+use super::tree::{Arm, Base, Data, Expression, Node, Operator, Origin, OriginId, Target, Template};
 use super::value::Value;
 
 /// The longest text a template may render to, in bytes.
@@ -45,6 +45,17 @@ impl Template {
             out.truncate(start);
             *error
         })
+    }
+
+    /// Returns one error for each value that a rendering needs and that is absent or null, up to `most`.
+    /// What stands behind a condition that cannot be decided is not looked at.
+    #[must_use]
+    pub fn missing(&self, data: &Data<'_>, most: usize) -> Vec<RenderError> {
+        let mut found = Vec::new();
+        Evaluator::new(self, data).collect_missing(&self.nodes, Value::Data, &mut found);
+        found.retain(|error| error.code == RenderErrorCode::MissingVariable);
+        found.truncate(most);
+        found
     }
 
     /// Returns the value itself, if the template is exactly one output and no text.
@@ -167,6 +178,53 @@ impl<'t, 'd> Evaluator<'t, 'd> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Goes through `nodes` as [`Self::nodes`] does and goes on after an error; writes nothing.
+    fn collect_missing(&mut self, nodes: &'t [Node], dot: Value<'t, 'd>, found: &mut Vec<RenderError>) {
+        let mut out = String::new();
+        for node in nodes {
+            match node {
+                Node::Text(_) => {}
+                Node::Output { expression, escape, origin } => {
+                    let value = self.expression(expression, dot);
+                    let written = value.and_then(|value| self.output(value, *escape, *origin, &mut out));
+                    found.extend(written.err().map(|error| *error));
+                    out.clear();
+                }
+                Node::Set { slot, expression } => match self.expression(expression, dot) {
+                    Ok(value) => self.slots[*slot] = value,
+                    // What is read of it further on would be told under another name.
+                    Err(error) => return found.push(*error),
+                },
+                Node::Branch { arms, otherwise } => {
+                    if let Err(error) = self.collect_in_branch(arms, otherwise, dot, found) {
+                        found.push(*error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn collect_in_branch(
+        &mut self,
+        arms: &'t [Arm],
+        otherwise: &'t [Node],
+        dot: Value<'t, 'd>,
+        found: &mut Vec<RenderError>,
+    ) -> Result<()> {
+        for arm in arms {
+            let value = self.expression(&arm.condition, dot)?;
+            if let Some(slot) = arm.bind {
+                self.slots[slot] = value;
+            }
+            if value.truth() {
+                self.collect_missing(&arm.body, if arm.is_with { value } else { dot }, found);
+                return Ok(());
+            }
+        }
+        self.collect_missing(otherwise, dot, found);
         Ok(())
     }
 

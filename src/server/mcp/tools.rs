@@ -250,10 +250,10 @@ impl ServerHandler for Tools {
             return Err(ErrorData::invalid_params(why.to_owned(), None));
         }
         let environment = deployment.catalog.environments().iter().find(|one| one.name == place.environment);
-        let action = environment.and_then(|environment| environment.find(&call.name));
-        let output = action.and_then(|(_, action)| action.output_schema.as_ref());
+        let action = environment.and_then(|environment| environment.called(&call.name));
+        let output = action.and_then(|action| action.output_schema.as_ref());
         let answer = mcp::encode(&outcome, output);
-        if !outcome.is_error() && action.is_some_and(|(_, action)| action.next_state.is_some()) {
+        if !outcome.is_error() && action.is_some_and(|action| action.next_state.is_some()) {
             // Other tools may be available now. A client that cannot be told asks again by itself, or never.
             let _ = context.peer.notify_tool_list_changed().await;
         }

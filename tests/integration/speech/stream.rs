@@ -228,3 +228,86 @@ async fn a_stop_lets_a_stream_come_to_its_end() {
     assert!(events.next().await.is_none());
     assert_eq!(process.wait(), Some(0));
 }
+
+/// Have words for a failure, and may not be called just now, or not with what is known.
+const REFUSED: [(&str, &str); 5] = [
+    (
+        "actions/pin.yaml",
+        "description: Checks.\nconnection: api\npath: /pin\nnext_state: verified\n\
+         output_variables: [{name: slots, path: $.slots}]\n",
+    ),
+    (
+        "actions/later.yaml",
+        "description: Later.\nconnection: api\npath: /later\nonly_after: [pin]\n\
+         speech: {start: Now., failed: It failed.}\n",
+    ),
+    (
+        "actions/elsewhere.yaml",
+        "description: Elsewhere.\nconnection: api\npath: /elsewhere\navailable_in: [verified]\n\
+         speech: {start: Now., failed: It failed.}\n",
+    ),
+    (
+        "actions/choose.yaml",
+        "description: Chooses.\nconnection: api\npath: /choose\n\
+         parameters: {type: object, properties: {slot: {type: string}}}\n\
+         allowed_values_from: {slot: '$.variables.slots[*]'}\nspeech: {start: Now., failed: It failed.}\n",
+    ),
+    (
+        "actions/gaps.yaml",
+        "description: Needs much.\nconnection: api\nmethod: POST\npath: '/gaps/{{.variables.order.id}}'\n\
+         parameters: {type: object, properties: {email: {type: string}}}\n\
+         query: {day: '{{.variables.day}} at noon'}\nheaders: {X-Day: 'on {{.variables.day}}'}\n\
+         body: '{\"to\": \"{{.parameters.email}}\", \"slot\": {{with .variables.slot}}{{.id}}{{else}}0{{end}}}'\n\
+         speech: {start: Now., failed: It failed.}\n",
+    ),
+];
+
+#[tokio::test]
+async fn nothing_is_said_of_a_call_that_does_not_go_ahead() {
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let gateway = gateway(upstream.port, &REFUSED).await;
+    for (name, arguments, conversation, code) in [
+        ("later", json!({}), Some("c"), "too_early"),
+        ("later", json!({}), None, "conversation_required"),
+        ("elsewhere", json!({}), Some("c"), "not_available"),
+        ("choose", json!({"slot": "x"}), Some("c"), "invalid_arguments"),
+        ("gaps", json!({}), Some("c"), "missing_variable"),
+    ] {
+        let asked = with(call(name, arguments), json!({"conversation_id": conversation}));
+        let events = all_of(&gateway, &asked).await;
+        assert_eq!(kinds(&events), ["completed"], "{name}: {events:?}");
+        let result = &events[0].1;
+        assert_eq!((&result["error"]["code"], &result["speech"]), (&json!(code), &Value::Null), "{result}");
+    }
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn everything_that_is_missing_is_named_at_once() {
+    let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+    let gateway = gateway(upstream.port, &REFUSED).await;
+    let error = gateway.call("gaps", json!({})).await["error"].clone();
+    let all = [".variables.order.id", ".variables.day", ".parameters.email"];
+    let mut named: Vec<&str> =
+        error["missing_all"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(error["missing"], named[0]);
+    named.sort_unstable();
+    assert_eq!(named, {
+        let mut all = all;
+        all.sort_unstable();
+        all
+    });
+    let message = error["message"].as_str().unwrap();
+    assert_eq!(
+        message,
+        "Values that are needed for this are missing: `email` (ask the caller); `day` and `order.id` (find out first)."
+    );
+    let one = with(call("gaps", json!({"email": "a@b.de"})), json!({"variables": {"order": {"id": 7}}}));
+    let error = gateway.call_with(one).await["error"].clone();
+    assert_eq!(
+        (&error["missing"], &error["missing_all"]),
+        (&json!(".variables.day"), &Value::Null),
+        "{error}"
+    );
+    assert!(upstream.requests().is_empty());
+}
