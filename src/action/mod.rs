@@ -24,6 +24,7 @@ mod guards;
 mod guard_rules;
 mod connection;
 mod fields;
+mod head;
 mod headers;
 mod states;
 mod unused;
@@ -37,6 +38,7 @@ pub use self::connection::{
 };
 pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
 pub use self::guards::{GuardError, Guards, KnownConversation};
+pub use self::head::{LongValue, TooLong};
 pub use self::headers::is_transport_header;
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader, WrittenAt};
 pub use self::name::{ActionName, InvalidActionName};

@@ -10,6 +10,7 @@ use serde::Serializer;
 use serde_json::{Map, Value};
 
 use super::fields::{Field, each_text};
+use super::head::TooLong;
 use super::http_action::{Body, HttpAction};
 use super::multipart;
 use super::template::{Data, RenderError, RenderErrorCode};
@@ -63,6 +64,9 @@ pub enum RenderFailure {
         /// Where the value stands.
         place: String,
     },
+    /// A URL or a header value that is longer than allowed.
+    #[error(transparent)]
+    TooLong(Box<TooLong>),
 }
 
 impl RenderFailure {
@@ -92,7 +96,7 @@ impl RenderFailure {
             Self::Template { error, others, .. } if error.code == RenderErrorCode::MissingVariable => {
                 std::iter::once(*error).chain(others).collect()
             }
-            Self::Template { .. } | Self::HeaderValue { .. } => Vec::new(),
+            Self::Template { .. } | Self::HeaderValue { .. } | Self::TooLong(_) => Vec::new(),
         }
     }
 }
@@ -219,7 +223,7 @@ impl HttpAction {
         body
     }
 
-    fn unplaced<'d>(
+    pub(super) fn unplaced<'d>(
         &'d self,
         parameters: &'d Map<String, Value>,
     ) -> impl Iterator<Item = (&'d String, &'d Value)> {

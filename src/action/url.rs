@@ -27,6 +27,8 @@ pub(super) fn check_absolute(text: &str) -> Result<Url, String> {
     if url.fragment().is_some() {
         return Err("a fragment (`#…`) is never sent".to_owned());
     }
+    // A few signs may stand in a URL (WHATWG) but in no request (RFC 3986).
+    http::Uri::try_from(url.as_str()).map_err(|error| format!("cannot be sent to: {error}"))?;
     Ok(url)
 }
 
@@ -129,6 +131,7 @@ mod tests {
             "/x",
             "https://{{.parameters.h}}/x",
             "https://h/../x",
+            "https://a{b}c/x",
             "https://h/x#y",
             "https://h/x#{{.parameters.a}}",
             "https://h/{{.parameters.a}}#y",

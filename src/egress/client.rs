@@ -171,6 +171,10 @@ fn assemble(
         };
         url.set_query(Some(&query));
     }
+    // What the client library would refuse when the call has its turn is refused before.
+    if let Err(error) = http::Uri::try_from(url.as_str()) {
+        return Err(EgressError::InvalidUrl(error.to_string()));
+    }
     let mut assembled = reqwest::Request::new(request.method, url);
     let headers = assembled.headers_mut();
     headers.reserve(request.headers.len() + credentials.headers.len() + 1);

@@ -48,7 +48,7 @@ impl Clients {
             }
         }
         // Such as a system without any authorities.
-        let client = self.build(way, connect_timeout).map_err(EgressError::Connect)?;
+        let client = self.build(way, connect_timeout).map_err(EgressError::Unsendable)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Ways that a reload has taken away.
         known.retain(|_, known| known.way.strong_count() > 0);

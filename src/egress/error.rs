@@ -13,6 +13,9 @@ pub enum EgressError {
     /// The URL is none; nothing was sent.
     #[error("the rendered URL is invalid: {0}")]
     InvalidUrl(String),
+    /// The request, or the client for it, cannot be made; nothing was sent.
+    #[error("the request cannot be made")]
+    Unsendable(#[source] reqwest::Error),
     /// The rendered URL leads to another scheme, host or port than the
     /// definition's; nothing was sent. Credentials belong to one origin.
     #[error("the rendered URL leads to {rendered}, not to {defined}")]
@@ -80,6 +83,7 @@ impl EgressError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::InvalidUrl(_)
+            | Self::Unsendable(_)
             | Self::ForeignOrigin { .. }
             | Self::Refused(_)
             | Self::Overloaded(_)
@@ -97,6 +101,7 @@ impl EgressError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidUrl(_) => "invalid_url",
+            Self::Unsendable(_) => "unsendable",
             Self::ForeignOrigin { .. } => "foreign_origin",
             Self::Refused(_) => "address_refused",
             Self::Overloaded(_) => "overloaded",
@@ -123,6 +128,8 @@ pub(super) fn classify(error: reqwest::Error) -> EgressError {
     let error = error.without_url();
     if let Some(refusal) = causes(&error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
         EgressError::Refused(refusal.clone())
+    } else if error.is_builder() || causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_our_own) {
+        EgressError::Unsendable(error)
     } else if error.is_connect() {
         EgressError::Connect(error)
     } else if causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_unprocessed) {
@@ -132,6 +139,11 @@ pub(super) fn classify(error: reqwest::Error) -> EgressError {
     } else {
         EgressError::Lost(error)
     }
+}
+
+/// Whether HTTP/2 has refused to send the request: the error comes neither from the connection nor from its other end.
+fn is_our_own(error: &h2::Error) -> bool {
+    !error.is_io() && error.reason().is_none()
 }
 
 /// Whether the upstream says that it has not processed the request.
@@ -157,4 +169,21 @@ fn is_incomplete(error: &reqwest::Error) -> bool {
 
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause: &&'a (dyn Error + 'static)| (*cause).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_client_library_refuses_was_never_sent_and_is_no_fault_of_the_service() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let long = format!("http://127.0.0.1:9/?q={}", "a".repeat(65_536));
+        for url in ["ftp://127.0.0.1/", &long] {
+            let refused = classify(client.get(url).send().await.unwrap_err());
+            assert!(matches!(refused, EgressError::Unsendable(_)), "{refused:?}");
+            assert!(refused.is_refusal() && refused.never_sent());
+        }
+    }
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::action::parameters::InvalidArguments;
 use crate::action::template::{RenderError, RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
-use crate::action::{Action, GuardError, ParametersFailure, RenderFailure};
+use crate::action::{Action, GuardError, LongValue, ParametersFailure, RenderFailure, TooLong};
 use crate::auth::{TokenError, TokenErrorKind};
 use crate::catalog::Environment;
 use crate::conversation::StoreError;
@@ -110,7 +110,11 @@ impl Failure {
     /// Whether the same call fails the same way again, whenever it comes.
     pub(super) fn is_by_the_values(&self) -> bool {
         match self {
-            Self::UnknownTool { .. } | Self::Arguments(_) | Self::Variables(_) | Self::Render(_) => true,
+            Self::UnknownTool { .. }
+            | Self::Arguments(_)
+            | Self::Variables(_)
+            | Self::Render(_)
+            | Self::Egress { error: EgressError::InvalidUrl(_), .. } => true,
             Self::Guard(_)
             | Self::Token(_)
             | Self::TooLate
@@ -273,6 +277,7 @@ fn render_error(failure: RenderFailure) -> (Status, ToolError) {
             );
             return exception(FailureCode::TemplateError, message, Retry::WithChanges);
         }
+        RenderFailure::TooLong(too_long) => return too_long_error(&too_long),
     };
     match failed.code {
         RenderErrorCode::MissingVariable => {
@@ -294,6 +299,32 @@ fn render_error(failure: RenderFailure) -> (Status, ToolError) {
             exception(FailureCode::InvalidTemplateOutput, message, Retry::No)
         }
     }
+}
+
+/// A URL or a header is longer than servers accept.
+fn too_long_error(too_long: &TooLong) -> (Status, ToolError) {
+    let (message, retry) = match &too_long.longest {
+        Some(LongValue { root: Root::Parameters, path, is_bound: false }) => {
+            let message = format!(
+                "`{}` is too long for this request; nothing was done. Send a shorter value.",
+                path.join(".")
+            );
+            (message, Retry::WithChanges)
+        }
+        Some(LongValue { root: Root::Parameters | Root::Variables, path, .. }) => {
+            let message = format!(
+                "`{}`, which this conversation holds, is too long for this request; nothing was done.",
+                path.join(".")
+            );
+            (message, Retry::No)
+        }
+        Some(LongValue { root: Root::StaticVariables, .. }) | None => {
+            let message =
+                "This tool is not set up correctly: its request comes out too long; nothing was done.";
+            (message.to_owned(), Retry::No)
+        }
+    };
+    exception(FailureCode::TemplateError, message, retry)
 }
 
 /// A message about a parameter, under the name that the model knows it by.
@@ -333,6 +364,11 @@ fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
             FailureCode::TemplateError,
             "These values make no valid address for the request.",
             Retry::WithChanges,
+        ),
+        EgressError::Unsendable(_) => exception(
+            FailureCode::InternalError,
+            "Something is wrong with the set-up of this tool; nothing was done.",
+            Retry::No,
         ),
         EgressError::ForeignOrigin { .. } | EgressError::Refused(_) => address_refused(),
         EgressError::Overloaded(_) => exception(

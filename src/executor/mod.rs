@@ -79,11 +79,13 @@ pub struct ExecutorLimits {
     pub max_response_bytes: usize,
     /// Longest body that a model is shown, in characters.
     pub max_body_chars: usize,
+    /// Longest URL of a request, and longest value of a header that a template fills.
+    pub max_url_bytes: usize,
 }
 
 impl Default for ExecutorLimits {
     fn default() -> Self {
-        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000 }
+        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000, max_url_bytes: 8_000 }
     }
 }
 

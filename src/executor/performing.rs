@@ -74,7 +74,7 @@ impl Gateway {
         let guarded = admitted.check_guards(deployment);
         let admitted = &*admitted;
         let voice = Voice::new(&call, admitted, deployment);
-        let prepared = guarded.map_err(Failure::from).and_then(|()| prepare(admitted, &call));
+        let prepared = guarded.map_err(Failure::from).and_then(|()| prepare(admitted, &call, deployment));
         // The caller hears nothing of a call that does not go ahead.
         let goes_ahead = prepared.is_ok();
         let outcome = match prepared {
@@ -166,10 +166,14 @@ impl Gateway {
 }
 
 /// Makes a call ready to go ahead.
-fn prepare<'a>(admitted: &Admitted<'a>, call: &ToolCall) -> Result<Prepared<'a>, Failure> {
+fn prepare<'a>(
+    admitted: &Admitted<'a>,
+    call: &ToolCall,
+    deployment: &Deployment,
+) -> Result<Prepared<'a>, Failure> {
     match &admitted.target.action.kind {
         Kind::Http(http) => {
-            let request = render(http, admitted, call)?;
+            let request = render(http, admitted, call, deployment)?;
             if admitted.deadline.left().is_zero() {
                 return Err(Failure::TooLate);
             }
@@ -185,6 +189,7 @@ pub(super) fn render(
     http: &HttpAction,
     admitted: &Admitted<'_>,
     call: &ToolCall,
+    deployment: &Deployment,
 ) -> Result<RequestSpec, Failure> {
     let Admitted { target, values, claim, .. } = admitted;
     let data = Data {
@@ -193,6 +198,7 @@ pub(super) fn render(
         static_variables: &target.environment.static_variables,
     };
     let mut request = http.render(&data)?;
+    http.check_head(&request, &data, &target.action.bind, deployment.limits.max_url_bytes)?;
     if !target.action.is_safe() {
         let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given);
         request.add_header(intent::IDEMPOTENCY_KEY, key);

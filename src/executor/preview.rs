@@ -67,7 +67,7 @@ impl Gateway {
             }
             let target = admitted.target;
             let Kind::Http(http) = &target.action.kind else { return Ok(None) };
-            let request = render(http, &admitted, call).map_err(Refused::from)?;
+            let request = render(http, &admitted, call, &deployment).map_err(Refused::from)?;
             let masks = match &admitted.conversation {
                 Some(known) => Masks::of(&deployment, known, &[]),
                 None => Masks::secrets(&deployment, &call.environment),

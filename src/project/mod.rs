@@ -86,6 +86,7 @@ pub fn compile(
     let limits = ExecutorLimits {
         max_response_bytes: settings.limits.max_response_bytes,
         max_body_chars: settings.limits.max_body_chars,
+        max_url_bytes: settings.limits.max_url_bytes,
     };
     let outlets = environments.iter().map(|name| (name.clone(), settings.outlet(name, problems))).collect();
     let mut ways = WaysBuilder::new(outlets, files.root.as_deref(), previous.map(Deployment::ways));

@@ -139,11 +139,14 @@ pub struct LimitSettings {
     /// Longest body that a model is shown.
     #[schemars(range(min = 100))]
     pub max_body_chars: usize,
+    /// Longest URL of a request, and longest value of a header that a template fills.
+    #[schemars(range(min = 1_000, max = 60_000))]
+    pub max_url_bytes: usize,
 }
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000 }
+        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000, max_url_bytes: 8_000 }
     }
 }
 

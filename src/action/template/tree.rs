@@ -96,7 +96,7 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    pub(super) fn root(&self, root: Root) -> &'a Map<String, Json> {
+    pub(in crate::action) fn root(&self, root: Root) -> &'a Map<String, Json> {
         match root {
             Root::Parameters => self.parameters,
             Root::Variables => self.variables,

@@ -139,6 +139,7 @@ fn verdict(answer: &Result<Response, EgressError>, fair: bool) -> Option<bool> {
         Err(EgressError::Deadline) => fair.then_some(false),
         Err(
             EgressError::InvalidUrl(_)
+            | EgressError::Unsendable(_)
             | EgressError::ForeignOrigin { .. }
             | EgressError::Refused(_)
             | EgressError::Overloaded(_)

@@ -2,6 +2,7 @@
 
 mod guard;
 mod http2;
+mod oversize;
 mod pressure;
 mod proxy;
 pub(crate) mod tls;
