@@ -102,6 +102,7 @@ impl What {
             id: "cli".to_owned(),
             id_is_given: false,
             environment,
+            owner: None,
             conversation_id: self.conversation,
             name: self.name,
             arguments: RawValue::from_string(Value::Object(arguments).to_string())?,

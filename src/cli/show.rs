@@ -144,7 +144,7 @@ impl Keygen {
         eprintln!("# The key, shown this once; callers send it as `Authorization: Bearer …`:");
         super::print_line(&key.key)?;
         eprintln!(
-            "\n# For callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"",
+            "\n# For callgate.toml:\n\n[[keys]]\nname = {}\nhash = \"{}\"\nconversations = \"own\"",
             Value::String(self.name),
             key.hash
         );

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::tool::Scope;
+
 use super::change::{Change, Refusal, Refused, Variable};
 use super::key::ConversationKey;
 use super::record::{Calls, Conversation};
@@ -89,9 +91,9 @@ impl Carried {
     }
 
     /// Reads what [`Self::to_bytes`] wrote; `text` is what it was sealed into.
-    pub fn read(environment: &str, bytes: &[u8], text: String, ttl_ms: u64) -> Option<Self> {
+    pub fn read(scope: &Scope, bytes: &[u8], text: String, ttl_ms: u64) -> Option<Self> {
         let record: Record<'_> = serde_json::from_slice(bytes).ok()?;
-        let key = ConversationKey::new(environment, &record.id);
+        let key = ConversationKey::of(scope.clone(), &record.id);
         let variables = record.variables.into_owned();
         let conversation = Conversation {
             started_at_ms: record.started_at_ms,
@@ -108,7 +110,7 @@ impl Carried {
         Some(Self { conversation: Arc::new(conversation), text, is_named: true, recent, step })
     }
 
-    /// All of it but for the environment, which it is sealed for.
+    /// All of it but for the scope, which it is sealed for.
     pub fn to_bytes(&self) -> Vec<u8> {
         let known = &*self.conversation;
         let record = Record {
@@ -289,7 +291,8 @@ mod tests {
         let step = before.step_of(id, "look", true, change);
         let (next, refused) = before.next(step, change, 2_000, |_| true);
         assert_eq!(refused, []);
-        let read = Carried::read("development", &next.to_bytes(), text.to_owned(), 1_000).unwrap();
+        let read =
+            Carried::read(&Scope::shared("development"), &next.to_bytes(), text.to_owned(), 1_000).unwrap();
         assert_eq!(Carried { text: String::new(), ..read.clone() }, next);
         read
     }

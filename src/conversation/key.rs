@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::tool::Scope;
+
 /// Longest name of a variable, in bytes.
 pub const MAX_NAME_BYTES: usize = 200;
 
-/// One conversation of one environment. A clone is cheap.
+/// One conversation of one scope. A clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConversationKey {
-    environment: Arc<str>,
+    scope: Scope,
     id: Arc<str>,
     /// Follows from the others.
     slot: Slot,
@@ -24,20 +26,30 @@ impl Hash for ConversationKey {
 }
 
 impl ConversationKey {
-    /// The conversation `id` of `environment`.
+    /// The conversation `id` that the callers of `environment` share.
     pub fn new(environment: &str, id: &str) -> Self {
+        Self::of(Scope::shared(environment), id)
+    }
+
+    /// The conversation `id` of `scope`. An id that comes from outside becomes a key here, and nowhere else.
+    pub fn of(scope: Scope, id: &str) -> Self {
         let mut digest = Sha256::new();
-        for part in [environment, id] {
+        for part in [scope.name(), id] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }
         let slot = Slot::first_half(&digest.finalize().into());
-        Self { environment: environment.into(), id: id.into(), slot }
+        Self { scope, id: id.into(), slot }
     }
 
     /// The environment, which is the same from start to end.
     pub fn environment(&self) -> &str {
-        &self.environment
+        self.scope.environment()
+    }
+
+    /// Whose it is.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The id that the caller chose.
@@ -102,6 +114,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::tool::Owner;
+
     use super::*;
 
     #[test]
@@ -111,6 +125,15 @@ mod tests {
         assert_eq!(claim.slot(), conversation.slot());
         assert_eq!(claim.hex(), format!("{}{}", conversation.slot().hex(), "ab".repeat(16)));
         assert_eq!(ClaimKey::new(None, [0xab; 32]).hex(), "ab".repeat(32));
+    }
+
+    #[test]
+    fn what_is_stored_of_shared_conversations_stays_where_it_is() {
+        // As releases before scopes have stored it.
+        let slot = ConversationKey::new("production", "call-17").slot().hex();
+        assert_eq!(slot, "75b5dd4d702c10bfd8b6d42a23ef6113");
+        let own = Scope::of("production", Some(&Owner::key("desk")));
+        assert_ne!(ConversationKey::of(own, "call-17").slot().hex(), slot);
     }
 
     #[test]

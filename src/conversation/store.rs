@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::tool::ToolResult;
+use crate::tool::{Scope, ToolResult};
 
 use super::change::{Applied, Change};
 use super::event::EventPage;
@@ -219,11 +219,11 @@ pub trait Store: Debug + Send + Sync {
     /// been done in it is still not done again.
     fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool>;
 
-    /// The conversations of an environment, the last begun first: `limit` of
+    /// The conversations of a scope, the last begun first: `limit` of
     /// them (at most [`MAX_LISTED`]) that stand behind `after`.
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>>;

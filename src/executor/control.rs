@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::conversation::ClaimKey;
 use crate::egress::Deadline;
-use crate::tool::{Cancellation, ToolCall};
+use crate::tool::{Cancellation, Scope, ToolCall};
 
 use super::{Gateway, learning};
 
@@ -166,10 +166,10 @@ pub(super) struct UnderWay {
     hasher: RandomState,
 }
 
-/// The id of a call within an environment.
+/// The id of a call within a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Name {
-    environment: String,
+    scope: Scope,
     id: String,
 }
 
@@ -224,8 +224,7 @@ impl UnderWay {
             self.claims(&claim).insert(claim, control.clone());
         }
         // Nobody knows an id that was made up here.
-        let name =
-            call.id_is_given.then(|| Name { environment: call.environment.clone(), id: call.id.clone() });
+        let name = call.id_is_given.then(|| Name { scope: call.scope(), id: call.id.clone() });
         if let Some(name) = &name {
             let known = Known { conversation: call.conversation_id.clone(), control: control.clone() };
             self.ids(name).entry(name.clone()).or_default().push(known);
@@ -241,11 +240,11 @@ impl UnderWay {
     /// Cancels the calls of this id; without a conversation those of the only one there is.
     pub(super) fn cancel(
         &self,
-        environment: &str,
+        scope: &Scope,
         id: &str,
         conversation: Option<&str>,
     ) -> Result<Cancellation, CancelError> {
-        let name = Name { environment: environment.to_owned(), id: id.to_owned() };
+        let name = Name { scope: scope.clone(), id: id.to_owned() };
         let ids = self.ids(&name);
         let known = ids.get(&name).map_or(&[][..], Vec::as_slice);
         let meant = || {
@@ -302,11 +301,11 @@ impl Gateway {
     /// There is no such call, or several conversations have one.
     pub fn cancel(
         &self,
-        environment: &str,
+        scope: &Scope,
         id: &str,
         conversation: Option<&str>,
     ) -> Result<Cancellation, CancelError> {
-        self.shared.under_way.cancel(environment, id, conversation)
+        self.shared.under_way.cancel(scope, id, conversation)
     }
 
     /// The caller of a call has hung up: cancels it if it is not sent and
@@ -357,6 +356,7 @@ mod tests {
             id: "call_1".to_owned(),
             id_is_given: true,
             environment: "development".to_owned(),
+            owner: None,
             conversation_id: None,
             name: "book".to_owned(),
             arguments: RawValue::from_string("{}".to_owned()).unwrap(),

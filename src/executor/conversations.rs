@@ -12,6 +12,8 @@ use crate::conversation::{
 };
 use crate::secrets::MASK;
 
+use crate::tool::Scope;
+
 use super::Gateway;
 use super::feed::variables_set;
 use super::hooks::{HookReport, Occasion};
@@ -302,7 +304,7 @@ impl Gateway {
         .await
     }
 
-    /// The conversations of an environment, the last begun first: `limit` of
+    /// The conversations of a scope, the last begun first: `limit` of
     /// them that stand behind `after`.
     ///
     /// # Errors
@@ -310,11 +312,11 @@ impl Gateway {
     /// The store's own.
     pub async fn list_conversations(
         &self,
-        environment: &str,
+        scope: &Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Result<Vec<Summary>, ConversationError> {
-        let mut listed = self.shared.store.list(environment, after, limit).await?;
+        let mut listed = self.shared.store.list(scope, after, limit).await?;
         if let Some(initial) = &self.deployment().conversations().initial_state {
             listed.iter_mut().for_each(|one| _ = one.state.get_or_insert_with(|| initial.clone()));
         }

@@ -159,6 +159,7 @@ impl Occasion<'_> {
             id: format!("callgate:{}:{name}:{started_at_ms}", hook.as_str()),
             id_is_given: true,
             environment: key.environment().to_owned(),
+            owner: key.scope().owner(),
             conversation_id: Some(key.id().to_owned()),
             name: name.to_owned(),
             arguments: RawValue::from_string("{}".to_owned()).unwrap_or_default(),

@@ -55,7 +55,8 @@ pub(super) fn claim(
 ) -> Option<Claim> {
     let is_write = !action.is_safe();
     let window = action.dedupe_window;
-    let environment = call.environment.as_str();
+    let scope = call.scope();
+    let scope = scope.name();
     // What a caller can name; nothing changes a conversation in the store but what is stored there.
     let (conversation, stored, state) = match of {
         Of::Nothing => (None, None, ""),
@@ -92,11 +93,11 @@ pub(super) fn claim(
         }
         (None, true) if is_write => {
             let sent = digest_of_values(action, values);
-            let key = key("id", &[environment, &call.id, action.name.as_str()], sent);
+            let key = key("id", &[scope, &call.id, action.name.as_str()], sent);
             Some(claim(key, [0; 32], None, KEEP_WRITES))
         }
         (Some(of), false) if !(state.is_empty() || is_write && window.is_zero()) => {
-            let parts = [environment, of.id(), state, action.name.as_str()];
+            let parts = [scope, of.id(), state, action.name.as_str()];
             let key = key("state", &parts, digest_of_values(action, values));
             Some(claim(key, [0; 32], None, if is_write { KEEP_WRITES } else { KEEP_READS }))
         }
@@ -106,7 +107,7 @@ pub(super) fn claim(
             Some(claim(same, [0; 32], Some(ClaimKey::new(conversation, same)), window))
         }
         (Some(of), false) if most_calls.is_some() => {
-            let key = key("one", &[environment, of.id(), &holder.to_string()], [0; 32]);
+            let key = key("one", &[scope, of.id(), &holder.to_string()], [0; 32]);
             Some(claim(key, [0; 32], None, KEEP_READS))
         }
         _ => None,
@@ -146,12 +147,12 @@ pub(super) fn known(
 
 /// The call of a conversation that its id names.
 fn named(conversation: &ConversationKey, call: &ToolCall) -> [u8; 32] {
-    key("call", &[call.environment.as_str(), conversation.id(), &call.id], [0; 32])
+    key("call", &[conversation.scope().name(), conversation.id(), &call.id], [0; 32])
 }
 
 /// The same write in the same conversation, whatever its id.
 fn same(conversation: &ConversationKey, action: &Action, values: &Values) -> [u8; 32] {
-    let parts = [conversation.environment(), conversation.id(), action.name.as_str()];
+    let parts = [conversation.scope().name(), conversation.id(), action.name.as_str()];
     key("same", &parts, digest_of_values(action, values))
 }
 

@@ -360,7 +360,7 @@ impl Gateway {
     ) -> Result<Option<Arc<Conversation>>, Failure> {
         let is_served = deployment.catalog.environment_index(&call.environment).is_some();
         let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
-        let (store, key) = (&self.shared.store, ConversationKey::new(&call.environment, id));
+        let (store, key) = (&self.shared.store, ConversationKey::of(call.scope(), id));
         let found = match access {
             Access::Use | Access::Hook => {
                 let opening =

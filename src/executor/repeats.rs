@@ -29,7 +29,7 @@ impl Repeats {
     /// How often this call, with `arguments`, has failed in its conversation, this time included.
     pub(super) fn count(&self, call: &ToolCall, arguments: &str) -> u32 {
         let Some(conversation) = &call.conversation_id else { return 1 };
-        let call = self.hasher.hash_one((&call.environment, conversation, &call.name, arguments));
+        let call = self.hasher.hash_one((call.scope(), conversation, &call.name, arguments));
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = counts.newer.get(&call).or_else(|| counts.older.get(&call)).copied().unwrap_or(0);
         if counts.newer.len() >= MOST / 2 {
@@ -52,6 +52,7 @@ mod tests {
             id: "x".to_owned(),
             id_is_given: false,
             environment: "development".to_owned(),
+            owner: None,
             conversation_id: conversation.map(str::to_owned),
             name: "book".to_owned(),
             arguments: RawValue::from_string(arguments.to_string()).unwrap(),

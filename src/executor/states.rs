@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::conversation::change::Change;
 use crate::conversation::{Carried, ConversationKey, DEFAULT_TTL, Step, millis, now_ms};
 use crate::secrets::Keyring;
-use crate::tool::{ToolCall, ToolResult};
+use crate::tool::{Scope, ToolCall, ToolResult};
 
 use super::Gateway;
 use super::learning::note_refused;
@@ -71,19 +71,19 @@ pub enum StateError {
 }
 
 impl Gateway {
-    /// Opens the state that a request for `environment` came with; an empty one
-    /// begins a conversation.
+    /// Opens the state that a request for `scope` came with; an empty one begins a
+    /// conversation. The state of another scope is another's, and is not opened.
     ///
     /// # Errors
     ///
     /// The state is not to be used; nothing must be done with it.
     pub fn open_state(
         &self,
-        environment: &str,
+        scope: &Scope,
         conversation_id: Option<&str>,
         text: String,
     ) -> Result<Carried, StateError> {
-        self.shared.deployment.load().states.open(environment, conversation_id, text)
+        self.shared.deployment.load().states.open(scope, conversation_id, text)
     }
 
     /// The state after calls that ran at the same time and all came with
@@ -104,7 +104,7 @@ impl States {
         self.keyrings.get(environment)
     }
 
-    /// Opens the state that a request for `environment` came with; an empty one
+    /// Opens the state that a request for `scope` came with; an empty one
     /// begins a conversation, under the id that the caller gives or a made-up one.
     ///
     /// # Errors
@@ -112,23 +112,24 @@ impl States {
     /// The state is not to be used; nothing must be done with it.
     pub fn open(
         &self,
-        environment: &str,
+        scope: &Scope,
         conversation_id: Option<&str>,
         text: String,
     ) -> Result<Carried, StateError> {
+        let environment = scope.environment();
         let keyring = self.keyring(environment).ok_or_else(|| StateError::Off(environment.to_owned()))?;
         if text.is_empty() {
-            return self.begin(environment, conversation_id);
+            return self.begin(scope, conversation_id);
         }
         let (length, most) = (text.len(), self.limits.max_bytes);
         if length > most {
             return Err(StateError::TooLarge { length, most });
         }
-        let opened = keyring.open(PURPOSE, environment, &text).map_err(|error| {
+        let opened = keyring.open(PURPOSE, scope.name(), &text).map_err(|error| {
             tracing::warn!(environment, %error, "a state was refused");
             StateError::Invalid
         });
-        let carried = Carried::read(environment, &opened?, text, self.ttl_ms()).ok_or(StateError::Invalid)?;
+        let carried = Carried::read(scope, &opened?, text, self.ttl_ms()).ok_or(StateError::Invalid)?;
         let known = carried.conversation();
         if conversation_id.is_some_and(|id| id != known.key.id()) {
             return Err(StateError::OtherConversation);
@@ -139,7 +140,7 @@ impl States {
         Ok(carried)
     }
 
-    fn begin(&self, environment: &str, conversation_id: Option<&str>) -> Result<Carried, StateError> {
+    fn begin(&self, scope: &Scope, conversation_id: Option<&str>) -> Result<Carried, StateError> {
         let id = match conversation_id {
             Some(id) => id.to_owned(),
             None => {
@@ -147,7 +148,7 @@ impl States {
                 format!("conv_{:016x}{:016x}", random()?, random()?)
             }
         };
-        let key = ConversationKey::new(environment, &id);
+        let key = ConversationKey::of(scope.clone(), &id);
         Ok(Carried::begin(key, conversation_id.is_some(), self.ttl_ms(), now_ms()))
     }
 
@@ -162,9 +163,9 @@ impl States {
     /// result of an earlier one: the very state of that answer where it came
     /// with the same state, else one that has the earlier call's outputs too.
     pub(super) fn after_replay(&self, before: &Carried, call: &ToolCall, first: &ToolResult) -> String {
-        let environment = before.conversation().key.environment();
+        let scope = before.conversation().key.scope();
         let Some((text, then)) =
-            first.state.as_ref().and_then(|text| Some((text, self.reopen(environment, text)?)))
+            first.state.as_ref().and_then(|text| Some((text, self.reopen(scope, text)?)))
         else {
             return self.after(before, call, false, &Change::default());
         };
@@ -184,10 +185,10 @@ impl States {
         before: &Carried,
         results: impl IntoIterator<Item = &'r ToolResult>,
     ) -> String {
-        let environment = before.conversation().key.environment();
+        let scope = before.conversation().key.scope();
         let mut all: Option<Carried> = None;
         for result in results {
-            let Some(then) = result.state.as_ref().and_then(|text| self.reopen(environment, text)) else {
+            let Some(then) = result.state.as_ref().and_then(|text| self.reopen(scope, text)) else {
                 continue;
             };
             all = Some(match &all {
@@ -218,16 +219,17 @@ impl States {
     }
 
     /// Opens a state that the gateway itself has kept, however old.
-    fn reopen(&self, environment: &str, text: &str) -> Option<Carried> {
-        let opened = self.keyring(environment)?.open(PURPOSE, environment, text);
+    fn reopen(&self, scope: &Scope, text: &str) -> Option<Carried> {
+        let opened = self.keyring(scope.environment())?.open(PURPOSE, scope.name(), text);
         let bytes = opened.inspect_err(|error| tracing::warn!(%error, "a kept state cannot be used")).ok()?;
-        Carried::read(environment, &bytes, String::new(), self.ttl_ms())
+        Carried::read(scope, &bytes, String::new(), self.ttl_ms())
     }
 
     /// `None` where it is too large whatever is left out, or the keys are gone.
     fn seal(&self, carried: &Carried) -> Option<String> {
-        let environment = carried.conversation().key.environment();
-        let sealed = self.keyring(environment)?.seal(PURPOSE, environment, &carried.to_bytes())?;
+        let scope = carried.conversation().key.scope();
+        let environment = scope.environment();
+        let sealed = self.keyring(environment)?.seal(PURPOSE, scope.name(), &carried.to_bytes())?;
         if sealed.len() > self.limits.max_bytes {
             tracing::warn!(environment, length = sealed.len(), "a state is too large; the former one stands");
             return None;

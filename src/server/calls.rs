@@ -312,6 +312,7 @@ fn to_call(
         id,
         id_is_given,
         environment,
+        owner: caller.owner().cloned(),
         conversation_id,
         name,
         arguments,

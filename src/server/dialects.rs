@@ -13,11 +13,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
+use crate::conversation::ConversationKey;
 use crate::dialect::{
     IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
 };
 use crate::executor::CallControl;
-use crate::tool::ToolCall;
+use crate::tool::{Owner, Scope, ToolCall};
 
 use super::body::RawBody;
 use super::calls::{ID_RULE, is_id, new_id};
@@ -27,6 +28,7 @@ use super::limit::Room;
 use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::{AppState, RunningCall};
+use super::whose;
 
 /// Names the environment, where the query does not.
 const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
@@ -48,6 +50,8 @@ pub(super) struct PlaceQuery {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) environment: String,
+    /// Whose conversations it names; `None`: those that are shared.
+    pub(super) owner: Option<Owner>,
     pub(super) conversation_id: Option<String>,
     /// Who calls, for the audit: a key's name, or a product.
     pub(super) caller: Option<String>,
@@ -58,23 +62,19 @@ pub(super) struct Place {
 impl Place {
     /// Where the calls of a request belong that has these headers.
     pub(super) fn new(
-        environment: String,
+        (environment, owner): (String, Option<Owner>),
         conversation_id: Option<String>,
         caller: Option<String>,
         headers: CallHeaders,
     ) -> Result<Self, ProblemDocument> {
-        Ok(Self { environment, conversation_id: checked_conversation(conversation_id)?, caller, headers })
+        Ok(Self { environment, owner, conversation_id: whose::checked(conversation_id)?, caller, headers })
     }
-}
 
-/// Checks a conversation id as `/v1/tool-calls` does; an empty one is none.
-pub(super) fn checked_conversation(id: Option<String>) -> Result<Option<String>, ProblemDocument> {
-    let id = id.filter(|id| !id.is_empty());
-    if id.as_deref().is_some_and(|id| !is_id(id)) {
-        let detail = format!("the conversation id {ID_RULE}");
-        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+    /// The conversation that its calls belong to, if they name one.
+    pub(super) fn conversation(&self) -> Result<Option<ConversationKey>, ProblemDocument> {
+        let scope = || Scope::of(&self.environment, self.owner.as_ref());
+        self.conversation_id.as_deref().map(|id| whose::conversation(scope(), id)).transpose()
     }
-    Ok(id)
 }
 
 /// A header as text.
@@ -201,7 +201,8 @@ fn place(
     let environment = header(headers, &ENVIRONMENT).or(query.environment);
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
     let conversation_id = header(headers, &CONVERSATION).or(query.conversation_id);
-    Place::new(environment, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)
+    let place = (environment, caller.owner().cloned());
+    Place::new(place, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)
 }
 
 async fn answer<F>(
@@ -278,6 +279,7 @@ fn begin(state: &AppState, call: &IncomingCall, place: &Place) -> Result<(ToolCa
         id,
         id_is_given: call.id.is_some(),
         environment: place.environment.clone(),
+        owner: place.owner.clone(),
         conversation_id: place.conversation_id.clone(),
         name: call.name.clone(),
         arguments: call.arguments.clone(),

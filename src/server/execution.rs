@@ -175,7 +175,7 @@ pub(super) async fn cancel(
     let CancelQuery { environment, conversation_id } = checked(asked)?;
     let deployment = state.gateway().deployment();
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
-    match state.gateway().cancel(&environment, &id, conversation_id.as_deref()) {
+    match state.gateway().cancel(&caller.scope(&environment), &id, conversation_id.as_deref()) {
         Ok(cancellation) => Ok(Json(CancelReply { tool_call_id: id, cancellation })),
         Err(error) => {
             let code = match error {

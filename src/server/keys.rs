@@ -11,7 +11,9 @@ use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::settings::{KeySettings, RateSettings};
+use crate::auth::Product;
+use crate::settings::{KeySettings, RateSettings, Settings, Sharing};
+use crate::tool::{Owner, Scope};
 
 use super::limit::{Charge, KeyRate};
 use super::problem::{ProblemCode, ProblemDocument};
@@ -53,7 +55,11 @@ impl NewKey {
 /// The keys of a deployment. None at all means that everybody may call, which
 /// only a loopback address allows.
 #[derive(Clone, Debug)]
-pub(super) struct Keys(Vec<Key>);
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    /// Whose conversations the calls of a product's webhook belong to, where no key lets it in.
+    webhooks: Vec<(Product, Owner)>,
+}
 
 #[derive(Clone, Debug)]
 struct Key {
@@ -62,20 +68,19 @@ struct Key {
     environments: Option<Vec<String>>,
     admin: bool,
     rate: Option<Arc<KeyRate>>,
+    /// Whose conversations its calls belong to; `None`: those that are shared.
+    owner: Option<Owner>,
 }
 
 impl Keys {
     /// Takes the keys of `settings`; `common` is the rate of those that have none. A rate that is the same as in
     /// `previous` goes on where it stands.
-    pub(super) fn new(
-        settings: &[KeySettings],
-        common: Option<&RateSettings>,
-        previous: Option<&Self>,
-    ) -> Self {
-        let keys = settings.iter().filter_map(|key| {
+    pub(super) fn new(settings: &Settings, common: Option<&RateSettings>, previous: Option<&Self>) -> Self {
+        let keys = settings.keys.iter().filter_map(|key| {
             let digest = unhex(key.hash.strip_prefix("sha256:")?)?;
             let rate = key.rate.as_ref().or(common).map(|rate| {
-                let former = previous.into_iter().flat_map(|keys| &keys.0).find(|key| key.digest == digest);
+                let former =
+                    previous.into_iter().flat_map(|keys| &keys.keys).find(|key| key.digest == digest);
                 let former = former.and_then(|key| key.rate.as_ref()).filter(|former| former.is_for(rate));
                 former.cloned().unwrap_or_else(|| Arc::new(KeyRate::new(rate)))
             });
@@ -85,20 +90,35 @@ impl Keys {
                 environments: key.environments.clone(),
                 admin: key.admin,
                 rate,
+                owner: owner(key),
             })
         });
-        Self(keys.collect())
+        let webhooks = settings.webhooks.conversations();
+        let webhooks = webhooks.into_iter().filter_map(|(product, of)| {
+            let owner = match &of.conversations_of {
+                Some(name) => settings.keys.iter().find(|key| key.name == *name).and_then(owner),
+                None => (of.conversations == Sharing::Own).then(|| Owner::webhook(product.name())),
+            };
+            Some((product, owner?))
+        });
+        Self { keys: keys.collect(), webhooks: webhooks.collect() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// Whose conversations the calls of a product's webhook belong to, where no key lets it in; `None`: those that are
+    /// shared.
+    pub(super) fn webhook_owner(&self, product: Product) -> Option<&Owner> {
+        self.webhooks.iter().find(|(one, _)| *one == product).map(|(_, owner)| owner)
     }
 
     /// Who `key` is. Every key is compared, each in constant time.
     fn find(&self, key: &str) -> Option<Caller> {
         let digest = digest(key);
         let mut found = None;
-        for known in &self.0 {
+        for known in &self.keys {
             let same: Choice = known.digest.as_slice().ct_eq(digest.as_slice());
             if bool::from(same) {
                 let charge = known.rate.clone().map(Charge::new);
@@ -108,11 +128,17 @@ impl Keys {
                     environments: known.environments.clone(),
                     admin: known.admin,
                     charge,
+                    owner: known.owner.clone(),
                 });
             }
         }
         found
     }
+}
+
+/// Whose conversations the calls of a key belong to.
+fn owner(key: &KeySettings) -> Option<Owner> {
+    (key.conversations == Sharing::Own).then(|| Owner::key(&key.name))
 }
 
 /// Somebody who may call.
@@ -125,12 +151,24 @@ pub(super) struct Caller {
     admin: bool,
     /// What the request takes of the key's rate, if it has one.
     charge: Option<Charge>,
+    /// Whose conversations its calls belong to; `None`: those that are shared.
+    owner: Option<Owner>,
 }
 
 impl Caller {
     /// The name of the key.
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Whose conversations its calls belong to; `None`: those that are shared.
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// The conversations of `environment` that the caller sees.
+    pub(super) fn scope(&self, environment: &str) -> Scope {
+        Scope::of(environment, self.owner())
     }
 
     /// Whether the caller may do what concerns the deployment as a whole.
@@ -208,7 +246,7 @@ impl FromRequestParts<AppState> for Caller {
 /// Nobody who may.
 pub(super) fn identify(state: &AppState, headers: &HeaderMap) -> Result<Caller, ProblemDocument> {
     let keys = state.keys();
-    if keys.0.is_empty() {
+    if keys.is_empty() {
         return from_this_machine(headers).map(|()| Caller { admin: true, ..Caller::default() });
     }
     let Some(key) = sent_key(headers) else {
@@ -308,21 +346,21 @@ mod tests {
     #[test]
     fn a_reload_keeps_the_count_of_a_key_whose_rate_stays() {
         let key = |rate: Option<f64>| KeySettings {
-            admin: false,
             name: "one".to_owned(),
             hash: format!("sha256:{}", hex(&digest("cg_one"))),
-            environments: None,
             rate: rate.map(|per_second| RateSettings { per_second, burst: Some(2) }),
+            ..KeySettings::default()
         };
+        let settings = |rate: Option<f64>| Settings { keys: vec![key(rate)], ..Settings::default() };
         let left = |keys: &Keys| keys.find("cg_one").unwrap().charge().map(|charge| charge.take(2).is_ok());
-        let before = Keys::new(&[key(Some(0.001))], None, None);
+        let before = Keys::new(&settings(Some(0.001)), None, None);
         assert_eq!((left(&before), left(&before)), (Some(true), Some(false)));
-        let same = Keys::new(&[key(Some(0.001))], None, Some(&before));
+        let same = Keys::new(&settings(Some(0.001)), None, Some(&before));
         assert_eq!(left(&same), Some(false));
         let common = RateSettings { per_second: 0.001, burst: Some(2) };
-        assert_eq!(left(&Keys::new(&[key(None)], Some(&common), Some(&before))), Some(false));
-        assert_eq!(left(&Keys::new(&[key(Some(0.002))], None, Some(&before))), Some(true));
-        assert_eq!(left(&Keys::new(&[key(None)], None, Some(&before))), None);
+        assert_eq!(left(&Keys::new(&settings(None), Some(&common), Some(&before))), Some(false));
+        assert_eq!(left(&Keys::new(&settings(Some(0.002)), None, Some(&before))), Some(true));
+        assert_eq!(left(&Keys::new(&settings(None), None, Some(&before))), None);
         assert!(before.find("cg_two").is_none());
     }
 }

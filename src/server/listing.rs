@@ -9,18 +9,18 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Action, Hook, Kind};
-use crate::conversation::ConversationKey;
 use crate::dialect::Dialect;
 use crate::executor::{Deployment, Expected};
 use crate::settings::public_url_problem;
+use crate::tool::Scope;
 
 use super::body::Segment;
 use super::conversations;
-use super::dialects::checked_conversation;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::specs::{Moment, SpecList};
 use super::state::AppState;
+use super::whose;
 
 /// The form that is no provider's: what `/v1/actions` says of each action.
 const OWN_FORMAT: &str = "callgate";
@@ -143,7 +143,8 @@ pub(super) async fn tools(
     let query = checked(query)?;
     let deployment = state.gateway().deployment();
     let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
-    let moment = moment(&state, &deployment, &environment, query.conversation_id, query.state).await?;
+    let moment =
+        moment(&state, &deployment, &caller.scope(&environment), query.conversation_id, query.state).await?;
     if query.format.as_deref() == Some(OWN_FORMAT) {
         let views = with_actions(&state, &caller, Some(&environment), |_, views| {
             views
@@ -176,7 +177,7 @@ pub(super) async fn tools(
 async fn moment(
     app: &AppState,
     deployment: &Deployment,
-    environment: &str,
+    scope: &Scope,
     conversation_id: Option<String>,
     state: Option<String>,
 ) -> Result<Moment, ProblemDocument> {
@@ -188,15 +189,14 @@ async fn moment(
             let detail = "name `conversation_id` or `state`, not both: a conversation has a state of its own";
             return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
         }
-        (Some(_), None) if !Moment::matters(deployment, environment) => None,
+        (Some(_), None) if !Moment::matters(deployment, scope.environment()) => None,
         (Some(id), None) => {
-            let id = checked_conversation(Some(id))?.unwrap_or_default();
-            let known = app.gateway().state_of(&ConversationKey::new(environment, &id)).await;
+            let known = app.gateway().state_of(&whose::conversation(scope.clone(), &id)?).await;
             known.map_err(conversations::problem)?
         }
         (None, state) => state,
     };
-    Ok(Moment::in_state(deployment, environment, state))
+    Ok(Moment::in_state(deployment, scope.environment(), state))
 }
 
 /// The actions of an environment.

@@ -19,6 +19,7 @@ mod stateless;
 mod stream;
 mod unbroken;
 mod webhooks;
+mod whose;
 
 pub use self::keys::NewKey;
 pub use self::mcp::{StdioError, serve_stdio};

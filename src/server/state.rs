@@ -61,7 +61,7 @@ impl AppState {
     /// Makes the state of a server.
     pub fn new(gateway: Gateway, settings: &Settings) -> Self {
         let server = Arc::new(settings.server.clone());
-        let keys = Keys::new(&settings.keys, server.rate.as_ref(), None);
+        let keys = Keys::new(settings, server.rate.as_ref(), None);
         let places = Arc::new(Semaphore::new(server.max_calls_in_flight));
         Self(Arc::new(Shared {
             gateway,
@@ -154,7 +154,7 @@ impl AppState {
 
     /// Takes the keys of reloaded settings, and tells MCP clients whose tools have changed; what `[server]` says holds until a restart.
     pub fn reload(&self, settings: &Settings) {
-        let keys = Keys::new(&settings.keys, self.0.server.rate.as_ref(), Some(&self.keys()));
+        let keys = Keys::new(settings, self.0.server.rate.as_ref(), Some(&self.keys()));
         self.0.keys.store(Arc::new(keys));
         self.0.mcp.reloaded();
     }

@@ -21,12 +21,12 @@ pub(super) fn open(
     calls: &mut [ToolCall],
 ) -> Result<Option<Arc<Carried>>, ProblemDocument> {
     let (Some(text), Some(first)) = (text, calls.first()) else { return Ok(None) };
-    let environment = &first.environment;
+    let scope = first.scope();
     let given = calls.iter().find_map(|call| call.conversation_id.as_deref());
-    let carried = state.gateway().open_state(environment, given, text)?;
+    let carried = state.gateway().open_state(&scope, given, text)?;
     let id = carried.conversation().key.id();
     let is_of_it = |call: &ToolCall| {
-        call.environment == *environment && call.conversation_id.as_deref().is_none_or(|given| given == id)
+        call.scope() == scope && call.conversation_id.as_deref().is_none_or(|given| given == id)
     };
     if !calls.iter().all(is_of_it) {
         let detail = "the `calls` beside a `state` must be of one environment and one conversation";

@@ -12,9 +12,9 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use crate::auth::{Product, WebhookRequest};
-use crate::conversation::ConversationKey;
 use crate::dialect::{Malformed, Outcome, Turn, elevenlabs, retell, vapi};
 use crate::executor::ConversationError;
+use crate::tool::Owner;
 
 use super::body::{RawBody, Segment, Segments};
 use super::conversations;
@@ -34,6 +34,8 @@ struct Admitted {
     body: Bytes,
     /// The environment that its path names.
     environment: String,
+    /// Whose conversations its calls belong to; `None`: those that are shared.
+    owner: Option<Owner>,
     /// Who calls: the key's name, or the product.
     caller: Option<String>,
     /// The key's owner, where a key lets the request in.
@@ -47,7 +49,8 @@ impl Admitted {
 
     /// Where its calls belong.
     fn place(self, conversation_id: Option<String>) -> Result<Place, ProblemDocument> {
-        Place::new(self.environment, conversation_id, self.caller, CallHeaders::of(&self.parts.headers)?)
+        let place = (self.environment, self.owner);
+        Place::new(place, conversation_id, self.caller, CallHeaders::of(&self.parts.headers)?)
     }
 }
 
@@ -166,8 +169,7 @@ async fn answer_retell(
 /// Ends the conversation of a call that is over, as `DELETE /v1/conversations/{id}` does; one that never began
 /// needs no end.
 async fn end(state: &AppState, place: &Place) -> Result<(), ProblemDocument> {
-    let Some(id) = &place.conversation_id else { return Ok(()) };
-    let key = ConversationKey::new(&place.environment, id);
+    let Some(key) = place.conversation()? else { return Ok(()) };
     match state.gateway().end_conversation(&key, place.caller.as_deref()).await {
         Ok(_) | Err(ConversationError::NotFound(_)) => Ok(()),
         Err(error) => Err(conversations::problem(error)),
@@ -219,7 +221,8 @@ async fn admit(
         let environment = caller.environment(Some(&environment), deployment.environment_names())?;
         let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
         let name = caller.name().map(str::to_owned);
-        return Ok(Admitted { parts, body, environment, caller: name, by_key: Some(caller) });
+        let owner = caller.owner().cloned();
+        return Ok(Admitted { parts, body, environment, owner, caller: name, by_key: Some(caller) });
     }
     let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
     let base = state.server().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -236,7 +239,8 @@ async fn admit(
         return Err(ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string()));
     }
     let caller = Some(product.name().to_owned());
-    Ok(Admitted { body, parts, environment, caller, by_key: None })
+    let owner = state.keys().webhook_owner(product).cloned();
+    Ok(Admitted { body, parts, environment, owner, caller, by_key: None })
 }
 
 fn now_ms() -> u64 {

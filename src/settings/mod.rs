@@ -13,7 +13,7 @@ pub use self::sealing::SealingSettings;
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
     ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,
-    WebhookSettings,
+    WebhookConversations, WebhookSettings,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ use url::Url;
 
 use crate::action::RateRules;
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Document, Problem, Problems, read_document, salvage_toml};
+use crate::definition::{Document, Problem, Problems, closest, read_document, salvage_toml};
 use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
 
@@ -206,8 +206,19 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whose conversations calls belong to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    /// The caller's own, which no other caller sees or changes.
+    Own,
+    /// Those that all callers of the environment share.
+    #[default]
+    Shared,
+}
+
 /// A key of somebody who may call; only its hash is kept.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
     /// Whose it is, for the log.
@@ -224,6 +235,10 @@ pub struct KeySettings {
     /// How often it may call; left out: as `server.rate` says.
     #[serde(default)]
     pub rate: Option<RateSettings>,
+    /// Whose conversations its calls belong to: `own`, which no other key sees, or those that it shares with every key
+    /// that says `shared`. Left out: `shared`; `callgate keygen` writes `own`.
+    #[serde(default)]
+    pub conversations: Sharing,
 }
 
 /// How often a key may call.
@@ -364,6 +379,21 @@ impl Settings {
                 self.error(&format!("/webhooks/{name}"), message)
                     .hint(format!("set {keys}, or take the section out: a key is wanted then")),
             );
+        }
+        for (product, of) in self.webhooks.conversations() {
+            let Some(key) = &of.conversations_of else { continue };
+            let at = format!("/webhooks/{}/conversations_of", product.name());
+            let names = self.keys.iter().map(|key| key.name.as_str());
+            if !names.clone().any(|name| name == key) {
+                let near = closest(key, names);
+                let hint = near.map_or("give the `name` of one of [[keys]]".to_owned(), |near| {
+                    format!("did you mean `{near}`?")
+                });
+                problems.push(self.error(&at, format!("there is no key `{key}`")).hint(hint));
+            } else if of.conversations == Sharing::Own {
+                let message = "`conversations = \"own\"` and `conversations_of` contradict each other";
+                problems.push(self.error(&at, message).hint("keep one of the two"));
+            }
         }
         if let Some(problem) = self.server.public_url.as_deref().and_then(public_url_problem) {
             let message = format!("`public_url` {problem}");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Sharing;
 use crate::auth::{HmacAlgorithm, HmacRule, Product, WebhookRule};
 
 /// What the webhooks of orchestrators must show. The secrets are named here and held by each environment.
@@ -25,6 +26,12 @@ pub struct VapiSettings {
     pub secret: Option<String>,
     /// An HMAC credential.
     pub hmac: Option<HmacSettings>,
+    /// Whose conversations its calls belong to: `own`, which no key sees, or those that are shared.
+    #[serde(default)]
+    pub conversations: Sharing,
+    /// Name of a key: the calls belong to the conversations that this key sees, `own` or shared.
+    #[serde(default)]
+    pub conversations_of: Option<String>,
 }
 
 /// Vapi's HMAC credential; what is left out is what Vapi leaves out.
@@ -95,6 +102,12 @@ pub enum SignatureEncoding {
 pub struct RetellSettings {
     /// Name of the secret that holds the Retell API key, which signs `X-Retell-Signature`.
     pub api_key: String,
+    /// Whose conversations its calls belong to: `own`, which no key sees, or those that are shared.
+    #[serde(default)]
+    pub conversations: Sharing,
+    /// Name of a key: the calls belong to the conversations that this key sees, `own` or shared.
+    #[serde(default)]
+    pub conversations_of: Option<String>,
 }
 
 /// What ElevenLabs shows: one of the two, or both.
@@ -105,9 +118,40 @@ pub struct ElevenLabsSettings {
     pub secret: Option<String>,
     /// Name of the secret that signs `ElevenLabs-Signature`.
     pub signature_secret: Option<String>,
+    /// Whose conversations its calls belong to: `own`, which no key sees, or those that are shared.
+    #[serde(default)]
+    pub conversations: Sharing,
+    /// Name of a key: the calls belong to the conversations that this key sees, `own` or shared.
+    #[serde(default)]
+    pub conversations_of: Option<String>,
+}
+
+/// Whose conversations the calls of a webhook belong to, as its section says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookConversations {
+    /// Its own, or shared ones.
+    pub conversations: Sharing,
+    /// The key that they are of, which decides then.
+    pub conversations_of: Option<String>,
 }
 
 impl WebhookSettings {
+    /// Whose conversations the calls of each product belong to that has a section.
+    pub fn conversations(&self) -> Vec<(Product, WebhookConversations)> {
+        let of = |conversations: Sharing, of: &Option<String>| WebhookConversations {
+            conversations,
+            conversations_of: of.clone(),
+        };
+        let vapi = self.vapi.iter().map(|one| (Product::Vapi, of(one.conversations, &one.conversations_of)));
+        let retell =
+            self.retell.iter().map(|one| (Product::Retell, of(one.conversations, &one.conversations_of)));
+        let elevenlabs = self
+            .elevenlabs
+            .iter()
+            .map(|one| (Product::ElevenLabs, of(one.conversations, &one.conversations_of)));
+        vapi.chain(retell).chain(elevenlabs).collect()
+    }
+
     /// The rules, for whoever knows the secrets.
     pub fn rules(&self) -> Vec<(Product, WebhookRule)> {
         let mut rules = Vec::new();

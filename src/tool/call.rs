@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::random_u64;
+use super::{Owner, Scope, random_u64};
 
 /// A model's request to execute an action: untrusted.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct ToolCall {
     pub id_is_given: bool,
     /// The environment it runs in: chosen by the caller's key, never by the model.
     pub environment: String,
+    /// Whose conversation is meant, where its caller has conversations of its own; `None`: one that callers share.
+    pub owner: Option<Owner>,
     /// The phone call or chat it belongs to.
     pub conversation_id: Option<String>,
     /// Name of the action.
@@ -33,6 +35,13 @@ pub struct ToolCall {
     /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
     /// `conversation.language` tells it.
     pub language: Option<String>,
+}
+
+impl ToolCall {
+    /// Whose conversations and ids it names.
+    pub fn scope(&self) -> Scope {
+        Scope::of(&self.environment, self.owner.as_ref())
+    }
 }
 
 /// Where a call stands in a trace (W3C Trace Context).

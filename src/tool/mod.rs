@@ -4,6 +4,7 @@
 mod call;
 mod random;
 mod result;
+mod scope;
 mod spec;
 
 pub use self::call::{ToolCall, TraceContext, new_span};
@@ -11,4 +12,5 @@ pub use self::random::{random_bytes, random_u64};
 pub use self::result::{
     Cancellation, Effect, FailureCode, Handover, Retry, Spoken, Status, ToolError, ToolResult,
 };
+pub use self::scope::{Owner, Scope};
 pub use self::spec::ToolSpec;

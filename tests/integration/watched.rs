@@ -9,7 +9,7 @@ use callgate::conversation::{
     Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
     Store, Summary,
 };
-use callgate::tool::ToolResult;
+use callgate::tool::{Scope, ToolResult};
 use tokio::sync::Semaphore;
 
 use crate::backend::PATIENCE;
@@ -91,11 +91,11 @@ impl Store for Watched {
 
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        self.store.list(environment, after, limit)
+        self.store.list(scope, after, limit)
     }
 
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {

@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::tool::Scope;
+
 use super::super::bells::Bells;
 use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
@@ -135,20 +137,20 @@ impl Conversations {
         known
     }
 
-    pub(super) fn list(&self, environment: &str, after: Option<&ListPosition>, limit: usize) -> Vec<Summary> {
+    pub(super) fn list(&self, scope: &Scope, after: Option<&ListPosition>, limit: usize) -> Vec<Summary> {
         let (now, limit) = (now_ms(), limit.min(MAX_LISTED));
         let mut listed: Vec<Summary> = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let there = shard.records.values().map(|record| &record.conversation);
-            let of_environment = there.filter(|one| {
-                one.key.environment() == environment
+            let of_scope = there.filter(|one| {
+                one.key.scope() == scope
                     && one.expires_at_ms > now
                     && after.is_none_or(|after| {
                         (one.started_at_ms, one.key.id()) < (after.started_at_ms, after.id.as_str())
                     })
             });
-            listed.extend(of_environment.map(|one| one.summary()));
+            listed.extend(of_scope.map(|one| one.summary()));
             drop(shard);
             listed.sort_unstable_by(|one, other| {
                 (other.started_at_ms, &other.id).cmp(&(one.started_at_ms, &one.id))

@@ -10,7 +10,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::tool::ToolResult;
+use crate::tool::{Scope, ToolResult};
 
 use self::claims::MemoryClaims;
 use self::conversations::Conversations;
@@ -140,11 +140,11 @@ impl Store for MemoryStore {
 
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        done(self.conversations.list(environment, after.as_ref(), limit))
+        done(self.conversations.list(scope, after.as_ref(), limit))
     }
 
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use redis::Value;
 use serde_json::value::RawValue;
 
+use crate::tool::Scope;
+
 use super::super::change::{Applied, Refusal, Refused};
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE};
 use super::super::record::{MAX_BYTES, MAX_VARIABLES};
@@ -91,7 +93,7 @@ pub(super) fn applied(answer: &[Value], mut refused: Vec<Refused>) -> Result<App
 
 /// Notes a conversation that has begun, for listings.
 pub(super) async fn index(link: &Link, key: &ConversationKey, started_at_ms: u64) -> Result<(), StoreError> {
-    let name = link.scripts.list_name(key.environment());
+    let name = link.scripts.list_name(key.scope());
     let oldest = started_at_ms.saturating_sub(millis(MAX_TTL));
     let mut pipe = redis::pipe();
     pipe.cmd("ZADD").arg(&name).arg(started_at_ms).arg(key.id()).ignore();
@@ -105,7 +107,7 @@ pub(super) async fn index(link: &Link, key: &ConversationKey, started_at_ms: u64
 pub(super) async fn forget(link: &Link, key: &ConversationKey) -> Result<bool, StoreError> {
     let was_there: i64 = link.invoke(link.scripts.forget(key)).await?;
     let mut entry = redis::cmd("ZREM");
-    entry.arg(link.scripts.list_name(key.environment())).arg(key.id());
+    entry.arg(link.scripts.list_name(key.scope())).arg(key.id());
     // It is forgotten all the same: a listing skips what is gone, and removes it.
     if let Err(error) = link.with(async |connection| entry.exec_async(connection).await).await {
         tracing::debug!(%error, "a forgotten conversation is taken out of the listing later");
@@ -117,11 +119,11 @@ pub(super) async fn forget(link: &Link, key: &ConversationKey) -> Result<bool, S
 /// gone is skipped and removed from it.
 pub(super) async fn list(
     link: &Link,
-    environment: &str,
+    scope: &Scope,
     after: Option<&ListPosition>,
     limit: usize,
 ) -> Result<Vec<Summary>, StoreError> {
-    let (name, limit) = (link.scripts.list_name(environment), limit.min(MAX_LISTED));
+    let (name, limit) = (link.scripts.list_name(scope), limit.min(MAX_LISTED));
     let from = after.map_or_else(|| "+inf".to_owned(), |after| after.started_at_ms.to_string());
     let (mut listed, mut gone, mut offset) = (Vec::new(), Vec::new(), 0);
     while listed.len() < limit {
@@ -138,7 +140,7 @@ pub(super) async fn list(
             })
         });
         let keys: Vec<ConversationKey> =
-            behind.map(|(id, _)| ConversationKey::new(environment, &id)).collect();
+            behind.map(|(id, _)| ConversationKey::of(scope.clone(), &id)).collect();
         for (key, found) in keys.iter().zip(summaries(link, &keys).await?) {
             match found {
                 Some(summary) if listed.len() < limit => listed.push(summary),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use redis::{Client, IntoConnectionInfo as _, Value};
 
-use crate::tool::ToolResult;
+use crate::tool::{Scope, ToolResult};
 
 use self::link::{Worker, unavailable};
 use self::scripts::{Scripts, Write, encode};
@@ -242,14 +242,16 @@ impl Store for RedisStore {
 
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        let environment = environment.to_owned();
-        Box::pin(self.worker.run(move |link| async move {
-            conversations::list(&link, &environment, after.as_ref(), limit).await
-        }))
+        let scope = scope.clone();
+        Box::pin(
+            self.worker.run(move |link| async move {
+                conversations::list(&link, &scope, after.as_ref(), limit).await
+            }),
+        )
     }
 
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {

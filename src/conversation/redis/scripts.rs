@@ -9,6 +9,7 @@ use redis::{Script, ScriptInvocation};
 use serde_json::{Value, json};
 
 use crate::action::output;
+use crate::tool::Scope;
 
 use super::super::change::{Change, Refused};
 use super::super::event::MAX_EVENTS;
@@ -151,9 +152,9 @@ impl Scripts {
         Some(self.unsent_name(conversation))
     }
 
-    /// The conversations of an environment by their start.
-    pub(super) fn list_name(&self, environment: &str) -> String {
-        format!("{}:conversations:{environment}", self.prefix)
+    /// The conversations of a scope by their start.
+    pub(super) fn list_name(&self, scope: &Scope) -> String {
+        format!("{}:conversations:{scope}", self.prefix)
     }
 
     /// A note.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::tool::ToolResult;
+use crate::tool::{Scope, ToolResult};
 
 use super::super::change::{Applied, Change};
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
@@ -34,7 +34,7 @@ pub(super) fn recover(connection: &Connection, now: u64) -> rusqlite::Result<(us
     };
     for (environment, conversation, action, is_counted) in &given_back {
         if let (Some(environment), Some(conversation), true) = (environment, conversation, is_counted) {
-            let key = ConversationKey::new(environment, conversation);
+            let key = ConversationKey::of(Scope::named(environment), conversation);
             conversations::unbegin(connection, &key, action, now)?;
         }
     }
@@ -113,7 +113,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlit
         .execute(params![
             claim.key.0,
             holder(claim),
-            claim.conversation.as_ref().map(ConversationKey::environment),
+            claim.conversation.as_ref().map(|key| key.scope().name()),
             claim.conversation.as_ref().map(ConversationKey::id),
             claim.action,
             claim.arguments,

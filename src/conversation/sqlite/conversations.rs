@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::tool::Scope;
+
 use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
 use super::super::record::later_expiry;
@@ -44,7 +46,7 @@ pub(super) fn find(
             "SELECT started_at, expires_at, ttl, ended_at, state, variables, bytes, calls, concealed
              FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
-        .query_row(params![key.environment(), key.id(), integer(now)], |row| read(key, row))
+        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| read(key, row))
         .optional()
 }
 
@@ -102,13 +104,13 @@ pub(super) fn open(
 pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
     let key = &conversation.key;
     // An expired one of the same id may not have been swept yet.
-    remove(connection, key.environment(), key.id())?;
+    remove(connection, key.scope().name(), key.id())?;
     connection
         .prepare_cached(
             "INSERT INTO conversations (environment, id, started_at, expires_at, ttl) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
-            key.environment(),
+            key.scope().name(),
             key.id(),
             integer(conversation.started_at_ms),
             integer(conversation.expires_at_ms),
@@ -121,18 +123,18 @@ pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> ru
 pub(super) fn touch(connection: &Connection, key: &ConversationKey, expires: u64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE conversations SET expires_at = ?3 WHERE environment = ?1 AND id = ?2")?
-        .execute(params![key.environment(), key.id(), integer(expires)])?;
+        .execute(params![key.scope().name(), key.id(), integer(expires)])?;
     Ok(())
 }
 
 /// Removes a conversation and its events; says whether it was there.
-pub(super) fn remove(connection: &Connection, environment: &str, id: &str) -> rusqlite::Result<bool> {
+pub(super) fn remove(connection: &Connection, scope: &str, id: &str) -> rusqlite::Result<bool> {
     let removed = connection
         .prepare_cached("DELETE FROM conversations WHERE environment = ?1 AND id = ?2")?
-        .execute(params![environment, id])?;
+        .execute(params![scope, id])?;
     connection
         .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2")?
-        .execute(params![environment, id])?;
+        .execute(params![scope, id])?;
     Ok(removed > 0)
 }
 
@@ -165,7 +167,7 @@ fn write(connection: &Connection, conversation: &Conversation, change: &Change) 
     let ended = conversation.ended_at_ms.map(integer);
     let calls = json(&conversation.calls)?;
     let events = integer(change.events.len() as u64);
-    let (environment, id) = (conversation.key.environment(), conversation.key.id());
+    let (environment, id) = (conversation.key.scope().name(), conversation.key.id());
     let newest = |row: &Row<'_>| row.get(0);
     if change.set.is_empty() && change.unset.is_empty() {
         // Variables are most of a conversation, and often stay as they are.
@@ -209,7 +211,7 @@ fn tell(
             "UPDATE conversations SET newest_event = newest_event + ?3
              WHERE environment = ?1 AND id = ?2 AND expires_at > ?4 RETURNING newest_event, ttl, expires_at",
         )?
-        .query_row(params![key.environment(), key.id(), integer(events.len() as u64), integer(now)], |row| {
+        .query_row(params![key.scope().name(), key.id(), integer(events.len() as u64), integer(now)], |row| {
             Ok((row.get(0)?, number(row.get(1)?), number(row.get(2)?)))
         })
         .optional()?;
@@ -263,7 +265,7 @@ fn count(
         .prepare_cached(
             "SELECT calls FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
-        .query_row(params![key.environment(), key.id(), integer(now)], |row| {
+        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
             parse(0, row.get_ref(0)?.as_str()?)
         })
         .optional()?;
@@ -272,7 +274,7 @@ fn count(
     if may {
         connection
             .prepare_cached("UPDATE conversations SET calls = ?3 WHERE environment = ?1 AND id = ?2")?
-            .execute(params![key.environment(), key.id(), json(&calls)?])?;
+            .execute(params![key.scope().name(), key.id(), json(&calls)?])?;
     }
     Ok(may)
 }
@@ -292,7 +294,7 @@ fn append(
     for (id, event) in (first..).zip(events) {
         let at = integer(event.at_ms);
         insert.execute(params![
-            key.environment(),
+            key.scope().name(),
             key.id(),
             id,
             at,
@@ -304,7 +306,7 @@ fn append(
     if last_over > 0 {
         connection
             .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2 AND id <= ?3")?
-            .execute(params![key.environment(), key.id(), last_over])?;
+            .execute(params![key.scope().name(), key.id(), last_over])?;
     }
     Ok(())
 }
@@ -321,7 +323,7 @@ pub(super) fn events(
         .prepare_cached(
             "SELECT newest_event FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
-        .query_row(params![key.environment(), key.id(), integer(now)], |row| row.get(0))
+        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| row.get(0))
         .optional()?;
     let Some(newest) = newest.map(number) else { return Ok(EventPage::default()) };
     let mut select = connection.prepare_cached(
@@ -329,7 +331,7 @@ pub(super) fn events(
          ORDER BY id LIMIT ?4",
     )?;
     let limit = integer(limit.min(MAX_PAGE) as u64);
-    let rows = select.query_map(params![key.environment(), key.id(), integer(after), limit], |row| {
+    let rows = select.query_map(params![key.scope().name(), key.id(), integer(after), limit], |row| {
         let kind: String = row.get(2)?;
         Ok(Event {
             id: number(row.get(0)?),
@@ -351,7 +353,7 @@ pub(super) fn events(
 /// A page of a listing.
 pub(super) fn list(
     connection: &Connection,
-    environment: &str,
+    scope: &Scope,
     after: Option<&ListPosition>,
     limit: usize,
     now: u64,
@@ -364,7 +366,7 @@ pub(super) fn list(
          ORDER BY started_at DESC, id DESC LIMIT ?5",
     )?;
     let rows = select.query_map(
-        params![environment, started, id, integer(now), integer(limit.min(MAX_LISTED) as u64)],
+        params![scope.name(), started, id, integer(now), integer(limit.min(MAX_LISTED) as u64)],
         |row| {
             Ok(Summary {
                 id: row.get(0)?,

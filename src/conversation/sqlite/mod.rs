@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::tool::ToolResult;
+use crate::tool::{Scope, ToolResult};
 
 pub use self::file::SqliteError;
 
@@ -324,7 +324,7 @@ impl Store for SqliteStore {
         let wanted = key.clone();
         let forget = move |connection: &Connection| {
             let is_known = conversations::find(connection, &wanted, now_ms())?.is_some();
-            conversations::remove(connection, wanted.environment(), wanted.id())?;
+            conversations::remove(connection, wanted.scope().name(), wanted.id())?;
             Ok(is_known)
         };
         let (unlearn, tell) = (self.unlearn(Some(key)), self.tell(key, true));
@@ -336,14 +336,12 @@ impl Store for SqliteStore {
 
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        let environment = environment.to_owned();
-        self.read(move |connection| {
-            conversations::list(connection, &environment, after.as_ref(), limit, now_ms())
-        })
+        let scope = scope.clone();
+        self.read(move |connection| conversations::list(connection, &scope, after.as_ref(), limit, now_ms()))
     }
 
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {

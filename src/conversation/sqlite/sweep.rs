@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
+use crate::tool::Scope;
+
 use super::super::{ConversationKey, now_ms};
 use super::claims;
 use super::conversations::integer;
@@ -200,13 +202,13 @@ fn forget(connection: &Connection, until: i64, limit: usize) -> rusqlite::Result
     )?;
     let key = |row: &rusqlite::Row<'_>| {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        Ok(ConversationKey::new(text(0)?, text(1)?))
+        Ok(ConversationKey::of(Scope::named(text(0)?), text(1)?))
     };
     let expired = select
         .query_map(params![until, integer(limit as u64)], key)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for key in &expired {
-        super::conversations::remove(connection, key.environment(), key.id())?;
+        super::conversations::remove(connection, key.scope().name(), key.id())?;
     }
     Ok(expired)
 }

@@ -242,10 +242,14 @@ impl Follower {
         }
     }
 
-    /// Whether who follows would still be let in: a reload may have taken the key away.
+    /// Whether who follows would still be let in: a reload may have taken the key away, or
+    /// given it conversations of its own.
     fn may_follow(&self) -> bool {
         let caller = identify(&self.state, &self.headers);
-        caller.is_ok_and(|caller| caller.may_use(self.key.environment()))
+        caller.is_ok_and(|caller| {
+            let environment = self.key.environment();
+            caller.may_use(environment) && caller.scope(environment) == *self.key.scope()
+        })
     }
 
     fn take(&mut self, page: EventPage) {

@@ -28,11 +28,11 @@ use crate::executor::{ConversationChange, ConversationError, ConversationStart, 
 use crate::tool::random_u64;
 
 use super::body::{JsonBody, Segment};
-use super::calls::{ID_RULE, is_id};
 use super::keys::{Caller, excerpt};
 use super::listing::{EnvironmentQuery, checked};
 use super::problem::{ProblemCode, ProblemDocument, RefusedVariable, RefusedVariables};
 use super::state::AppState;
+use super::whose;
 
 use self::view::SummaryView;
 
@@ -197,7 +197,11 @@ pub(super) async fn list(
     let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
     let limit = page_size(query.limit, LISTED, MAX_LISTED)?;
     let after = query.cursor.as_deref().filter(|cursor| !cursor.is_empty()).map(position).transpose()?;
-    let found = state.gateway().list_conversations(&environment, after, limit).await.map_err(problem)?;
+    let found = state
+        .gateway()
+        .list_conversations(&caller.scope(&environment), after, limit)
+        .await
+        .map_err(problem)?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| cursor(last.started_at_ms, &last.id));
     let conversations = found.into_iter().map(|one| SummaryView::of(one, &environment)).collect();
     Ok(Json(ConversationList { environment, conversations, next }))
@@ -294,13 +298,9 @@ fn key(
     environment: Option<&str>,
     id: &str,
 ) -> Result<ConversationKey, ProblemDocument> {
-    if !is_id(id) {
-        let detail = format!("the conversation id {ID_RULE}");
-        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
-    }
     let deployment = state.gateway().deployment();
     let environment = caller.environment(environment, deployment.environment_names())?;
-    Ok(ConversationKey::new(&environment, id))
+    whose::conversation(caller.scope(&environment), id)
 }
 
 fn new_id() -> Result<String, getrandom::Error> {

@@ -118,7 +118,7 @@ pub(super) async fn serve(
     let request = head.body(Full::new(bytes)).map_err(|error| {
         ProblemDocument::new(ProblemCode::InvalidRequest, format!("the request cannot be read: {error}"))
     })?;
-    let seat = Seat::of_http(environment, caller.name(), sessions.clone());
+    let seat = Seat::of_http(environment, &caller, sessions.clone());
     let tools = Tools::new(state, seat);
     // Host and Origin have been judged with the key; what is left to rmcp is the protocol.
     let config = StreamableHttpServerConfig::default()

@@ -17,13 +17,14 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::conversation::ConversationKey;
 use crate::dialect::{Dialect, IncomingCall, mcp};
 use crate::executor::{CallControl, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
+use crate::server::keys::Caller;
 use crate::server::specs::{Moment, SpecList, Specs};
+use crate::tool::Owner;
 
 use super::sessions::{OwnedSessions, SESSION};
 
@@ -38,6 +39,8 @@ pub(super) struct Seat {
     environment: String,
     /// The name of the key, for the audit.
     key: Option<String>,
+    /// Whose conversations it names; `None`: those that are shared.
+    owner: Option<Owner>,
     session: Session,
 }
 
@@ -51,13 +54,14 @@ enum Session {
 
 impl Seat {
     /// A caller over HTTP.
-    pub(super) fn of_http(environment: String, key: Option<&str>, sessions: Arc<OwnedSessions>) -> Self {
-        Self { environment, key: key.map(str::to_owned), session: Session::Http(sessions) }
+    pub(super) fn of_http(environment: String, caller: &Caller, sessions: Arc<OwnedSessions>) -> Self {
+        let (key, owner) = (caller.name().map(str::to_owned), caller.owner().cloned());
+        Self { environment, key, owner, session: Session::Http(sessions) }
     }
 
     /// The one who started this process.
     pub(super) fn of_process(environment: String, id: String, conversation_id: Option<String>) -> Self {
-        Self { environment, key: None, session: Session::Process { id, conversation_id } }
+        Self { environment, key: None, owner: None, session: Session::Process { id, conversation_id } }
     }
 }
 
@@ -85,12 +89,11 @@ impl Tools {
     /// The tools that are available to the conversation of a request now.
     async fn list_now(&self, place: &Place) -> Result<Specs, ErrorData> {
         let (gateway, environment) = (self.state.gateway(), &self.seat.environment);
-        let Some(id) =
-            place.conversation_id.as_ref().filter(|_| Moment::matters(&gateway.deployment(), environment))
-        else {
+        let key = place.conversation().map_err(|problem| ErrorData::invalid_params(problem.detail, None))?;
+        let Some(key) = key.filter(|_| Moment::matters(&gateway.deployment(), environment)) else {
             return self.list();
         };
-        let state = gateway.state_of(&ConversationKey::new(environment, id)).await;
+        let state = gateway.state_of(&key).await;
         let state = state.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         let moment = Moment::in_state(&gateway.deployment(), environment, state);
         list(&self.state, environment, moment)
@@ -121,8 +124,8 @@ impl Tools {
             }
         };
         let id = session.as_ref().map(|session| format!("{session}:{}", id_text(request)));
-        let (environment, caller) = (self.seat.environment.clone(), self.seat.key.clone());
-        let place = Place::new(environment, conversation.or(session), caller, said)
+        let Seat { environment, key, owner, .. } = self.seat.clone();
+        let place = Place::new((environment, owner), conversation.or(session), key, said)
             .map_err(|problem| invalid(problem.detail))?;
         Ok((place, id))
     }

@@ -153,6 +153,7 @@ async fn a_reload_keeps_a_breaker_unless_its_rules_change() {
             id_is_given: false,
             id: "call_1".to_owned(),
             environment: "development".to_owned(),
+            owner: None,
             conversation_id: None,
             name: "read".to_owned(),
             arguments: RawValue::from_string("{}".to_owned()).unwrap(),

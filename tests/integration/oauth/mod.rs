@@ -102,6 +102,7 @@ fn tool_call(name: &str) -> ToolCall {
         id_is_given: false,
         id: "call_1".to_owned(),
         environment: "development".to_owned(),
+        owner: None,
         conversation_id: None,
         name: name.to_owned(),
         arguments: RawValue::from_string("{}".to_owned()).unwrap(),

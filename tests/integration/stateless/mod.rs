@@ -8,6 +8,7 @@ mod replays;
 use std::sync::Arc;
 
 use callgate::conversation::{MemoryStore, Store};
+use callgate::tool::Scope;
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, files};
@@ -157,7 +158,7 @@ async fn what_one_call_learns_the_next_one_uses_and_nothing_is_stored() {
     assert_ne!(state(&first), state(&second));
     let request = &setup.upstream.requests()[1];
     assert_eq!((request.line(), request.header("x-token")), ("GET /accounts/A-77", Some(HIDDEN)));
-    assert!(setup.store.list("development", None, 10).await.unwrap().is_empty());
+    assert!(setup.store.list(&Scope::shared("development"), None, 10).await.unwrap().is_empty());
     // The state after the second call still has what the first one learned.
     let third = setup.call("account", Some("call_3"), state(&second)).await;
     assert_eq!(third["status"], "success", "{third}");
@@ -267,7 +268,7 @@ async fn a_request_without_a_state_is_what_it_was() {
         let result = setup.gateway.call_with(body).await;
         assert_eq!((&result["status"], result.get("state")), (&json!("success"), None));
     }
-    assert_eq!(setup.store.list("development", None, 10).await.unwrap().len(), 1);
+    assert_eq!(setup.store.list(&Scope::shared("development"), None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

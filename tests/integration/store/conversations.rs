@@ -8,6 +8,7 @@ use callgate::conversation::event::{EventKind, NewEvent};
 use callgate::conversation::{
     ConversationKey, ListPosition, MAX_BYTES, MAX_DEPTH, MAX_NAME_BYTES, MAX_VARIABLES, Opening, now_ms,
 };
+use callgate::tool::Scope;
 use serde_json::{Value, json};
 
 use super::{AnyStore, again, claim, exact, key, many, open, result, set, suite, try_claim, until, variable};
@@ -313,7 +314,7 @@ async fn conversations_are_listed_by_their_start(store: AnyStore) {
 
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let page = store.list("development", after, 10).await.unwrap();
+        let page = store.list(&Scope::shared("development"), after, 10).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(ListPosition { started_at_ms: last.started_at_ms, id: last.id.clone() });
         listed.extend(page);
@@ -329,7 +330,7 @@ async fn conversations_are_listed_by_their_start(store: AnyStore) {
     assert_eq!(ids, expected);
     assert!(listed[0].ended_at_ms.is_some() && listed[0].state.as_deref() == Some("done"));
     assert!(listed[1].ended_at_ms.is_none() && listed[1].state.is_none());
-    assert_eq!(store.list("nowhere", None, 10).await.unwrap(), []);
+    assert_eq!(store.list(&Scope::shared("nowhere"), None, 10).await.unwrap(), []);
 }
 
 async fn what_it_begins_with_is_there_at_once(store: AnyStore) {
