@@ -351,7 +351,11 @@ mod tests {
             rate: rate.map(|per_second| RateSettings { per_second, burst: Some(2) }),
             ..KeySettings::default()
         };
-        let settings = |rate: Option<f64>| Settings { keys: vec![key(rate)], ..Settings::default() };
+        let settings = |rate: Option<f64>| {
+            let mut settings = Settings::default();
+            settings.keys = vec![key(rate)];
+            settings
+        };
         let left = |keys: &Keys| keys.find("cg_one").unwrap().charge().map(|charge| charge.take(2).is_ok());
         let before = Keys::new(&settings(Some(0.001)), None, None);
         assert_eq!((left(&before), left(&before)), (Some(true), Some(false)));

@@ -33,6 +33,7 @@ mod crash;
 mod egress;
 mod guards;
 mod mangled;
+mod owners;
 mod command_line;
 mod demo;
 mod observe;
