@@ -110,7 +110,7 @@ fn code(reply: &Value) -> &str {
 
 on_every_store! {
 async fn a_key_neither_sees_nor_changes_the_conversations_of_another_key(on) {
-    let house = House::of(&on, "").await;
+    let house = House::of(on, "").await;
     assert_eq!(house.begin(ANN, "ann-1").await, 201);
     for (method, path, body) in [
         ("GET", "/v1/conversations/c", Value::Null),
@@ -146,7 +146,7 @@ async fn a_key_neither_sees_nor_changes_the_conversations_of_another_key(on) {
 
 on_every_store! {
 async fn calls_and_previews_use_the_variables_of_their_own_key(on) {
-    let house = House::of(&on, "").await;
+    let house = House::of(on, "").await;
     house.begin(ANN, "ann-1").await;
     let greet = json!({"name": "greet", "conversation_id": "c", "tool_call_id": "g"});
     assert_eq!(house.call(ANN, greet.clone()).await["status"], "success");
@@ -162,7 +162,7 @@ async fn calls_and_previews_use_the_variables_of_their_own_key(on) {
 
 on_every_store! {
 async fn the_same_ids_of_two_keys_are_two_calls(on) {
-    let house = House::of(&on, "").await;
+    let house = House::of(on, "").await;
     // In a conversation and without one, counted and not.
     for body in [
         json!({"name": "book", "arguments": {"slot": 9}, "conversation_id": "c", "tool_call_id": "b"}),
@@ -182,7 +182,7 @@ async fn the_same_ids_of_two_keys_are_two_calls(on) {
 
 on_every_store! {
 async fn every_dialect_calls_in_the_conversations_of_its_key(on) {
-    let house = House::of(&on, "").await;
+    let house = House::of(on, "").await;
     house.begin(ANN, "ann-1").await;
     let responses = json!([{"type": "function_call", "call_id": "x", "name": "greet", "arguments": "{}"}]);
     let chat = json!([{"id": "x", "type": "function", "function": {"name": "greet", "arguments": "{}"}}]);
@@ -237,7 +237,7 @@ async fn every_dialect_calls_in_the_conversations_of_its_key(on) {
 
 on_every_store! {
 async fn a_call_of_another_key_cannot_be_cancelled_by_its_id(on) {
-    let house = House::of(&on, "").await;
+    let house = House::of(on, "").await;
     let slow = |id: &str| json!({"name": "slow", "conversation_id": "c", "tool_call_id": id});
     let spawn = |id: &str| {
         let (gateway, key, body) = (house.gateway.clone(), house.keys[ANN].clone(), slow(id));
