@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["server", "demo"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),
+    ("encoding_rs", &["action"]),
     ("figment", &["settings"]),
     ("gotmpl", &["action"]),
     ("governor", &["egress", "server"]),

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use http::StatusCode;
 use oauth2::AsyncHttpClient;
-use serde_json::Value;
+use serde_json::json;
 
 use crate::action::RequestSpec;
 use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
 
-use super::oauth::{MAX_LIFETIME, Purpose};
+use super::oauth::Purpose;
+use super::reply::{self, Granted, NoToken};
 
 /// Largest answer of a token endpoint.
 const MAX_RESPONSE_BYTES: usize = 256 * 1024;
@@ -21,16 +21,9 @@ const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 pub(super) enum DoorError {
     #[error(transparent)]
     Egress(#[from] EgressError),
-    /// Neither a token nor an error of OAuth.
-    #[error("{}", told(*.0))]
-    Status(StatusCode),
-}
-
-fn told(status: StatusCode) -> String {
-    if status.is_redirection() {
-        return format!("it answered {status}, a redirect, which is not followed");
-    }
-    format!("it answered {status} without an error of OAuth")
+    /// The answer holds no token.
+    #[error("no token")]
+    NoToken(NoToken),
 }
 
 /// Our one way out, as the `oauth2` crate wants to see it.
@@ -65,43 +58,17 @@ async fn exchange(
     };
     let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
     let response = egress.send(spec, &Credentials::default(), route, limits, deadline).await?;
-    answer(response).map_err(DoorError::Status)
+    answer(&response).map_err(DoorError::NoToken)
 }
 
-/// What the `oauth2` crate can read; else the status.
-pub(super) fn answer(response: Response) -> Result<oauth2::HttpResponse, StatusCode> {
-    if response.status != StatusCode::OK && !is_oauth_error(&response.body) {
-        return Err(response.status);
-    }
-    let body = with_plain_lifetime(&response.body).unwrap_or_else(|| response.body.to_vec());
-    let mut answer = http::Response::new(body);
-    *answer.status_mut() = response.status;
-    *answer.headers_mut() = response.headers;
-    Ok(answer)
-}
-
-/// Whether `body` is an error response (RFC 6749 section 5.2).
-fn is_oauth_error(body: &[u8]) -> bool {
-    let members: Option<serde_json::Map<String, Value>> = serde_json::from_slice(body).ok();
-    members.is_some_and(|members| members.get("error").is_some_and(Value::is_string))
-}
-
-/// A token response whose `expires_in` is a text, a fraction, negative or
-/// beyond all bounds, with what it means instead; RFC 6749 section 5.1 does
-/// not say that it is an integer, and servers know.
-fn with_plain_lifetime(body: &[u8]) -> Option<Vec<u8>> {
-    let mut response: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let lifetime = response.get_mut("expires_in")?;
-    if lifetime.as_u64().is_some() {
-        return None;
-    }
-    let seconds = match &*lifetime {
-        Value::Number(number) => number.as_str().parse::<f64>().ok(),
-        Value::String(text) => text.trim().parse::<f64>().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    };
-    *lifetime = seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).ok())
-        .map_or(Value::Null, |lifetime| lifetime.as_secs().into());
-    serde_json::to_vec(&response).ok()
+/// The token in `response`, written so that the `oauth2` crate can read it.
+///
+/// # Errors
+///
+/// There is none.
+pub(super) fn answer(response: &Response) -> Result<oauth2::HttpResponse, NoToken> {
+    let Granted { token, lifetime } = reply::read(response)?;
+    let lifetime = lifetime.map(|lifetime| lifetime.as_secs());
+    let body = json!({"access_token": token, "token_type": "bearer", "expires_in": lifetime});
+    Ok(http::Response::new(body.to_string().into_bytes()))
 }

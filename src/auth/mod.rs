@@ -2,6 +2,7 @@
 
 mod door;
 mod oauth;
+mod reply;
 mod shared;
 mod webhook;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use http::HeaderValue;
-use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicRequestTokenError, BasicTokenResponse};
+use oauth2::basic::{BasicClient, BasicRequestTokenError, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
     TokenUrl,
@@ -26,6 +26,7 @@ use crate::egress::{Deadline, Egress, EgressError, Response, Route};
 use crate::secrets::Redactor;
 
 use super::door::{Door, DoorError, answer};
+use super::reply::NoToken;
 use super::shared::{SharedToken, Shares, Slot, Turn, now_ms};
 
 /// How long a token is used whose server does not say `expires_in`.
@@ -67,6 +68,9 @@ pub enum TokenErrorKind {
     /// It cannot be reached.
     #[error("the token endpoint cannot be reached ({0})")]
     Unreachable(String),
+    /// It asks to wait.
+    #[error("the token endpoint cannot serve now: {0}")]
+    Busy(String),
     /// It refused the client.
     #[error("the token endpoint refused: {0}")]
     Refused(String),
@@ -417,34 +421,21 @@ impl TokenSource {
                 EgressError::Connect(_) | EgressError::Unprocessed(_) | EgressError::Lost(_) => {
                     TokenErrorKind::Unreachable(clean(error.to_string()))
                 }
+                EgressError::Overloaded(_) => TokenErrorKind::Busy(clean(error.to_string())),
                 EgressError::Refused(_) | EgressError::ForeignOrigin { .. } => {
                     TokenErrorKind::AddressRefused(error.to_string())
                 }
                 error => TokenErrorKind::Invalid(clean(error.to_string())),
             },
-            BasicRequestTokenError::Request(error @ DoorError::Status(_)) => {
-                TokenErrorKind::Invalid(error.to_string())
-            }
-            BasicRequestTokenError::ServerResponse(response) => {
-                let code: &BasicErrorResponseType = response.error();
-                let description = response.error_description().map(|text| format!(", {text}"));
-                TokenErrorKind::Refused(clean(format!(
-                    "{}{}",
-                    code.as_ref(),
-                    description.unwrap_or_default()
-                )))
-            }
-            BasicRequestTokenError::Parse(error, _) => {
-                // The place in the document is enough; serde's text may quote a value, but
-                // not where it names the member that is missing.
-                let text = error.inner().to_string();
-                let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-                TokenErrorKind::Invalid(clean(match missing {
-                    Some(name) => format!("`{name}` is missing"),
-                    None => format!("at `{}`", error.path()),
-                }))
-            }
-            BasicRequestTokenError::Other(text) => TokenErrorKind::Invalid(clean(text)),
+            BasicRequestTokenError::Request(DoorError::NoToken(no)) => match no {
+                NoToken::Busy(text) => TokenErrorKind::Busy(clean(text)),
+                NoToken::Refused(text) => TokenErrorKind::Refused(clean(text)),
+                NoToken::Invalid(text) => TokenErrorKind::Invalid(clean(text)),
+            },
+            // What the crate reads is of our own making.
+            BasicRequestTokenError::ServerResponse(_)
+            | BasicRequestTokenError::Parse(..)
+            | BasicRequestTokenError::Other(_) => TokenErrorKind::Invalid("unreadable".to_owned()),
         }
     }
 }
@@ -480,8 +471,8 @@ pub(crate) fn read_token_response(
     response: Response,
 ) -> Result<Duration, String> {
     let source = TokenSource::new("fuzz", "fuzz", client, SecretString::from("id"), secret.clone());
-    let answer = answer(response);
-    let door = |_| std::future::ready(answer.clone().map_err(DoorError::Status));
+    let answer = answer(&response);
+    let door = |_| std::future::ready(answer.clone().map_err(DoorError::NoToken));
     let (started, asked) = (Instant::now(), source.ask(&door).now_or_never());
     let response = asked.unwrap_or_else(|| Err(source.error(TokenErrorKind::Deadline)));
     let token = response.and_then(|response| source.read(&response, started, 0));
@@ -531,7 +522,21 @@ mod tests {
         check(500, "<html>", &invalid("it answered 500 Internal Server Error without an error of OAuth"));
         check(404, "{\"detail\": 1}", &invalid("it answered 404 Not Found without an error of OAuth"));
         check(401, "{\"error\": \"invalid_client\"}", "the token endpoint refused: invalid_client");
-        check(200, "{\"access_token\": \"a\", \"expires_in\": -5}", &invalid("`token_type` is missing"));
+        check(
+            400,
+            "{\"errorCode\": \"E1\", \"errorSummary\": \"no hunter2 here\"}",
+            "the token endpoint refused: 400 Bad Request, E1, no *** here",
+        );
+        check(
+            401,
+            &"x".repeat(1_000),
+            &format!("the token endpoint refused: 401 Unauthorized, {}", "x".repeat(182)),
+        );
+        check(
+            503,
+            "{\"error\": \"temporarily_unavailable\"}",
+            "the token endpoint cannot serve now: it answered 503 Service Unavailable: temporarily_unavailable",
+        );
         check(200, "{\"token_type\": \"bearer\"}", &invalid("`access_token` is missing"));
         check(200, "{\"token_type\": \"bearer\", \"access_token\": 1}", &invalid("at `access_token`"));
     }

@@ -14,7 +14,7 @@ use crate::action::{QUERY, RequestSpec};
 
 use super::clients::Clients;
 use super::error::{EgressError, classify};
-use super::guard::Lookup;
+use super::guard::{LookUps, Lookup};
 use super::pressure::{Lane, Permit};
 use super::{Credentials, Deadline, Response, Route};
 
@@ -36,7 +36,7 @@ pub struct Egress {
 impl Egress {
     /// Opens the door; connections are made when they are needed.
     pub fn new() -> Self {
-        Self::with_lookup(Lookup::System)
+        Self::with_lookup(Lookup::System(LookUps::default()))
     }
 
     /// The same, with names looked up in another way.
@@ -44,6 +44,12 @@ impl Egress {
         // Fails only where a provider is set already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { clients: Arc::new(Clients::new(lookup)) }
+    }
+
+    /// A door with connections of its own, for a thread with its own runtime.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        Self { clients: Arc::new(self.clients.for_worker()) }
     }
 
     /// Sends `request` with its credentials over `route` and reads the whole answer.

@@ -34,6 +34,11 @@ impl Clients {
         Self { lookup, known: RwLock::default() }
     }
 
+    /// Clients of their own for another thread; names are looked up together.
+    pub(super) fn for_worker(&self) -> Self {
+        Self::new(self.lookup.clone())
+    }
+
     /// The client for `way`, made at its first use.
     pub(super) fn get(
         &self,
@@ -90,11 +95,12 @@ impl Clients {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::guard::LookUps;
 
     #[test]
     fn clients_of_ways_that_a_reload_took_away_are_dropped() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let clients = Clients::new(Lookup::System);
+        let clients = Clients::new(Lookup::System(LookUps::default()));
         let way = || Arc::new(Way { outlet: Outlet::default(), tls: None });
         let (kept, gone) = (way(), way());
         let second = Duration::from_secs(1);

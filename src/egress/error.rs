@@ -76,6 +76,9 @@ pub enum Overload {
     /// The rate: the turn would not come in time, or the queue for it is full.
     #[error("the turn would not come in time (`limits.per_second`)")]
     Rate,
+    /// The threads that look names up: all of them wait for answers.
+    #[error("too many look-ups of names are under way, and the resolver does not answer them")]
+    LookUps,
 }
 
 impl EgressError {
@@ -128,6 +131,8 @@ pub(super) fn classify(error: reqwest::Error) -> EgressError {
     let error = error.without_url();
     if let Some(refusal) = causes(&error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
         EgressError::Refused(refusal.clone())
+    } else if let Some(overload) = causes(&error).find_map(|cause| cause.downcast_ref::<Overload>()) {
+        EgressError::Overloaded(*overload)
     } else if error.is_builder() || causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_our_own) {
         EgressError::Unsendable(error)
     } else if error.is_connect() {

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::action::output::{self, Concealed};
+use crate::action::output::{self, Concealed, Decoded};
 use crate::egress::Response;
 
 /// What a model sees of an answer in which nothing can be hidden.
@@ -127,20 +127,31 @@ fn content(headers: &HeaderMap, body: Bytes) -> Content {
     if is_binary(&essence) {
         return binary(essence);
     }
-    let text = match String::from_utf8(body.into()) {
-        Ok(text) => text,
-        Err(error) if is_latin1(media) => error.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
-        Err(error) if declared_json || essence.starts_with("text/") => {
-            String::from_utf8_lossy(error.as_bytes()).into_owned()
+    let says_nothing = essence == "application/octet-stream";
+    let text = match output::decode(media, &body) {
+        // Whoever knows no better type than this may send JSON all the same.
+        Decoded::Text(text) if says_nothing => {
+            let is_json = looks_like_json(&text) && serde_json::from_str::<&RawValue>(&text).is_ok();
+            return if is_json { Content::Json(text) } else { binary(essence) };
         }
-        Err(_) => return binary(essence),
+        // Bytes of an unknown type may look like UTF-16 by chance.
+        Decoded::Text(text) if declared_json || is_text(media, &essence) || is_plain(&text, &body) => text,
+        Decoded::Broken { text, charset, is_declared }
+            if !says_nothing && (declared_json || is_declared || is_text(media, &essence)) =>
+        {
+            let text = if output::is_html(&text) { output::html_to_text(&text) } else { text };
+            let note =
+                format!("[not all of this text is {charset}; \u{fffd} stands for what cannot be decoded]");
+            return Content::Text(format!("{text}\n{note}"));
+        }
+        Decoded::Unknown { charset } if declared_json || is_text(media, &essence) => {
+            return Content::Text(format!(
+                "[text in the charset `{charset}`, {bytes} bytes, cannot be decoded]"
+            ));
+        }
+        Decoded::Text(_) | Decoded::Broken { .. } | Decoded::Unknown { .. } => return binary(essence),
     };
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    };
-    let looks_like_json = text.trim_start().starts_with(['{', '[']);
-    if !declared_json && !looks_like_json {
+    if !declared_json && !looks_like_json(&text) {
         let declared_html = essence == "text/html" || essence == "application/xhtml+xml";
         // What some servers declare to be HTML is a word or two.
         return if declared_html && text.contains('<') || output::is_html(&text) {
@@ -168,17 +179,22 @@ fn is_json_lines(text: &str) -> bool {
 fn is_binary(essence: &str) -> bool {
     ["image/", "audio/", "video/", "font/"].iter().any(|class| essence.starts_with(class))
         && essence != "image/svg+xml"
-        || matches!(
-            essence,
-            "application/octet-stream"
-                | "application/pdf"
-                | "application/zip"
-                | "application/gzip"
-                | "application/wasm"
-        )
+        || matches!(essence, "application/pdf" | "application/zip" | "application/gzip" | "application/wasm")
 }
 
-fn is_latin1(media: &str) -> bool {
-    let media = media.to_ascii_lowercase();
-    ["iso-8859-1", "latin1", "us-ascii", "windows-1252"].iter().any(|charset| media.contains(charset))
+/// Whether an answer is declared to be text, whatever its bytes look like.
+fn is_text(media: &str, essence: &str) -> bool {
+    essence.starts_with("text/")
+        || essence.ends_with("+xml")
+        || essence == "application/xml"
+        || media.to_ascii_lowercase().contains("charset=")
+}
+
+/// Whether a text that nothing declares is one: it came as UTF-8, or begins as JSON and documents do.
+fn is_plain(text: &str, body: &[u8]) -> bool {
+    text.trim_start().starts_with(['{', '[', '<']) || std::str::from_utf8(body).is_ok()
+}
+
+fn looks_like_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
 }

@@ -162,6 +162,7 @@ impl Failure {
                 let (reason, retry) = match kind {
                     TokenErrorKind::Deadline => ("did not answer in time", Retry::Later),
                     TokenErrorKind::Unreachable(_) => ("cannot be reached", Retry::Later),
+                    TokenErrorKind::Busy(_) => ("is too busy right now", Retry::Later),
                     TokenErrorKind::Refused(_) => ("was refused", Retry::No),
                     TokenErrorKind::Invalid(_) | TokenErrorKind::AddressRefused(_) => {
                         ("gave no usable answer", Retry::Later)

@@ -217,7 +217,7 @@ impl Gateway {
     /// The same gateway with connections of its own: for a thread with its own runtime.
     #[must_use]
     pub fn for_worker(&self) -> Self {
-        Self { shared: self.shared.clone(), egress: Egress::new(), background: Arc::default() }
+        Self { shared: self.shared.clone(), egress: self.egress.for_worker(), background: Arc::default() }
     }
 
     /// What calls have learned and done.

@@ -9,10 +9,11 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
-use crate::action::disguise;
+use crate::action::{QUERY, disguise};
 
 use super::{MIN_MASKED, lines};
 
@@ -21,6 +22,10 @@ pub const MASK: &str = "***";
 
 /// Shortest piece of a base64 text that is taken for a secret's.
 const MIN_BASE64: usize = 4;
+/// What JavaScript's `encodeURIComponent` writes with percent signs.
+const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
+/// What Python's `quote` does.
+const QUOTE: &AsciiSet = &QUERY.remove(b'/');
 /// Most patterns that are looked for one after the other: some four values.
 const MAX_EACH: usize = 64;
 /// Shortest sensitive value of a call that is masked: a card's check number.
@@ -84,8 +89,9 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     /// Makes a redactor for `secrets`: as they are, escaped as JSON, HTML or by
     /// percent signs (also on top of each other), in hexadecimal digits, and in
-    /// base64 at any offset, which finds them inside `Basic` credentials too; the
-    /// latter two also where they are broken up into lines.
+    /// base64 at any offset, which finds them inside `Basic` credentials too, also
+    /// where they were percent-encoded before; the latter two also where they are broken
+    /// up into lines; and all of it in UTF-16.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> Self {
         Self::build(secrets.into_iter().map(SecretString::expose_secret), MIN_MASKED, 0)
     }
@@ -103,9 +109,13 @@ impl Redactor {
         for text in texts {
             if text.chars().count() >= shortest {
                 add_forms(text, &mut patterns);
+                // Only secrets travel in what clients and systems make of credentials.
+                if max_each == 0 {
+                    add_rare_forms(text, &mut patterns);
+                }
             }
         }
-        let shortest = patterns.iter().map(String::len).min().unwrap_or_default();
+        let shortest = patterns.iter().map(Vec::len).min().unwrap_or_default();
         if patterns.len() <= max_each {
             let finders = patterns.iter().map(|pattern| memmem::Finder::new(pattern).into_owned());
             return Self { finder: Finder::Each(finders.collect()), shortest };
@@ -136,36 +146,90 @@ impl Redactor {
     }
 }
 
+/// Bytes that are looked for.
+type Patterns = BTreeSet<Vec<u8>>;
+
 /// Adds the forms that undoing escapes does not lead back to the text itself.
-fn add_forms(text: &str, patterns: &mut BTreeSet<String>) {
-    patterns.insert(text.to_owned());
+fn add_forms(text: &str, patterns: &mut Patterns) {
+    patterns.insert(text.into());
     // As forms write it, once the percent signs are undone.
-    patterns.insert(text.replace(' ', "+"));
-    // UTF-8 in a header, read as Latin-1 by whoever echoes it.
-    patterns.insert(text.bytes().map(char::from).collect());
-    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    patterns.insert(hex.to_ascii_uppercase());
-    patterns.insert(hex);
+    patterns.insert(text.replace(' ', "+").into());
+    add_latin_1(text.as_bytes(), patterns);
+    add_hex(text.as_bytes(), patterns);
+    add_base64(text.as_bytes(), patterns);
     // In the `Basic` of an OAuth2 client, id and secret are form-encoded (RFC 6749 section 2.3.1).
     let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    for text in [text, &form] {
-        for offset in 0..3 {
-            for core in
-                [base64_core(&STANDARD_NO_PAD, text, offset), base64_core(&URL_SAFE_NO_PAD, text, offset)]
-            {
-                if core.len() >= MIN_BASE64 {
-                    patterns.insert(core);
-                }
+    add_base64(form.as_bytes(), patterns);
+}
+
+/// Adds what a secret is rarely written as: in UTF-16, and percent-encoded in the ways of common clients before it
+/// stands in a `Basic`.
+fn add_rare_forms(text: &str, patterns: &mut Patterns) {
+    for set in [QUERY, COMPONENT, QUOTE, NON_ALPHANUMERIC] {
+        let percent = utf8_percent_encode(text, set).to_string();
+        for form in [small_digits(&percent), percent.replace("%20", "+"), percent] {
+            add_base64(form.as_bytes(), patterns);
+        }
+    }
+    for bytes in utf16(text) {
+        add_latin_1(&bytes, patterns);
+        add_hex(&bytes, patterns);
+        add_base64(&bytes, patterns);
+        patterns.insert(bytes);
+    }
+}
+
+/// As a header's bytes are read as Latin-1 by whoever echoes them.
+fn add_latin_1(bytes: &[u8], patterns: &mut Patterns) {
+    patterns.insert(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into());
+}
+
+fn add_hex(bytes: &[u8], patterns: &mut Patterns) {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    patterns.insert(hex.to_ascii_uppercase().into());
+    patterns.insert(hex.into());
+}
+
+fn add_base64(bytes: &[u8], patterns: &mut Patterns) {
+    for offset in 0..3 {
+        for core in
+            [base64_core(&STANDARD_NO_PAD, bytes, offset), base64_core(&URL_SAFE_NO_PAD, bytes, offset)]
+        {
+            if core.len() >= MIN_BASE64 {
+                patterns.insert(core.into());
             }
         }
     }
 }
 
+/// The bytes of `text` in UTF-16, in either order; once, without the outermost zero, where both orders share them.
+fn utf16(text: &str) -> Vec<Vec<u8>> {
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    match (little.split_last(), big.split_first()) {
+        (Some((_, little)), Some((_, big))) if little == big => vec![little.to_vec()],
+        _ => vec![little, big],
+    }
+}
+
+/// Percent-encoding with its hexadecimal digits in small letters.
+fn small_digits(percent: &str) -> String {
+    let mut parts = percent.split('%');
+    let mut small = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        small.push('%');
+        small.push_str(&digits.to_ascii_lowercase());
+        small.push_str(rest);
+    }
+    small
+}
+
 /// The characters of a base64 text that depend on `text` alone when `offset`
 /// other bytes stand before it and any number after it.
-fn base64_core(engine: &impl base64::Engine, text: &str, offset: usize) -> String {
+fn base64_core(engine: &impl base64::Engine, text: &[u8], offset: usize) -> String {
     let mut bytes = vec![0; offset];
-    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(text);
     let encoded = engine.encode(&bytes);
     let head = [0, 2, 3][offset];
     let tail = match bytes.len() % 3 {
@@ -180,7 +244,6 @@ fn base64_core(engine: &impl base64::Engine, text: &str, offset: usize) -> Strin
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
     use super::*;
 
@@ -219,6 +282,29 @@ mod tests {
             text.bytes().map(|byte| format!("{byte:02x}")).collect(),
             text.bytes().map(|byte| format!("{byte:02X}")).collect(),
         ];
+        for bytes in [
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+            text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            let latin: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+            all.push(serde_json::to_string(&latin).expect("string"));
+            all.push(latin);
+            all.push(bytes.iter().map(|byte| format!("%{byte:02X}")).collect());
+            all.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+            all.push(bytes.iter().map(|byte| format!("{byte:02X}")).collect());
+            for before in [&b""[..], &b"u\0"[..], &b"\0u\0:"[..]] {
+                all.push(STANDARD.encode([before, bytes.as_slice(), &b"\0\0"[..]].concat()));
+                all.push(URL_SAFE_NO_PAD.encode([before, bytes.as_slice()].concat()));
+            }
+        }
+        let quoted = utf8_percent_encode(text, QUERY).to_string();
+        for before in ["", "u", "us", "user%3A", "user:"] {
+            for percent in
+                [percent.clone(), quoted.replace("%20", "+"), small_digits(&quoted), quoted.clone()]
+            {
+                all.push(STANDARD.encode(format!("{before}{percent}")));
+            }
+        }
         for before in ["", "u", "us", "user:", "u1:", "us1:"] {
             for after in ["", ":", "ta", "tail"] {
                 for text in [text, &form] {

@@ -2,12 +2,14 @@
 //! where the definition says so.
 
 mod cursor;
+mod charset;
 mod cut;
 mod hide;
 mod html;
 mod response;
 mod sought;
 
+pub use self::charset::{Decoded, decode};
 pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
 pub use self::hide::{Concealed, HIDDEN, hide};
 pub use self::html::{html_to_text, is_html};

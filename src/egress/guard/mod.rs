@@ -6,11 +6,13 @@
 //! stand in a URL are connected to without a look-up; [`Policy::judge_url`]
 //! judges those.
 
+mod lookups;
 mod policy;
 mod ranges;
 mod resolver;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::lookups::LookUps;
 pub use self::policy::{InvalidRule, Policy, Refusal};
 pub(super) use self::resolver::{Lookup, Resolver};

@@ -1,35 +1,29 @@
 //! Names → addresses, judged before anybody connects to them.
 
-use std::io;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::Policy;
-
-/// Most addresses of one name that are looked at.
-const MAX_ADDRESSES: usize = 32;
+use super::{LookUps, Policy};
 
 /// How names become addresses.
 #[derive(Clone, Debug)]
 pub(in crate::egress) enum Lookup {
-    /// As the system does it (`getaddrinfo`).
-    System,
+    /// As the system does it (`getaddrinfo`), a few at a time.
+    System(LookUps),
     /// As a test says.
     #[cfg(test)]
     Scripted(Arc<super::tests::Script>),
 }
 
 impl Lookup {
-    async fn addresses(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+    async fn addresses(&self, host: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         match self {
-            // Port 0 is replaced by the one of the URL.
-            Self::System => {
-                tokio::net::lookup_host((host, 0)).await.map(|found| found.take(MAX_ADDRESSES).collect())
-            }
+            Self::System(look_ups) => look_ups.addresses(host).await,
             #[cfg(test)]
-            Self::Scripted(script) => script.answer(host),
+            Self::Scripted(script) => Ok(script.answer(host)?),
         }
     }
 }

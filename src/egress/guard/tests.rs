@@ -14,12 +14,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use url::Url;
 
+use super::lookups::tests::Gate;
+use super::lookups::{MAX_FOR_ONE, MAX_THREADS};
 use super::ranges::{Kind, kind};
 use super::{Lookup, Policy};
 use crate::action::RequestSpec;
 use crate::definition::Problems;
 use crate::egress::{
-    Credentials, Deadline, Egress, EgressError, Limits, Outlet, Response, Route, Target, WaysBuilder,
+    Credentials, Deadline, Egress, EgressError, Limits, Outlet, Overload, Response, Route, Target,
+    WaysBuilder,
 };
 
 /// Answers to look-ups: each name has a list of answers, the last of which repeats.
@@ -479,4 +482,64 @@ proptest! {
             || six.is_loopback() || six.is_unspecified();
         prop_assert!(!special || kind(six.into()).is_some(), "{six}");
     }
+}
+
+#[tokio::test]
+async fn names_that_are_never_answered_keep_no_other_name_from_being_found_and_are_no_fault_of_a_service() {
+    let (port, _) = listen("127.0.0.1", OK).await.unwrap();
+    let gate = Arc::new(Gate::default());
+    let look_ups = gate.look_ups();
+    let egress = Egress::with_lookup(Lookup::System(look_ups.clone()));
+    let policy = policy(&["*.test"]);
+    let ask = |name: String| {
+        let (egress, policy) = (egress.clone(), policy.clone());
+        tokio::spawn(async move { get(&egress, &policy, &format!("http://{name}.test:{port}/")).await })
+    };
+    let waiting: Vec<_> = (0..300).map(|_| ask("hung".to_owned())).collect();
+    while look_ups.under_way() == (0, 0) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ask("other".to_owned()).await.unwrap().unwrap().status, 200);
+    let (names, threads) = look_ups.under_way();
+    assert!(names == 1 && threads <= MAX_FOR_ONE, "{names}, {threads}");
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    // They never give up: all threads are taken until the gate opens.
+    let more = tokio::spawn({
+        let look_ups = look_ups.clone();
+        async move {
+            let names = (0..MAX_THREADS).map(|number| format!("hung-{number}"));
+            let asked = names.map(|name| {
+                let look_ups = look_ups.clone();
+                async move { look_ups.addresses(&name).await.is_ok() }
+            });
+            futures_util::future::join_all(asked).await
+        }
+    });
+    while look_ups.under_way().1 < MAX_THREADS {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask("new".to_owned()).await.unwrap().unwrap_err();
+    assert!(matches!(refused, EgressError::Overloaded(Overload::LookUps)), "{refused:?}");
+    assert!(refused.never_sent() && refused.is_refusal());
+    gate.open();
+    while look_ups.under_way() != (0, 0) {
+        tokio::task::yield_now().await;
+    }
+    more.await.unwrap();
+    assert_eq!(ask("new".to_owned()).await.unwrap().unwrap().status, 200);
+    assert_eq!(ask("hung".to_owned()).await.unwrap().unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_call_does_not_wait_for_a_name_beyond_its_deadline() {
+    let gate = Arc::new(Gate::default());
+    let egress = Egress::with_lookup(Lookup::System(gate.look_ups()));
+    let url = "http://hung.test/";
+    let request = RequestSpec { method: Method::GET, url: url.to_owned(), headers: Vec::new(), body: None };
+    let limits = Limits { connect_timeout: Duration::from_secs(3600), max_response_bytes: 10_000 };
+    let route = route(&policy(&["*.test"]), url);
+    let deadline = Deadline::after(Duration::from_millis(50));
+    let late = egress.send(request, &Credentials::default(), &route, limits, deadline).await;
+    assert!(matches!(late, Err(EgressError::Deadline)), "{late:?}");
+    gate.open();
 }

@@ -243,12 +243,62 @@ async fn what_is_odd_but_readable_is_an_answer() {
         (
             "not the charset it says",
             with("200 OK\r\ncontent-type: text/plain; charset=utf-8", b"caf\xe9"),
-            json!("caf\u{fffd}"),
+            json!("caf\u{fffd}\n[not all of this text is UTF-8; \u{fffd} stands for what cannot be decoded]"),
         ),
         (
             "a charset nobody knows",
             with("200 OK\r\ncontent-type: text/plain; charset=klingon", b"abc"),
             json!("abc"),
+        ),
+        (
+            "a charset that cannot be decoded",
+            with("200 OK\r\ncontent-type: text/plain; charset=ibm037", b"\xc1\xc2"),
+            json!("[text in the charset `ibm037`, 2 bytes, cannot be decoded]"),
+        ),
+        (
+            "JSON in GBK",
+            with("200 OK\r\ncontent-type: application/json; charset=GBK", b"{\"a\": \"\xd6\xd0\xce\xc4\"}"),
+            json!({"a": "中文"}),
+        ),
+        (
+            "JSON in UTF-16 with a mark",
+            with("200 OK\r\ncontent-type: application/json", b"\xff\xfe{\0\"\0a\0\"\0:\0\"\0\xe9\0\"\0}\0"),
+            json!({"a": "é"}),
+        ),
+        (
+            "JSON in UTF-16 without a mark",
+            with("200 OK\r\ncontent-type: application/json", b"\0{\0\"\0a\0\"\0:\x001\0}"),
+            json!({"a": 1}),
+        ),
+        (
+            "JSON that is not all UTF-8",
+            with("200 OK\r\ncontent-type: application/json", b"{\"a\": \"caf\xe9\"}"),
+            json!(
+                "{\"a\": \"caf\u{fffd}\"}\n[not all of this text is UTF-8; \u{fffd} stands for what cannot be decoded]"
+            ),
+        ),
+        (
+            "windows-1252, which is not Latin-1",
+            with("200 OK\r\ncontent-type: text/plain; charset=windows-1252", b"\x80 5"),
+            json!("€ 5"),
+        ),
+        (
+            "XML that names its charset itself",
+            with(
+                "200 OK\r\ncontent-type: application/xml",
+                b"<?xml version=\"1.0\" encoding=\"windows-1251\"?><a>\xcf\xf0</a>",
+            ),
+            json!("<?xml version=\"1.0\" encoding=\"windows-1251\"?><a>Пр</a>"),
+        ),
+        (
+            "JSON under a type that says nothing",
+            with("200 OK\r\ncontent-type: application/octet-stream", b" {\"a\": 1}"),
+            json!({"a": 1}),
+        ),
+        (
+            "bytes that only begin like JSON",
+            with("200 OK\r\ncontent-type: application/octet-stream", b"[\x01\x02"),
+            json!("[application/octet-stream, 3 bytes, not shown]"),
         ),
         ("a content type that is none", with("200 OK\r\ncontent-type: ;;;", b"abc"), json!("abc")),
         ("no content type, JSON", with("200 OK", b"{\"a\": 1}"), json!({"a": 1})),

@@ -27,6 +27,7 @@ impl Echo {
             ("json", ways.clone()),
             ("names", few.clone()),
             ("error", ways.clone()),
+            ("charset", few.clone()),
             ("text", ways),
             ("page", few.clone()),
             ("broken", few.clone()),
@@ -77,6 +78,12 @@ impl Echo {
             "json" => Reply::ok(&json!({"said": said, "values": values}).to_string()),
             // Written into the JSON as it is: escapes are escapes there, if it is JSON at all.
             "broken" => answer(&format!("200 OK\r\n{json}"), &format!("{{\"said\": \"{said}\", ")),
+            "charset" => {
+                let body = json!({"said": said, "values": values}).to_string();
+                let mut bytes = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json; charset=utf-16\r\n\r\n".to_vec();
+                bytes.extend(body.encode_utf16().flat_map(u16::to_le_bytes));
+                Reply::Raw(bytes)
+            }
             "names" => Reply::ok(&json!({(said): 1, "values": {(values.join(" ")): 2}}).to_string()),
             "error" => {
                 Reply::Json(422, format!("{{\"detail\": [\"{line}\", {}]}}", Value::from(said.as_str())))

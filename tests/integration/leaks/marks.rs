@@ -128,11 +128,18 @@ pub(crate) const ENCODINGS: &[Encoding] = &[
     ("hexadecimal", |text| text.bytes().map(|byte| format!("{byte:02x}")).collect()),
     ("hexadecimal in capitals", |text| text.bytes().map(|byte| format!("{byte:02X}")).collect()),
     ("Latin-1", |text| text.bytes().map(char::from).collect()),
+    ("UTF-16", |text| text.chars().flat_map(|c| [c, '\0']).collect()),
+    ("UTF-16 in hexadecimal", |text| utf16(text).iter().map(|byte| format!("{byte:02x}")).collect()),
+    ("UTF-16 in base64", |text| STANDARD.encode(utf16(text))),
     ("base64 in lines", |text| lines(text, 76, "\n")),
     ("base64 in lines of PEM", |text| lines(text, 64, "\r\n")),
     ("base64 in lines as JSON", |text| lines(text, 76, "\\n")),
     ("base64 in pieces", |text| lines(text, 20, " ")),
 ];
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
 
 /// Base64 with a break after so many characters.
 fn lines(text: &str, width: usize, end: &str) -> String {

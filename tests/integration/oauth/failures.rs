@@ -30,6 +30,30 @@ async fn a_token_endpoint_that_fails_is_named_by_its_connector() {
             "gave no usable answer",
         ),
         (
+            "too many at once",
+            Reply::Json(429, "{\"error\": \"slow_down\"}".to_owned()),
+            later,
+            "is too busy right now",
+        ),
+        (
+            "down for a moment",
+            Reply::Json(503, "{\"error\": \"temporarily_unavailable\"}".to_owned()),
+            later,
+            "is too busy right now",
+        ),
+        (
+            "an error of its own shape",
+            Reply::Json(400, "{\"errorSummary\": \"no such client\"}".to_owned()),
+            no,
+            "was refused",
+        ),
+        (
+            "a token that needs a proof",
+            Reply::ok("{\"access_token\": \"token-number-1\", \"token_type\": \"DPoP\"}"),
+            later,
+            "gave no usable answer",
+        ),
+        (
             "redirects",
             raw("HTTP/1.1 302 X\r\nlocation: /login\r\n\r\n".to_owned()),
             later,
@@ -97,4 +121,20 @@ async fn a_failed_fetch_is_tried_again_by_the_next_call() {
     assert_eq!(setup.call("read").await["error"]["code"], "auth_failed");
     assert_eq!(setup.call("read").await["status"], "success");
     assert_eq!(setup.carried(), ["Bearer token-number-2"]);
+}
+
+#[tokio::test]
+async fn a_token_without_a_type_is_sent_as_bearer() {
+    let shopify = r#"{"access_token": "token-number-1", "scope": "read_orders", "expires_in": 86399}"#;
+    let typed = |media: &str, body: &str| {
+        let head = format!("HTTP/1.1 201 Created\r\ncontent-type: {media}\r\nconnection: close\r\n\r\n");
+        Reply::Raw(format!("{head}{body}").into_bytes())
+    };
+    for reply in
+        [Reply::ok(shopify), typed("text/html", shopify), typed("text/plain", &format!("\u{feff}{shopify}"))]
+    {
+        let setup = Setup::new(move |_| reply.clone(), |_| Reply::ok("{}")).await;
+        assert_eq!(setup.call("read").await["status"], "success");
+        assert_eq!(setup.carried(), ["Bearer token-number-1"]);
+    }
 }
