@@ -121,6 +121,7 @@ impl Compiler<'_> {
         };
         let guards = self.guards(known.then_some(&parameters), &bind);
         let outputs = self.outputs();
+        let success_when = self.success_when();
         let output_schema = self.output_schema();
         let response = self.response();
         let timeout = self.timeout_ms();
@@ -142,7 +143,8 @@ impl Compiler<'_> {
                 self.definition.dedupe_window_ms.unwrap_or(DEFAULT_DEDUPE_WINDOW_MS),
             ),
             guards,
-            next_state: self.definition.next_state.clone(),
+            success_when,
+            next_state: self.definition.next_state.clone().map(Into::into).unwrap_or_default(),
             on: self.definition.on,
             model_schema,
         })
@@ -254,6 +256,7 @@ impl Compiler<'_> {
             "retry",
             "idempotent",
             "dedupe_window_ms",
+            "success_when",
         ];
         if self.is_of_no_type() {
             return;

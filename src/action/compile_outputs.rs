@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::definition::{ActionKind, ResponseDefinition};
 
 use super::compile::Compiler;
-use super::output::{Output, Response, ResponseProblem};
+use super::output::{Condition, ConditionProblem, Output, Response, ResponseProblem};
 use super::parameters::OutputSchema;
 use super::variables;
 
@@ -35,6 +35,18 @@ impl Compiler<'_> {
             }
         }
         outputs
+    }
+
+    /// What an answer must be to count as a success.
+    pub(super) fn success_when(&mut self) -> Option<Condition> {
+        match Condition::compile(self.definition.success_when.as_ref()?) {
+            Ok(condition) => Some(condition),
+            Err(ConditionProblem { message, hint }) => {
+                let problem = self.error("/success_when", "invalid_condition", message).hint(hint);
+                self.problems.push(problem);
+                None
+            }
+        }
     }
 
     /// How an upstream's answer is shaped.

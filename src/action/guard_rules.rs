@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::definition::{ActionDefinition, ActionKind, Hook, Located, Problem, closest};
+use crate::definition::{ActionDefinition, ActionKind, Hook, Located, NextStates, Problem, closest};
 
 use super::Bound;
 use super::compile::{Compiler, pointer_to};
@@ -31,11 +31,11 @@ impl Compiler<'_> {
         self.around.actions.iter().filter(move |one| one.name != *own && is_in(one, environment))
     }
 
-    /// The actions after which a conversation is in one of `states`.
+    /// The actions after whose success a conversation is in one of `states`.
     fn leads(&self, states: &[String]) -> Vec<String> {
         let leads = |one: &&Located<ActionDefinition>| {
-            let next = one.definition.next_state.as_ref();
-            one.definition.on.is_none() && next.is_some_and(|next| states.contains(next))
+            let next = one.definition.next_state.clone().map(NextStates::from).and_then(|next| next.success);
+            one.definition.on.is_none() && next.is_some_and(|next| states.contains(&next))
         };
         self.others().filter(leads).map(|one| one.name.clone()).collect()
     }

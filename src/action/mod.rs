@@ -49,14 +49,14 @@ pub use self::speech::{DelayedSpeech, Speech, SpeechText};
 pub use self::states::check_states;
 pub use self::unused::check_unused;
 pub use self::variables::VariableReads;
-pub use crate::definition::Hook;
+pub use crate::definition::{Hook, NextStates};
 
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use self::output::{Extracted, Output, Response};
+use self::output::{Condition, Extracted, Output, Response};
 use self::parameters::{InvalidArguments, OutputSchema, Parameters};
 use self::template::{Data, Template};
 
@@ -91,8 +91,10 @@ pub struct Action {
     pub dedupe_window: Duration,
     /// What it asks of its conversation.
     pub guards: Guards,
-    /// The state of the conversation after a success.
-    pub next_state: Option<String>,
+    /// What a 2xx answer must be to count as a success.
+    pub success_when: Option<Condition>,
+    /// The state of the conversation after the call.
+    pub next_state: NextStates,
     /// When it runs by itself; then no model is offered it.
     pub on: Option<Hook>,
     model_schema: Value,

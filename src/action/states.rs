@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::definition::{Problem, Problems, ProjectFiles, closest};
+use crate::definition::{NextStates, Problem, Problems, ProjectFiles, closest};
 
 /// Warns of states in `available_in` that no action leads to by `next_state`, and that are not
 /// among `known`, the ones that the settings speak of.
@@ -11,8 +11,10 @@ pub fn check_states<'k>(
     known: impl IntoIterator<Item = &'k String>,
     problems: &mut Problems,
 ) {
-    let next = files.actions.iter().filter_map(|action| action.definition.next_state.as_ref());
-    let known: BTreeSet<&String> = next.chain(known).collect();
+    let next = files.actions.iter().filter_map(|action| action.definition.next_state.clone());
+    let next: Vec<NextStates> = next.map(NextStates::from).collect();
+    let mut known: BTreeSet<&String> = known.into_iter().collect();
+    known.extend(next.iter().flat_map(NextStates::all));
     for action in &files.actions {
         for (index, state) in action.definition.available_in.iter().flatten().enumerate() {
             if known.contains(state) {

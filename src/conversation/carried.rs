@@ -52,6 +52,9 @@ pub struct Step {
     /// Whether it set the state that the conversation is in.
     #[serde(default, skip_serializing_if = "is_false")]
     sets_state: bool,
+    /// The variables that it took away, before it set others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unset: Vec<String>,
     /// The variables that it set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     set: Vec<String>,
@@ -167,6 +170,7 @@ impl Carried {
         let known = &self.conversation;
         let variable = |name: &String| Some((name.clone(), known.variables.get(name)?.clone()));
         Change {
+            unset: self.step.unset.clone(),
             set: self.step.set.iter().filter_map(variable).collect(),
             state: known.state.clone().filter(|_| self.step.sets_state),
             succeeded: self.step.is_success.then(|| self.step.action.clone()),
@@ -183,6 +187,7 @@ impl Carried {
             is_begun,
             is_success: change.succeeded.is_some(),
             sets_state: change.state.is_some(),
+            unset: change.unset.clone(),
             set: Vec::new(),
         }
     }
@@ -216,8 +221,12 @@ impl Carried {
             let calls = conversation.calls.entry(next.step.action.clone()).or_default();
             calls.begun = calls.begun.saturating_add(1);
         }
-        let counted =
-            Change { state: change.state.clone(), succeeded: change.succeeded.clone(), ..Change::default() };
+        let counted = Change {
+            unset: change.unset.clone(),
+            state: change.state.clone(),
+            succeeded: change.succeeded.clone(),
+            ..Change::default()
+        };
         conversation.apply(&counted, 0);
         let mut whole = next.clone();
         let refused = whole.set(&change.set);

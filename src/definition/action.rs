@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::Headers;
-use super::guards::Hook;
+use super::guards::{Hook, NextStateDefinition};
 use super::retry::RetryDefinition;
 use super::speech::SpeechDefinition;
 use super::value::{Scalar, ValueDefinition};
@@ -118,9 +118,13 @@ pub struct ActionDefinition {
     /// The states of a conversation in which the action exists; all where left out.
     #[schemars(length(min = 1), inner(length(min = 1, max = 64)))]
     pub available_in: Option<Vec<String>>,
-    /// The state that the conversation is in after a success.
-    #[schemars(length(min = 1, max = 64))]
-    pub next_state: Option<String>,
+    /// The state that the conversation is in afterwards: one name for a success, or `{success, error, failure}` by what
+    /// came of the call.
+    pub next_state: Option<NextStateDefinition>,
+    /// What a 2xx answer must be to count as a success: a filter expression of JSONPath (RFC 9535) in which `@` is the
+    /// answer with the members `status`, `headers` and `body`, such as `@.body.verified == true`.
+    #[schemars(length(min = 1, max = 2_000))]
+    pub success_when: Option<String>,
     /// `start` or `end`: the action runs by itself when a conversation is created or ends, and no model is offered it.
     pub on: Option<Hook>,
     /// Values taken from the response for later calls.
@@ -193,6 +197,9 @@ pub struct OutputVariableDefinition {
     /// Whether the value is redacted in logs and events; without `expose: true` it is removed from the body as well.
     #[serde(default)]
     pub sensitive: bool,
+    /// Whether the variable keeps its old value where an answer has none for it. Left out, such an answer clears it.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 /// `response` of `type: http`: what of an upstream's answer the model is shown.

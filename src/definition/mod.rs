@@ -30,7 +30,7 @@ pub use self::connection::{
     BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
 };
 pub use self::document::{Document, Format, Place, push_token};
-pub use self::guards::Hook;
+pub use self::guards::{Hook, NextStateDefinition, NextStates};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
     Located, ProjectFiles, SECRET_PLACEHOLDER, SecretsFile, VariablesFile, read_document, read_project,

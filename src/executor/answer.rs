@@ -17,6 +17,8 @@ const WITHHELD: &str = "[not shown: a part of this answer must stay hidden, and 
 pub(super) struct Answer {
     /// The HTTP status; of a fixed answer 200.
     pub(super) status: StatusCode,
+    /// Its headers; of a fixed answer none.
+    pub(super) headers: HeaderMap,
     /// What it says.
     pub(super) content: Content,
 }
@@ -56,7 +58,8 @@ pub(super) enum Content {
 impl Answer {
     /// Reads an upstream's response.
     pub(super) fn read(response: Response) -> Self {
-        Self { status: response.status, content: content(&response.headers, response.body) }
+        let content = content(&response.headers, response.body);
+        Self { status: response.status, headers: response.headers, content }
     }
 
     /// The answer of an action of type `static`.
@@ -65,7 +68,7 @@ impl Answer {
             Ok(text) => Content::Text(text),
             Err(_) => Content::Json(body.get().to_owned()),
         };
-        Self { status: StatusCode::OK, content }
+        Self { status: StatusCode::OK, headers: HeaderMap::new(), content }
     }
 }
 
@@ -151,6 +154,10 @@ fn content(headers: &HeaderMap, body: Bytes) -> Content {
         }
         Decoded::Text(_) | Decoded::Broken { .. } | Decoded::Unknown { .. } => return binary(essence),
     };
+    // Some servers end nothing at all with a line break.
+    if text.trim().is_empty() {
+        return Content::Empty;
+    }
     if !declared_json && !looks_like_json(&text) {
         let declared_html = essence == "text/html" || essence == "application/xhtml+xml";
         // What some servers declare to be HTML is a word or two.
@@ -164,9 +171,7 @@ fn content(headers: &HeaderMap, body: Bytes) -> Content {
         Ok(_) => Content::Json(text),
         // Lines of JSON, each whole, are no JSON but no accident either.
         Err(_) if declared_json && is_json_lines(&text) => Content::Text(text),
-        Err(error) if declared_json && !text.trim().is_empty() => {
-            Content::BrokenJson { problem: error.to_string(), text }
-        }
+        Err(error) if declared_json => Content::BrokenJson { problem: error.to_string(), text },
         Err(_) => Content::Text(text),
     }
 }

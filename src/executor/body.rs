@@ -49,15 +49,47 @@ pub(super) fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> 
     }
 }
 
-/// Takes the values of the action's output variables out of `content` and
-/// shapes what the model is shown of it.
-pub(super) fn shape(content: &mut Content, action: &Action, success: bool) -> Vec<Extracted> {
-    let untouched = action.outputs.is_empty() && action.response.is_plain();
-    let Some(body) = (if untouched { None } else { content.json() }) else {
+/// Whether an answer is a success to its action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is.
+    Success,
+    /// The service answered 2xx, and its answer says no: `success_when` does not hold.
+    Declined,
+    /// It cannot be told, since the answer cannot be read.
+    Unreadable,
+    /// Another status than 2xx.
+    OtherStatus,
+}
+
+/// Judges an answer by its status and by `success_when`; `body` is `None` where it is no JSON.
+fn verdict(answer: &Answer, action: &Action, body: Option<&Value>) -> Verdict {
+    let Some(condition) = action.success_when.as_ref().filter(|_| answer.status.is_success()) else {
+        return if answer.status.is_success() { Verdict::Success } else { Verdict::OtherStatus };
+    };
+    let holds = |body: Option<&Value>| condition.holds(answer.status, &answer.headers, body);
+    let holds = match (&answer.content, body) {
+        (_, Some(body)) => holds(Some(body)),
+        // Nested too deeply: what is not seen must not count as absent.
+        (Content::Json(_) | Content::BrokenJson { .. }, None) => return Verdict::Unreadable,
+        (Content::Text(text) | Content::Html { text, .. }, None) => holds(Some(&Value::from(text.as_str()))),
+        (Content::Empty | Content::Binary { .. }, None) => holds(None),
+    };
+    if holds { Verdict::Success } else { Verdict::Declined }
+}
+
+/// Judges `answer`, takes the values of the action's output variables out of a
+/// success, and shapes what the model is shown of it.
+pub(super) fn shape(answer: &mut Answer, action: &Action) -> (Verdict, Vec<Extracted>) {
+    let untouched = action.outputs.is_empty() && action.response.is_plain() && action.success_when.is_none();
+    let body = if untouched { None } else { answer.content.json() };
+    let verdict = verdict(answer, action, body.as_ref());
+    let (content, success) = (&mut answer.content, verdict == Verdict::Success);
+    let Some(body) = body else {
         if action.outputs.iter().any(|output| output.hidden) {
             content.withhold_unreadable();
         }
-        return Vec::new();
+        return (verdict, Vec::new());
     };
     let extracted = if success { output::extract(&action.outputs, &body) } else { Vec::new() };
     if let Content::Json(text) = content
@@ -65,15 +97,15 @@ pub(super) fn shape(content: &mut Content, action: &Action, success: bool) -> Ve
     {
         *text = shaped;
     }
-    extracted
+    (verdict, extracted)
 }
 
 /// What the model is shown of `response`, of which nothing is a secret.
 pub(crate) fn shown(action: &Action, response: Response, max_chars: usize) -> Option<Box<RawValue>> {
-    let Answer { status, mut content } = Answer::read(response);
-    shape(&mut content, action, status.is_success());
-    let status = if status.is_success() { Status::Success } else { Status::Error };
-    body(content, status, max_chars, &std::convert::identity)
+    let mut answer = Answer::read(response);
+    let (verdict, _) = shape(&mut answer, action);
+    let status = if verdict == Verdict::Success { Status::Success } else { Status::Error };
+    body(answer.content, status, max_chars, &std::convert::identity)
 }
 
 /// The body that the model sees: JSON as it is, anything else as a JSON string.

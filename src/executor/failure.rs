@@ -410,11 +410,29 @@ pub(super) fn broken_json(action: &Action, problem: &str) -> ToolError {
     error(FailureCode::InvalidResponse, format!("The service's answer came broken. {end}"), effect, retry)
 }
 
+/// The upstream answered 2xx, and its answer is none that the action takes for a success.
+pub(super) fn declined(action: &Action) -> ToolError {
+    let message = "The service answered that this did not succeed; its answer may say why.";
+    // It has gone through the request: what a write did before the answer said no is not known.
+    let (message, effect) = match action.is_safe() {
+        true => (message.to_owned(), Effect::None),
+        false => (format!("{message} Do not send the same again."), Effect::Unknown),
+    };
+    error(FailureCode::UpstreamDeclined, message, effect, Retry::WithChanges)
+}
+
 /// The upstream answered something else than 2xx.
 pub(super) fn upstream_status(status: StatusCode, action: &Action) -> ToolError {
     let number = status.as_u16();
     let (end, effect, retry) = after(action.is_safe());
     let (code, message, effect, retry) = match number {
+        // RFC 9110: the request is to be sent elsewhere; it was not carried out here.
+        307 | 308 if !action.is_safe() => (
+            FailureCode::UpstreamRedirect,
+            format!("The service wants this sent elsewhere ({number}), which is not done; nothing was done."),
+            Effect::None,
+            Retry::No,
+        ),
         300..=399 => {
             let start = format!("The service answered with a redirect ({number}), which is not followed.");
             // A redirect after a write is often how its success is told.

@@ -1,6 +1,7 @@
 //! What the feed of a conversation is told of a call: collected on its way,
 //! masked and written together when it has ended.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,14 @@ impl Feed {
     }
 
     /// The events of the call, in their order.
-    fn events(&self, masks: &Masks<'_>, result: &ToolResult, set: &[(String, Variable)]) -> Vec<NewEvent> {
+    fn events(
+        &self,
+        masks: &Masks<'_>,
+        result: &ToolResult,
+        known: &Conversation,
+        change: &Change,
+    ) -> Vec<NewEvent> {
+        let set = &change.set;
         let id = masks.text(&result.tool_call_id);
         let name = masks.cut(&result.name, MAX_NAME_BYTES);
         let mut events = Vec::with_capacity(4 + set.len().min(MAX_VARIABLES));
@@ -135,6 +143,15 @@ impl Feed {
             }));
         }
         events.extend(variables_set(masks, set));
+        // What was there and is gone; what is set anew has been told.
+        let is_set = |name: &String| set.iter().any(|(known, _)| known == name);
+        let gone = change.unset.iter().filter(|name| known.variables.contains_key(*name) && !is_set(name));
+        events.extend(gone.take(MAX_VARIABLES).map(|variable| {
+            event(EventKind::VariableSet, now_ms(), |_| {
+                let source = SourceView::Call { tool_call_id: &id, action: &name };
+                to_text(&Gone { name: masks.text(variable), unset: true, source })
+            })
+        }));
         if let Some(error) = &result.error {
             events.push(event(EventKind::Error, now_ms(), |limit| {
                 let message = masks.cut(&error.message, limit);
@@ -181,7 +198,7 @@ impl Gateway {
             feed.without(sensitive(deployment, &call), brought);
         }
         let result = self.conclude(call, Err(failure), receipt, ending, conversation);
-        self.tell(conversation, self.told(deployment, conversation, receipt, &result, &[]));
+        self.tell(conversation, self.told(deployment, conversation, receipt, &result, &Change::default()));
         result
     }
 
@@ -192,13 +209,13 @@ impl Gateway {
         conversation: Option<&Conversation>,
         receipt: &Receipt,
         result: &ToolResult,
-        set: &[(String, Variable)],
+        change: &Change,
     ) -> Vec<NewEvent> {
         let (Some(conversation), Some(feed)) = (conversation, &receipt.feed) else { return Vec::new() };
-        let masks = Masks::of(deployment, conversation, set)
+        let masks = Masks::of(deployment, conversation, &change.set)
             .and_token(receipt.redactor.as_deref())
             .and_values(feed.sensitive.iter().flatten().chain(&feed.brought));
-        feed.events(&masks.ready(), result, set)
+        feed.events(&masks.ready(), result, conversation, change)
     }
 
     /// Tells the feed of a conversation what nobody has to wait for.
@@ -354,6 +371,13 @@ struct Set<'a> {
     value: Box<RawValue>,
     sensitive: bool,
     exposed: bool,
+    source: SourceView<'a>,
+}
+
+#[derive(Serialize)]
+struct Gone<'a> {
+    name: Cow<'a, str>,
+    unset: bool,
     source: SourceView<'a>,
 }
 

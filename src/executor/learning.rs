@@ -44,7 +44,12 @@ impl Gateway {
                 deadline.within(store.settle(claim, result, change)).await
             }
             (Some(claim), _) => {
-                self.tell(conversation, change.events);
+                match conversation.filter(|_| change.state.is_some()) {
+                    Some(conversation) => {
+                        note(deadline.within(store.update(&conversation.key, change)).await);
+                    }
+                    None => self.tell(conversation, change.events),
+                }
                 return note(deadline.within(store.release(claim)).await);
             }
             (None, Some(conversation)) if !change.is_empty() => {
@@ -76,14 +81,12 @@ pub(super) fn note_refused(refused: &[Refused]) {
     }
 }
 
-/// What a call leaves in its conversation.
-pub(super) fn change(call: &ToolCall, action: &Action, outcome: &Result<Outcome, Failure>) -> Change {
-    let Some(outcome) = outcome.as_ref().ok().filter(|outcome| outcome.is_success()) else {
+/// What a call leaves in its conversation, but for the state that it leads to. A variable that the answer
+/// speaks of is never left as it was: it is set anew or taken away, also where the new value does not fit.
+pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Change {
+    let Some(outcome) = outcome.as_ref().ok().filter(|_| call.conversation_id.is_some()) else {
         return Change::default();
     };
-    if call.conversation_id.is_none() {
-        return Change::default();
-    }
     let set_at_ms = now_ms();
     let variable = |one: &output::Extracted| Variable {
         value: one.value.clone(),
@@ -93,9 +96,21 @@ pub(super) fn change(call: &ToolCall, action: &Action, outcome: &Result<Outcome,
         hidden: one.hidden,
         set_at_ms,
     };
-    let set = outcome.extracted.iter().map(|one| (one.name.clone(), variable(one))).collect();
-    let (succeeded, state) = (Some(call.name.clone()), action.next_state.clone());
-    Change { set, succeeded, state, ..Change::default() }
+    let set: Vec<_> = outcome.extracted.iter().map(|one| (one.name.clone(), variable(one))).collect();
+    let unset = set.iter().map(|(name, _)| name).chain(&outcome.cleared).cloned().collect();
+    let succeeded = outcome.is_success().then(|| call.name.clone());
+    Change { unset, set, succeeded, ..Change::default() }
+}
+
+/// The state that the conversation is in after a call with this result, where the call leads to one.
+pub(super) fn next_state(action: &Action, result: &ToolResult) -> Option<String> {
+    match result.status {
+        Status::Success => action.next_state.success.clone(),
+        Status::Error => action.next_state.error.clone(),
+        // What was not tried leads nowhere.
+        Status::Failure => action.next_state.failure.clone().filter(|_| result.attempts > 0),
+        Status::Exception => None,
+    }
 }
 
 /// What the model must not see of an answer: what the conversation knew, and

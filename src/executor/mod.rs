@@ -420,12 +420,7 @@ impl Gateway {
         conversation: Option<&Conversation>,
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
-        let state = carried.map(|carried| {
-            let target = find(deployment, &call, Access::Look);
-            let change = target.map(|target| learning::change(&call, target.action, &outcome));
-            let change = change.unwrap_or_default();
-            deployment.states.after(carried, &call, receipt.was_sent, &change)
-        });
+        let next = carried.map(|carried| (carried, call.clone(), learning::change(&call, &outcome)));
         let concealed = learning::concealed(conversation, &outcome);
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
@@ -439,7 +434,11 @@ impl Gateway {
             failure::tell_to_stop(error, times);
         }
         outcome::log(&logged);
-        logged.result.state = state;
+        logged.result.state = next.map(|(carried, call, mut change)| {
+            let target = find(deployment, &call, Access::Look).ok();
+            change.state = target.and_then(|target| learning::next_state(target.action, &logged.result));
+            deployment.states.after(carried, &call, receipt.was_sent, &change)
+        });
         let result: Arc<ToolResult> = Arc::new(logged.into());
         self.observe(
             &environment,

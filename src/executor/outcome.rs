@@ -14,7 +14,7 @@ use crate::tool::{
 
 use super::Deployment;
 use super::answer::{Answer, Content};
-use super::body::{self, mask, masked_error, masked_value};
+use super::body::{self, Verdict, mask, masked_error, masked_value};
 use super::failure::{self, Failure};
 use super::feed::Feed;
 use super::report::{CallReport, Spent, Step};
@@ -111,6 +111,8 @@ pub(super) struct Outcome {
     content: Content,
     error: Option<ToolError>,
     pub(super) extracted: Vec<Extracted>,
+    /// Output variables for which an answer that speaks of them has nothing: what is known of them holds no more.
+    pub(super) cleared: Vec<String>,
     /// What the action says instead of the deployment's limit.
     max_chars: Option<usize>,
     handover: Option<Handover>,
@@ -122,25 +124,40 @@ impl Outcome {
     /// token is masked in the variables already here: they are kept, and what comes
     /// later may know neither.
     pub(super) fn of(answer: Answer, action: &Action, redact: &impl Fn(String) -> String) -> Self {
-        let Answer { status, mut content } = answer;
-        let mut extracted = body::shape(&mut content, action, status.is_success());
+        let mut answer = answer;
+        let (verdict, mut extracted) = body::shape(&mut answer, action);
+        let Answer { status, content, .. } = answer;
         for one in &mut extracted {
             one.value = masked_value(std::mem::take(&mut one.value), redact);
             one.shown = one.shown.take().map(|shown| masked_value(shown, redact));
         }
-        let (ended, error) = match &content {
-            Content::BrokenJson { problem, .. } if status.is_success() => {
+        let (ended, error) = match (verdict, &content) {
+            (Verdict::OtherStatus, _) => (Status::Error, Some(failure::upstream_status(status, action))),
+            (_, Content::BrokenJson { problem, .. }) => {
                 (Status::Failure, Some(failure::broken_json(action, problem)))
             }
-            _ if status.is_success() => (Status::Success, None),
-            _ => (Status::Error, Some(failure::upstream_status(status, action))),
+            (Verdict::Unreadable, _) => {
+                (Status::Failure, Some(failure::broken_json(action, "it is nested too deeply")))
+            }
+            (Verdict::Declined, _) => (Status::Error, Some(failure::declined(action))),
+            (Verdict::Success, _) => (Status::Success, None),
         };
+        // What refuses the request itself, or has no answer to it, says nothing of what was known before.
+        let speaks = match ended {
+            Status::Success => true,
+            Status::Error => status.is_success() || matches!(status.as_u16(), 404 | 410),
+            Status::Failure | Status::Exception => false,
+        };
+        let is_found = |name: &str| extracted.iter().any(|one| one.name == name);
+        let lost = action.outputs.iter().filter(|one| speaks && !one.keeps && !is_found(&one.name));
+        let cleared = lost.map(|one| one.name.clone()).collect();
         Self {
             status: ended,
             status_code: Some(status.as_u16()),
             content,
             error,
             extracted,
+            cleared,
             max_chars: action.response.max_chars,
             handover: None,
         }
@@ -156,6 +173,7 @@ impl Outcome {
             content: Content::Text(text),
             error: None,
             extracted: Vec::new(),
+            cleared: Vec::new(),
             max_chars: None,
             handover: Some(Handover {
                 phone_number: handover.phone_number.clone(),
@@ -207,6 +225,7 @@ pub(super) fn result(
             content: Content::Empty,
             error: Some(error),
             extracted: Vec::new(),
+            cleared: Vec::new(),
             max_chars: None,
             handover: None,
         }

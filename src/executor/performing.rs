@@ -89,7 +89,7 @@ impl Gateway {
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
             Some(_) => Change::default(),
-            None => learning::change(&call, admitted.target.action, &outcome),
+            None => learning::change(&call, &outcome),
         };
         let conversation = admitted.conversation.as_deref();
         let result = self.conclude(call, outcome, receipt, ending, conversation);
@@ -98,7 +98,9 @@ impl Gateway {
             let pace = deployment.pace(environment_index, action_index);
             pace.iter().for_each(|pace| pace.note(result.duration_ms));
         }
-        change.events = self.told(deployment, conversation, receipt, &result, &change.set);
+        let leads = carried.is_none() && conversation.is_some();
+        change.state = if leads { learning::next_state(admitted.target.action, &result) } else { None };
+        change.events = self.told(deployment, conversation, receipt, &result, &change);
         change.events.extend(change.state.as_deref().map(conversations::state_set));
         let stored = conversation.filter(|_| carried.is_none());
         let done =

@@ -1,5 +1,7 @@
 //! `GET /v1/tools`, `/v1/actions`, `/v1/environments`.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::action::{Action, Hook, Kind};
+use crate::action::{Action, Hook, Kind, NextStates};
 use crate::dialect::Dialect;
 use crate::executor::{Deployment, Expected};
 use crate::settings::public_url_problem;
@@ -96,14 +98,40 @@ pub(super) struct ActionView {
     /// The states that it is available in; all where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     available_in: Option<Vec<String>>,
-    /// The state of the conversation after a success.
+    /// The state of the conversation afterwards: after a success, or by outcome (`success`, `error`, `failure`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_state: Option<String>,
+    next_state: Option<NextStateView>,
+    /// Whether a condition besides the status says what is a success.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    has_success_condition: bool,
     /// `start` or `end`: it runs by itself, and no model is offered it.
     #[serde(skip_serializing_if = "Option::is_none")]
     on: Option<&'static str>,
     /// The file it is defined in.
     file: String,
+}
+
+/// The state of a conversation after a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum NextStateView {
+    /// After a success.
+    Success(String),
+    /// By outcome.
+    ByOutcome(BTreeMap<&'static str, String>),
+}
+
+impl NextStateView {
+    fn of(states: &NextStates) -> Option<Self> {
+        let NextStates { success, error, failure } = states;
+        if let (Some(state), None, None) = (success, error, failure) {
+            return Some(Self::Success(state.clone()));
+        }
+        let named = [("success", success), ("error", error), ("failure", failure)];
+        let named: BTreeMap<_, _> =
+            named.into_iter().filter_map(|(name, state)| Some((name, state.clone()?))).collect();
+        (!named.is_empty()).then_some(Self::ByOutcome(named))
+    }
 }
 
 /// An output variable.
@@ -308,7 +336,8 @@ fn view(deployment: &Deployment, environment: &str, action: &Action) -> ActionVi
         max_calls: action.guards.max_calls,
         only_after: action.guards.only_after.clone(),
         available_in: action.guards.available_in.clone(),
-        next_state: action.next_state.clone(),
+        next_state: NextStateView::of(&action.next_state),
+        has_success_condition: action.success_when.is_some(),
         on: action.on.map(Hook::as_str),
         file: action.file.clone(),
     }

@@ -75,7 +75,7 @@ pub enum Cancellation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The upstream answered 2xx.
+    /// The upstream answered 2xx, and as the action's `success_when` wants it.
     Success,
     /// The upstream answered something else; its body is there.
     Error,
@@ -189,6 +189,8 @@ pub enum FailureCode {
     ResponseTooLarge,
     /// The answer cannot be read: broken encoding, broken JSON.
     InvalidResponse,
+    /// The upstream answered 2xx, but `success_when` of the action does not hold for its answer.
+    UpstreamDeclined,
     /// The upstream answered 3xx, which is not followed.
     UpstreamRedirect,
     /// The upstream answered 401 or 403.
@@ -234,6 +236,7 @@ impl FailureCode {
             Self::ConnectionLost => "connection_lost",
             Self::ResponseTooLarge => "response_too_large",
             Self::InvalidResponse => "invalid_response",
+            Self::UpstreamDeclined => "upstream_declined",
             Self::UpstreamRedirect => "upstream_redirect",
             Self::UpstreamUnauthorized => "upstream_unauthorized",
             Self::UpstreamNotFound => "upstream_not_found",

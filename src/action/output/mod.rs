@@ -1,6 +1,7 @@
 //! Output variables: values taken out of a response, and kept from the model
 //! where the definition says so.
 
+mod condition;
 mod cursor;
 mod charset;
 mod cut;
@@ -10,6 +11,7 @@ mod response;
 mod sought;
 
 pub use self::charset::{Decoded, decode};
+pub use self::condition::{Condition, ConditionProblem};
 pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
 pub use self::hide::{Concealed, HIDDEN, hide};
 pub use self::html::{html_to_text, is_html};
@@ -44,6 +46,8 @@ pub struct Output {
     pub hidden: bool,
     /// Whether the value is redacted in logs and events.
     pub sensitive: bool,
+    /// Whether the variable keeps its value where an answer has none for it.
+    pub keeps: bool,
 }
 
 /// A compiled JSONPath.
@@ -94,6 +98,7 @@ impl Output {
             hidden: definition.expose == Some(false)
                 || definition.sensitive && definition.expose != Some(true),
             sensitive: definition.sensitive,
+            keeps: definition.keep,
         })
     }
 
@@ -299,6 +304,7 @@ mod tests {
             path: path.to_owned(),
             expose,
             sensitive,
+            keep: false,
         })
         .expect("valid")
     }

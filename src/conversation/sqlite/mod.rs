@@ -191,10 +191,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a power cut must not undo a change: what a caller has set, and an end.
+/// Whether a power cut must not undo a change: what a caller has set, what was taken away, and an end.
 fn is_durable(change: &Change) -> bool {
     let by_caller = change.set.iter().any(|(_, variable)| variable.source == Source::Caller);
-    by_caller || change.end || !change.unset.is_empty()
+    let is_set = |name: &String| change.set.iter().any(|(set, _)| set == name);
+    by_caller || change.end || !change.unset.iter().all(is_set)
 }
 
 impl Store for SqliteStore {

@@ -256,7 +256,11 @@ impl ServerHandler for Tools {
         let action = environment.and_then(|environment| environment.called(&call.name));
         let output = action.and_then(|action| action.output_schema.as_ref());
         let answer = mcp::encode(&outcome, output);
-        if !outcome.is_error() && action.is_some_and(|action| action.next_state.is_some()) {
+        let leads = action.is_some_and(|action| match outcome.is_error() {
+            false => action.next_state.success.is_some(),
+            true => action.next_state.error.is_some() || action.next_state.failure.is_some(),
+        });
+        if leads {
             // Other tools may be available now. A client that cannot be told asks again by itself, or never.
             let _ = context.peer.notify_tool_list_changed().await;
         }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod hooks;
+mod outcome;
 mod specs;
 mod warm;
 

@@ -58,6 +58,10 @@ const ACTIONS: &[(&str, &str)] = &[
         "actions/refund.yaml",
         "description: refunds\nconnection: api\nmethod: POST\npath: /refund\navailable_in: [billing]\nonly_after: [verify]\n",
     ),
+    (
+        "actions/reverify.yaml",
+        "description: verifies again\nconnection: api\nmethod: POST\npath: /verify-none\nsuccess_when: '@.body.id'\nnext_state: {error: refused}\noutput_variables:\n  - {name: account.id, path: $.id}\n",
+    ),
     ("actions/hours.yaml", "description: says when\ntype: static\nresponse: 9 to 5\n"),
 ];
 
@@ -88,6 +92,7 @@ async fn upstream() -> Upstream {
         Reply::ok(&match path {
             "/verify" => json!({"id": "A-77", "token": HIDDEN}).to_string(),
             "/accounts/A-77" => json!({"owner": "Ann", "note": format!("uses {HIDDEN} today")}).to_string(),
+            "/verify-none" => json!({"matches": 0}).to_string(),
             "/large" => json!({"text": "x".repeat(20_000), "size": 20_000}).to_string(),
             _ => json!({ "id": number }).to_string(),
         })
@@ -162,6 +167,21 @@ async fn what_one_call_learns_the_next_one_uses_and_nothing_is_stored() {
     // The state after the second call still has what the first one learned.
     let third = setup.call("account", Some("call_3"), state(&second)).await;
     assert_eq!(third["status"], "success", "{third}");
+}
+
+#[tokio::test]
+async fn what_an_answer_no_longer_has_is_gone_from_the_state_too() {
+    let setup = Setup::new().await;
+    let first = setup.call("verify", Some("call_1"), "").await;
+    let again = setup.call("reverify", Some("call_2"), state(&first)).await;
+    assert_eq!(again["error"]["code"], "upstream_declined", "{again}");
+    let gone = setup.call("account", Some("call_3"), state(&again)).await;
+    assert_eq!(gone["error"]["code"], "missing_variable", "{gone}");
+    // Also where the clearing is put into another state of the conversation: of a call that is repeated late.
+    let hours = setup.call("hours", Some("call_4"), state(&first)).await;
+    let late = setup.call("reverify", Some("call_2"), state(&hours)).await;
+    let gone = setup.call("account", Some("call_5"), state(&late)).await;
+    assert_eq!(gone["error"]["code"], "missing_variable", "{gone}");
 }
 
 #[tokio::test]
