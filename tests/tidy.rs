@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["server", "demo"]),
     ("clap", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),
+    ("deunicode", &["import"]),
     ("encoding_rs", &["action"]),
     ("figment", &["settings"]),
     ("gotmpl", &["action"]),

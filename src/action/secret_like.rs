@@ -84,6 +84,21 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         || base.ends_with("_auth")
 }
 
+/// Whether a member `name` of a body, whose text is `value`, holds a secret. Bodies are full of keys that
+/// name things (`"key": "acme"`), so that those are judged by what they hold.
+pub(crate) fn is_secret_member(name: &str, value: &str) -> bool {
+    let folded = fold(name);
+    let is_key =
+        folded == "key" || folded.ends_with("_key") && !NAMES.iter().any(|part| folded.contains(part));
+    match is_key {
+        true => {
+            let is_word = value.bytes().all(|b| b.is_ascii_alphanumeric());
+            is_secret_value(value) || is_word && is_random(value, 16)
+        }
+        false => is_secret_name(name),
+    }
+}
+
 /// Lowercase words with `_` between them: `X-Api-Key`, `apiKey` and `api_key` alike.
 fn fold(name: &str) -> String {
     let mut folded = String::new();
@@ -223,6 +238,28 @@ mod tests {
             "primary_key_column_name_of_table",
         ] {
             assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_body_is_judged_by_its_value() {
+        for (name, value) in [
+            ("key", "acme"),
+            ("key", "business-unit-1234"),
+            ("parentKey", "acme"),
+            ("sort_key", "created_at"),
+            ("key", ""),
+        ] {
+            assert!(!is_secret_member(name, value), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("key", "verysecretkey1234"),
+            ("key", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+            ("apiKey", "acme"),
+            ("password", "acme"),
+            ("x-access-key", "acme"),
+        ] {
+            assert!(is_secret_member(name, value), "{name}: {value}");
         }
     }
 

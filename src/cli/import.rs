@@ -1,5 +1,6 @@
 //! `callgate import`
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -79,9 +80,9 @@ pub(crate) struct Import {
     /// The environment that secrets of the source are for; others get a placeholder
     #[arg(long, short, value_name = "NAME")]
     environment: Option<String>,
-    /// The base URL, where the source has none or another is meant
+    /// The base URL, where the source has none or another is meant; NAME=URL for a variable of a Postman collection
     #[arg(long, value_name = "URL")]
-    base_url: Option<String>,
+    base_url: Vec<String>,
     /// Report and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -91,6 +92,34 @@ pub(crate) struct Import {
     /// Replace actions that the project has
     #[arg(long)]
     force: bool,
+}
+
+/// The base URL among `given`, and those that are given for a variable.
+fn base_urls(given: &[String]) -> anyhow::Result<(Option<String>, BTreeMap<String, String>)> {
+    let (mut base_url, mut urls) = (None, BTreeMap::new());
+    for text in given {
+        match text.split_once('=').filter(|(name, _)| !name.contains([':', '/'])) {
+            Some((name, url)) => {
+                let name = name.trim().trim_matches(['{', '}']);
+                let parsed =
+                    Url::parse(url).with_context(|| format!("--base-url {name}: `{url}` is no URL"))?;
+                anyhow::ensure!(
+                    matches!(parsed.scheme(), "http" | "https"),
+                    "--base-url {name}: `{url}` is not one of http or https"
+                );
+                let known = urls.insert(name.to_owned(), url.trim_end_matches('/').to_owned());
+                anyhow::ensure!(known.is_none(), "--base-url {name}=… is given twice");
+            }
+            None => {
+                let known = base_url.replace(text.clone());
+                anyhow::ensure!(
+                    known.is_none(),
+                    "--base-url is given twice; NAME=URL says which host is meant"
+                );
+            }
+        }
+    }
+    Ok((base_url, urls))
 }
 
 impl Import {
@@ -165,6 +194,7 @@ impl Import {
                 served.join(", ")
             );
         }
+        let (base_url, urls) = base_urls(&self.base_url)?;
         Ok(Options {
             source,
             source_url,
@@ -172,7 +202,8 @@ impl Import {
             tag: self.tag.clone(),
             environment: self.environment.clone(),
             environments,
-            base_url: self.base_url.clone(),
+            base_url,
+            urls,
             replace: self.force,
             existing: Existing::of(&files),
         })

@@ -23,6 +23,8 @@ pub(super) struct Bundle<'o> {
     pub(super) connections: Vec<ConnectionDraft>,
     pub(super) auth: Vec<AuthDraft>,
     pub(super) secrets: Vec<SecretDraft>,
+    /// Actions whose description is the beginning of a longer one.
+    pub(super) cut: Vec<String>,
 }
 
 impl<'o> Bundle<'o> {
@@ -53,6 +55,7 @@ impl<'o> Bundle<'o> {
             connections: connections.collect(),
             auth: auth.collect(),
             secrets: Vec::new(),
+            cut: Vec::new(),
         }
     }
 

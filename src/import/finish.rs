@@ -52,7 +52,36 @@ impl Bundle<'_> {
         }
         let refused: BTreeSet<String> = refused.into_iter().map(|(name, ..)| name).collect();
         self.actions.retain(|action| !refused.contains(&action.name));
+        self.tell_cut();
         self.written()
+    }
+
+    /// Says once which descriptions are not whole.
+    fn tell_cut(&mut self) {
+        let cut: Vec<String> = self
+            .actions
+            .iter()
+            .map(|action| &action.name)
+            .filter(|name| self.cut.contains(name))
+            .cloned()
+            .collect();
+        let named: Vec<String> = cut.iter().take(5).map(|name| format!("`{name}`")).collect();
+        let message = match cut.len() {
+            0 => return,
+            1 => format!("the description of {} is cut to two sentences", named[0]),
+            several => format!(
+                "the descriptions of {several} actions are cut to two sentences: {}{}",
+                named.join(", "),
+                if several > named.len() { ", …" } else { "" }
+            ),
+        };
+        self.todo(
+            "#",
+            "",
+            "description_cut",
+            message,
+            "read the rest in the source: a rule that the model must keep may stand there",
+        );
     }
 
     /// Actions that the project has already, or whose file is another one's.

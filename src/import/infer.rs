@@ -29,6 +29,7 @@ fn described(name: &str, example: &Value, depth: usize) -> Value {
         Value::Bool(_) => "boolean",
         Value::Number(number) if number.is_i64() || number.is_u64() => "integer",
         Value::Number(_) => "number",
+        Value::String(text) if is_stand_in(text) => return of_stand_in(text),
         Value::String(_) => "string",
         Value::Array(items) => {
             let inner = match items.first() {
@@ -58,16 +59,46 @@ fn described(name: &str, example: &Value, depth: usize) -> Value {
     Value::Object(schema)
 }
 
+/// Whether `text` stands for a value, as generators and people write it: `<long>`, `<order id>`,
+/// `<string>,<string>`.
+pub(super) fn is_stand_in(text: &str) -> bool {
+    let is_one = |part: &str| {
+        let inner = part.trim().strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+        inner.is_some_and(|inner| {
+            inner.starts_with(char::is_alphabetic)
+                && inner.len() <= 60
+                && inner.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-'))
+        })
+    };
+    text.split(',').all(is_one)
+}
+
+/// The type that a stand-in names; a text where it names none.
+fn of_stand_in(text: &str) -> Value {
+    let word = text.trim().trim_matches(['<', '>']).to_ascii_lowercase().replace(['-', '_', ' '], "");
+    match word.as_str() {
+        "long" | "int" | "integer" | "int32" | "int64" => json!({"type": "integer"}),
+        "number" | "double" | "float" | "decimal" => json!({"type": "number"}),
+        "boolean" | "bool" => json!({"type": "boolean"}),
+        "date" => json!({"type": "string", "format": "date"}),
+        "datetime" => json!({"type": "string", "format": "date-time"}),
+        "uuid" | "guid" => json!({"type": "string", "format": "uuid"}),
+        "email" => json!({"type": "string", "format": "email"}),
+        "uri" | "url" => json!({"type": "string", "format": "uri"}),
+        _ => json!({"type": "string"}),
+    }
+}
+
 /// Whether `value` may stand in a definition as an example.
 fn is_example(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
             !text.is_empty()
                 && text.chars().count() <= MAX_EXAMPLE_CHARS
-                && !secret_like::is_secret_name(name)
+                && !secret_like::is_secret_member(name, text)
                 && !secret_like::holds_secret_value(text)
         }
-        _ => !secret_like::is_secret_name(name),
+        _ => !secret_like::is_secret_member(name, ""),
     }
 }
 
@@ -75,8 +106,10 @@ fn is_example(name: &str, value: &Value) -> bool {
 pub(super) fn secrets(name: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => {
-            let named = secret_like::is_secret_name(name) && !text.is_empty();
-            if (named || secret_like::holds_secret_value(text)) && !found.iter().any(|known| known == name) {
+            let named = secret_like::is_secret_member(name, text) && !text.is_empty();
+            let is_stand_in = secret_like::is_stand_in(text);
+            let is_secret = (named || secret_like::holds_secret_value(text)) && !is_stand_in;
+            if is_secret && !found.iter().any(|known| known == name) {
                 found.push(name.to_owned());
             }
         }
@@ -140,6 +173,26 @@ mod tests {
         let mut found = Vec::new();
         secrets("", &example, &mut found);
         assert_eq!(found, ["password"]);
+    }
+
+    #[test]
+    fn a_stand_in_says_the_type_and_is_no_example() {
+        for (text, expected) in [
+            ("<long>", json!({"type": "integer"})),
+            ("<double>", json!({"type": "number"})),
+            ("<boolean>", json!({"type": "boolean"})),
+            ("<dateTime>", json!({"type": "string", "format": "date-time"})),
+            ("<uuid>", json!({"type": "string", "format": "uuid"})),
+            ("<order id>", json!({"type": "string"})),
+            ("<string>,<string>", json!({"type": "string"})),
+        ] {
+            assert_eq!(described("a", &json!(text), 0), expected, "{text}");
+        }
+        for text in ["<a><b/></a>", "<", "<>", "a < b > c", "<long> x", "</b>", ""] {
+            assert!(!is_stand_in(text), "{text}");
+        }
+        let listed = schema("ids", &json!(["<long>", "<long>"]));
+        assert_eq!(listed, json!({"type": "array", "description": "Ids.", "items": {"type": "integer"}}));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod infer;
 mod request;
 mod json;
 mod curl;
+mod hosts;
 mod postman;
 mod openapi;
 mod vendors;
@@ -176,6 +177,8 @@ pub struct Options {
     pub environments: Option<Vec<String>>,
     /// The base URL, where the source has none or another is meant.
     pub base_url: Option<String>,
+    /// URLs of the variables by which a Postman collection names its hosts.
+    pub urls: BTreeMap<String, String>,
     /// Whether actions that the project has are replaced.
     pub replace: bool,
     /// What the project has.

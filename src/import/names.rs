@@ -1,5 +1,6 @@
 //! Names of tools, parameters and files out of whatever a source calls them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Longest name that every provider takes (Vapi).
@@ -19,10 +20,70 @@ const VERBS: &[&str] = &[
     "upload", "download", "revoke", "connect", "watch",
 ];
 
-/// The words of `text` in lowercase: split at everything but ASCII letters and
-/// digits, and where capitals begin a word (`getHTTPLog2` → get http log2).
-fn words(text: &str) -> Vec<String> {
+/// More words that do something, but say nothing about what they do it to.
+const MORE_VERBS: &[&str] = &[
+    "fetch", "retrieve", "show", "index", "view", "edit", "save", "submit", "send", "store", "destroy",
+    "insert", "modify", "change", "upsert", "query", "lookup", "execute", "run", "count",
+];
+/// Words beside a verb that do not say what it is done to.
+const VAGUE: &[&str] = &[
+    "all", "one", "id", "ids", "new", "single", "many", "multiple", "bulk", "batch", "info", "detail",
+    "details", "data", "this", "specific", "existing", "it",
+];
+/// Verbs before which a list is no thing of its own.
+const READS: &[&str] = &["get", "fetch", "retrieve", "show", "view"];
+/// Words of folders and paths that every API has.
+const EVERYWHERE: &[&str] = &[
+    "api",
+    "apis",
+    "rest",
+    "endpoint",
+    "endpoints",
+    "request",
+    "requests",
+    "collection",
+    "service",
+    "public",
+    "default",
+    "general",
+    "misc",
+    "other",
+];
+
+/// `text` in ASCII: other letters are written as they sound (`ü` is u, `東` is dong).
+fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
     let chars: Vec<char> = text.chars().take(1_000).collect();
+    let mut out = String::new();
+    for (index, c) in chars.iter().copied().enumerate() {
+        let sound = if c.is_ascii() { None } else { deunicode::deunicode_char(c) };
+        match sound {
+            None if c.is_ascii() => out.push(c),
+            // An accent by itself belongs to the letter before it.
+            Some("") => {}
+            Some(sound) if c.is_alphanumeric() => {
+                let is_loud =
+                    c.is_uppercase() && !chars.get(index + 1).is_some_and(|next| next.is_lowercase());
+                out.extend(sound.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').map(|letter| {
+                    match (is_loud, c.is_uppercase()) {
+                        (true, _) => letter.to_ascii_uppercase(),
+                        (false, true) => letter,
+                        (false, false) => letter.to_ascii_lowercase(),
+                    }
+                }));
+            }
+            _ => out.push(' '),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The words of `text` in lowercase: split at everything but letters and digits,
+/// and where capitals begin a word (`getHTTPLog2` → get http log2).
+fn words(text: &str) -> Vec<String> {
+    let chars: Vec<char> = ascii(text).chars().take(1_000).collect();
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     for (index, c) in chars.iter().copied().enumerate() {
@@ -46,13 +107,16 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// A snake_case name of at most `max` characters; empty where `text` has no
-/// ASCII letter or digit.
+/// letter or digit.
 ///
 /// A long name loses its filler words first, then repeated words, then the
 /// words after the first, one by one, but for verbs: names differ in their verb
 /// and in their end.
 fn snake(text: &str, max: usize) -> String {
-    let mut words = words(text);
+    snake_of(words(text), max)
+}
+
+fn snake_of(mut words: Vec<String>, max: usize) -> String {
     let length = |words: &[String]| words.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     if length(&words) > max {
         let mut index = 0;
@@ -82,6 +146,122 @@ fn snake(text: &str, max: usize) -> String {
 pub(super) fn tool(text: &str) -> String {
     let name = snake(text, MAX_TOOL);
     if name.is_empty() { "imported_tool".to_owned() } else { name }
+}
+
+/// What a source calls an operation, and what else a name can be made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Called<'s> {
+    /// What the source calls it; may be empty.
+    pub(super) name: &'s str,
+    pub(super) method: &'s str,
+    /// The path, with placeholders in braces.
+    pub(super) path: &'s str,
+    /// The tag or the folders it stands in, the innermost last.
+    pub(super) groups: &'s [&'s str],
+}
+
+impl Called<'_> {
+    /// The name of the tool.
+    pub(super) fn tool(&self) -> String {
+        let own = words(without_path(self.name, self.method, self.path));
+        if is_little(&own) {
+            return tool(&format!("{} {}", self.method.to_lowercase(), self.path));
+        }
+        snake_of(if is_bare(&own) { self.joined(own) } else { own }, MAX_TOOL)
+    }
+
+    /// A longer name, for where another tool has the short one.
+    pub(super) fn tool_of_group(&self) -> String {
+        let own = words(without_path(self.name, self.method, self.path));
+        let name = snake_of(self.joined(own), MAX_TOOL);
+        if name.is_empty() { self.tool() } else { name }
+    }
+
+    /// `own` with what it is about, before `by` where that is in it.
+    fn joined(&self, own: Vec<String>) -> Vec<String> {
+        let stem = |word: &str| word.trim_end_matches('s').to_owned();
+        let known: Vec<String> = own.iter().map(|word| stem(word)).collect();
+        let telling = |text: &str| -> Vec<String> {
+            let says_more = |word: &String| {
+                !EVERYWHERE.contains(&word.as_str()) && !is_version(word) && !known.contains(&stem(word))
+            };
+            words(text).into_iter().filter(says_more).collect()
+        };
+        let places = self.groups.iter().copied().rev().chain(self.path.split('/').rev());
+        let about = places
+            .filter(|place| !place.contains(['{', '}', ':']))
+            .map(telling)
+            .find(|words| !words.is_empty())
+            .unwrap_or_default();
+        let at = own.iter().position(|word| word == "by").unwrap_or(own.len());
+        let mut joined = own;
+        joined.splice(at..at, about);
+        joined
+    }
+}
+
+/// Whether the words are too few to name something: no letter, or one.
+fn is_little(words: &[String]) -> bool {
+    words.iter().flat_map(|word| word.bytes()).filter(u8::is_ascii_alphabetic).count() < 2
+}
+
+/// Whether the words are a verb and nothing that it is done to.
+fn is_bare(words: &[String]) -> bool {
+    let Some((verb, rest)) = words.split_first() else { return false };
+    let is_one_of = |list: &[&str], word: &str| list.contains(&word);
+    let is_vague = |word: &String| {
+        is_one_of(VAGUE, word) || is_one_of(FILLERS, word) || word == "list" && is_one_of(READS, verb)
+    };
+    // What ends in a filler is cut off, or the name of something (`get_a`).
+    (is_one_of(VERBS, verb) || is_one_of(MORE_VERBS, verb))
+        && rest.iter().all(is_vague)
+        && rest.last().is_none_or(|last| !is_one_of(FILLERS, last))
+}
+
+/// `v1`, `v2beta1`, `2024`: a version of an API.
+fn is_version(word: &str) -> bool {
+    let rest = word.strip_prefix('v').unwrap_or(word);
+    rest.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// `id` without the path and the method that some frameworks write into it:
+/// `list_tools_api_v1_tools_get` of FastAPI, `ApiV1ToolsListTools` of Litestar.
+fn without_path<'i>(id: &'i str, method: &str, path: &str) -> &'i str {
+    let written: String = path.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    for path in [written.as_str(), written.trim_end_matches('_')] {
+        let ending = format!("{path}_{}", method.to_lowercase());
+        let at = id.len().saturating_sub(ending.len());
+        if id.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(&ending)) {
+            let rest = id[..at].trim_end_matches('_');
+            return if rest.is_empty() { id } else { rest };
+        }
+    }
+    let (of_path, of_id) = (words(path), words(id));
+    let rest = of_id.get(of_path.len()..).unwrap_or_default();
+    let begins = rest
+        .first()
+        .is_some_and(|word| VERBS.contains(&word.as_str()) || MORE_VERBS.contains(&word.as_str()));
+    if of_path.len() < 2 || rest.len() < 2 || !begins || !of_id.starts_with(&of_path) {
+        return id;
+    }
+    let mut letters = of_path.iter().map(String::len).sum::<usize>();
+    let rest = id.trim_start_matches(|c: char| {
+        let is_of_path = letters > 0;
+        letters -= usize::from(is_of_path && c.is_ascii_alphanumeric());
+        is_of_path
+    });
+    rest.trim_start_matches(|c: char| !c.is_ascii_alphanumeric())
+}
+
+/// Whether `name` says what is done, and to what.
+pub(super) fn is_telling(name: &str) -> bool {
+    let words = words(name);
+    !is_little(&words) && !is_bare(&words)
+}
+
+/// Whether `text` holds a letter or a digit.
+pub(super) fn is_nameable(text: &str) -> bool {
+    !words(text).is_empty()
 }
 
 /// The name of a connection or connector: snake_case, at most 30 characters, so
@@ -120,7 +300,7 @@ pub(super) fn connection(title: &str, host: &str) -> String {
 /// A name that is one already stays as it is.
 pub(super) fn parameter(wire: &str) -> String {
     let mut name = String::new();
-    for c in wire.chars().take(1_000) {
+    for c in ascii(wire).trim().chars().take(1_000) {
         if c.is_ascii_alphanumeric() {
             name.push(c);
         } else if c == '<' || c == '>' {
@@ -202,8 +382,12 @@ mod tests {
         check("get /orders/{id}/items", "get_orders_id_items");
         check("2fa.enable", "_2fa_enable");
         check("../../etc/passwd", "etc_passwd");
-        check("Größe ändern", "gr_e_ndern");
-        check("東京", "imported_tool");
+        check("Größe ändern", "grosse_andern");
+        check("Añadir artículo", "anadir_articulo");
+        check("ЩИТ и Щит: Получить", "shchit_i_shchit_poluchit");
+        check("东京", "dong_jing");
+        check("cafe\u{301} 🚀 menu", "cafe_menu");
+        check("🚀", "imported_tool");
         check("a\u{0}b\nc", "a_b_c");
     }
 
@@ -219,6 +403,50 @@ mod tests {
     }
 
     #[test]
+    fn a_verb_alone_is_joined_with_what_it_is_done_to() {
+        let called = |name, groups| Called { name, method: "GET", path: "/api/v1/orders/{id}", groups };
+        for (name, groups, expected) in [
+            ("Create", &["Orders"] as &[&str], "create_orders"),
+            ("Get by ID", &["Orders"], "get_orders_by_id"),
+            ("get all", &["Shop", "Customer Orders", "v2"], "get_all_customer_orders"),
+            ("List", &[], "list_orders"),
+            ("List", &["API"], "list_orders"),
+            ("List orders", &["Shop"], "list_orders"),
+            ("Get list", &["Lists", "Shop"], "get_list_shop"),
+            ("Create item", &["Stock"], "create_item"),
+            ("Delete a check", &["Uptime"], "delete_a_check"),
+            ("getA", &["Shop"], "get_a"),
+            ("1.", &["Shop"], "get_api_v1_orders_id"),
+            ("", &[], "get_api_v1_orders_id"),
+            ("健康检查", &["Shop"], "jian_kang_jian_cha"),
+        ] {
+            assert_eq!(called(name, groups).tool(), expected, "{name}");
+        }
+        assert_eq!(called("List orders", &["Shop"]).tool_of_group(), "list_orders_shop");
+    }
+
+    #[test]
+    fn the_path_is_taken_out_of_an_id_that_holds_it() {
+        for (id, method, path, expected) in [
+            ("list_tools_api_v1_tools_get", "get", "/api/v1/tools", "list_tools"),
+            ("get_patient_patients__patient_id__get", "get", "/patients/{patient_id}", "get_patient"),
+            ("create_item_items__post", "post", "/items/", "create_item"),
+            ("read_root__get", "get", "/", "read_root"),
+            ("list_tools_get", "get", "/tools", "list"),
+            ("tools_get", "get", "/tools", "tools_get"),
+            ("get_api_v1_tools", "get", "/api/v1/tools", "get_api_v1_tools"),
+            ("OrdersOrderIdGetOrder", "get", "/orders/{order_id}", "GetOrder"),
+            ("orders_list", "get", "/orders", "orders_list"),
+            ("search/issues-and-pull-requests", "get", "/search/issues", "search/issues-and-pull-requests"),
+            ("repos/list-for-org", "get", "/orgs/{org}/repos", "repos/list-for-org"),
+            ("größe_größe_get", "get", "/größe", "größe"),
+            ("é", "get", "/a", "é"),
+        ] {
+            assert_eq!(without_path(id, method, path), expected, "{id}");
+        }
+    }
+
+    #[test]
     fn parameters_keep_names_that_templates_can_say() {
         for (wire, expected) in [
             ("customerId", "customerId"),
@@ -227,7 +455,8 @@ mod tests {
             ("X-Api-Version", "X_Api_Version"),
             ("$filter", "filter"),
             ("1st", "_1st"),
-            ("é", "value"),
+            ("größe", "grosse"),
+            ("…", "value"),
             ("", "value"),
             ("a.b", "a_b"),
             ("StartTime>", "StartTime_gt"),
@@ -242,7 +471,7 @@ mod tests {
             ("TOKEN", "api_stripe_com_token"),
             ("apiStripeComKey", "api_stripe_com_key"),
             ("api_stripe_com", "api_stripe_com_secret"),
-            ("é", "api_stripe_com_secret"),
+            ("…", "api_stripe_com_secret"),
         ] {
             assert_eq!(secret_of("api_stripe_com", what), expected);
         }
@@ -265,6 +494,10 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_is_one_that_providers_take(source in any::<String>()) {
+            let called = Called { name: &source, method: "get", path: &source, groups: &[&source] };
+            for name in [called.tool(), called.tool_of_group()] {
+                prop_assert!(ActionName::try_from(name.as_str()).is_ok() && name.len() <= 40, "{}", name);
+            }
             let name = tool(&source);
             prop_assert!(ActionName::try_from(name.as_str()).is_ok() && name.len() <= 40, "{}", name);
             let name = parameter(&source);

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::action::secret_like;
+
 use super::bundle::Bundle;
 use super::json::{first_text, pairs, scalar, text};
+use super::placeholder::short;
 use super::report::ImportError;
 use super::request::{
-    Known, NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, connector_keys, lower,
+    Graphql, Known, NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, connector_keys, lower,
 };
+use super::{describe, hosts, names};
 
 /// Deepest nesting of folders.
 const MAX_FOLDERS: usize = 32;
@@ -33,8 +37,8 @@ struct Folder<'v> {
 
 impl Folder<'_> {
     /// The variables of `item`, which is in it, together with its own; `None` where they are too many.
-    fn texts_of(&self, item: &Value, seen: &mut Seen) -> Option<(Arc<Texts>, Arc<Known>)> {
-        let own = pairs(item.get("variable"));
+    fn texts_of(&self, item: &Value, seen: &mut Seen<'_>) -> Option<(Arc<Texts>, Arc<Known>)> {
+        let own = seen.open(pairs(item.get("variable")));
         if own.is_empty() {
             return Some((Arc::clone(&self.texts), Arc::clone(&self.known)));
         }
@@ -50,11 +54,26 @@ impl Folder<'_> {
 }
 
 /// What is seen of a collection on the way through it.
-struct Seen {
+struct Seen<'o> {
     scripts: bool,
     /// Bytes of the variables of folders.
     texts: usize,
+    /// What `--base-url` says of variables, whatever the collection says.
+    urls: &'o BTreeMap<String, String>,
+    /// Whether descriptions tell what is required, as generated ones do.
+    tells_required: bool,
+    requests: Vec<PlainRequest>,
 }
+
+impl Seen<'_> {
+    /// `texts` without those that are given.
+    fn open(&self, texts: Texts) -> Texts {
+        texts.into_iter().filter(|(name, _)| !self.urls.contains_key(name)).collect()
+    }
+}
+
+/// How generated descriptions begin of what a request has to have.
+const REQUIRED: &str = "(Required)";
 
 /// Reads the collection `root`.
 pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
@@ -72,11 +91,26 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
         };
         return Err(ImportError::new("unsupported_format", message, "export it as Collection v2.1"));
     };
-    let texts = Arc::new(pairs(root.get("variable")));
-    let known = Arc::new(Known::new(texts.to_vec()));
+    let mut seen = Seen {
+        scripts: root.get("event").is_some_and(has_script),
+        texts: 0,
+        urls: &bundle.options.urls,
+        tells_required: false,
+        requests: Vec::new(),
+    };
+    let mut texts = seen.open(pairs(root.get("variable")));
+    texts.extend(seen.urls.clone());
+    let (texts, known) = (Arc::new(texts.clone()), Arc::new(Known::new(texts)));
     let folder = Folder { names: Vec::new(), auth: root.get("auth"), pointer: base.to_owned(), texts, known };
-    let mut seen = Seen { scripts: root.get("event").is_some_and(has_script), texts: 0 };
     walk(items, &folder, &mut seen, bundle);
+    let mut requests = std::mem::take(&mut seen.requests);
+    hosts::tell(&mut requests, bundle);
+    for mut request in requests {
+        if !seen.tells_required {
+            request.optional.clear();
+        }
+        lower(bundle, request);
+    }
     if seen.scripts {
         bundle.lossy(
             base,
@@ -102,7 +136,7 @@ fn has_script(events: &Value) -> bool {
     events.as_array().is_some_and(|events| events.iter().any(lines))
 }
 
-fn walk(items: &[Value], folder: &Folder<'_>, seen: &mut Seen, bundle: &mut Bundle<'_>) {
+fn walk(items: &[Value], folder: &Folder<'_>, seen: &mut Seen<'_>, bundle: &mut Bundle<'_>) {
     for (index, item) in items.iter().enumerate() {
         let pointer = format!("{}/item/{index}", folder.pointer);
         seen.scripts |= item.get("event").is_some_and(has_script);
@@ -130,13 +164,19 @@ fn walk(items: &[Value], folder: &Folder<'_>, seen: &mut Seen, bundle: &mut Bund
             };
             walk(inner, &Folder { names, auth, pointer, texts, known }, seen, bundle);
         } else if let Some(request) = item.get("request") {
-            let request = self::request(item, request, folder, pointer);
-            lower(bundle, request);
+            let request = self::request(item, request, folder, pointer, seen);
+            seen.requests.push(request);
         }
     }
 }
 
-fn request(item: &Value, request: &Value, folder: &Folder<'_>, place: String) -> PlainRequest {
+fn request(
+    item: &Value,
+    request: &Value,
+    folder: &Folder<'_>,
+    place: String,
+    seen: &mut Seen<'_>,
+) -> PlainRequest {
     let mut plain = PlainRequest {
         place,
         name: text(item, "name").to_owned(),
@@ -154,13 +194,18 @@ fn request(item: &Value, request: &Value, folder: &Folder<'_>, place: String) ->
     if plain.description.is_empty() {
         plain.description = described(item.get("description"));
     }
-    if plain.description.is_empty() && plain.name.contains(' ') {
+    if plain.description.is_empty() && plain.name.contains(' ') && names::is_telling(&plain.name) {
         plain.description = format!("{}.", plain.name.trim_end_matches('.'));
     }
     plain.method = Some(first_text(request, &["method"]).to_owned()).filter(|method| !method.is_empty());
     address(request.get("url"), &mut plain);
     plain.headers = headers(request.get("header"));
     body(request.get("body"), &mut plain);
+    let form = |mode: &str| request.get("body").and_then(|body| body.get(mode));
+    for listed in [request.pointer("/url/query"), request.get("header"), form("urlencoded"), form("formdata")]
+    {
+        describe_fields(listed, &mut plain, seen);
+    }
     let auth = request.get("auth").filter(|auth| !auth.is_null()).or(folder.auth);
     if let Some(auth) = auth {
         authorize(auth, &mut plain);
@@ -173,6 +218,23 @@ fn described(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(value) => text(value, "content").to_owned(),
         None => String::new(),
+    }
+}
+
+/// Keeps what the list says of its fields; of generated ones also which of them may be left out.
+fn describe_fields(listed: Option<&Value>, plain: &mut PlainRequest, seen: &mut Seen<'_>) {
+    for field in listed.and_then(Value::as_array).into_iter().flatten() {
+        let name = first_text(field, &["key", "name"]);
+        let said = described(field.get("description"));
+        let required = said.trim().strip_prefix(REQUIRED);
+        seen.tells_required |= required.is_some();
+        if required.is_none() {
+            plain.optional.insert(name.to_owned());
+        }
+        let described = describe::text(required.unwrap_or(&said));
+        if !described.is_empty() {
+            plain.descriptions.entry(name.to_owned()).or_insert(described);
+        }
     }
 }
 
@@ -222,8 +284,9 @@ fn address(url: Option<&Value>, plain: &mut PlainRequest) {
                 plain.query = pairs(url.get("query"));
             }
             for variable in url.get("variable").and_then(Value::as_array).into_iter().flatten() {
+                let said = described(variable.get("description"));
                 let text = PathVariable {
-                    description: described(variable.get("description")),
+                    description: said.trim().trim_start_matches(REQUIRED).trim().to_owned(),
                     value: variable.get("value").map(scalar).unwrap_or_default(),
                 };
                 plain.path_variables.insert(first_text(variable, &["key", "id"]).to_owned(), text);
@@ -281,9 +344,16 @@ fn body(body: Option<&Value>, plain: &mut PlainRequest) {
             );
         }
         "graphql" => {
-            let query = body.pointer("/graphql/query").and_then(Value::as_str).unwrap_or_default();
-            let variables = body.pointer("/graphql/variables").and_then(Value::as_str).unwrap_or_default();
-            plain.body = PlainBody::Graphql { query: query.to_owned(), variables: variables.to_owned() };
+            let graphql = body.get("graphql").unwrap_or(&Value::Null);
+            plain.body = PlainBody::Graphql(Graphql {
+                query: text(graphql, "query").to_owned(),
+                variables: match graphql.get("variables") {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(variables @ Value::Object(_)) => variables.to_string(),
+                    _ => String::new(),
+                },
+                operation: text(graphql, "operationName").to_owned(),
+            });
         }
         "file" => {
             plain.losses.push(("file", "the body is a file; it is left out".to_owned(), "write `body`"));
@@ -305,13 +375,14 @@ fn authorize(auth: &Value, plain: &mut PlainRequest) {
     // A list of `{key, value}` in format 2.1, a map in 2.0.
     let keys: BTreeMap<String, String> = pairs(auth.get(kind)).into_iter().collect();
     let key = |name: &str| keys.get(name).cloned().unwrap_or_default();
+    let known = Arc::clone(&plain.known);
     match kind {
         "noauth" | "" => {}
         "bearer" => plain.headers.push(("Authorization".to_owned(), format!("Bearer {}", key("token")))),
         "basic" => plain.basic = Some((key("username"), key("password"))),
         "apikey" => {
             let place = if key("in") == "query" { "query" } else { "header" };
-            let name = key("key");
+            let name = known.filled_openly(&key("key")).into_owned();
             if name.is_empty() || name.contains('{') {
                 plain.losses.push((
                     "auth",
@@ -329,42 +400,102 @@ fn authorize(auth: &Value, plain: &mut PlainRequest) {
             ]);
             plain.connector = Some(NamedConnector { wish: "key".to_owned(), keys });
         }
-        "oauth2" => plain.connector = Some(oauth2(&keys, plain)),
+        "oauth2" => plain.connector = Some(oauth2(&keys, auth.get(kind), plain)),
         other => plain.losses.push((
             "auth",
-            format!("authorization of type `{}` is left out", super::placeholder::short(other)),
+            format!("authorization of type `{}` is left out", short(other)),
             "bearer, basic, api_key and oauth2_client_credentials are what connectors do",
         )),
     }
 }
 
-fn oauth2(keys: &BTreeMap<String, String>, plain: &mut PlainRequest) -> NamedConnector {
-    let key = |name: &str| keys.get(name).map(String::as_str).unwrap_or_default();
+fn oauth2(
+    keys: &BTreeMap<String, String>,
+    listed: Option<&Value>,
+    plain: &mut PlainRequest,
+) -> NamedConnector {
+    let known = Arc::clone(&plain.known);
+    let raw = |name: &str| keys.get(name).map(String::as_str).unwrap_or_default();
+    let key = |name: &str| known.filled_openly(raw(name)).trim().to_owned();
     let url = key("accessTokenUrl");
-    if key("grant_type") == "client_credentials" && url.starts_with("http") && !url.contains('{') {
+    let needs_nobody = key("grant_type") == "client_credentials";
+    if needs_nobody && url.starts_with("http") && !url.contains('{') {
         let mut map: Map<String, Value> = connector_keys(&[
             ("type", json!("oauth2_client_credentials")),
             ("token_url", json!(url)),
-            ("client_id", json!({"secret": "client_id", "value": key("clientId")})),
-            ("client_secret", json!({"secret": "client_secret", "value": key("clientSecret")})),
+            ("client_id", json!({"secret": "client_id", "value": raw("clientId")})),
+            ("client_secret", json!({"secret": "client_secret", "value": raw("clientSecret")})),
         ]);
-        let scopes: Vec<&str> = key("scope").split_whitespace().collect();
+        let scope = key("scope");
+        let scopes: Vec<&str> = scope.split_whitespace().filter(|scope| !scope.contains('{')).collect();
         if !scopes.is_empty() {
             map.insert("scopes".to_owned(), json!(scopes));
         }
+        token_parameters(&key("audience"), listed, &mut map, plain);
         if key("client_authentication") == "body" {
             map.insert("client_authentication".to_owned(), json!("body"));
         }
+        let prefix = key("headerPrefix");
+        if key("addTokenTo") == "queryParams" || !(prefix.is_empty() || prefix.eq_ignore_ascii_case("bearer"))
+        {
+            let message = "the token is sent as `Authorization: Bearer`, which the collection says otherwise";
+            plain.losses.push(("auth", message.to_owned(), "see what the API takes"));
+        }
         return NamedConnector { wish: "oauth2".to_owned(), keys: map };
     }
-    plain.losses.push((
-        "auth",
-        "an OAuth2 grant that needs a person becomes a bearer connector with a fixed token".to_owned(),
-        "use the client credentials grant where the API has it",
-    ));
-    let token = json!({"secret": "access_token", "value": key("accessToken")});
+    plain.losses.push(match needs_nobody {
+        true => (
+            "auth",
+            format!(
+                "the token URL `{}` is not known; a bearer connector with a fixed token stands for it",
+                short(&url)
+            ),
+            "write auth/<name>.yaml of type oauth2_client_credentials, or give the variable a value",
+        ),
+        false => (
+            "auth",
+            "an OAuth2 grant that needs a person becomes a bearer connector with a fixed token".to_owned(),
+            "use the client credentials grant where the API has it",
+        ),
+    });
+    let token = json!({"secret": "access_token", "value": raw("accessToken")});
     NamedConnector {
         wish: "bearer".to_owned(),
         keys: connector_keys(&[("type", json!("bearer")), ("token", token)]),
+    }
+}
+
+/// What a token request sends besides: `audience`, and what `tokenRequestParams` lists.
+fn token_parameters(
+    audience: &str,
+    listed: Option<&Value>,
+    map: &mut Map<String, Value>,
+    plain: &mut PlainRequest,
+) {
+    let of_request = match listed {
+        Some(Value::Array(items)) => {
+            let own = |item: &&Value| text(item, "key") == "tokenRequestParams";
+            items.iter().find(own).and_then(|item| item.get("value"))
+        }
+        Some(other) => other.get("tokenRequestParams"),
+        None => None,
+    };
+    let mut extra = Map::new();
+    for (name, value) in [("audience".to_owned(), audience.to_owned())].into_iter().chain(pairs(of_request)) {
+        let value = plain.known.filled_openly(&value).into_owned();
+        if value.is_empty() {
+            continue;
+        }
+        if value.contains('{') || secret_like::is_secret(&name, &value) {
+            let message = format!("the parameter `{}` of the token request is left out", short(&name));
+            plain.losses.push(("auth", message, "write it into the connector's `extra_params`"));
+        } else if name == "audience" {
+            map.insert(name, json!(value));
+        } else {
+            extra.insert(name, json!(value));
+        }
+    }
+    if !extra.is_empty() {
+        map.insert("extra_params".to_owned(), Value::Object(extra));
     }
 }

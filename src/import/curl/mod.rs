@@ -5,6 +5,7 @@ mod words;
 use serde_json::Value;
 
 use super::bundle::Bundle;
+use super::placeholder::short;
 use super::report::ImportError;
 use super::request::{PlainBody, PlainPart, PlainRequest, lower};
 
@@ -25,6 +26,11 @@ const IGNORED_WITH_VALUE: &[&str] = &[
     "--stderr",
     "--keepalive-time",
     "--max-filesize",
+    "--speed-limit",
+    "--speed-time",
+    "--tls-max",
+    "--ciphers",
+    "--noproxy",
 ];
 /// Options without a value of the same kind.
 const IGNORED: &[&str] = &[
@@ -54,6 +60,18 @@ const IGNORED: &[&str] = &[
     "--basic",
     "--retry-connrefused",
     "--styled-output",
+    "--http2-prior-knowledge",
+    "--http3",
+    "--ssl-no-revoke",
+    "--no-alpn",
+    "--no-sessionid",
+    "--junk-session-cookies",
+    "--remote-time",
+    "--remote-header-name",
+    "--create-dirs",
+    "--disable",
+    "--fail-early",
+    "--retry-all-errors",
 ];
 /// Options that change where or how a request goes, which an action does not do.
 const LOST_WITH_VALUE: &[(&str, &str)] = &[
@@ -84,10 +102,29 @@ const LOST: &[(&str, &str)] = &[
 
 /// Reads the command in `text`.
 pub(super) fn import(text: &str, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
-    let words = words::split(text).map_err(|message| {
+    let line = words::split(text).map_err(|message| {
         ImportError::new("shell_syntax", message, "quote the whole command: callgate import curl 'curl …'")
     })?;
-    let arguments = arguments(words)?;
+    let arguments = arguments(line.words)?;
+    for command in &line.commands {
+        let message = format!(
+            "the command `{}` is not run; the placeholder `{}` stands for what it prints",
+            short(&command.program),
+            command.placeholder
+        );
+        bundle.lossy(
+            "curl",
+            "",
+            "command",
+            message,
+            "a secret is written into secrets.toml, anything else is a parameter",
+        );
+    }
+    if let Some(pipe) = &line.pipe {
+        let program = pipe.split_whitespace().next().unwrap_or_default();
+        let message = format!("the answer is not given to `{}`", short(program));
+        bundle.lossy("curl", "", "pipe", message, "`response.pick` chooses what a model sees of it");
+    }
     let mut command = Command::default();
     command.read(arguments, bundle)?;
     let Some(url) = command.url.take() else {
@@ -318,11 +355,11 @@ impl Command {
                 "leave the part out of the command, if the API lets you",
             ));
         }
-        let (value, content_type) = match value.rsplit_once(";type=") {
-            Some((value, kind)) if option == "--form" => (value, Some(kind.to_owned())),
-            _ => (value, None),
+        let (value, content_type) = match option {
+            "--form" => content(value),
+            _ => (value.to_owned(), None),
         };
-        self.parts.push(PlainPart { name: name.to_owned(), value: value.to_owned(), content_type });
+        self.parts.push(PlainPart { name: name.to_owned(), value, content_type });
         Ok(())
     }
 
@@ -383,6 +420,32 @@ impl Command {
         };
         Ok(request)
     }
+}
+
+/// The content of a part and its media type, as `-F` takes it: quotes around it are not sent.
+fn content(text: &str) -> (String, Option<String>) {
+    let media =
+        |rest: &str| rest.rsplit_once(";type=").map(|(_, kind)| kind.trim().trim_matches('"').to_owned());
+    let unquoted = || {
+        let mut value = String::new();
+        let mut chars = text.strip_prefix('"')?.chars();
+        loop {
+            match chars.next()? {
+                '"' => break,
+                '\\' => match chars.next()? {
+                    c @ ('"' | '\\') => value.push(c),
+                    c => value.extend(['\\', c]),
+                },
+                c => value.push(c),
+            }
+        }
+        let rest = chars.as_str().trim_start();
+        (rest.is_empty() || rest.starts_with(';')).then(|| (value, media(rest)))
+    };
+    unquoted().unwrap_or_else(|| match text.rsplit_once(";type=") {
+        Some((value, kind)) => (value.to_owned(), Some(kind.to_owned())),
+        None => (text.to_owned(), None),
+    })
 }
 
 fn is_json(text: &str) -> bool {

@@ -4,24 +4,43 @@
 /// Longest command line.
 const MAX_BYTES: usize = 1024 * 1024;
 
+/// A command line, read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) words: Vec<String>,
+    /// Commands whose output a shell would put into a word, with the placeholders that stand there.
+    pub(super) commands: Vec<Command>,
+    /// What the output of the command goes to, after `|`.
+    pub(super) pipe: Option<String>,
+}
+
+/// A command within a word.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    /// Its program.
+    pub(super) program: String,
+    pub(super) placeholder: String,
+}
+
 /// Splits `text` into words. `$NAME` and `${NAME}` become `{{NAME}}`, because
-/// what they stand for is not known here; in single quotes they are text.
+/// what they stand for is not known here; in single quotes they are text. In double quotes, `$(command)` becomes
+/// a placeholder too.
 ///
 /// # Errors
 ///
 /// A quote that never closes, a construct that a shell would run.
-pub(super) fn split(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn split(text: &str) -> Result<Line, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("the command has {} bytes, more than {MAX_BYTES}", text.len()));
     }
-    let mut words = Words { chars: text.chars().peekable(), words: Vec::new(), word: None };
+    let mut words = Words { chars: text.chars().peekable(), line: Line::default(), word: None };
     words.run()?;
-    Ok(words.words)
+    Ok(words.line)
 }
 
 struct Words<'t> {
     chars: std::iter::Peekable<std::str::Chars<'t>>,
-    words: Vec<String>,
+    line: Line,
     word: Option<String>,
 }
 
@@ -31,7 +50,7 @@ impl Words<'_> {
     }
 
     fn end_word(&mut self) {
-        self.words.extend(self.word.take());
+        self.line.words.extend(self.word.take());
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -52,6 +71,10 @@ impl Words<'_> {
                 },
                 '$' => self.dollar(false)?,
                 '`' => return Err("a command in backticks is not run".to_owned()),
+                // What becomes of the answer is not the request's.
+                '|' if self.chars.peek() != Some(&'|') => {
+                    self.line.pipe = Some(self.chars.by_ref().collect::<String>().trim().to_owned());
+                }
                 ';' | '|' | '&' | '<' | '>' | '(' | ')' => {
                     return Err(format!(
                         "`{c}` outside quotes: one command is imported; quote addresses that hold it"
@@ -90,7 +113,7 @@ impl Words<'_> {
                     None => return Err("a double quote is never closed".to_owned()),
                 },
                 Some('$') => self.dollar(true)?,
-                Some('`') => return Err("a command in backticks is not run".to_owned()),
+                Some('`') => self.command('`')?,
                 Some(c) => self.push(c),
                 None => return Err("a double quote is never closed".to_owned()),
             }
@@ -102,6 +125,10 @@ impl Words<'_> {
             Some('\'') if !quoted => {
                 self.chars.next();
                 self.ansi()
+            }
+            Some('(') if quoted => {
+                self.chars.next();
+                self.command(')')
             }
             Some('(') => Err("`$(…)` is not run".to_owned()),
             Some('{') => {
@@ -139,6 +166,41 @@ impl Words<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// A command up to `end`: a placeholder that is called as the command is.
+    fn command(&mut self, end: char) -> Result<(), String> {
+        let (mut command, mut depth, mut quote) = (String::new(), 0_usize, None);
+        loop {
+            let Some(c) = self.chars.next() else {
+                return Err("a command in quotes is never closed".to_owned());
+            };
+            match c {
+                c if quote == Some(c) => quote = None,
+                _ if quote.is_some() => {}
+                c if c == end && depth == 0 => break,
+                '"' | '\'' => quote = Some(c),
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            command.push(c);
+        }
+        let program = command.split_whitespace().next().unwrap_or_default().to_owned();
+        if program == "cat" || program.starts_with('<') {
+            return Err(
+                "a command that reads a file is not run; put the content of the file in its place".to_owned()
+            );
+        }
+        let words: Vec<&str> = command
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 20)
+            .take(6)
+            .collect();
+        let placeholder = if words.is_empty() { "value".to_owned() } else { words.join("_").to_lowercase() };
+        self.variable(&placeholder);
+        self.line.commands.push(Command { program, placeholder });
+        Ok(())
     }
 
     fn variable(&mut self, name: &str) {
@@ -239,7 +301,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        assert_eq!(split(text).unwrap(), expected, "{text}");
+        assert_eq!(split(text).unwrap().words, expected, "{text}");
     }
 
     #[test]
@@ -260,11 +322,37 @@ mod tests {
 
     #[test]
     fn what_a_shell_would_run_or_wait_for_is_refused() {
-        for text in
-            ["'a", "\"a", "a `id`", "\"$(id)\"", "a; b", "a | b", "a > b", "$'a", "${a", "a \\", "${}"]
-        {
+        for text in [
+            "'a",
+            "\"a",
+            "a `id`",
+            "$(id)",
+            "\"$(cat a)\"",
+            "\"$(<a)\"",
+            "\"$(id",
+            "a; b",
+            "a || b",
+            "a & b",
+            "a > b",
+            "$'a",
+            "${a",
+            "a \\",
+            "${}",
+        ] {
             assert!(split(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_in_quotes_is_a_placeholder_and_a_pipe_ends_the_request() {
+        let line =
+            split("curl -H \"A: Bearer $(gcloud auth print-access-token --a 'x)')\" b | jq '.a[]' | c")
+                .unwrap();
+        assert_eq!(line.words, ["curl", "-H", "A: Bearer {{gcloud_auth_print_access_token_a}}", "b"]);
+        assert_eq!(line.pipe.as_deref(), Some("jq '.a[]' | c"));
+        let commands: Vec<&str> = line.commands.iter().map(|command| command.program.as_str()).collect();
+        assert_eq!(commands, ["gcloud"]);
+        assert_eq!(split("\"a `date +%s` $((1 + (2)))\"").unwrap().words, ["a {{date_s}} {{value}}"]);
     }
 
     proptest! {
@@ -275,7 +363,7 @@ mod tests {
             text in "([a-z \\\\'\"{}:/#-]|[a-z '\"{}:/#-]\n){0,40}",
         ) {
             match (split(&text), shlex::split(&text)) {
-                (Ok(ours), Some(theirs)) => prop_assert_eq!(ours, theirs),
+                (Ok(ours), Some(theirs)) => prop_assert_eq!(ours.words, theirs),
                 (Err(_), None) => {}
                 (ours, theirs) => prop_assert!(false, "{:?} {:?}", ours, theirs),
             }

@@ -5,6 +5,7 @@ mod tidy;
 mod schema;
 mod servers;
 mod security;
+mod naming;
 mod operation;
 mod leaves;
 mod place;
@@ -13,11 +14,12 @@ mod body;
 use serde_json::Value;
 
 use super::bundle::Bundle;
-use super::json::{text, texts};
+use super::json::texts;
 use super::names;
 use super::report::ImportError;
 
 use self::document::Document;
+use self::naming::Naming;
 use self::operation::Operation;
 use self::security::Schemes;
 
@@ -46,6 +48,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
     // Where only operations have servers, all of them share what they prove themselves by.
     let prefix = default.clone().unwrap_or_else(|_| names::connection(title, "api"));
     let schemes = Schemes::new(&document, &prefix, default.as_deref().ok(), bundle);
+    let naming = Naming::new(&document, paths);
     let mut seen = 0_usize;
     for (path, item) in paths {
         let item = match document.resolve(item) {
@@ -70,10 +73,8 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
                 );
                 return Ok(());
             }
-            let id = text(operation, "operationId");
-            let wish = if id.is_empty() { format!("{method} {path}") } else { id.to_owned() };
-            let name = bundle.tools.unique_tool(&names::tool(&wish));
             let tags: Vec<&str> = texts(operation, "tags").collect();
+            let name = bundle.tools.unique_tool(&naming.name(operation, &tags, method, path));
             if !bundle.is_wanted(&name, &tags) {
                 continue;
             }

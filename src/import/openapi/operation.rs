@@ -96,10 +96,15 @@ impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
         Ok(self.draft)
     }
 
-    fn describe(&mut self, operation: &Value, item: &Value) {
-        let mut described = describe::joined(text(operation, "summary"), text(operation, "description"));
-        if described.is_empty() {
-            described = describe::joined(text(item, "summary"), text(item, "description"));
+    fn describe(&mut self, operation: &'v Value, item: &'v Value) {
+        let texts = |from: &'v Value| (text(from, "summary"), text(from, "description"));
+        let (mut summary, mut description) = texts(operation);
+        if describe::joined(summary, description).is_empty() {
+            (summary, description) = texts(item);
+        }
+        let mut described = describe::joined(summary, description);
+        if describe::is_joined_cut(summary, description) {
+            self.bundle.cut.push(self.draft.name.clone());
         }
         if described.is_empty() {
             described = format!(

@@ -7,8 +7,7 @@ use crate::action::secret_like;
 use crate::import::describe;
 use crate::import::json::text;
 use crate::import::placeholder::{self, escaped};
-use crate::import::request::Refusal;
-use crate::import::request::connector_keys;
+use crate::import::request::{Refusal, connector_keys, is_idempotency_key};
 
 use super::operation::{Operation, Shape, shape};
 
@@ -145,7 +144,13 @@ impl<'v> Operation<'_, 'v, '_> {
     /// Headers that are set without the model: by the transport, or a secret.
     fn is_ours(&mut self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
-        if IGNORED.contains(&lower.as_str()) {
+        if IGNORED.contains(&lower.as_str()) || lower == "idempotency-key" {
+            return true;
+        }
+        if is_idempotency_key(&lower) {
+            let message =
+                format!("the header `{}` is left out: Callgate sends `Idempotency-Key`", short(name));
+            self.lossy("idempotency_key", message, "see whether the API takes that header");
             return true;
         }
         if is_transport_header(&lower) || http::HeaderName::try_from(name).is_err() {

@@ -6,7 +6,8 @@ use crate::action::secret_like;
 use crate::import::draft::BodyDraft;
 use crate::import::{infer, placeholder};
 
-use super::{Lowering, PlainBody, PlainPart, Refusal};
+use super::graphql;
+use super::{Graphql, Lowering, PlainBody, PlainPart, Refusal};
 
 impl Lowering<'_, '_, '_> {
     pub(super) fn bodied(&mut self) -> Result<(), Refusal> {
@@ -27,15 +28,27 @@ impl Lowering<'_, '_, '_> {
             PlainBody::Json(text) => self.json_body(text),
             PlainBody::Form(pairs) => self.form_body(pairs),
             PlainBody::Multipart(parts) => self.multipart_body(parts),
-            PlainBody::Graphql { query, variables } => self.graphql_body(query, variables),
+            PlainBody::Graphql(request) => self.graphql_body(request),
             PlainBody::Text(text) => {
-                self.draft.body = BodyDraft::Template(self.convert(text, "body", false)?.template);
+                let template = match graphql::is_graphql(text) {
+                    true => self.graphql_text(text, "body", false)?,
+                    false => self.convert(text, "body", false)?.template,
+                };
+                self.draft.body = BodyDraft::Template(template);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
+    fn json_body(&mut self, text: &str) -> Result<(), Refusal> {
+        match Graphql::of_json(text).filter(|_| self.request.infers) {
+            Some(request) => self.graphql_body(&request),
+            None => self.example_body(text),
+        }
+    }
+
+    /// JSON whose members are parameters, unless it has placeholders of its own.
+    pub(super) fn example_body(&mut self, text: &str) -> Result<(), Refusal> {
         let converted = self.members(text, "body")?;
         let example = serde_json::from_str::<Value>(text).ok();
         if converted.is_template || !self.request.infers || example.is_none() {
@@ -77,14 +90,6 @@ impl Lowering<'_, '_, '_> {
     }
 
     fn form_body(&mut self, pairs: &[(String, String)]) -> Result<(), Refusal> {
-        let value = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        if value("grant_type").is_some() {
-            return Err(Refusal(
-                "token_request",
-                "this asks for an OAuth2 token".to_owned(),
-                "write auth/<name>.yaml of type oauth2_client_credentials; it fetches and keeps tokens by itself",
-            ));
-        }
         let mut form = Map::new();
         let mut flat = true;
         for (wire, text) in pairs {
@@ -96,6 +101,11 @@ impl Lowering<'_, '_, '_> {
                 );
                 continue;
             }
+            if self.request.infers && graphql::is_graphql(text) {
+                flat = false;
+                form.insert(wire.clone(), json!(self.graphql_text(text, "body", false)?));
+                continue;
+            }
             let converted = self.field(text, &format!("form field `{wire}`"))?;
             let field = if converted.is_template {
                 flat = false;
@@ -104,7 +114,7 @@ impl Lowering<'_, '_, '_> {
                 if is_secret(wire, text) {
                     self.note_secret(&format!("the field `{wire}`"));
                 }
-                let name = self.parameter(wire, infer::schema(wire, &infer::value(text)));
+                let name = self.parameter_like(wire, &infer::value(text));
                 flat &= name == *wire;
                 placeholder::parameter(&[&name])
             } else {
@@ -132,7 +142,7 @@ impl Lowering<'_, '_, '_> {
                 if is_secret(&part.name, &part.value) {
                     self.note_secret(&format!("the part `{}`", part.name));
                 }
-                let name = self.parameter(&part.name, infer::schema(&part.name, &infer::value(&part.value)));
+                let name = self.parameter_like(&part.name, &infer::value(&part.value));
                 placeholder::parameter(&[&name])
             };
             let mut keys = Map::new();
@@ -158,5 +168,6 @@ impl Lowering<'_, '_, '_> {
 
 /// Whether a field `name` holds a secret by its name or by its value.
 fn is_secret(name: &str, text: &str) -> bool {
-    secret_like::is_secret_name(name) || secret_like::holds_secret_value(text)
+    !secret_like::is_stand_in(text)
+        && (secret_like::is_secret_member(name, text) || secret_like::holds_secret_value(text))
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::action::is_transport_header;
 use crate::action::secret_like;
-use crate::import::names;
-use crate::import::placeholder::short;
+use crate::import::placeholder::{self, short};
+use crate::import::{infer, names};
 
 use super::{Lowering, PlainBody, Refusal};
 
@@ -25,6 +25,46 @@ const NOISE: &[&str] = &[
     "referer",
     "origin",
 ];
+
+/// Headers by which somebody finds one request again; another request has another value.
+const OF_ONE_REQUEST: &[&str] =
+    &["x-request-id", "x-correlation-id", "request-id", "traceparent", "tracestate", "x-amzn-trace-id"];
+
+/// Whether `name` is the header by which an upstream knows a write again, as APIs call it.
+pub(in crate::import) fn is_idempotency_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(
+        name.strip_prefix("x-").unwrap_or(&name),
+        "idempotency-key" | "idempotence-key" | "idempotency-token"
+    )
+}
+
+/// Whether the header makes a request depend on a version or a time that an example shows.
+fn is_condition(name: &str, value: &str) -> bool {
+    let is_one = matches!(name, "if-match" | "if-none-match" | "if-modified-since" | "if-unmodified-since");
+    is_one && value != "*" && !value.contains("{{")
+}
+
+/// What stands around the placeholder of a text.
+enum Around<'t> {
+    Nothing,
+    /// A text before it, and nothing after it.
+    Text(&'t str),
+    /// Text after it, or another placeholder.
+    More,
+}
+
+/// What stands around the placeholder of `text`, `{{name}}` or `{name}`.
+fn around(text: &str) -> Around<'_> {
+    let text = text.trim();
+    let (Some(open), Some(close)) = (text.find('{'), text.rfind('}')) else { return Around::Nothing };
+    let inner = text.get(open..=close).unwrap_or_default().trim_matches(['{', '}']);
+    match (open, close + 1 == text.len() && !inner.contains(['{', '}'])) {
+        (0, true) => Around::Nothing,
+        (_, true) => Around::Text(&text[..open]),
+        (_, false) => Around::More,
+    }
+}
 
 impl Lowering<'_, '_, '_> {
     /// Carries headers and credentials; gives the query parameters that are none.
@@ -76,6 +116,7 @@ impl Lowering<'_, '_, '_> {
     /// called as the placeholder is.
     fn secret(&mut self, text: &str, what: &str, prefix: &str) -> Value {
         let (known, variable) = self.known(text);
+        let is_known = known.is_some();
         let (name, value) = match (known, variable) {
             (Some(known), _) if secret_like::is_stand_in(&known) => {
                 let name = known.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned());
@@ -83,7 +124,27 @@ impl Lowering<'_, '_, '_> {
             }
             (known, variable) => (variable.unwrap_or_else(|| what.to_owned()), known),
         };
-        self.own_secret(&name, value.as_deref(), prefix)
+        match around(text) {
+            Around::Text(before) if !is_known && !secret_like::holds_secret_value(before) => {
+                self.own_secret(&name, None, &format!("{prefix}{before}"))
+            }
+            Around::Text(_) | Around::More if !is_known => self.whole_secret(&name, text, prefix),
+            _ => self.own_secret(&name, value.as_deref(), prefix),
+        }
+    }
+
+    /// A secret to fill in that is more than its placeholder: `{email}/token`.
+    fn whole_secret(&mut self, name: &str, text: &str, prefix: &str) -> Value {
+        let secret = self.own_secret(name, None, prefix);
+        let called = secret.get("secret").and_then(Value::as_str).unwrap_or(name).to_owned();
+        let form: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let message = match secret_like::holds_secret_value(&form) {
+            true => format!("the secret `{called}` stands for a placeholder and for the text around it"),
+            false => format!("the secret `{called}` stands for all of `{form}`"),
+        };
+        let hint = "write the whole into secrets.toml, with the text around the placeholder";
+        self.note_todo("credentials", message, hint);
+        secret
     }
 
     /// The secret `name` of the connection: another service has its own, even
@@ -169,6 +230,21 @@ impl Lowering<'_, '_, '_> {
                 self.cookie(value);
                 Ok(())
             }
+            name if is_idempotency_key(name) => {
+                // Callgate sends `Idempotency-Key` with every write.
+                if name != "idempotency-key" {
+                    let message = format!(
+                        "the header `{name}` is left out: Callgate sends `Idempotency-Key`, another one for each write"
+                    );
+                    self.note_lossy("idempotency_key", message, "see whether the API takes that header");
+                }
+                Ok(())
+            }
+            name if OF_ONE_REQUEST.contains(&name) && !value.contains('{') => {
+                let message = format!("the header `{name}` names one request; it is left out");
+                self.note_lossy("header", message, "write it as a template, if the API wants one");
+                Ok(())
+            }
             name if is_transport_header(name) || name == "accept-encoding" => {
                 if name == "host" {
                     self.note_lossy(
@@ -183,6 +259,12 @@ impl Lowering<'_, '_, '_> {
             _ if value.is_empty() || lower == "user-agent" && value.starts_with("Mozilla/") => Ok(()),
             _ if secret_like::is_secret_name(name) || self.holds_secret(value) => {
                 self.secret_header(name, value);
+                Ok(())
+            }
+            _ if self.request.infers && (infer::is_stand_in(value) || is_condition(&lower, value)) => {
+                let name_of_parameter = self.parameter_like(name, &json!(value));
+                let template = placeholder::parameter(&[&name_of_parameter]);
+                self.draft.headers.insert(name.to_owned(), json!(template));
                 Ok(())
             }
             _ => {
@@ -228,6 +310,7 @@ impl Lowering<'_, '_, '_> {
             return Ok(());
         }
         match scheme.to_ascii_lowercase().as_str() {
+            "" if rest.eq_ignore_ascii_case("bearer") => self.authorization("Bearer <token>")?,
             "bearer" if !self.has_connector => {
                 let token = self.secret(rest, "token", "");
                 self.connect("bearer", connector_keys(&[("type", json!("bearer")), ("token", token)]));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::secret_like;
+use crate::import::infer;
 
 /// How often a known text may hold another placeholder.
 const MAX_ROUNDS: usize = 5;
@@ -23,9 +24,10 @@ pub(in crate::import) struct Known {
 }
 
 impl Known {
-    /// `texts`, filled into each other; empty ones are not known.
+    /// `texts`, filled into each other; empty ones and names of types (`<string>`) are not known.
     pub(in crate::import) fn new(texts: Vec<(String, String)>) -> Self {
-        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty()).collect();
+        let texts =
+            texts.into_iter().filter(|(_, text)| !text.is_empty() && !infer::is_stand_in(text)).collect();
         let mut known = Self { texts, secrets: BTreeSet::new() };
         known.judge();
         let mut total = 0;
@@ -52,7 +54,7 @@ impl Known {
     /// Looks for secrets among the texts, each by itself.
     fn judge(&mut self) {
         let is_secret = |(name, text): &(&String, &String)| {
-            let is_named = secret_like::is_secret_name(name)
+            let is_named = secret_like::is_secret_member(name, text)
                 && text.len() >= MIN_SECRET
                 && !text.contains("{{")
                 && !secret_like::is_stand_in(text);
@@ -91,7 +93,7 @@ impl Known {
     }
 
     /// `text` with everything filled in that is known and no secret.
-    pub(super) fn filled_openly<'t>(&'t self, text: &'t str) -> Cow<'t, str> {
+    pub(in crate::import) fn filled_openly<'t>(&'t self, text: &'t str) -> Cow<'t, str> {
         self.fill(text, &mut |name| self.get(name).filter(|_| !self.is_secret(name)))
     }
 

@@ -4,6 +4,8 @@
 mod plain;
 mod known;
 mod wall;
+mod token;
+mod thing;
 mod url;
 mod meaning;
 mod body;
@@ -20,24 +22,23 @@ use crate::action::secret_like;
 
 use super::bundle::Bundle;
 use super::draft::{ActionDraft, BodyDraft};
-use super::names::{self, Taken};
+use super::names::{self, Called, Taken};
 use super::placeholder::{self, Meaning, Notation, Step};
 use super::{describe, infer};
 
-pub(super) use self::credentials::connector_keys;
+pub(super) use self::credentials::{connector_keys, is_idempotency_key};
 pub(super) use self::known::Known;
 pub(super) use self::plain::{
-    NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, PlainTexts, Refusal,
+    Graphql, NamedConnector, PathVariable, PlainBody, PlainPart, PlainRequest, PlainTexts, Refusal,
 };
-pub(super) use self::url::pairs;
+pub(super) use self::url::{host, pairs};
 
 use self::meaning::{dotted, meaning};
 
 /// Adds an action for `request`, or a note that says why there is none.
 pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
-    let wish = if request.name.trim().is_empty() { url::name(&request) } else { request.name.clone() };
-    let name = bundle.tools.unique_tool(&names::tool(&wish));
     let tags: Vec<&str> = request.tags.iter().map(String::as_str).collect();
+    let name = name(&request, &tags, bundle);
     if !bundle.is_wanted(&name, &tags) {
         return;
     }
@@ -64,6 +65,21 @@ pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
             bundle.refuse(&place, code, format!("`{name}`: {message}"), hint);
         }
     }
+}
+
+/// What the tool is called. Names that an author gave to a tool stay; items of a collection are named
+/// for people who see their folder.
+fn name(request: &PlainRequest, folders: &[&str], bundle: &mut Bundle<'_>) -> String {
+    let (method, path) = url::called(request);
+    let called = Called { name: request.name.trim(), method: &method, path: &path, groups: folders };
+    let name = match request.infers {
+        true => called.tool(),
+        false => Some(names::tool(&request.name))
+            .filter(|_| names::is_nameable(&request.name))
+            .unwrap_or_else(|| called.tool()),
+    };
+    let is_taken = request.infers && bundle.tools.contains(&name);
+    bundle.tools.unique_tool(&if is_taken { called.tool_of_group() } else { name })
 }
 
 /// Whether what nothing places travels in the query.
@@ -98,7 +114,9 @@ impl Lowering<'_, '_, '_> {
         self.draft.output_variables.clone_from(&request.output_variables);
         self.draft.timeout_ms = request.timeout_ms.map(|timeout| timeout.clamp(1, 300_000));
         self.method()?;
-        let parts = url::split(request, self.bundle.options.base_url.as_deref())?;
+        token::refuse(request)?;
+        let base_url = self.bundle.options.base_url.as_deref().filter(|_| !request.is_elsewhere);
+        let parts = url::split(request, base_url)?;
         if let Some(product) = url::hook(&parts.origin, &parts.path) {
             return Err(wall::secret_in_path(&format!(
                 "the address of a webhook of {product} is a secret itself"
@@ -180,9 +198,31 @@ impl Lowering<'_, '_, '_> {
     }
 
     fn describe(&mut self) {
-        let described = describe::text(&self.request.description);
+        let source = &self.request.description;
+        let described = match self.request.is_for_model {
+            true => {
+                let (text, length) = describe::whole(source);
+                if let Some(length) = length {
+                    let kept = text.chars().count();
+                    self.note_lossy(
+                        "description_cut",
+                        format!("of the {length} characters of the description, {kept} are kept: all that every provider takes"),
+                        "say it in fewer words; what is cut may be a rule that the model must keep",
+                    );
+                }
+                text
+            }
+            false => {
+                if describe::is_cut(source) {
+                    self.bundle.cut.push(self.draft.name.clone());
+                }
+                describe::text(source)
+            }
+        };
         if described.is_empty() {
-            self.draft.description = infer::sentence(&self.draft.name);
+            // A name in other letters says more than how it sounds.
+            let name = Some(&self.request.name).filter(|name| !name.is_ascii()).unwrap_or(&self.draft.name);
+            self.draft.description = infer::sentence(name);
             self.note_todo(
                 "no_description",
                 "has no description; one is made of its name",
@@ -223,7 +263,16 @@ impl Lowering<'_, '_, '_> {
         what: &str,
         json: bool,
     ) -> Result<placeholder::Converted, Refusal> {
-        let notation = Notation { single: self.request.single, json };
+        self.convert_as(text, what, Notation { single: self.request.single, json })
+    }
+
+    /// [`Self::convert`] in another notation than the source's own.
+    pub(super) fn convert_as(
+        &mut self,
+        text: &str,
+        what: &str,
+        notation: Notation,
+    ) -> Result<placeholder::Converted, Refusal> {
         let (request, draft, taken, variables) =
             (self.request, &mut self.draft, &mut self.taken, &mut self.variables);
         let mut secret = None;
@@ -297,6 +346,19 @@ impl Lowering<'_, '_, '_> {
         name
     }
 
+    /// A new parameter for a query parameter, a header or a field, with what the source says of it.
+    pub(super) fn parameter_like(&mut self, wire: &str, example: &Value) -> String {
+        let mut schema = infer::schema(wire, example);
+        if let Some(described) = self.request.descriptions.get(wire) {
+            schema["description"] = json!(described);
+        }
+        let name = self.parameter(wire, schema);
+        if self.request.optional.contains(wire) {
+            self.draft.parameters.required.retain(|required| *required != name);
+        }
+        name
+    }
+
     fn path(&mut self, path: &str) -> Result<(), Refusal> {
         let mut template = String::new();
         let mut before = String::new();
@@ -306,23 +368,23 @@ impl Lowering<'_, '_, '_> {
             }
             let filled = self.filled(segment);
             let segment = filled.as_deref().unwrap_or(segment);
-            let is_id = segment.len() > 1 && segment.bytes().all(|b| b.is_ascii_digit())
-                || secret_like::is_uuid(segment);
+            let thing = thing::of(segment, &before).filter(|_| self.request.infers);
             if let Some(name) = segment
                 .strip_prefix(':')
                 .filter(|name| names::is_field(&names::parameter(name)) && !name.is_empty())
             {
                 let variable = self.request.path_variables.get(name).cloned().unwrap_or_default();
-                self.judge(name, &variable.value)?;
+                let variable = self.judged(name, variable)?;
                 template.push_str(&self.placed(name, &variable));
-            } else if self.request.infers && is_id {
+            } else if let Some((number, ending)) = thing {
                 let wire = if before.is_empty() {
                     "id".to_owned()
                 } else {
                     format!("{}_id", before.trim_end_matches('s'))
                 };
-                let example = PathVariable { value: segment.to_owned(), ..PathVariable::default() };
+                let example = PathVariable { value: number.to_owned(), ..PathVariable::default() };
                 template.push_str(&self.placed(&wire, &example));
+                template.push_str(ending);
             } else {
                 template.push_str(&self.needed(segment, PATH)?.template);
             }
@@ -339,17 +401,18 @@ impl Lowering<'_, '_, '_> {
     }
 
     /// Refuses a path variable whose example is a secret; of one that may be, no example is kept.
-    fn judge(&mut self, name: &str, example: &str) -> Result<(), Refusal> {
+    fn judged(&mut self, name: &str, variable: PathVariable) -> Result<PathVariable, Refusal> {
         let short = placeholder::short(name);
-        if wall::is_secret_segment(example) {
+        if wall::is_secret_segment(&variable.value) {
             return Err(wall::secret_in_path(&format!("the value of `:{short}` looks like a secret")));
         }
-        if wall::in_value(name, &json!(example)).is_some() {
-            let message =
-                format!("`:{short}` of the path looks like a secret; it is a parameter without an example");
-            self.note_lossy("secret_in_path", message, "ask the API for a key in a header");
+        if !secret_like::is_secret(name, &variable.value) || infer::is_stand_in(&variable.value) {
+            return Ok(variable);
         }
-        Ok(())
+        let message =
+            format!("`:{short}` of the path looks like a secret; it is a parameter without an example");
+        self.note_lossy("secret_in_path", message, "ask the API for a key in a header");
+        Ok(PathVariable { value: String::new(), ..variable })
     }
 
     /// A parameter of the path, as the path writes it.
@@ -381,6 +444,11 @@ impl Lowering<'_, '_, '_> {
             if !done.insert(wire) {
                 continue;
             }
+            if self.request.infers && graphql::is_graphql(text) {
+                let query = self.graphql_text(text, "the query", false)?;
+                self.draft.query.insert(wire.clone(), json!(query));
+                continue;
+            }
             let converted = self.field(text, &format!("query parameter `{wire}`"))?;
             if converted.is_template || !self.request.infers {
                 self.draft.query.insert(wire.clone(), json!(converted.template));
@@ -394,7 +462,7 @@ impl Lowering<'_, '_, '_> {
             let all: Vec<Value> =
                 pairs.iter().filter(|(name, _)| name == wire).map(|(_, text)| infer::value(text)).collect();
             let example = if all.len() > 1 { Value::Array(all) } else { infer::value(text) };
-            let name = self.parameter(wire, infer::schema(wire, &example));
+            let name = self.parameter_like(wire, &example);
             if name != *wire || !without_body || !matches!(self.draft.body, BodyDraft::Flat) {
                 self.draft.query.insert(wire.clone(), json!(placeholder::parameter(&[&name])));
             }

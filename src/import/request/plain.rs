@@ -1,6 +1,6 @@
 //! A request in the words of its source, whatever the source is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -18,6 +18,8 @@ pub(in crate::import) struct PlainRequest {
     pub(in crate::import) name: String,
     /// What it does; may be empty.
     pub(in crate::import) description: String,
+    /// Whether the description is written for a model, so that it stays whole.
+    pub(in crate::import) is_for_model: bool,
     /// Folders or tags.
     pub(in crate::import) tags: Vec<String>,
     /// The method; `None` for the one that follows from the body.
@@ -25,6 +27,12 @@ pub(in crate::import) struct PlainRequest {
     pub(in crate::import) url: String,
     /// Query parameters besides those of `url`, decoded.
     pub(in crate::import) query: Vec<(String, String)>,
+    /// What the source says of query parameters, headers and fields of a form, by their names.
+    pub(in crate::import) descriptions: BTreeMap<String, String>,
+    /// Query parameters, headers and fields that a call may go without.
+    pub(in crate::import) optional: BTreeSet<String>,
+    /// Whether its host is not the one that `--base-url` is given for.
+    pub(in crate::import) is_elsewhere: bool,
     /// What the source says of `:name` in the path.
     pub(in crate::import) path_variables: BTreeMap<String, PathVariable>,
     pub(in crate::import) headers: Vec<(String, String)>,
@@ -111,8 +119,8 @@ pub(in crate::import) enum PlainBody {
     Form(Vec<(String, String)>),
     /// Parts.
     Multipart(Vec<PlainPart>),
-    /// A query of GraphQL, and its variables as JSON text.
-    Graphql { query: String, variables: String },
+    /// A request of GraphQL.
+    Graphql(Graphql),
     /// Text of another media type.
     Text(String),
 }
@@ -124,9 +132,19 @@ impl PlainBody {
             Self::Flat => true,
             Self::Form(fields) => fields.is_empty(),
             Self::Multipart(parts) => parts.is_empty(),
-            Self::Json(_) | Self::Graphql { .. } | Self::Text(_) => false,
+            Self::Json(_) | Self::Graphql(_) | Self::Text(_) => false,
         }
     }
+}
+
+/// A request of GraphQL, in the words of its source.
+#[derive(Clone, Debug, Default)]
+pub(in crate::import) struct Graphql {
+    pub(in crate::import) query: String,
+    /// JSON text of an object, or empty.
+    pub(in crate::import) variables: String,
+    /// The operation of `query` that is meant, where there are several.
+    pub(in crate::import) operation: String,
 }
 
 /// A part of a multipart body that is no file.

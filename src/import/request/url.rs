@@ -72,6 +72,8 @@ pub(super) fn split(request: &PlainRequest, base_url: Option<&str>) -> Result<Ur
         return Err(Refusal("invalid_url", "the URL is not one of http or https".to_owned(), DYNAMIC));
     };
     let rest = &rest[..find_outside(rest, &['#']).unwrap_or(rest.len())];
+    // A base URL of `/` leaves two slashes.
+    let rest = if authority.is_empty() && rest.starts_with("//") { &rest[1..] } else { rest };
     let (path, query) = match find_outside(rest, &['?']) {
         Some(at) => (&rest[..at], &rest[at + 1..]),
         None => (rest, ""),
@@ -82,6 +84,22 @@ pub(super) fn split(request: &PlainRequest, base_url: Option<&str>) -> Result<Ur
         query: pairs(query),
         userinfo,
     })
+}
+
+/// The host of `request`, as far as it is known, without user and password:
+/// `api.example.com`, `{{host}}`; empty where the URL names none.
+pub(in crate::import) fn host(request: &PlainRequest) -> String {
+    let text = request.known.filled_openly(&request.url);
+    let text = text.trim();
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['/', '?', '{']) => rest,
+        _ => text,
+    };
+    let authority = &rest[..find_outside(rest, &['/', '?', '#']).unwrap_or(rest.len())];
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // The name of a variable is as it is written.
+    let host = if host.contains('{') { host.to_owned() } else { host.to_ascii_lowercase() };
+    host.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 /// `a=1&b=2`, decoded; placeholders stay as they are.
@@ -148,8 +166,9 @@ fn find_outside(text: &str, wanted: &[char]) -> Option<usize> {
     None
 }
 
-/// A name for a request that has none: its method and its path.
-pub(super) fn name(request: &PlainRequest) -> String {
+/// Method and path of a request, as they tell what it does: without versions,
+/// numbers of things and secrets.
+pub(super) fn called(request: &PlainRequest) -> (String, String) {
     let url = request.known.filled_openly(&request.url);
     let path = url.split_once("://").map_or(&*url, |(_, rest)| rest);
     let start = find_outside(path, &['/']).unwrap_or(path.len());
@@ -174,7 +193,7 @@ pub(super) fn name(request: &PlainRequest) -> String {
             && !secret_like::holds_known_form(part)
             && !secret_like::is_uuid(part)
     });
-    format!("{} {}", verb.to_ascii_lowercase(), parts.collect::<Vec<_>>().join("/"))
+    (verb.to_ascii_lowercase(), parts.collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn is_secret(name: &str, text: &str) -> bool {
         !text.is_empty() && !text.contains(FILLED) && !secret_like::is_stand_in(text)
     };
     secret_like::holds_secret_value(text)
-        || secret_like::is_secret_name(name) && text.split(ELSE).any(is_literal)
+        || text.split(ELSE).any(|text| is_literal(text) && secret_like::is_secret_member(name, text.trim()))
 }
 
 /// The text of `template` with marks in place of its actions, and the texts in quotes in these.
@@ -285,6 +285,7 @@ mod tests {
                 "{\"password\": \"{{.parameters.p}}\", \"token\": \"<token>\", \"note\": \"password: x\"}",
                 None,
             ),
+            ("{\"parent\": {\"typeId\": \"unit\", \"key\": \"acme\"}, \"n\": {{.parameters.n}}}", None),
             ("{\"session_id\": \"voice-{{.variables.conversation.id}}\", \"pin\": \"\"}", None),
             ("{\"query\": \"{ {{\"{{\"}} }\"}", None),
             ("", None),
@@ -315,7 +316,9 @@ mod tests {
     fn schemas_fix_no_secret_and_show_none() {
         let find = |schema: Value| in_schema("a", &schema);
         for (schema, expected) in [
-            (json!({"properties": {"key": {"const": "abcdef"}}}), Some("key")),
+            (json!({"properties": {"apiKey": {"const": "abcdef"}}}), Some("apiKey")),
+            (json!({"properties": {"key": {"const": "verysecretkey1234"}}}), Some("key")),
+            (json!({"properties": {"key": {"const": "abcdef"}}}), None),
             (json!({"items": {"anyOf": [{"properties": {"token": {"default": "abcdef"}}}]}}), Some("token")),
             (json!({"enum": ["ghp_0123456789abcdef"]}), Some("a")),
             (json!({"description": "Such as ghp_0123456789abcdef."}), Some("a")),

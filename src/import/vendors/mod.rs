@@ -52,6 +52,7 @@ fn each(
     for (place, request) in requests {
         match request {
             Ok(mut request) => {
+                request.is_for_model = true;
                 for (theirs, ours) in &renamed {
                     request.aliases.entry(theirs.clone()).or_insert_with(|| ours.clone());
                 }

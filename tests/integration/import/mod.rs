@@ -14,6 +14,9 @@ mod again;
 mod spoken;
 mod openapi_auth;
 mod postman;
+mod curl;
+mod names;
+mod descriptions;
 
 use std::fs;
 use std::path::Path;
