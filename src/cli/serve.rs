@@ -23,6 +23,10 @@ pub(crate) struct Serve {
     /// The project directory
     #[arg(default_value = ".", value_name = "DIR")]
     dir: PathBuf,
+
+    /// Go on with a store file that is not as the last process left it: lost, emptied, replaced or older
+    #[arg(long)]
+    accept_new_store: bool,
 }
 
 impl Serve {
@@ -35,12 +39,13 @@ impl Serve {
         log.mask(project.deployment.redactors().to_vec());
         // This one only accepts connections and waits for signals.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(serve(&self.dir, project, log.masks()))?;
+        runtime.block_on(serve(&self, project, log.masks()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn serve(dir: &Path, project: Project, log: LogMask) -> anyhow::Result<()> {
+async fn serve(options: &Serve, project: Project, log: LogMask) -> anyhow::Result<()> {
+    let dir = options.dir.as_path();
     let Project { settings, deployment, files, .. } = project;
     // As written they are of no use any more.
     drop(files);
@@ -51,7 +56,7 @@ async fn serve(dir: &Path, project: Project, log: LogMask) -> anyhow::Result<()>
         let traces = Traces::start(endpoint).map_err(anyhow::Error::msg);
         observers.push(Arc::new(traces.context("cannot trace to `[traces] endpoint`")?));
     }
-    let store = project::open_store(&settings.store, dir)?;
+    let store = project::open_store(&settings.store, dir, options.accept_new_store)?;
     let gateway = Gateway::with_store(deployment, store, observers);
     let listener = listen(&settings).await?;
     let address = listener.local_addr()?;

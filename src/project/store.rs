@@ -33,13 +33,18 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     }
 }
 
-/// Opens the store of the project in `dir`.
+/// Opens the store of the project in `dir`. A file that is not as the last process
+/// left it is refused, unless `accept_new` says that it is meant.
 ///
 /// # Errors
 ///
-/// The file cannot be used, or the address is none. A server that cannot be
+/// The file cannot be used or is refused, or the address is none. A server that cannot be
 /// reached is no error: calls that need it are refused until it can.
-pub fn open_store(settings: &StoreSettings, dir: &Path) -> Result<Arc<dyn Store>, StoreOpenError> {
+pub fn open_store(
+    settings: &StoreSettings,
+    dir: &Path,
+    accept_new: bool,
+) -> Result<Arc<dyn Store>, StoreOpenError> {
     Ok(match settings.backend {
         StoreBackend::Memory => Arc::new(MemoryStore::default()),
         StoreBackend::Sqlite => {
@@ -49,7 +54,8 @@ pub fn open_store(settings: &StoreSettings, dir: &Path) -> Result<Arc<dyn Store>
                 file_bytes: settings.max_file_mib.saturating_mul(1024 * 1024),
                 ..SqliteLimits::default()
             };
-            Arc::new(SqliteStore::open(&dir.join(path), limits)?)
+            let open = if accept_new { SqliteStore::accept } else { SqliteStore::open };
+            Arc::new(open(&dir.join(path), limits)?)
         }
         StoreBackend::Redis => {
             let url = settings.url.as_ref().map(StoreUrl::as_str).unwrap_or_default();

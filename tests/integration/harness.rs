@@ -344,7 +344,12 @@ pub(crate) fn callgate(args: &[&str]) -> Command {
 impl Process {
     /// Starts `callgate serve DIR` on a free port, with these environment variables.
     pub(crate) fn serve(dir: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut command = callgate(&["serve", dir.to_str().unwrap()]);
+        Self::serve_with(dir, &[], variables)
+    }
+
+    /// The same with these options.
+    pub(crate) fn serve_with(dir: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = callgate(&[&["serve", dir.to_str().unwrap()], options].concat());
         command.env("CALLGATE_SERVER__LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = std::sync::Arc::new(std::sync::Mutex::new(Lines::default()));

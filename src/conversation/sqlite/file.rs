@@ -23,6 +23,16 @@ pub enum SqliteError {
         "`{0}` is in use by another process: stop that one, give this one a `path` of its own, or let both share `backend = \"redis\"` of [store]"
     )]
     InUse(PathBuf),
+    /// The file is not as the last process left it.
+    #[error(
+        "the store `{path}` is not as the last process left it: {what}. If Callgate went on, it would do again what has been done. Put the right file back, or go on with what is there: `callgate serve --accept-new-store`"
+    )]
+    NotAsLeft {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file cannot be used.
     #[error("cannot use `{path}`: {cause}")]
     Unusable {
@@ -33,12 +43,12 @@ pub enum SqliteError {
     },
 }
 
-/// Makes the file where there is none, and takes it for this process; gives what
-/// holds it. Waits a while for another process that is about to end.
+/// Takes the file for this process, whether or not it is there; gives what holds
+/// it. Waits a while for another process that is about to end.
 ///
 /// # Errors
 ///
-/// Another process has the file, or it cannot be made.
+/// Another process has the file, or its folder cannot be made.
 pub(super) fn take(path: &Path, patience: Duration) -> Result<File, SqliteError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -50,12 +60,23 @@ pub(super) fn take(path: &Path, patience: Duration) -> Result<File, SqliteError>
     let lock_path = path.with_added_extension("lock");
     let lock = make_private(&lock_path).map_err(failed(&lock_path))?;
     wait_for(&lock, path, patience)?;
-    make_private(path).map_err(failed(path))?;
     Ok(lock)
 }
 
+/// Makes the file where there is none.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub(super) fn make(path: &Path) -> Result<(), SqliteError> {
+    match make_private(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SqliteError::Io { path: path.to_owned(), error }),
+    }
+}
+
 /// Opens a file that only its owner can read.
-fn make_private(path: &Path) -> io::Result<File> {
+pub(super) fn make_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

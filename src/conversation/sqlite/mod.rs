@@ -6,6 +6,7 @@
 mod claims;
 mod conversations;
 mod file;
+mod marker;
 mod notes;
 mod recent;
 mod schema;
@@ -25,6 +26,7 @@ use crate::tool::{Scope, ToolResult};
 pub use self::file::SqliteError;
 
 use self::conversations::Changed;
+use self::marker::Marker;
 use self::recent::Recent;
 use self::sweep::Sweep;
 use self::worker::{Terms, Worker, atomically, unavailable};
@@ -61,8 +63,9 @@ impl Default for SqliteLimits {
 /// The store in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Worker,
+    /// Ends before the writer, which leaves a single file where nobody else reads it.
     reader: Worker,
+    writer: Worker,
     recent: Arc<Recent>,
     /// Which claims this process has taken and neither ended nor given back, by their holders.
     under_way: Arc<Mutex<HashSet<(ClaimKey, u64)>>>,
@@ -80,11 +83,27 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Another process has the file, or it cannot be used.
+    /// Another process has the file, it cannot be used, or it is not as the last process left it.
     pub fn open(path: &Path, limits: SqliteLimits) -> Result<Self, SqliteError> {
+        Self::open_judged(path, limits, false)
+    }
+
+    /// The same for a file that need not be as the last process left it.
+    ///
+    /// # Errors
+    ///
+    /// Another process has the file, or it cannot be used.
+    pub fn accept(path: &Path, limits: SqliteLimits) -> Result<Self, SqliteError> {
+        Self::open_judged(path, limits, true)
+    }
+
+    fn open_judged(path: &Path, limits: SqliteLimits, accept: bool) -> Result<Self, SqliteError> {
         let lock = file::take(path, limits.patience)?;
+        // Before SQLite looks at it: it throws away a log whose file is empty.
+        let verdict = marker::judge(path, accept)?;
+        file::make(path)?;
         let unusable = |cause: String| SqliteError::Unusable { path: path.to_owned(), cause };
-        let connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
+        let mut connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
         let recovered = atomically(&connection, |connection| claims::recover(connection, now_ms()));
         let (given_back, lost) = recovered.map_err(|error| unusable(error.to_string()))?;
         if lost > 0 {
@@ -94,14 +113,16 @@ impl SqliteStore {
                 "the last process ended while calls were being sent: whether they were done is unknown"
             );
         }
+        let marker = Marker::start(path, &mut connection, &verdict)?;
         let reading = schema::open_to_read(path).map_err(unusable)?;
         let recent = Arc::<Recent>::default();
         let sweep = Sweep::new(limits.conversations, limits.file_bytes, recent.clone());
-        let writer = Worker::writing(connection, sweep).map_err(|error| unusable(error.to_string()))?;
+        let writer =
+            Worker::writing(connection, sweep, marker).map_err(|error| unusable(error.to_string()))?;
         let reader = Worker::reading(reading).map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
-            writer,
             reader,
+            writer,
             recent,
             under_way: Arc::default(),
             waiting: Arc::default(),

@@ -7,9 +7,6 @@ use rusqlite::{Connection, OpenFlags};
 
 /// Bytes of a page.
 const PAGE_BYTES: i64 = 4_096;
-/// Pages in the write-ahead log at which they are brought into the file: so many that those which change often
-/// are brought there once for many changes.
-const CHECKPOINT_PAGES: i64 = 4_000;
 /// Memory for pages that are written again and again, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 /// What the write-ahead log is cut back to, in bytes.
@@ -96,7 +93,6 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, String> {
         return Err(format!("it cannot have a write-ahead log (journal mode `{mode}`); a network disk?"));
     }
     connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES).map_err(failed)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / PAGE_BYTES;
     connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;

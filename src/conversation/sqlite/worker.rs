@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::marker::Marker;
 use super::sweep::Sweep;
 
 /// Most jobs of one commit.
@@ -119,8 +120,9 @@ impl Queue {
 
 impl Worker {
     /// Starts a thread that writes.
-    pub(super) fn writing(connection: Connection, sweep: Sweep) -> std::io::Result<Self> {
-        Self::start("store-write", move |queue| write(&connection, &queue, sweep))
+    pub(super) fn writing(connection: Connection, sweep: Sweep, marker: Marker) -> std::io::Result<Self> {
+        let writer = Writer { connection, sweep, marker, is_synced: None };
+        Self::start("store-write", move |queue| writer.run(&queue))
     }
 
     /// Starts a thread that reads.
@@ -185,60 +187,106 @@ pub(super) fn unavailable(cause: String) -> StoreError {
     StoreError::Unavailable { backend: "sqlite", cause }
 }
 
-fn write(connection: &Connection, queue: &Queue, mut sweep: Sweep) {
-    let mut is_synced = None;
-    loop {
-        match queue.next(sweep.idle()) {
-            Ok(first) => {
-                let mut batch = vec![first];
-                while batch.len() < MAX_BATCH
-                    && let Some(next) = queue.try_next()
-                {
-                    batch.push(next);
-                }
-                if !commit(connection, batch, &mut sweep, &mut is_synced) {
-                    // The disk may be full: what has expired makes room.
-                    sweep.hasten();
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if sweep.is_due(connection)
-            && let Err(error) = sweep.run(connection)
-        {
-            tracing::error!(%error, "what has expired cannot be removed from the store");
-        }
-    }
+/// What the thread that writes has.
+struct Writer {
+    connection: Connection,
+    sweep: Sweep,
+    marker: Marker,
+    /// Whether commits wait for the disk, as it was last said.
+    is_synced: Option<bool>,
 }
 
-/// Does all jobs, in one transaction where none spoils it. Each stands alone:
-/// where one fails, the others are done all the same. Says whether none failed.
-fn commit(
-    connection: &Connection,
-    mut batch: Vec<Job>,
-    sweep: &mut Sweep,
-    is_synced: &mut Option<bool>,
-) -> bool {
-    let mut committed = transact(connection, &mut batch, is_synced);
-    if committed.is_err() && sweep.makes_room(connection) {
-        committed = transact(connection, &mut batch, is_synced);
+impl Writer {
+    fn run(mut self, queue: &Queue) {
+        loop {
+            match queue.next(self.sweep.idle()) {
+                Ok(first) => {
+                    let mut batch = vec![first];
+                    while batch.len() < MAX_BATCH
+                        && let Some(next) = queue.try_next()
+                    {
+                        batch.push(next);
+                    }
+                    if !self.commit(batch) {
+                        // The disk may be full: what has expired makes room.
+                        self.sweep.hasten();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.sweep.is_due(&self.connection)
+                && let Err(error) = self.sweep.run(&self.connection)
+            {
+                tracing::error!(%error, "what has expired cannot be removed from the store");
+            }
+            self.marker.keep_short(&self.connection);
+        }
+        self.marker.close(&self.connection);
     }
-    if matches!(committed, Err(Failed::Job)) && batch.len() > 1 {
-        // Rare enough that a commit for each does not matter.
-        let alone = |is_whole, job| commit(connection, vec![job], sweep, is_synced) && is_whole;
-        return batch.into_iter().fold(true, alone);
+
+    /// Does all jobs, in one transaction where none spoils it. Each stands alone:
+    /// where one fails, the others are done all the same. Says whether none failed.
+    fn commit(&mut self, mut batch: Vec<Job>) -> bool {
+        let mut committed = self.transact(&mut batch);
+        if committed.is_err() && self.sweep.makes_room(&self.connection) {
+            committed = self.transact(&mut batch);
+        }
+        if matches!(committed, Err(Failed::Job)) && batch.len() > 1 {
+            // Rare enough that a commit for each does not matter.
+            return batch.into_iter().fold(true, |is_whole, job| self.commit(vec![job]) && is_whole);
+        }
+        let outcome = match &committed {
+            Ok(_) => Ok(()),
+            Err(Failed::Transaction(cause)) => Err(cause.as_str()),
+            // It has a cause of its own.
+            Err(Failed::Job) => Err("it was taken back"),
+        };
+        for job in batch {
+            job.task.finish(outcome);
+        }
+        matches!(committed, Ok(true))
     }
-    let outcome = match &committed {
-        Ok(_) => Ok(()),
-        Err(Failed::Transaction(cause)) => Err(cause.as_str()),
-        // It has a cause of its own.
-        Err(Failed::Job) => Err("it was taken back"),
-    };
-    for job in batch {
-        job.task.finish(outcome);
+
+    /// Does jobs in one transaction; says whether none failed.
+    fn transact(&mut self, jobs: &mut [Job]) -> Result<bool, Failed> {
+        let moves = self.marker.is_due();
+        self.begin(moves || jobs.iter().any(|job| job.is_durable)).map_err(|error| self.failed(&error))?;
+        if moves {
+            self.marker.advance(&self.connection).map_err(|error| self.failed(&error))?;
+        }
+        let mut is_whole = true;
+        for job in jobs {
+            let before = self.connection.total_changes();
+            if !job.task.run(&self.connection) {
+                is_whole = false;
+                // Where the disk is full or broken, SQLite itself has taken back what all jobs did.
+                if self.connection.is_autocommit() || self.connection.total_changes() != before {
+                    roll_back(&self.connection);
+                    return Err(Failed::Job);
+                }
+            }
+        }
+        execute(&self.connection, "COMMIT").map_err(|error| self.failed(&error))?;
+        self.marker.committed(moves);
+        Ok(is_whole)
     }
-    matches!(committed, Ok(true))
+
+    fn failed(&self, error: &rusqlite::Error) -> Failed {
+        tracing::error!(%error, "the store cannot write");
+        roll_back(&self.connection);
+        Failed::Transaction(error.to_string())
+    }
+
+    fn begin(&mut self, is_durable: bool) -> rusqlite::Result<()> {
+        if self.is_synced != Some(is_durable) {
+            // FULL waits for the disk at each commit; NORMAL survives the end of the process, not a power cut.
+            let mode = if is_durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            self.connection.execute_batch(mode)?;
+            self.is_synced = Some(is_durable);
+        }
+        execute(&self.connection, "BEGIN IMMEDIATE")
+    }
 }
 
 /// Why nothing of a transaction is done.
@@ -247,41 +295,6 @@ enum Failed {
     Transaction(String),
     /// A job of it has failed half-way.
     Job,
-}
-
-/// Does jobs in one transaction; says whether none failed.
-fn transact(connection: &Connection, jobs: &mut [Job], is_synced: &mut Option<bool>) -> Result<bool, Failed> {
-    let failed = |error: rusqlite::Error| {
-        tracing::error!(%error, "the store cannot write");
-        roll_back(connection);
-        Failed::Transaction(error.to_string())
-    };
-    let is_durable = jobs.iter().any(|job| job.is_durable);
-    begin(connection, is_durable, is_synced).map_err(failed)?;
-    let mut is_whole = true;
-    for job in jobs {
-        let before = connection.total_changes();
-        if !job.task.run(connection) {
-            is_whole = false;
-            // Where the disk is full or broken, SQLite itself has taken back what all jobs did.
-            if connection.is_autocommit() || connection.total_changes() != before {
-                roll_back(connection);
-                return Err(Failed::Job);
-            }
-        }
-    }
-    execute(connection, "COMMIT").map_err(failed)?;
-    Ok(is_whole)
-}
-
-fn begin(connection: &Connection, is_durable: bool, is_synced: &mut Option<bool>) -> rusqlite::Result<()> {
-    if *is_synced != Some(is_durable) {
-        // FULL waits for the disk at each commit; NORMAL survives the end of the process, not a power cut.
-        let mode = if is_durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-        connection.execute_batch(mode)?;
-        *is_synced = Some(is_durable);
-    }
-    execute(connection, "BEGIN IMMEDIATE")
 }
 
 fn roll_back(connection: &Connection) {
@@ -317,15 +330,18 @@ pub(super) fn atomically<T>(
 mod tests {
     use std::sync::mpsc::SyncSender;
 
-    use super::super::schema;
+    use super::super::{marker, schema};
     use super::*;
 
     /// A thread that writes into a table of texts, in a file of at most 1 MiB.
     fn writer(folder: &tempfile::TempDir) -> Worker {
         const BYTES: u64 = 1024 * 1024;
-        let connection = schema::open(&folder.path().join("store.db"), BYTES).unwrap();
+        let path = folder.path().join("store.db");
+        let verdict = marker::judge(&path, false).unwrap();
+        let mut connection = schema::open(&path, BYTES).unwrap();
         connection.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
-        Worker::writing(connection, Sweep::new(1_000, BYTES, Arc::default())).unwrap()
+        let marker = Marker::start(&path, &mut connection, &verdict).unwrap();
+        Worker::writing(connection, Sweep::new(1_000, BYTES, Arc::default()), marker).unwrap()
     }
 
     /// Has the thread wait, so that what comes next is one batch, until something is sent.

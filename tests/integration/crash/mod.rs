@@ -4,6 +4,7 @@
 //!
 //! `CALLGATE_CRASH_ROUNDS=20` makes these tests longer.
 
+mod lost;
 mod nodes;
 mod outage;
 mod restart;

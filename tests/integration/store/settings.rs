@@ -44,7 +44,8 @@ fn an_address_is_never_shown() {
 #[test]
 fn a_store_is_where_the_settings_say() {
     let dir = tempfile::tempdir().unwrap();
-    let open = |settings: &StoreSettings| open_store(settings, dir.path()).map(|store| store.backend());
+    let open =
+        |settings: &StoreSettings| open_store(settings, dir.path(), false).map(|store| store.backend());
     assert_eq!(open(&StoreSettings::default()).unwrap(), "sqlite");
     assert!(dir.path().join(".callgate/store.db").is_file());
     let elsewhere = StoreSettings { path: Some("state/x.db".into()), ..StoreSettings::default() };
