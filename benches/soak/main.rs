@@ -3,7 +3,8 @@
 //! `cargo bench --bench soak -- --seconds 600` starts an upstream and `callgate serve`, and keeps more calls in flight
 //! than the gateway accepts: writes, the same writes again, the same write twice at a time, reads and wrong arguments.
 //! It fails where a write was lost or done twice, where two answers to one call differ, or where memory grows without
-//! an end. How fast it was is printed, and decides nothing. `--conversations 1000000` begins as many before.
+//! an end. How fast it was is printed, and decides nothing. `--conversations 1000000` begins as many before;
+//! `--large 200` and `--lists 4480` have as many conversations answered by lists of objects, of 256 kB and of 15 objects.
 //! `CALLGATE_STORE__BACKEND=memory` takes another store.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the result is what it prints")]
@@ -44,6 +45,12 @@ struct Options {
     /// Conversations that are begun before, each with a kilobyte of variables.
     #[arg(long, default_value_t = if cfg!(debug_assertions) { 1_000 } else { 0 })]
     conversations: u64,
+    /// Conversations that are answered before by 256 kB, a list of small objects.
+    #[arg(long, default_value_t = if cfg!(debug_assertions) { 4 } else { 0 })]
+    large: u64,
+    /// Conversations that are answered before by a list of 15 objects.
+    #[arg(long, default_value_t = if cfg!(debug_assertions) { 100 } else { 0 })]
+    lists: u64,
     /// Calls that the gateway takes at a time; what comes beyond is refused.
     #[arg(long, default_value_t = 64)]
     max_calls_in_flight: u32,
@@ -65,8 +72,11 @@ const FILES: [(&str, &str); 4] = [
     ("secrets.toml", "[production]\ntoken = \"soak-5f1c9d0e7a3b\"\n"),
 ];
 
-const WRITE: &str = "description: writes\nconnection: api\nmethod: POST\npath: /write\nparameters: {type: object, properties: {number: {type: integer}, note: {type: string}}, required: [number]}\noutput_variables:\n  - {name: written.id, path: $.id, expose: true}\n";
+const WRITE: &str = "description: writes\nconnection: api\nmethod: POST\npath: /write\nparameters: {type: object, properties: {number: {type: integer}, note: {type: string}}, required: [number]}\noutput_variables:\n  - {name: written.id, path: $.id, expose: true}\n  - {name: written.order, path: $.order, expose: true}\n  - {name: written.slots, path: $.slots}\n";
 const READ: &str = "description: reads\nconnection: api\npath: /read\nparameters: {type: object, properties: {number: {type: integer}}}\n";
+
+const LARGE: &str = "description: reads much\nconnection: api\npath: /large\nparameters: {type: object, properties: {number: {type: integer}}}\noutput_variables:\n  - {name: large, path: $.list}\n";
+const LISTS: &str = "description: reads a list\nconnection: api\npath: /lists\nparameters: {type: object, properties: {number: {type: integer}}}\noutput_variables:\n  - {name: slots, path: $.slots}\n";
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -85,7 +95,10 @@ fn main() -> ExitCode {
 fn soak(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (address, done) = upstream::start()?;
-    for (path, text) in FILES.iter().chain(&[("actions/write.yaml", WRITE), ("actions/read.yaml", READ)]) {
+    let actions = [("write", WRITE), ("read", READ), ("large", LARGE), ("lists", LISTS)];
+    let actions = actions.map(|(name, text)| (format!("actions/{name}.yaml"), text));
+    let files = FILES.iter().map(|(path, text)| ((*path).to_owned(), *text));
+    for (path, text) in files.chain(actions) {
         let path = folder.path().join(path);
         fs::create_dir_all(path.parent().context("a file without a folder")?)?;
         let mut text = text.replace("UPSTREAM", &address.to_string());
@@ -115,6 +128,11 @@ async fn drive(options: &Options, gateway: SocketAddr, process: &Process, done: 
     wait_until_ready(gateway).await?;
     if options.conversations > 0 {
         crowd::begin(gateway, options.conversations, process).await?;
+    }
+    for (action, count) in [("large", options.large), ("lists", options.lists)] {
+        if count > 0 {
+            crowd::answer(gateway, action, count, process).await?;
+        }
     }
     let started = Instant::now();
     let end = started + Duration::from_secs(options.seconds);

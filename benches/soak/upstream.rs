@@ -59,7 +59,13 @@ async fn answer_all(mut connection: Connection, done: Arc<Done>) -> Result<()> {
             let sent: serde_json::Value = serde_json::from_slice(&request.body)?;
             let number = sent["number"].as_u64().unwrap_or_default();
             done.add(number);
-            format!("{{\"id\":\"W-{number}\",\"note\":\"{}\"}}", "n".repeat(400))
+            let (order, slots) = (object(number), list(15));
+            let note = "n".repeat(400);
+            format!("{{\"id\":\"W-{number}\",\"order\":{order},\"slots\":{slots},\"note\":\"{note}\"}}")
+        } else if request.head.starts_with("GET /large") {
+            format!("{{\"list\":[{}]}}", vec!["{\"a\":1}"; 32_000].join(","))
+        } else if request.head.starts_with("GET /lists") {
+            format!("{{\"slots\":{}}}", list(15))
         } else {
             "{\"state\":\"open\"}".to_owned()
         };
@@ -67,4 +73,15 @@ async fn answer_all(mut connection: Connection, done: Arc<Done>) -> Result<()> {
         connection.send(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await?;
     }
     Ok(())
+}
+
+/// A small object, as APIs have them.
+fn object(number: u64) -> String {
+    format!(
+        "{{\"id\":{number},\"start\":\"2026-11-29T09:00:00Z\",\"room\":{{\"name\":\"Blue\",\"floor\":2}},\"free\":true}}"
+    )
+}
+
+fn list(objects: u64) -> String {
+    format!("[{}]", (0..objects).map(object).collect::<Vec<_>>().join(","))
 }

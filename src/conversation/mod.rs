@@ -9,6 +9,7 @@ mod key;
 mod memory;
 mod record;
 mod redis;
+mod size;
 mod sqlite;
 mod store;
 
@@ -19,6 +20,7 @@ pub use self::record::{
     Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, is_name, timestamp,
 };
 pub use self::redis::{RedisError, RedisStore};
+pub use self::size::heap_bytes;
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 pub use self::store::{
     Answer, Claim, Claimed, DEFAULT_TTL, Ended, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Store,

@@ -11,6 +11,8 @@ use crate::tool::ToolResult;
 
 use super::super::{Claim, ClaimKey, Claimed, Ended as CallEnded, MAX_TWINS, StoreError};
 
+use super::kept::KeptResult;
+
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
 /// What an entry takes besides its result's texts, roughly.
@@ -77,7 +79,7 @@ enum State {
     UnderWay(Option<Arc<Notify>>),
     Ended {
         /// `None` of a write that nothing more is known of.
-        result: Option<Arc<ToolResult>>,
+        result: Option<KeptResult>,
         at: Instant,
     },
 }
@@ -165,7 +167,8 @@ impl MemoryClaims {
                 match shard.entries.get_mut(&key).map(|entry| &mut entry.state) {
                     None => return CallEnded::Free,
                     Some(State::Ended { result, .. }) => {
-                        return result.clone().map_or(CallEnded::Lost, CallEnded::Settled);
+                        let result = result.as_ref().and_then(KeptResult::get);
+                        return result.map_or(CallEnded::Lost, CallEnded::Settled);
                     }
                     Some(State::UnderWay(bell)) => {
                         // Made while the lock is held, so that no end is missed.
@@ -267,13 +270,15 @@ impl Shard {
         let now = Instant::now();
         let key = &claim.key;
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
-        let state = State::Ended { result: Some(result.clone()), at: now };
+        let result = KeptResult::new(result);
+        let bytes = ENTRY_BYTES + result.bytes();
+        let state = State::Ended { result: Some(result), at: now };
         let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
         let ended = Ended {
             key: *key,
             generation: entry.generation,
             until: now.checked_add(entry.keep).unwrap_or(now + Duration::from_secs(86_400)),
-            bytes: ENTRY_BYTES + size(result),
+            bytes,
         };
         self.under_way -= 1;
         self.bytes += ended.bytes;
@@ -353,15 +358,9 @@ impl Entry {
     fn claimed(&self) -> Claimed {
         match &self.state {
             State::UnderWay(_) => Claimed::UnderWay,
-            State::Ended { result, .. } => result.clone().map_or(Claimed::Lost, Claimed::Settled),
+            State::Ended { result, .. } => {
+                result.as_ref().and_then(KeptResult::get).map_or(Claimed::Lost, Claimed::Settled)
+            }
         }
     }
-}
-
-/// What a result takes in memory, roughly.
-fn size(result: &ToolResult) -> usize {
-    let body = result.body.as_ref().map_or(0, |body| body.get().len());
-    let variables: usize =
-        result.variables.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
-    body + 2 * variables + result.state.as_ref().map_or(0, String::len)
 }

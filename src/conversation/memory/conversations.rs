@@ -9,17 +9,18 @@ use crate::tool::Scope;
 use super::super::bells::Bells;
 use super::super::change::{Applied, Change};
 use super::super::event::{Event, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::size::allocation;
 use super::super::{
     Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
     now_ms,
 };
 
+use super::kept::KeptConversation;
+
 /// Locks, so that calls of different conversations do not wait for each other.
 const SHARDS: usize = 16;
-/// What a conversation takes besides its variables and events, roughly.
-const RECORD_BYTES: usize = 1_024;
-/// What an event takes besides its data, roughly.
-const EVENT_BYTES: usize = 64;
+/// What an event takes besides its data, with the room that a queue keeps for more.
+const EVENT_BYTES: usize = 2 * size_of::<Event>();
 
 /// Conversations in the memory of one process.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ struct Shard {
 
 #[derive(Debug)]
 struct Record {
-    conversation: Arc<Conversation>,
+    conversation: KeptConversation,
     events: VecDeque<Event>,
     /// The number of the newest event.
     newest: u64,
@@ -66,14 +67,14 @@ impl Conversations {
         let mut shard = self.shard(key);
         if let Some(record) = shard.find(key, now) {
             record.touch(now);
-            return Opened { conversation: record.conversation.clone(), is_new: false };
+            return Opened { conversation: record.conversation.get(), is_new: false };
         }
         let ttl = millis(opening.ttl.min(MAX_TTL));
         let mut record = Record::new(Conversation::new(key.clone(), ttl, now));
         if let Some(first) = &opening.first {
             record.change(first.begun_at(now), now);
         }
-        let conversation = record.conversation.clone();
+        let conversation = record.conversation.get();
         shard.bytes += record.bytes;
         shard.records.insert(key.clone(), record);
         shard.make_room(self.most, self.most_bytes, key, now);
@@ -81,7 +82,7 @@ impl Conversations {
     }
 
     pub(super) fn find(&self, key: &ConversationKey) -> Option<Arc<Conversation>> {
-        self.shard(key).find(key, now_ms()).map(|record| record.conversation.clone())
+        self.shard(key).find(key, now_ms()).map(|record| record.conversation.get())
     }
 
     pub(super) fn update(&self, key: &ConversationKey, change: Change) -> Applied {
@@ -109,7 +110,7 @@ impl Conversations {
     pub(super) fn begin(&self, key: &ConversationKey, action: &str, most: Option<u32>) -> bool {
         let mut shard = self.shard(key);
         let Some(record) = shard.find(key, now_ms()) else { return true };
-        let begun = record.conversation.calls.get(action).map_or(0, |calls| calls.begun);
+        let begun = record.conversation.frame().calls.get(action).map_or(0, |calls| calls.begun);
         if most.is_some_and(|most| begun >= most) {
             return false;
         }
@@ -121,7 +122,7 @@ impl Conversations {
     pub(super) fn unbegin(&self, key: &ConversationKey, action: &str) {
         let mut shard = self.shard(key);
         let Some(record) = shard.find(key, now_ms()) else { return };
-        let begun = record.conversation.calls.get(action).map_or(0, |calls| calls.begun);
+        let begun = record.conversation.frame().calls.get(action).map_or(0, |calls| calls.begun);
         record.calls(action, begun.saturating_sub(1));
     }
 
@@ -142,7 +143,7 @@ impl Conversations {
         let mut listed: Vec<Summary> = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let there = shard.records.values().map(|record| &record.conversation);
+            let there = shard.records.values().map(|record| record.conversation.frame());
             let of_scope = there.filter(|one| {
                 one.key.scope() == scope
                     && one.expires_at_ms > now
@@ -190,7 +191,7 @@ impl Conversations {
 
 impl Shard {
     fn find(&mut self, key: &ConversationKey, now: u64) -> Option<&mut Record> {
-        if self.records.get(key)?.conversation.expires_at_ms <= now {
+        if self.records.get(key)?.conversation.frame().expires_at_ms <= now {
             self.remove(key);
         }
         self.records.get_mut(key)
@@ -210,7 +211,7 @@ impl Shard {
         }
         let mut ages: Vec<(u64, usize)> = Vec::with_capacity(self.records.len());
         self.records.retain(|_, record| {
-            let lives = record.conversation.expires_at_ms > now;
+            let lives = record.conversation.frame().expires_at_ms > now;
             if lives {
                 ages.push((record.used_at(), record.bytes));
             } else {
@@ -247,29 +248,25 @@ impl Shard {
 
 impl Record {
     fn new(conversation: Conversation) -> Self {
-        let bytes = RECORD_BYTES + conversation.key.id().len();
-        Self {
-            conversation: Arc::new(conversation),
-            events: VecDeque::new(),
-            newest: 0,
-            event_bytes: 0,
-            bytes,
-        }
+        let conversation = KeptConversation::new(Arc::new(conversation));
+        let bytes = conversation.bytes();
+        Self { conversation, events: VecDeque::new(), newest: 0, event_bytes: 0, bytes }
     }
 
     fn used_at(&self) -> u64 {
-        self.conversation.expires_at_ms - self.conversation.ttl_ms.min(self.conversation.expires_at_ms)
+        let conversation = self.conversation.frame();
+        conversation.expires_at_ms.saturating_sub(conversation.ttl_ms)
     }
 
     fn touch(&mut self, now: u64) {
         // Rarely enough that the record is seldom copied because somebody reads it.
-        if let Some(expires) = self.conversation.later_expiry(now) {
-            Arc::make_mut(&mut self.conversation).expires_at_ms = expires;
+        if let Some(expires) = self.conversation.frame().later_expiry(now) {
+            self.conversation.frame_mut().expires_at_ms = expires;
         }
     }
 
     fn calls(&mut self, action: &str, begun: u32) {
-        let calls = &mut Arc::make_mut(&mut self.conversation).calls;
+        let calls = &mut self.conversation.frame_mut().calls;
         match calls.get_mut(action) {
             Some(calls) => calls.begun = begun,
             None => calls.entry(action.to_owned()).or_default().begun = begun,
@@ -282,31 +279,26 @@ impl Record {
         let applied = if change.is_empty() {
             Applied { is_known: true, ..Applied::default() }
         } else {
-            Arc::make_mut(&mut self.conversation).apply(&change, now)
+            self.conversation.change(|conversation| conversation.apply(&change, now))
         };
         if !applied.was_ended && (!change.all_or_nothing || applied.refused.is_empty()) {
             for event in events {
                 self.append(event);
             }
         }
-        let concealed: usize = self.conversation.concealed.iter().map(String::len).sum();
-        self.bytes = RECORD_BYTES
-            + self.conversation.key.id().len()
-            + self.conversation.bytes
-            + concealed
-            + self.event_bytes;
+        self.bytes = self.conversation.bytes() + self.event_bytes;
         applied
     }
 
     fn append(&mut self, event: NewEvent) {
         self.newest += 1;
-        self.event_bytes += EVENT_BYTES + event.data.get().len();
+        self.event_bytes += EVENT_BYTES + allocation(event.data.get().len());
         let NewEvent { kind, at_ms, data } = event;
         self.events.push_back(Event { id: self.newest, kind, at_ms, data });
         if self.events.len() > MAX_EVENTS
             && let Some(oldest) = self.events.pop_front()
         {
-            self.event_bytes -= EVENT_BYTES + oldest.data.get().len();
+            self.event_bytes -= EVENT_BYTES + allocation(oldest.data.get().len());
         }
     }
 }

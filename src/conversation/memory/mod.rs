@@ -2,6 +2,7 @@
 
 mod claims;
 mod conversations;
+mod kept;
 mod notes;
 
 pub use self::claims::ClaimLimits;
@@ -28,7 +29,7 @@ use super::{
 pub struct MemoryLimits {
     /// Most conversations.
     pub conversations: usize,
-    /// Most bytes of variables and events in all conversations, roughly.
+    /// Most bytes of memory for all conversations with their events, within a fifth.
     pub conversation_bytes: usize,
     /// Claims and results.
     pub claims: ClaimLimits,

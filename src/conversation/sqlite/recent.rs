@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::super::size::{frame_bytes, variables_bytes};
 use super::super::{Conversation, ConversationKey};
 
-/// Most bytes of either half, roughly.
+/// Most bytes of memory of either half, within a fifth.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// What a conversation takes besides its variables, roughly.
-const RECORD_BYTES: usize = 1_024;
+/// Most bytes of a conversation: reading a larger one from the file is worth it.
+const MAX_ONE: usize = 1024 * 1024;
 
 /// Conversations that were used of late.
 #[derive(Debug, Default)]
@@ -21,30 +22,40 @@ pub(super) struct Recent(Mutex<Halves>);
 /// What is in `old` when `young` is full goes.
 #[derive(Debug, Default)]
 struct Halves {
-    young: HashMap<ConversationKey, Arc<Conversation>>,
+    young: HashMap<ConversationKey, Counted>,
     young_bytes: usize,
-    old: HashMap<ConversationKey, Arc<Conversation>>,
+    old: HashMap<ConversationKey, Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    conversation: Arc<Conversation>,
+    bytes: usize,
 }
 
 impl Recent {
     /// The conversation, where it is here and has not expired at `now`.
     pub(super) fn find(&self, key: &ConversationKey, now: u64) -> Option<Arc<Conversation>> {
         let halves = self.lock();
-        let found = halves.young.get(key).or_else(|| halves.old.get(key))?;
+        let found = &halves.young.get(key).or_else(|| halves.old.get(key))?.conversation;
         (found.expires_at_ms > now).then(|| found.clone())
     }
 
     /// A conversation has become this.
     pub(super) fn put(&self, conversation: &Arc<Conversation>) {
+        let bytes = frame_bytes(conversation) + variables_bytes(&conversation.variables);
         let mut halves = self.lock();
         halves.remove(&conversation.key);
-        let bytes = size(conversation);
+        if bytes > MAX_ONE {
+            return;
+        }
         if halves.young_bytes + bytes > MAX_BYTES {
             halves.old = std::mem::take(&mut halves.young);
             halves.young_bytes = 0;
         }
         halves.young_bytes += bytes;
-        halves.young.insert(conversation.key.clone(), conversation.clone());
+        let counted = Counted { conversation: conversation.clone(), bytes };
+        halves.young.insert(conversation.key.clone(), counted);
     }
 
     /// A conversation has become something else, or nothing.
@@ -60,25 +71,25 @@ impl Recent {
 impl Halves {
     fn remove(&mut self, key: &ConversationKey) {
         if let Some(removed) = self.young.remove(key) {
-            self.young_bytes -= size(&removed);
+            self.young_bytes -= removed.bytes;
         }
         self.old.remove(key);
     }
 }
 
-/// What a conversation takes in memory, roughly.
-fn size(conversation: &Conversation) -> usize {
-    let concealed: usize = conversation.concealed.iter().map(String::len).sum();
-    RECORD_BYTES + conversation.key.id().len() + 2 * conversation.bytes + concealed
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::change::{Source, Variable};
     use super::*;
 
     fn conversation(number: usize, bytes: usize) -> Arc<Conversation> {
         let key = ConversationKey::new("development", &format!("c{number}"));
-        Arc::new(Conversation { bytes, ..Conversation::new(key, 100, 1_000) })
+        let mut conversation = Conversation::new(key, 100, 1_000);
+        let value = serde_json::Value::String("x".repeat(bytes));
+        let source = Source::Caller;
+        let variable = Variable { value, shown: None, source, sensitive: false, hidden: false, set_at_ms: 0 };
+        conversation.variables.insert("x".to_owned(), variable);
+        Arc::new(conversation)
     }
 
     #[test]
@@ -106,8 +117,18 @@ mod tests {
         assert!(recent.find(&conversation(999, 0).key, 0).is_some());
         assert!(recent.find(&conversation(1, 0).key, 0).is_none());
         let halves = recent.lock();
-        let bytes = |half: &HashMap<_, Arc<Conversation>>| half.values().map(|one| size(one)).sum::<usize>();
+        let bytes = |half: &HashMap<_, Counted>| half.values().map(|one| one.bytes).sum::<usize>();
         assert_eq!(bytes(&halves.young), halves.young_bytes);
         assert!(bytes(&halves.young) <= MAX_BYTES && bytes(&halves.old) <= MAX_BYTES);
+    }
+
+    #[test]
+    fn a_conversation_that_would_take_the_place_of_many_is_not_remembered() {
+        let recent = Recent::default();
+        recent.put(&conversation(1, 10));
+        recent.put(&conversation(2, 10));
+        recent.put(&conversation(1, 2 * MAX_ONE));
+        let find = |number| recent.find(&conversation(number, 0).key, 0).is_some();
+        assert_eq!((find(1), find(2)), (false, true), "nor is what it was before");
     }
 }

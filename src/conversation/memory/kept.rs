@@ -1,0 +1,200 @@
+//! What is kept in memory: as it is used where it is small, as JSON text where it
+//! would take many times its text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::tool::ToolResult;
+
+use super::super::Conversation;
+use super::super::change::Variable;
+use super::super::size::{allocation, frame_bytes, heap_bytes, map_bytes, variables_bytes};
+
+/// Values that take more bytes than this, and twice their text, are kept as text: reading it takes longer than
+/// copying them.
+const MAX_VALUES: usize = 64 * 1024;
+
+/// A conversation that is kept.
+#[derive(Debug)]
+pub(super) struct KeptConversation {
+    /// Without variables where they are text.
+    frame: Arc<Conversation>,
+    text: Option<Box<str>>,
+    bytes: usize,
+}
+
+impl KeptConversation {
+    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
+        let mut kept = Self { frame: conversation, text: None, bytes: 0 };
+        kept.settle();
+        kept
+    }
+
+    /// All but the variables.
+    pub(super) fn frame(&self) -> &Conversation {
+        &self.frame
+    }
+
+    /// Changes anything but the variables, and nothing that takes memory.
+    pub(super) fn frame_mut(&mut self) -> &mut Conversation {
+        Arc::make_mut(&mut self.frame)
+    }
+
+    /// What it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The whole conversation.
+    pub(super) fn get(&self) -> Arc<Conversation> {
+        match &self.text {
+            None => self.frame.clone(),
+            Some(text) => Arc::new(Conversation { variables: variables(text), ..(*self.frame).clone() }),
+        }
+    }
+
+    /// Changes the whole conversation.
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut Conversation) -> T) -> T {
+        let conversation = Arc::make_mut(&mut self.frame);
+        if let Some(text) = self.text.take() {
+            conversation.variables = variables(&text);
+        }
+        let changed = change(conversation);
+        self.settle();
+        changed
+    }
+
+    /// Makes text of variables that take too much, and counts.
+    fn settle(&mut self) {
+        let mut values = variables_bytes(&self.frame.variables);
+        if values > MAX_VALUES.max(2 * self.frame.bytes)
+            && let Ok(text) = serde_json::to_string(&self.frame.variables)
+        {
+            values = allocation(text.len());
+            self.text = Some(text.into_boxed_str());
+            // Without a copy of what is about to go.
+            match Arc::get_mut(&mut self.frame) {
+                Some(frame) => frame.variables.clear(),
+                None => self.frame = Arc::new(without_variables(&self.frame)),
+            }
+        }
+        self.bytes = frame_bytes(&self.frame) + values;
+    }
+}
+
+/// What was written above.
+fn variables(text: &str) -> BTreeMap<String, Variable> {
+    serde_json::from_str(text).unwrap_or_else(|error| {
+        tracing::error!(%error, "the variables of a conversation cannot be read");
+        BTreeMap::new()
+    })
+}
+
+fn without_variables(one: &Conversation) -> Conversation {
+    Conversation {
+        key: one.key.clone(),
+        state: one.state.clone(),
+        variables: BTreeMap::new(),
+        calls: one.calls.clone(),
+        concealed: one.concealed.clone(),
+        ..*one
+    }
+}
+
+/// A result that is kept.
+#[derive(Debug)]
+pub(super) enum KeptResult {
+    Whole(Arc<ToolResult>),
+    Text(Box<str>),
+}
+
+impl KeptResult {
+    pub(super) fn new(result: &Arc<ToolResult>) -> Self {
+        let whole = || Self::Whole(result.clone());
+        if values_bytes(result) <= MAX_VALUES {
+            return whole();
+        }
+        serde_json::to_string(&**result).map_or_else(|_| whole(), |text| Self::Text(text.into_boxed_str()))
+    }
+
+    /// The result; `None` where it cannot be read.
+    pub(super) fn get(&self) -> Option<Arc<ToolResult>> {
+        match self {
+            Self::Whole(result) => Some(result.clone()),
+            Self::Text(text) => serde_json::from_str(text).ok().map(Arc::new),
+        }
+    }
+
+    /// What it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => allocation(text.len()),
+            Self::Whole(result) => {
+                let texts = [&result.tool_call_id, &result.name, &result.timestamp];
+                let texts = texts
+                    .into_iter()
+                    .chain(&result.state)
+                    .chain(result.error.iter().map(|error| &error.message));
+                allocation(size_of::<ToolResult>())
+                    + result.body.as_ref().map_or(0, |body| allocation(body.get().len()))
+                    + texts.map(|text| allocation(text.len())).sum::<usize>()
+                    + values_bytes(result)
+            }
+        }
+    }
+}
+
+/// What the variables of a result take.
+fn values_bytes(result: &ToolResult) -> usize {
+    let of_one = |(name, value): (&String, &Value)| allocation(name.capacity()) + heap_bytes(value);
+    map_bytes(result.variables.len()) + result.variables.iter().map(of_one).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::ConversationKey;
+    use super::super::super::change::{Change, Source};
+    use super::*;
+
+    fn set(name: &str, value: Value) -> Change {
+        let variable = Variable {
+            shown: Some(value.clone()),
+            value,
+            source: Source::Caller,
+            sensitive: false,
+            hidden: false,
+            set_at_ms: 0,
+        };
+        Change { set: vec![(name.to_owned(), variable)], ..Change::default() }
+    }
+
+    #[test]
+    fn what_is_kept_as_text_is_the_same() {
+        let conversation = Conversation::new(ConversationKey::new("development", "c"), 1_000, 5);
+        let mut kept = KeptConversation::new(Arc::new(conversation));
+        let number: Value = serde_json::from_str("123456789012345678901234567890.10").unwrap();
+        let mut list = json!([number]);
+        list.as_array_mut().unwrap().extend((0..5_000).map(|_| json!({"a": 1})));
+        for (name, value, is_text) in
+            [("small", json!({"b": 1}), false), ("large", list, true), ("more", json!(2), true)]
+        {
+            kept.change(|one| assert_eq!(one.apply(&set(name, value.clone()), 7).refused, []));
+            assert_eq!(kept.text.is_some(), is_text, "{name}");
+            assert_eq!(kept.get().variables[name].value, value);
+        }
+        let whole = kept.get();
+        let text = whole.bytes;
+        assert!(variables_bytes(&whole.variables) > 10 * text);
+        assert!(kept.bytes() > text && kept.bytes() < 2 * text + 4_096, "{} of {text}", kept.bytes());
+        assert!(kept.frame().variables.is_empty() && kept.frame().bytes == whole.bytes);
+        kept.change(|one| one.apply(&Change { unset: vec!["large".to_owned()], ..Change::default() }, 8));
+        assert!(kept.text.is_none());
+        assert_eq!(kept.get().variables.keys().collect::<Vec<_>>(), ["more", "small"]);
+        // Whoever holds it keeps what it was.
+        assert_eq!(whole.variables.len(), 3);
+    }
+}

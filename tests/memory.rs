@@ -1,0 +1,107 @@
+//! What is kept in memory takes what is counted for it: measured with the allocator of `callgate serve`, in a process of its
+//! own, by what the system says of it.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::time::Duration;
+
+use callgate::conversation::change::{Change, Source, Variable};
+use callgate::conversation::{
+    ConversationKey, MemoryLimits, MemoryStore, Opening, SqliteLimits, SqliteStore, Store, heap_bytes,
+};
+use serde_json::Value;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MIB: usize = 1024 * 1024;
+
+/// Bytes of memory of this process.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()).unwrap();
+    kib.parse::<usize>().unwrap() * 1024
+}
+
+/// Answers as upstreams give them.
+fn texts() -> [(&'static str, String); 6] {
+    let object = r#"{"id":17,"start":"2026-11-29T09:00:00Z","room":{"name":"Blue","floor":2},"free":true}"#;
+    [
+        ("many small objects", format!("[{}]", vec![r#"{"a":1}"#; 20_000].join(","))),
+        ("a list of 15 objects", format!("[{}]", vec![object; 15].join(","))),
+        (
+            "an object of many members",
+            format!("{{{}}}", (0..700).map(|n| format!("\"member_{n}\":{n}")).collect::<Vec<_>>().join(",")),
+        ),
+        (
+            "numbers",
+            format!("[{}]", (0..3_000).map(|n| (n * 7_919).to_string()).collect::<Vec<_>>().join(",")),
+        ),
+        ("empty objects", format!("[{}]", vec!["{}"; 20_000].join(","))),
+        ("a text", format!("\"{}\"", "x".repeat(50_000))),
+    ]
+}
+
+/// One test, since tests of one process share its memory.
+#[tokio::test]
+async fn what_is_kept_takes_what_is_counted_for_it() {
+    let mut kept = Vec::new();
+    for (name, text) in texts() {
+        for is_copy in [false, true] {
+            let (before, mut counted, mut values) = (resident(), 0, Vec::new());
+            while counted < 24 * MIB {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                let value = if is_copy { value.clone() } else { value };
+                counted += heap_bytes(&value);
+                values.push(value);
+            }
+            let taken = resident() - before;
+            let share = taken as f64 / counted as f64;
+            assert!((0.8..1.2).contains(&share), "{name}, copied: {is_copy}: {taken} of {counted}");
+            kept.push(values);
+        }
+    }
+    drop(kept);
+
+    // Begun after all of that has been freed: what it left counts against the stores.
+    for (name, text) in texts() {
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let before = resident();
+        let limits = MemoryLimits { conversation_bytes: 64 * MIB, ..MemoryLimits::default() };
+        let taken = filled(&MemoryStore::new(limits), &value, 96 * MIB).await.saturating_sub(before);
+        assert!(taken < 64 * MIB * 6 / 5, "memory, {name}: {} MiB", taken / MIB);
+
+        let folder = tempfile::tempdir().unwrap();
+        let before = resident();
+        let store = SqliteStore::open(&folder.path().join("store.db"), SqliteLimits::default()).unwrap();
+        let taken = filled(&store, &value, 96 * MIB).await.saturating_sub(before);
+        // Twice 16 MiB of conversations, and as many pages of the file.
+        assert!(taken < (32 + 16) * MIB * 6 / 5, "sqlite, {name}: {} MiB", taken / MIB);
+    }
+}
+
+/// Puts a value into as many conversations as would take `bytes`; gives what the process takes then.
+async fn filled(store: &dyn Store, value: &Value, bytes: usize) -> usize {
+    let mut most = 0;
+    for number in 0..bytes / heap_bytes(value).max(value.to_string().len()) {
+        let key = ConversationKey::new("development", &format!("c{number}"));
+        store.open(&key, Opening { ttl: Duration::from_secs(3_600), first: None }).await.unwrap();
+        let source = Source::Call { id: format!("call_{number}"), action: "look".to_owned() };
+        let variable = Variable {
+            value: value.clone(),
+            shown: None,
+            source,
+            sensitive: false,
+            hidden: false,
+            set_at_ms: 0,
+        };
+        let change = Change { set: vec![("answer".to_owned(), variable)], ..Change::default() };
+        assert!(store.update(&key, change).await.unwrap().refused.is_empty());
+        if number % 16 == 0 {
+            most = most.max(resident());
+        }
+        assert_eq!(store.find(&key).await.unwrap().unwrap().variables["answer"].value, *value);
+    }
+    most.max(resident())
+}
