@@ -177,6 +177,11 @@ pub trait Store: Debug + Send + Sync {
         Duration::from_secs(1)
     }
 
+    /// What may be lost by the way the backend is set up, in sentences.
+    fn concerns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes the intent, or says who has it. Nothing may be sent without it. A
     /// claim that fails is not taken, or given back by the backend: it does not count.
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;

@@ -31,12 +31,14 @@ pub use self::state::AppState;
 
 use self::keys::Caller;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use serde::Serialize;
 
 use crate::auth::Product;
 
@@ -122,8 +124,26 @@ async fn healthz() -> StatusCode {
 /// The process serves calls.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
-    responses((status = 200, description = "ready"), (status = 503, description = "stopping: no more calls are taken"))
+    responses(
+        // Most replies have no body, which the document cannot say of one that may have one.
+        (status = 200, description = "ready; where the store may forget, a JSON object with `store` and `warnings`"),
+        (status = 503, description = "stopping: no more calls are taken")
+    )
 )]
-async fn readyz(State(state): State<AppState>) -> StatusCode {
-    if state.is_stopping() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
+async fn readyz(State(state): State<AppState>) -> Response {
+    let status = if state.is_stopping() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let store = state.gateway().store();
+    match store.concerns() {
+        warnings if warnings.is_empty() => status.into_response(),
+        warnings => (status, Json(Readiness { store: store.backend(), warnings })).into_response(),
+    }
+}
+
+/// What a person should know of a gateway that serves; there is none where there is nothing to know.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    /// The kind of store: `memory`, `sqlite` or `redis`.
+    store: &'static str,
+    /// What may be lost by the way the store is set up.
+    warnings: Vec<String>,
 }

@@ -13,6 +13,7 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInv
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Claim, ClaimKey, StoreError};
+use super::durability;
 use super::scripts::{Scripts, Write};
 
 /// The first and the longest pause between attempts to connect.
@@ -34,6 +35,7 @@ type Work = Box<dyn FnOnce(Arc<Link>) -> Pin<Box<dyn Future<Output = ()> + Send>
 #[derive(Debug)]
 pub(super) struct Worker {
     work: Option<mpsc::UnboundedSender<Work>>,
+    link: Arc<Link>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Link {
     held: Mutex<HashMap<ClaimKey, Held>>,
     /// What was done upstream and could not be stored, in its order.
     pending: Mutex<VecDeque<Write>>,
+    /// What the server may lose by its settings, as it was last asked.
+    concerns: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -84,11 +88,18 @@ impl Worker {
             }),
             held: Mutex::default(),
             pending: Mutex::default(),
+            concerns: Mutex::default(),
         });
+        let serving = link.clone();
         let thread = std::thread::Builder::new()
             .name("store-redis".to_owned())
-            .spawn(move || runtime.block_on(serve(link, waiting)))?;
-        Ok(Self { work: Some(work), thread: Some(thread) })
+            .spawn(move || runtime.block_on(serve(serving, waiting)))?;
+        Ok(Self { work: Some(work), link, thread: Some(thread) })
+    }
+
+    /// What the server may lose by its settings, as it was last asked.
+    pub(super) fn concerns(&self) -> Vec<String> {
+        lock(&self.link.concerns).clone()
     }
 
     /// Has work done, whether or not the answer is waited for.
@@ -262,7 +273,7 @@ impl Link {
             .set_response_timeout(Some(self.patience));
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         redis::cmd("PING").exec_async(&mut connection).await?;
-        self.warn_of_eviction(&mut connection).await;
+        self.tell_concerns(durability::concerns(&mut connection).await);
         loop {
             // Taken out only when it is written: it may fail again.
             let Some(write) = lock(&self.pending).front().cloned() else { break };
@@ -279,17 +290,13 @@ impl Link {
         Ok(connection)
     }
 
-    /// A server that forgets claims when it is full would have writes done twice.
-    async fn warn_of_eviction(&self, connection: &mut MultiplexedConnection) {
-        let info =
-            redis::cmd("INFO").arg("memory").query_async::<String>(connection).await.unwrap_or_default();
-        let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
-        if let Some(policy) = policy.map(str::trim).filter(|policy| *policy != "noeviction") {
-            tracing::warn!(
-                policy,
-                "Redis may forget what has been done when its memory is full: set `maxmemory-policy noeviction`"
-            );
+    /// Tells each concern once, however often the connection is lost.
+    fn tell_concerns(&self, concerns: Vec<String>) {
+        let mut told = lock(&self.concerns);
+        for concern in concerns.iter().filter(|concern| !told.contains(concern)) {
+            tracing::warn!("{concern}");
         }
+        *told = concerns;
     }
 
     /// Tells the server that the holders of claims live.

@@ -6,6 +6,7 @@
 
 mod claims;
 mod conversations;
+mod durability;
 mod link;
 mod scripts;
 
@@ -124,6 +125,10 @@ impl Store for RedisStore {
 
     fn patience(&self) -> Duration {
         self.patience
+    }
+
+    fn concerns(&self) -> Vec<String> {
+        self.worker.concerns()
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {

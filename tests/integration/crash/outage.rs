@@ -63,3 +63,58 @@ async fn without_redis_nothing_is_done_twice_and_with_it_all_goes_on() {
     let unknown = replay(&calls, &urls[1], &upstream).await;
     assert_eq!(unknown, 0, "both nodes live: they know what they have done");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_keeps_nothing_is_warned_of_once_and_in_the_health_page() {
+    let options = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"];
+    let (Some(mut forgetful), Some(safe)) = (RedisServer::start(&options), RedisServer::start(&[])) else {
+        return;
+    };
+    let upstream = bookings().await;
+    let dir = project(&upstream);
+    let start = |url: &str| {
+        let patience = crate::backend::PATIENCE.as_millis().to_string();
+        let variables = [
+            ("CALLGATE_STORE__BACKEND", "redis"),
+            ("CALLGATE_STORE__URL", url),
+            ("CALLGATE_STORE__PATIENCE_MS", patience.as_str()),
+        ];
+        crate::harness::Process::serve(dir.path(), &variables)
+    };
+    let books = json!({"name": "book", "conversation_id": "c", "arguments": {"slot": "nine"}});
+    let node = start(&forgetful.url());
+    // Once something is stored there, the server has been asked.
+    assert_eq!(node.post("/v1/tool-calls", &books).await.1["status"], "success");
+    let (status, health) = node.get("/readyz").await;
+    let warnings = health["warnings"].as_array().unwrap();
+    assert_eq!((status, &health["store"], warnings.len()), (200, &json!("redis"), 2), "{health}");
+    assert!(warnings[0].as_str().unwrap().starts_with("Redis keeps nothing on disk"), "{health}");
+    assert!(warnings[1].as_str().unwrap().contains("`maxmemory-policy allkeys-lru`"), "{health}");
+    forgetful.kill();
+    // Whoever comes meanwhile is refused, so that the gateway knows that it is gone.
+    node.post("/v1/tool-calls", &books).await;
+    forgetful.restart();
+    let mut stored = false;
+    for _ in 0..1_200 {
+        stored = is_success(&node.post("/v1/tool-calls", &books).await.1);
+        if stored {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(stored, "Redis is not found again");
+    let told = |node: &crate::harness::Process, what: &str| node.log().matches(what).count();
+    while told(&node, "Redis may forget") == 0 || told(&node, "Redis keeps nothing") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(
+        (told(&node, "Redis keeps nothing"), told(&node, "Redis may forget")),
+        (1, 1),
+        "{}",
+        node.log()
+    );
+
+    let node = start(&safe.url());
+    assert_eq!(node.post("/v1/tool-calls", &books).await.1["status"], "success");
+    assert_eq!(node.get("/readyz").await, (200, serde_json::Value::Null));
+}
