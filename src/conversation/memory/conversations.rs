@@ -151,7 +151,7 @@ impl Conversations {
                         (one.started_at_ms, one.key.id()) < (after.started_at_ms, after.id.as_str())
                     })
             });
-            listed.extend(of_scope.map(|one| one.summary()));
+            listed.extend(of_scope.map(Conversation::summary));
             drop(shard);
             listed.sort_unstable_by(|one, other| {
                 (other.started_at_ms, &other.id).cmp(&(one.started_at_ms, &one.id))

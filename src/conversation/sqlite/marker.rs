@@ -249,7 +249,7 @@ impl Marker {
             // Somebody reads: the rest comes later.
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "the store's write-ahead log cannot be brought into its file")
+                tracing::error!(%error, "the store's write-ahead log cannot be brought into its file");
             }
         }
         // From the next commit on, the file alone has lost something.

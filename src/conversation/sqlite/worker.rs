@@ -234,7 +234,11 @@ impl Writer {
         }
         if matches!(committed, Err(Failed::Job)) && batch.len() > 1 {
             // Rare enough that a commit for each does not matter.
-            return batch.into_iter().fold(true, |is_whole, job| self.commit(vec![job]) && is_whole);
+            let mut is_whole = true;
+            for job in batch {
+                is_whole &= self.commit(vec![job]);
+            }
+            return is_whole;
         }
         let outcome = match &committed {
             Ok(_) => Ok(()),
