@@ -47,20 +47,23 @@ fn texts() -> [(&'static str, String); 6] {
 /// One test, since tests of one process share its memory.
 #[tokio::test]
 async fn what_is_kept_takes_what_is_counted_for_it() {
-    let mut kept = Vec::new();
+    let (start, mut total, mut kept) = (resident(), 0, Vec::new());
     for (name, text) in texts() {
         for is_copy in [false, true] {
-            let (before, mut counted, mut values) = (resident(), 0, Vec::new());
+            let original: Value = serde_json::from_str(&text).unwrap();
+            let (mut counted, mut values) = (heap_bytes(&original), Vec::new());
             while counted < 24 * MIB {
-                let value: Value = serde_json::from_str(&text).unwrap();
-                let value = if is_copy { value.clone() } else { value };
+                let value = if is_copy { original.clone() } else { serde_json::from_str(&text).unwrap() };
                 counted += heap_bytes(&value);
                 values.push(value);
             }
-            let taken = resident() - before;
-            let share = taken as f64 / counted as f64;
-            assert!((0.8..1.2).contains(&share), "{name}, copied: {is_copy}: {taken} of {counted}");
-            kept.push(values);
+            total += counted;
+            kept.extend([vec![original], values]);
+            // Of all until now: what reading one has left free, the next one uses.
+            let taken = resident() - start;
+            // What the process takes besides counts for little in the end.
+            let is_right = taken > total / 5 * 4 && taken < total / 5 * 6 + 16 * MIB;
+            assert!(is_right, "{name}, copied: {is_copy}: {taken} of {total}");
         }
     }
     drop(kept);
@@ -69,14 +72,14 @@ async fn what_is_kept_takes_what_is_counted_for_it() {
     for (name, text) in texts() {
         let value: Value = serde_json::from_str(&text).unwrap();
         let before = resident();
-        let limits = MemoryLimits { conversation_bytes: 64 * MIB, ..MemoryLimits::default() };
-        let taken = filled(&MemoryStore::new(limits), &value, 96 * MIB).await.saturating_sub(before);
-        assert!(taken < 64 * MIB * 6 / 5, "memory, {name}: {} MiB", taken / MIB);
+        let limits = MemoryLimits { conversation_bytes: 32 * MIB, ..MemoryLimits::default() };
+        let taken = filled(&MemoryStore::new(limits), &value, 64 * MIB).await.saturating_sub(before);
+        assert!(taken < 32 * MIB * 6 / 5 + 4 * MIB, "memory, {name}: {} MiB", taken / MIB);
 
         let folder = tempfile::tempdir().unwrap();
         let before = resident();
         let store = SqliteStore::open(&folder.path().join("store.db"), SqliteLimits::default()).unwrap();
-        let taken = filled(&store, &value, 96 * MIB).await.saturating_sub(before);
+        let taken = filled(&store, &value, 64 * MIB).await.saturating_sub(before);
         // Twice 16 MiB of conversations, and as many pages of the file.
         assert!(taken < (32 + 16) * MIB * 6 / 5, "sqlite, {name}: {} MiB", taken / MIB);
     }
@@ -101,8 +104,8 @@ async fn filled(store: &dyn Store, value: &Value, bytes: usize) -> usize {
         assert!(store.update(&key, change).await.unwrap().refused.is_empty());
         if number % 16 == 0 {
             most = most.max(resident());
+            assert_eq!(store.find(&key).await.unwrap().unwrap().variables["answer"].value, *value);
         }
-        assert_eq!(store.find(&key).await.unwrap().unwrap().variables["answer"].value, *value);
     }
     most.max(resident())
 }

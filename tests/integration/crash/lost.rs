@@ -60,23 +60,26 @@ fn left_by_kill(folder: &Path) -> TempDir {
     left
 }
 
+/// What a refusal says, and what was done to the files.
+type Damage = (&'static str, fn(&Path));
+
 #[tokio::test]
 async fn a_file_that_was_emptied_deleted_or_lost_its_log_is_not_taken_for_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     keep(&store, "one").await;
-    let damages: [(&str, fn(&Path)); 6] = [
+    let damages: [Damage; 6] = [
         ("it is empty, and its marker `store.db.marker` is still there", |dir| {
-            fs::write(dir.join("store.db"), "").unwrap()
+            fs::write(dir.join("store.db"), "").unwrap();
         }),
         ("it is gone, and its marker `store.db.marker` is still there", |dir| {
-            fs::remove_file(dir.join("store.db")).unwrap()
+            fs::remove_file(dir.join("store.db")).unwrap();
         }),
         ("its write-ahead log `store.db-wal` is gone or older", |dir| {
-            fs::remove_file(dir.join("store.db-wal")).unwrap()
+            fs::remove_file(dir.join("store.db-wal")).unwrap();
         }),
         ("its write-ahead log `store.db-wal` is gone or older", |dir| {
-            fs::write(dir.join("store.db-wal"), "").unwrap()
+            fs::write(dir.join("store.db-wal"), "").unwrap();
         }),
         ("it is empty, and its write-ahead log `store.db-wal` is still there", |dir| {
             fs::remove_file(dir.join("store.db.marker")).unwrap();
