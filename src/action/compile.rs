@@ -317,7 +317,10 @@ impl Compiler<'_> {
                     match self.template(&document, &pointer, text, Target::Text, parameters, &[]) {
                         Some(template) => match template.as_static() {
                             Some(text) => BoundValue::Constant(Value::String(text.to_owned())),
-                            None => BoundValue::Template(template),
+                            None => {
+                                self.warn_of_bound(name, &pointer, &template, parameters);
+                                BoundValue::Template(template)
+                            }
                         },
                         None => continue,
                     }
@@ -327,6 +330,32 @@ impl Compiler<'_> {
             bind.push(Bound { name: name.clone(), value });
         }
         bind
+    }
+
+    /// Warns where the bound value `name` reads one that is not there yet: the model gives no
+    /// value for a name in `bind`, and those that the schema declares are filled in first.
+    fn warn_of_bound(&mut self, name: &str, pointer: &str, template: &Template, parameters: &Parameters) {
+        let definition = self.definition;
+        let order = |name: &str| {
+            let at = definition.bind.keys().position(|known| known == name);
+            at.map(|at| (!parameters.is_declared(name), at))
+        };
+        let document = self.located.document.clone();
+        let mut told = Vec::new();
+        for reference in template.references().iter().filter(|one| one.root == Root::Parameters) {
+            let Some(read) = reference.path.first() else { continue };
+            if order(read).is_none_or(|read| Some(read) < order(name)) || told.contains(&read) {
+                continue;
+            }
+            told.push(read);
+            let place = document.at_text(pointer, reference.line, reference.column);
+            let message = format!(
+                "`.parameters.{read}` is never there when `{name}` is bound: `bind` hides `{read}` from the model"
+            );
+            let hint = format!("write `.variables.{read}` if the conversation knows it");
+            self.problems
+                .push(Problem::warning(&document.file, place, "unbound_parameter", message).hint(hint));
+        }
     }
 
     /// Parses a template and judges what it refers to.

@@ -7,6 +7,8 @@ use crate::import::json::{member_names, text, texts};
 use crate::import::placeholder;
 use crate::import::request::Refusal;
 
+use super::files::is_file;
+use super::nullable::without_null;
 use super::operation::{Operation, Shape, shape};
 
 /// What kind of text a media type is.
@@ -83,7 +85,7 @@ impl<'v> Operation<'_, 'v, '_> {
         match kind(media) {
             Media::Json => self.json(schema, media, is_required),
             Media::Form => self.form(schema, content, is_required),
-            Media::Multipart => self.multipart(schema, content.get("schema"), is_required),
+            Media::Multipart => self.multipart(schema, content, is_required),
             Media::Text | Media::Other => {
                 self.text(schema, media, is_required);
                 Ok(())
@@ -196,8 +198,10 @@ impl<'v> Operation<'_, 'v, '_> {
         });
     }
 
-    fn form(&mut self, mut schema: Value, content: &Value, is_required: bool) -> Result<(), Refusal> {
+    fn form(&mut self, mut schema: Value, content: &'v Value, is_required: bool) -> Result<(), Refusal> {
         self.object_only(&schema, is_required)?;
+        self.without_files(&mut schema, content)?;
+        self.without_nulls(&mut schema);
         let mut fields: Map<String, Value> = Map::new();
         let mut is_flat = self.draft.method != "DELETE" && !self.meets_query(&schema);
         let required: Vec<String> = required_of(&schema);
@@ -290,39 +294,12 @@ impl<'v> Operation<'_, 'v, '_> {
     fn multipart(
         &mut self,
         mut schema: Value,
-        source: Option<&'v Value>,
+        content: &'v Value,
         is_required: bool,
     ) -> Result<(), Refusal> {
         self.object_only(&schema, is_required)?;
-        let source = match source {
-            Some(source) => self.document.resolve(source)?,
-            None => &Value::Null,
-        };
-        let required = required_of(&schema);
-        for name in member_names(&schema, "properties") {
-            let property = source.get("properties").and_then(|properties| properties.get(&name));
-            let property = property.and_then(|property| self.document.resolve(property).ok());
-            let is_binary = |schema: &Value| {
-                text(schema, "format") == "binary"
-                    || schema.get("contentMediaType").is_some_and(|media| media == "application/octet-stream")
-            };
-            let is_file = property
-                .is_some_and(|property| is_binary(property) || property.get("items").is_some_and(is_binary));
-            if !is_file {
-                continue;
-            }
-            let message = format!(
-                "the part `{}` is a file, which a model on the phone does not have",
-                crate::import::placeholder::short(&name)
-            );
-            if required.contains(&name) {
-                return Err(Refusal("file_upload", message, "upload files outside of calls"));
-            }
-            self.lossy("file_upload", format!("{message}; it is left out"), "");
-            if let Some(map) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-                map.shift_remove(&name);
-            }
-        }
+        self.without_files(&mut schema, content)?;
+        self.without_nulls(&mut schema);
         self.tell_open(&schema);
         self.flatten(&schema);
         if self.draft.method == "DELETE" || self.meets_query(&schema) {
@@ -337,6 +314,42 @@ impl<'v> Operation<'_, 'v, '_> {
             self.draft.content_type = Some("multipart/form-data".to_owned());
         }
         Ok(())
+    }
+
+    /// Takes the files out of a form; refuses it where one is required.
+    fn without_files(&mut self, schema: &mut Value, content: &'v Value) -> Result<(), Refusal> {
+        let (Some(source), encoding) = (content.get("schema"), content.get("encoding")) else {
+            return Ok(());
+        };
+        let required = required_of(schema);
+        for name in member_names(schema, "properties") {
+            if !is_file(self.document, source, encoding, &name) {
+                continue;
+            }
+            let message = format!(
+                "the part `{}` is a file, which a model on the phone does not have",
+                crate::import::placeholder::short(&name)
+            );
+            if required.contains(&name) {
+                return Err(Refusal("file_upload", message, "upload files outside of calls"));
+            }
+            self.lossy("file_upload", format!("{message}; it is left out"), "");
+            if let Some(map) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                map.shift_remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// A field of a form is there or not: it has no null.
+    fn without_nulls(&self, schema: &mut Value) {
+        let required = required_of(schema);
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            if !required.contains(name) {
+                *property = without_null(property.take());
+            }
+        }
     }
 
     /// Forms are made of properties.

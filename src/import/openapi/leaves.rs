@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::nullable::without_null;
 use super::operation::{Operation, Shape, shape};
 
 /// Most keys that one object of the query or a form is written as.
@@ -33,6 +34,9 @@ impl Operation<'_, '_, '_> {
         leaves: &mut Vec<(String, Vec<String>)>,
         lost: &mut Vec<String>,
     ) -> bool {
+        if is_choice(schema) {
+            *schema = without_null(schema.take());
+        }
         self.narrow(schema);
         match shape(schema, &self.draft.parameters.defs) {
             _ if leaves.len() >= MAX_LEAVES || path.len() > MAX_DEPTH => {}
@@ -108,4 +112,8 @@ impl Operation<'_, '_, '_> {
             }
         }
     }
+}
+
+fn is_choice(schema: &Value) -> bool {
+    ["anyOf", "oneOf"].iter().any(|keyword| schema.get(*keyword).is_some())
 }

@@ -3,12 +3,15 @@
 mod document;
 mod tidy;
 mod schema;
+mod nullable;
 mod servers;
 mod security;
+mod authorization;
 mod naming;
 mod operation;
 mod leaves;
 mod place;
+mod files;
 mod body;
 
 use serde_json::Value;

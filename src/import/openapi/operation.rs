@@ -10,6 +10,7 @@ use crate::import::names::{self, Taken};
 use crate::import::request::Refusal;
 
 use super::document::Document;
+use super::nullable;
 use super::schema::{self, Converted};
 use super::security::Schemes;
 
@@ -28,6 +29,8 @@ pub(super) struct Operation<'a, 'v, 'o> {
     /// Place and name of the keys that are sent as credentials, in whatever
     /// way the document says it again.
     pub(super) keys: Vec<(&'v str, &'v str)>,
+    /// Whether its security says what is sent in `Authorization`, or that nothing is.
+    pub(super) has_credentials: bool,
 }
 
 impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
@@ -54,6 +57,7 @@ impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
             has_body,
             in_query: Vec::new(),
             keys: Vec::new(),
+            has_credentials: false,
         }
     }
 
@@ -80,7 +84,8 @@ impl<'a, 'v, 'o> Operation<'a, 'v, 'o> {
         }
         self.body(operation)?;
         let credentials = self.schemes.of(operation, self.bundle)?;
-        if credentials.connector.is_some() || !credentials.headers.is_empty() {
+        self.has_credentials = credentials.connector.is_some() || !credentials.headers.is_empty();
+        if self.has_credentials {
             self.keys = self.schemes.keys(operation);
         }
         self.parameters(operation, item)?;
@@ -218,9 +223,19 @@ fn shape_within(schema: &Value, defs: &Map<String, Value>, depth: usize) -> Shap
         {
             let mut shapes = branches
                 .iter()
+                .filter(|branch| !nullable::is_null(branch))
                 .map(|branch| if is_deep { Shape::Other } else { shape_within(branch, defs, depth + 1) });
-            let is_flat = shapes.all(|shape| matches!(shape, Shape::Scalar | Shape::List));
-            return if is_flat { Shape::Scalar } else { Shape::Other };
+            let first = shapes.next();
+            let is_only = shapes.next().map(|second| matches!(second, Shape::Scalar | Shape::List));
+            return match (first, is_only) {
+                (Some(only), None) => only,
+                (Some(Shape::Scalar | Shape::List), Some(true))
+                    if shapes.all(|shape| matches!(shape, Shape::Scalar | Shape::List)) =>
+                {
+                    Shape::Scalar
+                }
+                _ => Shape::Other,
+            };
         }
     }
     let kinds: Vec<&str> = match schema.get("type") {

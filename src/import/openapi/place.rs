@@ -9,6 +9,8 @@ use crate::import::json::text;
 use crate::import::placeholder::{self, escaped};
 use crate::import::request::{Refusal, connector_keys, is_idempotency_key};
 
+use super::authorization::{Authorization, WHOLE_VALUE, fill};
+use super::nullable::without_null;
 use super::operation::{Operation, Shape, shape};
 
 /// Headers that OpenAPI itself takes out of `parameters` (3.0.3, Parameter Object).
@@ -49,7 +51,7 @@ impl<'v> Operation<'_, 'v, '_> {
                     self.lossy("parameter", format!("a {place} parameter without a name is left out"), "");
                     continue;
                 }
-                if self.is_key(place, name) || *place == "header" && self.is_ours(name) {
+                if self.is_key(place, name) || *place == "header" && self.is_ours(name, parameter) {
                     continue;
                 }
                 let parameter = self.read(name, place, parameter)?;
@@ -87,6 +89,10 @@ impl<'v> Operation<'_, 'v, '_> {
             Some(schema) => self.convert(schema)?,
             None => json!({"type": "string"}),
         };
+        let is_json = parameter.get("schema").is_none() && content.is_some();
+        if !is_json {
+            schema = without_null(schema);
+        }
         if let Value::Object(map) = &mut schema {
             let own = describe::bounded(text(parameter, "description"), 300);
             if !own.is_empty() {
@@ -130,7 +136,7 @@ impl<'v> Operation<'_, 'v, '_> {
             schema,
             style,
             explodes: parameter.get("explode").and_then(Value::as_bool).unwrap_or(style == "form"),
-            is_json: parameter.get("schema").is_none() && content.is_some(),
+            is_json,
         })
     }
 
@@ -142,8 +148,12 @@ impl<'v> Operation<'_, 'v, '_> {
     }
 
     /// Headers that are set without the model: by the transport, or a secret.
-    fn is_ours(&mut self, name: &str) -> bool {
+    fn is_ours(&mut self, name: &str, parameter: &Value) -> bool {
         let lower = name.to_ascii_lowercase();
+        if lower == "authorization" && !self.has_credentials {
+            self.authorization(parameter);
+            return true;
+        }
         if IGNORED.contains(&lower.as_str()) || lower == "idempotency-key" {
             return true;
         }
@@ -164,6 +174,28 @@ impl<'v> Operation<'_, 'v, '_> {
             return true;
         }
         false
+    }
+
+    /// A header `Authorization` that no security scheme speaks of: OpenAPI ignores it, and the
+    /// upstream does not.
+    fn authorization(&mut self, parameter: &Value) {
+        let inner = parameter.get("schema").map(|schema| text(schema, "description")).unwrap_or_default();
+        let told = Authorization::told_by(&format!("{} {inner}", text(parameter, "description")));
+        let wish = format!("{}_authorization", self.draft.connection);
+        match told.connector().filter(|_| self.draft.auth.is_none()) {
+            Some(mut keys) => {
+                fill(&mut keys, &wish, self.bundle);
+                self.draft.auth = Some(self.bundle.connector(&wish, keys));
+            }
+            None => {
+                let secret = self.bundle.secret(&wish, None, &told.prefix());
+                self.draft.headers.insert("Authorization".to_owned(), secret);
+            }
+        }
+        if told == Authorization::Unknown {
+            let message = "the header `Authorization` is a parameter without a security scheme";
+            self.todo("authorization", message, WHOLE_VALUE);
+        }
     }
 
     fn shape(&self, schema: &Value) -> Shape {

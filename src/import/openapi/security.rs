@@ -10,6 +10,7 @@ use crate::import::json::text;
 use crate::import::request::Refusal;
 use crate::import::request::connector_keys;
 
+use super::authorization::{Authorization, WHOLE_VALUE, fill};
 use super::document::Document;
 
 /// How an operation proves itself.
@@ -33,8 +34,8 @@ pub(super) struct Schemes<'v> {
 /// What one scheme becomes.
 enum Means {
     Connector(Map<String, Value>),
-    /// A header `name` with a secret; may stand beside a connector.
-    Header(String),
+    /// A header `name` with a secret after a prefix; may stand beside a connector.
+    Header { name: String, prefix: String },
 }
 
 impl<'v> Schemes<'v> {
@@ -112,7 +113,7 @@ impl<'v> Schemes<'v> {
     /// Schemes that are needed all at once.
     fn together(&self, names: &Map<String, Value>, bundle: &mut Bundle<'_>) -> Result<Credentials, String> {
         let mut connectors: Vec<(&String, Map<String, Value>)> = Vec::new();
-        let mut headers: Vec<(&String, String)> = Vec::new();
+        let mut headers: Vec<(&String, String, String)> = Vec::new();
         for (name, scopes) in names {
             let scheme = self
                 .schemes
@@ -120,7 +121,7 @@ impl<'v> Schemes<'v> {
                 .ok_or_else(|| format!("`{}` is not defined", short(name)))?;
             match self.means(name, scheme, scopes)? {
                 Means::Connector(keys) => connectors.push((name, keys)),
-                Means::Header(header) => headers.push((name, header)),
+                Means::Header { name: header, prefix } => headers.push((name, header, prefix)),
             }
         }
         if connectors.len() > 1 {
@@ -128,10 +129,11 @@ impl<'v> Schemes<'v> {
         }
         // A key in a header may be the connector where nothing else is.
         let mut credentials = Credentials::default();
-        let wish = |name: &str, what: &str| format!("{}_{name}{what}", self.prefix);
+        let wish = |name: &str| format!("{}_{name}", self.prefix);
         if connectors.is_empty()
-            && headers.len() == 1
-            && let Some((name, header)) = headers.pop()
+            && let [(_, _, prefix)] = headers.as_slice()
+            && prefix.is_empty()
+            && let Some((name, header, _)) = headers.pop()
         {
             connectors.push((
                 name,
@@ -144,22 +146,20 @@ impl<'v> Schemes<'v> {
             ));
         }
         for (name, mut keys) in connectors {
-            let several = keys.values().filter(|value| value.is_null()).count() > 1;
-            for (key, value) in &mut keys {
-                if value.is_null() {
-                    let what = if several { format!("_{key}") } else { String::new() };
-                    *value = bundle.secret(&wish(name, &what), None, "");
-                }
-            }
+            fill(&mut keys, &wish(name), bundle);
             let scheme = self.schemes.and_then(|schemes| schemes.get(name)).unwrap_or(&Value::Null);
+            let is_bare = keys.get("key_name").and_then(Value::as_str);
+            if is_bare.is_some_and(|name| name.eq_ignore_ascii_case("authorization")) {
+                tell_bare(bundle, name);
+            }
             let is_client = keys.get("type") == Some(&json!("oauth2_client_credentials"));
             if matches!(text(scheme, "type"), "oauth2" | "openIdConnect") && !is_client {
                 tell_once(bundle, name, scheme);
             }
-            credentials.connector = Some(self.connector(bundle, &wish(name, ""), keys));
+            credentials.connector = Some(self.connector(bundle, &wish(name), keys));
         }
-        for (name, header) in headers {
-            let secret = bundle.secret(&wish(name, ""), None, "");
+        for (name, header, prefix) in headers {
+            let secret = bundle.secret(&wish(name), None, &prefix);
             credentials.headers.insert(header, secret);
         }
         Ok(credentials)
@@ -209,7 +209,8 @@ impl<'v> Schemes<'v> {
                     return Err(format!("`{}` names no header, query parameter or cookie", short(name)));
                 }
                 match text(scheme, "in") {
-                    "header" => Ok(Means::Header(key)),
+                    "header" if key.eq_ignore_ascii_case("authorization") => Ok(authorization(scheme)),
+                    "header" => Ok(Means::Header { name: key, prefix: String::new() }),
                     place @ ("query" | "cookie") => Ok(Means::Connector(connector_keys(&[
                         ("type", json!("api_key")),
                         ("in", json!(place)),
@@ -257,6 +258,24 @@ impl<'v> Schemes<'v> {
             keys.insert("scopes".to_owned(), json!(scopes));
         }
         keys
+    }
+}
+
+/// A key in the header `Authorization`, which most APIs want after a word.
+fn authorization(scheme: &Value) -> Means {
+    let told = Authorization::told_by(text(scheme, "description"));
+    match (told, told.connector()) {
+        (Authorization::Bearer | Authorization::Basic, Some(keys)) => Means::Connector(keys),
+        _ => Means::Header { name: "Authorization".to_owned(), prefix: told.prefix() },
+    }
+}
+
+/// Says once per scheme that its key is sent as it is.
+fn tell_bare(bundle: &mut Bundle<'_>, name: &str) {
+    let at = format!("#/components/securitySchemes/{}", super::escape(name));
+    if bundle.report.notes.iter().all(|note| note.place != at) {
+        let message = format!("`{}` is sent in `Authorization` without a word before it", short(name));
+        bundle.todo(&at, "", "authorization", message, WHOLE_VALUE);
     }
 }
 

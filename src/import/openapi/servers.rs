@@ -36,7 +36,9 @@ pub(super) fn connection(
             urls.push((url, text(server, "description").to_owned()));
         }
     }
-    let Some((first, described)) = urls.first().cloned() else {
+    // A developer's own machine is where calls go only if there is nothing else.
+    let chosen = urls.iter().find(|(url, _)| !is_local(url)).or(urls.first());
+    let Some((first, described)) = chosen.cloned() else {
         let message = match servers.first() {
             Some(server) => format!(
                 "the server `{}` is not an absolute URL",
@@ -52,8 +54,9 @@ pub(super) fn connection(
         return Ok(name);
     }
     tell_variables(servers, bundle);
+    tell_first(servers, &first, bundle);
     let mut environments: Vec<(String, String)> = Vec::new();
-    for (url, described) in urls.iter().skip(1).filter(|(url, _)| *url != first) {
+    for (url, described) in urls.iter().filter(|(url, _)| *url != first) {
         let served = options.environments.as_ref();
         match environment(url, described).filter(|name| environments.iter().all(|(known, _)| known != name)) {
             Some(name) if served.is_none_or(|served| served.iter().any(|served| served == name)) => {
@@ -78,6 +81,43 @@ pub(super) fn connection(
         }
     }
     Ok(name)
+}
+
+/// Says that the base URL is not the server that the document means first.
+fn tell_first(servers: &[Value], chosen: &str, bundle: &mut Bundle<'_>) {
+    let Some(server) = servers.first() else { return };
+    let written = short(text(server, "url"));
+    let is_known = absolute(&filled(server), bundle.options.source_url.as_deref()).is_some();
+    let why = match is_known {
+        true if is_local(chosen) => "is the machine of a developer",
+        true => return,
+        false if written.contains(['{', '}']) => "holds a variable without a default",
+        false => "is relative to where the document is served, which a file does not say",
+    };
+    let then = if is_known { String::new() } else { format!("; {chosen} is called instead") };
+    bundle.todo(
+        "#/servers/0",
+        "",
+        "server",
+        format!("the first server `{written}` {why}{then}"),
+        "name the base URL with --base-url https://…, or write it into the connection",
+    );
+}
+
+/// Whether only the machine that the document was written on answers there.
+fn is_local(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost"
+                || [".localhost", ".local"].iter().any(|end| name.ends_with(end))
+                || name == "host.docker.internal"
+        }
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        None => false,
+    }
 }
 
 /// `base_url`, with the path of the first server where it has none itself.

@@ -122,7 +122,12 @@ impl Lowering<'_, '_, '_> {
                 let name = known.strip_prefix('$').map(|name| name.trim_matches(['{', '}']).to_owned());
                 (name.unwrap_or_else(|| what.to_owned()), None)
             }
-            (known, variable) => (variable.unwrap_or_else(|| what.to_owned()), known),
+            (known, variable) => {
+                if let Some(variable) = variable.as_deref().filter(|_| !self.request.adopts) {
+                    self.tell_variable(variable);
+                }
+                (variable.unwrap_or_else(|| what.to_owned()), known)
+            }
         };
         match around(text) {
             Around::Text(before) if !is_known && !secret_like::holds_secret_value(before) => {
@@ -145,6 +150,17 @@ impl Lowering<'_, '_, '_> {
         let hint = "write the whole into secrets.toml, with the text around the placeholder";
         self.note_todo("credentials", message, hint);
         secret
+    }
+
+    /// Products have no secrets, or keep them among the variables of a conversation.
+    fn tell_variable(&mut self, variable: &str) {
+        let name = short(variable);
+        let message =
+            format!("the credential is the variable `{name}` there, and one secret for all calls here");
+        let hint = format!(
+            "fill the secret in; if each conversation has a credential of its own, write a header with              {{{{.variables.{name}}}}} in its place"
+        );
+        self.note_todo("credential_variable", message, &hint);
     }
 
     /// The secret `name` of the connection: another service has its own, even

@@ -26,7 +26,7 @@ pub(super) fn dotted(steps: &[Step]) -> String {
 /// Words by which sources tell what a model fills in from what a conversation knows.
 const ROOMS: &[&str] = &["collected", "input", "inputs", "args", "arguments", "parameters", "params", "llm"];
 
-/// What a placeholder of `request` stands for.
+/// What a placeholder of `request` stands for; `binds` where it is part of a fixed value.
 pub(super) fn meaning(
     request: &PlainRequest,
     draft: &mut ActionDraft,
@@ -34,6 +34,7 @@ pub(super) fn meaning(
     variables: &mut BTreeSet<String>,
     steps: &[Step],
     spot: Spot,
+    binds: bool,
 ) -> Meaning {
     let name = dotted(steps);
     if let Some(known) = request.known.get(&name) {
@@ -42,7 +43,14 @@ pub(super) fn meaning(
     if let Some(ours) = request.aliases.get(&name) {
         return Meaning::Variable(ours.split('.').map(|key| Step::Key(key.to_owned())).collect());
     }
-    let declared = |steps: &[Step]| matches!(steps.first(), Some(Step::Key(key)) if request.parameters.properties.contains_key(key) || request.bind.iter().any(|(name, _)| name == key));
+    // A fixed value is read by what is sent, and not by other fixed values: there, its name is
+    // that of a variable of the conversation, even of one that it is filled with itself.
+    let is_bound = |key: &String| request.bind.iter().any(|(name, _)| name == key);
+    let declared = |steps: &[Step]| match steps.first() {
+        Some(Step::Key(key)) if binds => request.parameters.properties.contains_key(key) && !is_bound(key),
+        Some(Step::Key(key)) => request.parameters.properties.contains_key(key) || is_bound(key),
+        _ => false,
+    };
     let placed = |steps: &[Step]| {
         let is_fixed = |key: &str| request.bind.iter().any(|(name, _)| name == key);
         let is_needed = |key: &str| draft.parameters.required.iter().any(|name| name == key);

@@ -53,6 +53,7 @@ pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
         has_connector: false,
         in_query: Vec::new(),
         query_secrets: Vec::new(),
+        binds: false,
     };
     match lowering.run() {
         Ok(()) => {
@@ -102,6 +103,8 @@ pub(super) struct Lowering<'r, 'b, 'o> {
     in_query: Vec<String>,
     /// Fixed values that travel in the query and are secrets.
     query_secrets: Vec<(String, String)>,
+    /// Whether what is converted is a fixed value, which is there before any other one.
+    binds: bool,
 }
 
 impl Lowering<'_, '_, '_> {
@@ -273,15 +276,15 @@ impl Lowering<'_, '_, '_> {
         what: &str,
         notation: Notation,
     ) -> Result<placeholder::Converted, Refusal> {
-        let (request, draft, taken, variables) =
-            (self.request, &mut self.draft, &mut self.taken, &mut self.variables);
+        let (request, draft, taken, variables, binds) =
+            (self.request, &mut self.draft, &mut self.taken, &mut self.variables, self.binds);
         let mut secret = None;
         let converted = placeholder::convert(text, notation, &mut |steps, spot| {
             let name = dotted(steps);
             if request.known.is_secret(&name) {
                 secret = Some(name);
             }
-            meaning(request, draft, taken, variables, steps, spot)
+            meaning(request, draft, taken, variables, steps, spot, binds)
         });
         if let Some(name) = secret {
             let message = format!("the variable `{}`, which {what} holds,", placeholder::short(&name));
@@ -474,10 +477,12 @@ impl Lowering<'_, '_, '_> {
     /// query is a connector's.
     fn bound(&mut self) -> Result<(), Refusal> {
         for (name, value) in &self.request.bind {
+            self.binds = true;
             let value = match value {
                 Value::String(text) => json!(self.fixed(text, &format!("`{name}`"))?.template),
                 other => other.clone(),
             };
+            self.binds = false;
             self.draft.parameters.properties.shift_remove(name);
             self.draft.parameters.required.retain(|required| required != name);
             self.taken.insert(name);

@@ -9,6 +9,7 @@ use crate::import::placeholder::short;
 use crate::import::report::ImportError;
 use crate::import::request::{PlainRequest, Refusal};
 
+use super::elevenlabs_list::{self, constant};
 use super::{each, extract, lost_keys, method_or, milliseconds};
 
 const LOST: &[&str] = &[
@@ -35,6 +36,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         let message = format!("a tool of type `{}` calls no API", short(text(tool, "type")));
         return Err(Refusal("unsupported_tool", message, "only webhook tools are requests"));
     };
+    let api = &elevenlabs_list::by_name(api);
     let method = method_or(api, "GET");
     let mut request = PlainRequest {
         place: place.to_owned(),
@@ -120,9 +122,8 @@ fn is_required(schema: Option<&Value>, name: &str) -> bool {
 /// A value at the top: filled in by the model, or bound.
 fn leaf(name: &str, schema: &Value, required: bool, request: &mut PlainRequest) -> Result<(), Refusal> {
     let variable = text(schema, "dynamic_variable");
-    let constant = schema.get("constant_value").filter(|value| !value.is_null() && **value != json!(""));
-    if let Some(value) = constant {
-        request.bind.push((name.to_owned(), value.clone()));
+    if let Some(value) = constant(schema) {
+        request.bind.push((name.to_owned(), value));
     } else if !variable.is_empty() {
         request.bind.push((name.to_owned(), json!(format!("{{{{{variable}}}}}"))));
     } else if schema.get("is_system_provided") == Some(&Value::Bool(true)) {
@@ -199,9 +200,7 @@ fn inner(schema: &Value, at: &str, request: &mut PlainRequest) -> Result<Value, 
                 required.retain(|known| known != name);
                 continue;
             }
-            let constant =
-                property.get("constant_value").filter(|value| !value.is_null() && **value != json!(""));
-            let schema = match constant {
+            let schema = match constant(property) {
                 // The default is filled in where the model leaves it out.
                 Some(value) => json!({"const": value, "default": value}),
                 None => inner(property, &path, request)?,
@@ -223,7 +222,7 @@ fn headers(headers: Option<&Value>, request: &mut PlainRequest) {
             continue;
         }
         let (variable, label) = (text(value, "variable_name"), text(value, "env_var_label"));
-        if value.get("secret_id").is_some() {
+        if value.get("secret_id").is_some_and(|id| !id.is_null()) {
             request.secret_headers.push((name.clone(), String::new()));
         } else if !label.is_empty() {
             // It differs by environment, as secrets do.

@@ -6,6 +6,7 @@
 mod vapi;
 mod messages;
 mod elevenlabs;
+mod elevenlabs_list;
 mod retell;
 mod step;
 

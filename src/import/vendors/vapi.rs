@@ -23,10 +23,10 @@ pub(in crate::import) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result
         }
         None => false,
     };
-    each(root, "Vapi", &is_tool, &read, bundle)
+    each(root, "Vapi", &is_tool, &|tool, place| read(tool, place, root), bundle)
 }
 
-fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
+fn read(tool: &Value, place: &str, root: &Value) -> Result<PlainRequest, Refusal> {
     let mut request = PlainRequest { place: place.to_owned(), ..PlainRequest::default() };
     for name in ["call.id", "callId"] {
         request.aliases.insert(name.to_owned(), "conversation.id".to_owned());
@@ -35,7 +35,7 @@ fn read(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
     messages::read(tool, &mut request);
     match text(tool, "type") {
         "apiRequest" => api_request(tool, &mut request)?,
-        "function" => function(tool, &mut request)?,
+        "function" => function(tool, server_of(tool, place, root), &mut request)?,
         other => {
             let message =
                 format!("a tool of type `{}` calls no API", crate::import::placeholder::short(other));
@@ -141,10 +141,37 @@ fn extraction(plan: Option<&Value>, request: &mut PlainRequest) {
     }
 }
 
-/// A server of its own, which Vapi sends its message to.
-fn function(tool: &Value, request: &mut PlainRequest) -> Result<(), Refusal> {
+/// The server that Vapi sends the calls of `tool` to: its own, or that of what it stands in
+/// (assistant, then phone number or squad), which old exports call `serverUrl`.
+fn server_of(tool: &Value, place: &str, root: &Value) -> Value {
+    let own = tool.get("server").cloned().unwrap_or_default();
+    if !text(&own, "url").is_empty() {
+        return own;
+    }
+    let mut pointer = place.strip_prefix('#').unwrap_or(place);
+    let around = std::iter::from_fn(|| {
+        pointer = &pointer[..pointer.rfind('/')?];
+        root.pointer(pointer)
+    });
+    let inherited = around.into_iter().find_map(|around| {
+        let server = around.get("server").filter(|server| !text(server, "url").is_empty());
+        let older = || {
+            let (url, secret) = (text(around, "serverUrl"), text(around, "serverUrlSecret"));
+            (!url.is_empty()).then(|| json!({"url": url, "secret": secret}))
+        };
+        server.cloned().or_else(older)
+    });
+    let mut server = inherited.unwrap_or_else(|| own.clone());
+    if let (Some(timeout), Value::Object(server)) = (own.get("timeoutSeconds"), &mut server) {
+        server.insert("timeoutSeconds".to_owned(), timeout.clone());
+    }
+    server
+}
+
+/// A tool that Vapi sends its message to `server` for.
+fn function(tool: &Value, server: Value, request: &mut PlainRequest) -> Result<(), Refusal> {
     let function = tool.get("function").unwrap_or(&Value::Null);
-    let server = tool.get("server").unwrap_or(&Value::Null);
+    let server = &server;
     text(function, "name").clone_into(&mut request.name);
     text(function, "description").clone_into(&mut request.description);
     text(server, "url").clone_into(&mut request.url);
@@ -152,7 +179,7 @@ fn function(tool: &Value, request: &mut PlainRequest) -> Result<(), Refusal> {
         return Err(Refusal(
             "no_url",
             format!("`{}` names no server", crate::import::placeholder::short(&request.name)),
-            "the server of the assistant is not part of the tool; add `server.url`",
+            "import the whole assistant if its server is meant, or add `server.url`",
         ));
     }
     request.method = Some("POST".to_owned());
