@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use callgate::action::RequestSpec;
 use callgate::definition::{Problems, read_project};
+use callgate::demo::INIT_FILES;
 use callgate::egress::{Credentials, Deadline, Egress, Limits, Outlet, Route, Target, WaysBuilder};
 use callgate::import::{
-    Existing, Imported, ImportedFile, MAX_SOURCE_BYTES, NoteKind, Only, Options, Report, SourceKind,
-    add_secrets, import,
+    Existing, Imported, ImportedFile, MAX_SOURCE_BYTES, NoteKind, Only, Options, PathPattern, Report,
+    Selection, SourceKind, add_secrets, folded, import,
 };
 use callgate::project;
 use callgate::settings::Settings;
@@ -71,12 +72,21 @@ pub(crate) struct Import {
     /// The project to add to; made where there is none
     #[arg(long, short, default_value = ".", value_name = "DIR")]
     project: PathBuf,
-    /// Import only these: a name, or a regular expression for whole names
+    /// Import only these: a name, or a regular expression for whole names; may be repeated
     #[arg(long, value_name = "NAME")]
-    only: Option<String>,
-    /// Import only what has this tag (OpenAPI) or stands in this folder (Postman)
+    only: Vec<String>,
+    /// Import only what has this tag (OpenAPI) or stands in this folder (Postman); may be repeated
     #[arg(long)]
-    tag: Option<String>,
+    tag: Vec<String>,
+    /// Import only this path and what is below it, `*` standing for any text; may be repeated
+    #[arg(long)]
+    path: Vec<String>,
+    /// Import only what has this method; may be repeated
+    #[arg(long)]
+    method: Vec<String>,
+    /// Import at most so many
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
     /// The environment that secrets of the source are for; others get a placeholder
     #[arg(long, short, value_name = "NAME")]
     environment: Option<String>,
@@ -198,14 +208,19 @@ impl Import {
         Ok(Options {
             source,
             source_url,
-            only: self.only.as_deref().map(Only::parse).transpose()?,
-            tag: self.tag.clone(),
+            selection: Selection {
+                only: self.only.iter().map(|text| Only::parse(text)).collect::<Result<_, _>>()?,
+                tags: self.tag.clone(),
+                paths: self.path.iter().map(|text| PathPattern::parse(text)).collect::<Result<_, _>>()?,
+                methods: self.method.iter().map(|method| method.to_ascii_uppercase()).collect(),
+                limit: self.limit,
+            },
             environment: self.environment.clone(),
             environments,
             base_url,
             urls,
             replace: self.force,
-            existing: Existing::of(&files),
+            existing: Existing::of(&files).without_sample(INIT_FILES),
         })
     }
 
@@ -284,7 +299,7 @@ impl Import {
             lines.push(format!("imported {} more", report.imported.len() - SHOWN));
         }
         for kind in [NoteKind::Refused, NoteKind::Lossy, NoteKind::Todo] {
-            let notes: Vec<_> = report.of_kind(kind).collect();
+            let notes = folded(report.of_kind(kind).cloned());
             lines.extend(notes.iter().take(SHOWN).map(ToString::to_string));
             if notes.len() > SHOWN {
                 lines.push(format!("{} more of these; --json shows them all", notes.len() - SHOWN));
@@ -323,12 +338,12 @@ fn summary(report: &Report) -> String {
     let why: Vec<String> = refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
     format!(
-        "{} of {} imported, {} refused{why}, {} left out by --only or --tag, {} with losses",
+        "{} of {} imported, {} refused{why}, {} not selected, {} with losses",
         report.imported.len(),
         report.operations,
         refused.values().sum::<usize>(),
         report.skipped,
-        report.of_kind(NoteKind::Lossy).count(),
+        report.counts(NoteKind::Lossy).values().sum::<usize>(),
     )
 }
 

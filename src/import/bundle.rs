@@ -10,6 +10,7 @@ use super::draft::{ActionDraft, AuthDraft, ConnectionDraft, SecretDraft};
 use super::names::{self, Taken};
 use super::report::{Note, NoteKind, Report};
 use super::secrets_file::is_set;
+use super::selection::{Candidate, Met};
 
 /// Most notes of a report; what follows is counted, not kept.
 const MAX_NOTES: usize = 20_000;
@@ -25,6 +26,8 @@ pub(super) struct Bundle<'o> {
     pub(super) secrets: Vec<SecretDraft>,
     /// Actions whose description is the beginning of a longer one.
     pub(super) cut: Vec<String>,
+    /// What the selection has met.
+    pub(super) met: Met,
 }
 
 impl<'o> Bundle<'o> {
@@ -36,9 +39,12 @@ impl<'o> Bundle<'o> {
             environments: Vec::new(),
             is_there: true,
             auth: known.auth.clone(),
+            headers: known.headers.clone(),
+            is_sample: known.is_sample,
         });
         let hosts_of = |names: &BTreeSet<String>| {
             let known = existing.connections.iter().filter(|known| names.contains(&known.name));
+            let known = known.filter(|known| !known.is_sample);
             known.filter_map(|known| host(&known.base_url)).collect()
         };
         let auth = existing.auth.iter().map(|known| AuthDraft {
@@ -56,17 +62,16 @@ impl<'o> Bundle<'o> {
             auth: auth.collect(),
             secrets: Vec::new(),
             cut: Vec::new(),
+            met: Met::default(),
         }
     }
 
-    /// Whether `--only` and `--tag` let an operation through; counts it either way.
-    pub(super) fn is_wanted(&mut self, name: &str, tags: &[&str]) -> bool {
+    /// Whether the selection lets an operation through; counts it either way.
+    pub(super) fn is_wanted(&mut self, candidate: Candidate<'_>) -> bool {
         self.report.operations += 1;
-        let options = self.options;
-        let by_name = options.only.as_ref().is_none_or(|only| only.matches(name));
-        let by_tag =
-            options.tag.as_ref().is_none_or(|tag| tags.iter().any(|own| own.eq_ignore_ascii_case(tag)));
-        let wanted = by_name && by_tag;
+        let selection = &self.options.selection;
+        let has_room = selection.limit.is_none_or(|limit| self.actions.len() < limit);
+        let wanted = selection.takes(candidate, &mut self.met) && has_room;
         if !wanted {
             self.report.skipped += 1;
         }
@@ -79,7 +84,20 @@ impl<'o> Bundle<'o> {
         }
     }
 
-    /// An operation that is not imported.
+    /// An operation, called `name`, that is not imported.
+    pub(super) fn refuse_action(
+        &mut self,
+        place: &str,
+        name: &str,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        let action = Some(name.to_owned());
+        self.note(Note { action, ..Note::new(NoteKind::Refused, place, code, message, hint) });
+    }
+
+    /// A part of the source that is not imported.
     pub(super) fn refuse(&mut self, place: &str, code: &'static str, message: impl Into<String>, hint: &str) {
         self.note(Note::new(NoteKind::Refused, place, code, message, hint));
     }
@@ -118,7 +136,8 @@ impl<'o> Bundle<'o> {
     /// called after `title`, or after its host.
     pub(super) fn connection(&mut self, base_url: &str, title: &str) -> String {
         let base = base_url.trim_end_matches('/');
-        let same = self.connections.iter().find(|known| known.base_url.trim_end_matches('/') == base);
+        let usable = self.connections.iter().filter(|known| !known.is_sample);
+        let same = usable.into_iter().find(|known| known.base_url.trim_end_matches('/') == base);
         if let Some(known) = same {
             return known.name.clone();
         }
@@ -135,6 +154,8 @@ impl<'o> Bundle<'o> {
             environments: Vec::new(),
             is_there: false,
             auth: None,
+            headers: Vec::new(),
+            is_sample: false,
         });
         name
     }

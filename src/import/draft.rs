@@ -142,6 +142,10 @@ pub(super) struct ConnectionDraft {
     pub(super) is_there: bool,
     /// The connector that the project's file names.
     pub(super) auth: Option<String>,
+    /// The headers that the project's file adds.
+    pub(super) headers: Vec<String>,
+    /// It is there and nobody's: it is not used.
+    pub(super) is_sample: bool,
 }
 
 /// An auth connector to be: its keys, in which secrets stand as `{secret: name}`.

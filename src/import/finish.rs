@@ -11,8 +11,9 @@ use crate::definition::{Problems, ProjectFiles, SECRET_PLACEHOLDER, Severity};
 
 use super::bundle::Bundle;
 use super::draft::{ActionDraft, AuthDraft, ConnectionDraft};
-use super::report::{ImportedAction, NeededSecret, Note};
-use super::{Imported, ImportedFile, ImportedSecret, emit, repair};
+use super::placeholder::short;
+use super::report::{ImportedAction, NeededSecret, Note, NoteKind};
+use super::{Imported, ImportedFile, ImportedSecret, emit, repair, size};
 
 /// Largest file that a project may hold.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -48,7 +49,7 @@ impl Bundle<'_> {
             self.actions.iter().map(|action| (action.name.clone(), action.place.clone())).collect();
         for (name, message, hint) in &refused {
             let place = place_of.get(name).cloned().unwrap_or_default();
-            self.refuse(&place, "check", format!("`{name}`: {message}"), hint);
+            self.refuse_action(&place, name, "check", message, hint);
         }
         let refused: BTreeSet<String> = refused.into_iter().map(|(name, ..)| name).collect();
         self.actions.retain(|action| !refused.contains(&action.name));
@@ -258,6 +259,7 @@ impl Bundle<'_> {
             self.actions.iter().map(|action| action.connection.as_str()).collect();
         let connections: Vec<&ConnectionDraft> =
             self.connections.iter().filter(|known| used_connections.contains(known.name.as_str())).collect();
+        let inherited: Vec<Note> = connections.iter().filter_map(|known| inherited(known)).collect();
         let used_auth: BTreeSet<&str> = connections
             .iter()
             .filter_map(|known| known.auth.as_deref())
@@ -315,8 +317,29 @@ impl Bundle<'_> {
                 request: format!("{} {}", action.method, action.path),
             })
             .collect();
+        let mut notes = self.options.selection.unfulfilled(&self.met);
+        let is_new = |name: &&String| self.actions.iter().all(|action| action.name != **name);
+        notes.extend(size::notes(&self.actions, self.options.existing.actions.keys().filter(is_new).count()));
+        self.report.fold();
+        self.report.notes.extend(inherited);
+        self.report.notes.extend(notes);
         Imported { files, secrets, report: self.report }
     }
+}
+
+/// What the actions over `connection` send besides what the source says.
+fn inherited(connection: &ConnectionDraft) -> Option<Note> {
+    if connection.headers.is_empty() {
+        return None;
+    }
+    let ConnectionDraft { name, headers, .. } = connection;
+    let headers: Vec<String> = headers.iter().map(|name| format!("`{}`", short(name))).collect();
+    let message = format!(
+        "the project has the connection `{name}` for this address, which sends {} as well",
+        headers.join(", ")
+    );
+    let hint = "if these calls must not send them, give the actions a connection of their own";
+    Some(Note::new(NoteKind::Todo, &format!("connections/{name}"), "connection_headers", message, hint))
 }
 
 /// Adds the names in every `{secret: name}` of `value`.

@@ -15,11 +15,13 @@
 
 mod report;
 mod names;
+mod selection;
 mod emit;
 mod draft;
 mod repair;
 mod placeholder;
 mod bundle;
+mod size;
 mod finish;
 mod describe;
 mod infer;
@@ -32,15 +34,16 @@ mod openapi;
 mod vendors;
 mod secrets_file;
 
-pub use self::report::{ImportError, ImportedAction, NeededSecret, Note, NoteKind, Report};
+pub use self::report::{ImportError, ImportedAction, NeededSecret, Note, NoteKind, Report, folded};
 pub use self::secrets_file::{SecretsText, add_secrets};
+pub use self::selection::{Only, PathPattern, Selection};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::definition::ProjectFiles;
+use crate::definition::{Problems, ProjectFiles};
 
 /// Largest source, in bytes: the largest published OpenAPI documents are below it.
 pub const MAX_SOURCE_BYTES: usize = 32 * 1024 * 1024;
@@ -66,38 +69,8 @@ pub enum SourceKind {
     Atoms,
 }
 
-/// Which names are imported: one name, or a regular expression for whole names.
-#[derive(Clone, Debug)]
-pub struct Only {
-    name: String,
-    pattern: Option<regex::Regex>,
-}
-
-impl Only {
-    /// Reads what the user wrote.
-    ///
-    /// # Errors
-    ///
-    /// It is neither a name nor a regular expression.
-    pub fn parse(text: &str) -> Result<Self, ImportError> {
-        let built = regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build();
-        match built {
-            Ok(pattern) => Ok(Self { name: text.to_owned(), pattern: Some(pattern) }),
-            Err(error) => Err(ImportError::new(
-                "invalid_pattern",
-                format!("`{text}` is neither a name nor a regular expression: {error}"),
-                "such as get_order, or get_.*",
-            )),
-        }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        self.name == name || self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name))
-    }
-}
-
 /// A connection that the project has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExistingConnection {
     /// Its name.
     pub name: String,
@@ -105,6 +78,10 @@ pub struct ExistingConnection {
     pub base_url: String,
     /// The connector it names.
     pub auth: Option<String>,
+    /// The names of its headers, which every action over it sends.
+    pub headers: Vec<String>,
+    /// An example that nobody has made their own: no import uses it.
+    pub is_sample: bool,
 }
 
 /// A connector that the project has.
@@ -140,6 +117,8 @@ impl Existing {
             name: connection.name.clone(),
             base_url: connection.definition.base_url.clone().unwrap_or_default(),
             auth: connection.definition.auth.clone(),
+            headers: connection.definition.headers.0.iter().map(|(name, _)| name.clone()).collect(),
+            is_sample: false,
         });
         let auth = files.auth.iter().map(|auth| {
             let mut keys = auth.document.value.as_object().cloned().unwrap_or_default();
@@ -158,6 +137,20 @@ impl Existing {
         let secrets = files.secrets.environments.clone();
         Self { actions, connections: connections.collect(), auth: auth.collect(), secrets }
     }
+
+    /// Leaves alone the connections of `sample`, a project to start from, that still have its base
+    /// URL: what is imported has nothing to do with them.
+    #[must_use]
+    pub fn without_sample(mut self, sample: &[(&str, &str)]) -> Self {
+        let files = ProjectFiles::from_texts(sample.iter().copied(), &mut Problems::default());
+        for known in &mut self.connections {
+            known.is_sample = files.connections.iter().any(|sample| {
+                sample.name == known.name
+                    && sample.definition.base_url.as_deref() == Some(known.base_url.as_str())
+            });
+        }
+        self
+    }
 }
 
 /// What an import is told besides the text.
@@ -167,10 +160,8 @@ pub struct Options {
     pub source: String,
     /// The URL the source was fetched from: what a relative server URL is relative to.
     pub source_url: Option<String>,
-    /// The names to import; `None` for all.
-    pub only: Option<Only>,
-    /// The tag (OpenAPI) or folder (Postman) to import; `None` for all.
-    pub tag: Option<String>,
+    /// What of it is imported.
+    pub selection: Selection,
     /// The environment that the values of secrets are for; `None` for every one.
     pub environment: Option<String>,
     /// The environments that the project serves; `None` where it says nothing of them.

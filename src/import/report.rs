@@ -1,12 +1,15 @@
 //! What an import did and what it could not do, each with its place in the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::Serialize;
 
+/// Names of further actions that a line of text shows.
+const SHOWN_NAMES: usize = 4;
+
 /// How much of the source a [`Note`] costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoteKind {
     /// An operation or tool that was not imported.
@@ -30,6 +33,9 @@ pub struct Note {
     /// The action it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// Further actions of which the same is to be said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// What it is: a fragment with the culprit in backticks; never a secret.
     pub message: String,
     /// What to do about it.
@@ -50,6 +56,7 @@ impl Note {
             code,
             place: place.to_owned(),
             action: None,
+            also: Vec::new(),
             message: message.into(),
             hint: hint.to_owned(),
         }
@@ -65,7 +72,15 @@ impl fmt::Display for Note {
         };
         write!(f, "{}: {kind}[{}]: ", self.place, self.code)?;
         if let Some(action) = &self.action {
-            write!(f, "{action}: ")?;
+            // The names of what is not there stand in backticks.
+            let quote = if self.kind == NoteKind::Refused { "`" } else { "" };
+            write!(f, "{quote}{action}{quote}")?;
+            let shown = self.also.iter().take(SHOWN_NAMES);
+            shown.into_iter().try_for_each(|name| write!(f, ", {quote}{name}{quote}"))?;
+            if self.also.len() > SHOWN_NAMES {
+                write!(f, " and {} more", self.also.len() - SHOWN_NAMES)?;
+            }
+            write!(f, ": ")?;
         }
         write!(f, "{}", self.message)?;
         if !self.hint.is_empty() {
@@ -102,7 +117,7 @@ pub struct Report {
     pub source: String,
     /// How many operations or tools the source holds.
     pub operations: usize,
-    /// How many of them `--only` and `--tag` left out.
+    /// How many of them the selection left out.
     pub skipped: usize,
     /// What was imported, in the order of the source.
     pub imported: Vec<ImportedAction>,
@@ -118,14 +133,50 @@ impl Report {
         self.notes.iter().filter(move |note| note.kind == kind)
     }
 
-    /// How many notes of `kind` there are by code, for a summary.
+    /// How often there is something of `kind` to say, by code, for a summary.
     pub fn counts(&self, kind: NoteKind) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for note in self.of_kind(kind) {
-            *counts.entry(note.code).or_default() += 1;
+            *counts.entry(note.code).or_default() += 1 + note.also.len();
         }
         counts
     }
+
+    /// Says once what is lost or to be done with several actions. What is refused stays as it is:
+    /// each has a place to look at.
+    pub(super) fn fold(&mut self) {
+        let notes = std::mem::take(&mut self.notes);
+        self.notes = folded_where(notes, |note| note.kind != NoteKind::Refused);
+    }
+}
+
+/// `notes`, with those that say the same of several actions as one.
+pub fn folded(notes: impl IntoIterator<Item = Note>) -> Vec<Note> {
+    folded_where(notes, |_| true)
+}
+
+fn folded_where(notes: impl IntoIterator<Item = Note>, folds: impl Fn(&Note) -> bool) -> Vec<Note> {
+    let mut known: HashMap<(NoteKind, &'static str, String, String), usize> = HashMap::new();
+    let mut out: Vec<Note> = Vec::new();
+    for note in notes {
+        let key = (note.kind, note.code, note.message.clone(), note.hint.clone());
+        let same = known.get(&key).and_then(|at| out.get_mut(*at));
+        match (note.action.clone(), same) {
+            // What is said twice of one action has two places.
+            (Some(action), Some(same))
+                if same.action.as_ref() != Some(&action) && same.also.last() != Some(&action) =>
+            {
+                same.also.push(action);
+            }
+            (action, _) => {
+                if action.is_some() && folds(&note) {
+                    known.entry(key).or_insert(out.len());
+                }
+                out.push(note);
+            }
+        }
+    }
+    out
 }
 
 /// Why a source as a whole cannot be imported.

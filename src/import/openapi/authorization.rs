@@ -102,7 +102,10 @@ mod tests {
     fn descriptions_tell_what_stands_before_the_key() {
         for (description, expected) in [
             ("Type into the textbox: Bearer {your JWT token}.", Authorization::Bearer),
-            ("JWT Authorization header using the Bearer scheme. Example: \"Authorization: Bearer 12345\"", Authorization::Bearer),
+            (
+                "JWT Authorization header using the Bearer scheme. Example: \"Authorization: Bearer 12345\"",
+                Authorization::Bearer,
+            ),
             ("Token-based authentication with required prefix \"Token\"", Authorization::Word("Token")),
             ("Use `Token <key>`", Authorization::Word("Token")),
             ("Basic {base64 of user and password}", Authorization::Basic),

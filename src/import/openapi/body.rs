@@ -291,12 +291,7 @@ impl<'v> Operation<'_, 'v, '_> {
         Ok(())
     }
 
-    fn multipart(
-        &mut self,
-        mut schema: Value,
-        content: &'v Value,
-        is_required: bool,
-    ) -> Result<(), Refusal> {
+    fn multipart(&mut self, mut schema: Value, content: &'v Value, is_required: bool) -> Result<(), Refusal> {
         self.object_only(&schema, is_required)?;
         self.without_files(&mut schema, content)?;
         self.without_nulls(&mut schema);

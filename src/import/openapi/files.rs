@@ -18,12 +18,7 @@ pub(super) fn is_file(document: &Document<'_>, schema: &Value, encoding: Option<
 }
 
 /// The schema of the property `name`, also of one in `allOf`.
-fn property<'v>(
-    document: &Document<'v>,
-    schema: &'v Value,
-    name: &str,
-    depth: usize,
-) -> Option<&'v Value> {
+fn property<'v>(document: &Document<'v>, schema: &'v Value, name: &str, depth: usize) -> Option<&'v Value> {
     let schema = document.resolve(schema).ok().filter(|_| depth < MAX_DEPTH)?;
     schema.get("properties").and_then(|properties| properties.get(name)).or_else(|| {
         let parts = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
@@ -40,13 +35,13 @@ fn holds_file<'v>(document: &Document<'v>, schema: &'v Value, depth: usize) -> b
     {
         return true;
     }
-    let branches = |keyword: &str| {
-        schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-    };
+    let branches =
+        |keyword: &str| schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let inner = |schema: &'v Value| holds_file(document, schema, depth + 1);
     // A choice between a file and a text leaves the text.
     let is_choice_of_files = |keyword: &str| {
-        let mut values = branches(keyword).iter().filter(|branch| !super::nullable::is_null(branch)).peekable();
+        let mut values =
+            branches(keyword).iter().filter(|branch| !super::nullable::is_null(branch)).peekable();
         values.peek().is_some() && values.all(inner)
     };
     schema.get("items").is_some_and(inner)

@@ -20,6 +20,7 @@ use super::bundle::Bundle;
 use super::json::texts;
 use super::names;
 use super::report::ImportError;
+use super::selection::Candidate;
 
 use self::document::Document;
 use self::naming::Naming;
@@ -78,16 +79,13 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
             }
             let tags: Vec<&str> = texts(operation, "tags").collect();
             let name = bundle.tools.unique_tool(&naming.name(operation, &tags, method, path));
-            if !bundle.is_wanted(&name, &tags) {
+            let candidate = Candidate { name: &name, tags: &tags, method, path };
+            if !bundle.is_wanted(candidate) {
                 continue;
             }
             if *method == "trace" {
-                bundle.refuse(
-                    &place,
-                    "unsupported_method",
-                    format!("`{name}`: TRACE is not a method of actions"),
-                    "",
-                );
+                let message = "TRACE is not a method of actions";
+                bundle.refuse_action(&place, &name, "unsupported_method", message, "");
                 continue;
             }
             let own = operation
@@ -101,7 +99,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
             let connection = match connection {
                 Ok(connection) => connection,
                 Err(refusal) => {
-                    bundle.refuse(&place, refusal.0, format!("`{name}`: {}", refusal.1), refusal.2);
+                    bundle.refuse_action(&place, &name, refusal.0, refusal.1, refusal.2);
                     continue;
                 }
             };
@@ -112,7 +110,7 @@ pub(super) fn import(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), Import
                 Ok(draft) => bundle.actions.push(draft),
                 Err(refusal) => {
                     bundle.report.notes.truncate(before);
-                    bundle.refuse(&place, refusal.0, format!("`{name}`: {}", refusal.1), refusal.2);
+                    bundle.refuse_action(&place, &name, refusal.0, refusal.1, refusal.2);
                 }
             }
         }

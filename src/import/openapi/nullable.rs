@@ -69,7 +69,10 @@ mod tests {
             (json!({"type": "string"}), json!({"type": "string"})),
             (json!({"type": ["string", "null"]}), json!({"type": "string"})),
             (json!({"type": ["string", "integer", "null"]}), json!({"type": ["string", "integer"]})),
-            (json!({"type": ["string", "null"], "enum": ["a", null]}), json!({"type": "string", "enum": ["a"]})),
+            (
+                json!({"type": ["string", "null"], "enum": ["a", null]}),
+                json!({"type": "string", "enum": ["a"]}),
+            ),
             (
                 json!({"description": "Day.", "anyOf": [{"type": "string", "description": "x"}, {"type": "null"}]}),
                 json!({"type": "string", "description": "Day."}),

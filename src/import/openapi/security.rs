@@ -35,7 +35,10 @@ pub(super) struct Schemes<'v> {
 enum Means {
     Connector(Map<String, Value>),
     /// A header `name` with a secret after a prefix; may stand beside a connector.
-    Header { name: String, prefix: String },
+    Header {
+        name: String,
+        prefix: String,
+    },
 }
 
 impl<'v> Schemes<'v> {

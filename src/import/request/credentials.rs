@@ -158,7 +158,7 @@ impl Lowering<'_, '_, '_> {
         let message =
             format!("the credential is the variable `{name}` there, and one secret for all calls here");
         let hint = format!(
-            "fill the secret in; if each conversation has a credential of its own, write a header with              {{{{.variables.{name}}}}} in its place"
+            "fill the secret in; if each conversation has a credential of its own, write a header with {{{{.variables.{name}}}}} in its place"
         );
         self.note_todo("credential_variable", message, &hint);
     }

@@ -24,6 +24,7 @@ use super::bundle::Bundle;
 use super::draft::{ActionDraft, BodyDraft};
 use super::names::{self, Called, Taken};
 use super::placeholder::{self, Meaning, Notation, Step};
+use super::selection::Candidate;
 use super::{describe, infer};
 
 pub(super) use self::credentials::{connector_keys, is_idempotency_key};
@@ -39,7 +40,9 @@ use self::meaning::{dotted, meaning};
 pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
     let tags: Vec<&str> = request.tags.iter().map(String::as_str).collect();
     let name = name(&request, &tags, bundle);
-    if !bundle.is_wanted(&name, &tags) {
+    let (method, path) = (url::method(&request), url::path(&request));
+    let candidate = Candidate { name: &name, tags: &tags, method: &method, path: &path };
+    if !bundle.is_wanted(candidate) {
         return;
     }
     let place = request.place.clone();
@@ -63,7 +66,7 @@ pub(super) fn lower(bundle: &mut Bundle<'_>, request: PlainRequest) {
         Err(Refusal(code, message, hint)) => {
             let name = lowering.draft.name;
             bundle.report.notes.truncate(before);
-            bundle.refuse(&place, code, format!("`{name}`: {message}"), hint);
+            bundle.refuse_action(&place, &name, code, message, hint);
         }
     }
 }

@@ -166,6 +166,21 @@ fn find_outside(text: &str, wanted: &[char]) -> Option<usize> {
     None
 }
 
+/// The method of `request`, or the one that follows from its body.
+pub(super) fn method(request: &PlainRequest) -> String {
+    let default = if request.body.is_empty() { "GET" } else { "POST" };
+    request.method.as_deref().unwrap_or(default).trim().to_ascii_uppercase()
+}
+
+/// The path of `request`, as the source writes it.
+pub(super) fn path(request: &PlainRequest) -> String {
+    let url = request.known.filled_openly(&request.url);
+    let rest = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+    let start = find_outside(rest, &['/']).unwrap_or(rest.len());
+    let end = find_outside(rest, &['?', '#']).unwrap_or(rest.len()).max(start);
+    if start == end { "/".to_owned() } else { rest[start..end].to_owned() }
+}
+
 /// Method and path of a request, as they tell what it does: without versions,
 /// numbers of things and secrets.
 pub(super) fn called(request: &PlainRequest) -> (String, String) {

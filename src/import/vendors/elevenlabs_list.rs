@@ -31,12 +31,13 @@ pub(super) fn constant(schema: &Value) -> Option<Value> {
         return None;
     }
     // The dashboard keeps numbers as texts.
-    let typed = serde_json::from_str::<Value>(written.trim()).ok().filter(|typed| match text(schema, "type") {
-        "integer" => typed.is_i64() || typed.is_u64(),
-        "number" => typed.is_number(),
-        "boolean" => typed.is_boolean(),
-        _ => false,
-    });
+    let typed =
+        serde_json::from_str::<Value>(written.trim()).ok().filter(|typed| match text(schema, "type") {
+            "integer" => typed.is_i64() || typed.is_u64(),
+            "number" => typed.is_number(),
+            "boolean" => typed.is_boolean(),
+            _ => false,
+        });
     Some(typed.unwrap_or_else(|| value.clone()))
 }
 

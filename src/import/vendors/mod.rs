@@ -16,10 +16,12 @@ use crate::action::variables::is_reserved;
 
 use super::bundle::Bundle;
 use super::draft::ParametersDraft;
-use super::json::{output, text, texts, tools};
+use super::json::{first_text, output, text, texts, tools};
+use super::names;
 use super::placeholder::short;
 use super::report::ImportError;
 use super::request::{PlainRequest, Refusal, lower};
+use super::selection::Candidate;
 
 pub(super) use self::elevenlabs::import as elevenlabs;
 pub(super) use self::retell::import as retell;
@@ -43,14 +45,14 @@ fn each(
             "export one tool, a list of tools or the whole agent as JSON",
         ));
     }
-    let requests: Vec<_> = found.iter().map(|(place, tool)| (place, read(tool, place))).collect();
+    let requests: Vec<_> = found.iter().map(|(place, tool)| (place, *tool, read(tool, place))).collect();
     // What one tool extracts, another one may read.
     let renamed: Vec<(String, String)> = requests
         .iter()
-        .filter_map(|(_, request)| request.as_ref().ok())
+        .filter_map(|(_, _, request)| request.as_ref().ok())
         .flat_map(|request| request.renamed.clone())
         .collect();
-    for (place, request) in requests {
+    for (place, tool, request) in requests {
         match request {
             Ok(mut request) => {
                 request.is_for_model = true;
@@ -60,8 +62,13 @@ fn each(
                 lower(bundle, request);
             }
             Err(Refusal(code, message, hint)) => {
-                bundle.report.operations += 1;
-                bundle.refuse(place, code, message, hint);
+                let inner = tool.get("function").unwrap_or(&Value::Null);
+                let name = [first_text(tool, &["name", "label"]), text(inner, "name")];
+                let name =
+                    name.into_iter().find(|name| !name.is_empty()).map(names::tool).unwrap_or_default();
+                if bundle.is_wanted(Candidate { name: &name, ..Candidate::default() }) {
+                    bundle.refuse(place, code, message, hint);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use callgate::import::{Imported, Only, Options, SourceKind, add_secrets, import};
+use callgate::import::{Imported, Only, Options, Selection, SourceKind, add_secrets, import};
 use serde_json::Value;
 
 use super::{checked, write};
@@ -68,8 +68,11 @@ fn every_case_gives_what_is_committed() {
             source: source.file_name().unwrap().to_str().unwrap().to_owned(),
             base_url: text_of("base_url"),
             environment: text_of("environment"),
-            tag: text_of("tag"),
-            only: text_of("only").map(|only| Only::parse(&only).unwrap()),
+            selection: Selection {
+                tags: text_of("tag").into_iter().collect(),
+                only: text_of("only").into_iter().map(|only| Only::parse(&only).unwrap()).collect(),
+                ..Selection::default()
+            },
             ..Options::default()
         };
         let text = fs::read_to_string(source).unwrap();

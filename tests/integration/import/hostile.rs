@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use callgate::import::{
-    Existing, ExistingConnection, ExistingConnector, NoteKind, Only, Options, SourceKind, import,
+    Existing, ExistingConnection, ExistingConnector, NoteKind, Only, Options, Selection, SourceKind, import,
 };
 use serde_json::{Value, json};
 
@@ -239,6 +239,7 @@ fn what_the_project_has_is_used_and_never_replaced() {
                 name: "mine".to_owned(),
                 base_url: "https://a.example/".to_owned(),
                 auth: Some("key".to_owned()),
+                ..ExistingConnection::default()
             }],
             auth: vec![ExistingConnector {
                 name: "key".to_owned(),
@@ -285,12 +286,27 @@ fn only_and_tag_choose_without_changing_names() {
         imported.report.imported.into_iter().map(|action| action.name).collect()
     };
     assert_eq!(names(Options::default()), ["same", "same_2", "same_3"]);
-    assert_eq!(names(Options { tag: Some("y".to_owned()), ..Options::default() }), ["same_2"]);
     assert_eq!(
-        names(Options { only: Some(Only::parse("same_[23]").unwrap()), ..Options::default() }),
+        names(Options {
+            selection: Selection { tags: vec!["y".to_owned()], ..Selection::default() },
+            ..Options::default()
+        }),
+        ["same_2"]
+    );
+    assert_eq!(
+        names(Options {
+            selection: Selection { only: vec![Only::parse("same_[23]").unwrap()], ..Selection::default() },
+            ..Options::default()
+        }),
         ["same_2", "same_3"]
     );
-    assert_eq!(names(Options { only: Some(Only::parse("same").unwrap()), ..Options::default() }), ["same"]);
+    assert_eq!(
+        names(Options {
+            selection: Selection { only: vec![Only::parse("same").unwrap()], ..Selection::default() },
+            ..Options::default()
+        }),
+        ["same"]
+    );
     assert_eq!(Only::parse("(").unwrap_err().code, "invalid_pattern");
 }
 

@@ -137,7 +137,8 @@ fn a_body_that_counts_as_false_travels() {
     assert_eq!(rendered(dir.path(), "put_any", json!({}), json!({})).2, "{}");
     assert_eq!(rendered(dir.path(), "put_list", json!({}), json!({})).2, "[]");
     // A scalar has no form that says nothing: it is required.
-    assert_eq!(imported.report.notes.iter().map(|note| note.code).collect::<Vec<_>>(), ["required"; 2]);
+    assert_eq!(imported.report.counts(NoteKind::Lossy), [("required", 2)].into());
+    assert_eq!(imported.report.notes.len(), 1);
 }
 
 #[test]
