@@ -5,13 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::action::{self, Action, SecretUse, Surroundings, TlsSource};
+use crate::action::{self, Action, ActionName, SecretUse, Surroundings, TlsSource};
 use crate::definition::{Problems, ProjectFiles};
 
 /// What stands between an action's name and what a model puts around it: no action's name holds one.
 const AROUND_A_NAME: [char; 6] = ['.', '/', ':', '<', '>', '|'];
 /// The longest name, in bytes, in which an action's name is looked for.
 const MAX_MANGLED: usize = 256;
+
+/// `name` without the `_` that stand before a digit at its beginning.
+fn digits_first(name: &str) -> &str {
+    let bare = name.trim_start_matches('_');
+    if ActionName::begins_with_digit(bare) { bare } else { name }
+}
 
 /// All compiled actions of all served environments.
 #[derive(Debug, Default)]
@@ -117,13 +123,16 @@ impl Environment {
     /// whole name is a part of it. Models put such things around a name as `functions.`, `tools/`, `:0`
     /// and `<|channel|>commentary`. Parts are told by signs that no action's name may hold.
     pub fn meant_by(&self, name: &str) -> Option<&Action> {
-        let has_sign = |name: &str| name.contains(AROUND_A_NAME);
+        // Gemini is offered a name that begins with a digit behind `_`.
+        let is_behind = |name: &str| name.starts_with('_') && digits_first(name) != name;
+        let has_sign = |name: &str| name.contains(AROUND_A_NAME) || is_behind(name);
         if name.len() > MAX_MANGLED || !has_sign(name) || self.by_name.contains_key(name) {
             return None;
         }
         let mut meant: Vec<usize> = name
             .split(AROUND_A_NAME)
-            .filter_map(|part| self.by_name.get(part.trim()))
+            .map(str::trim)
+            .filter_map(|part| self.by_name.get(part).or_else(|| self.by_name.get(digits_first(part))))
             .copied()
             .filter(|at| self.actions[*at].on.is_none())
             .collect();

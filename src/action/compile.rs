@@ -187,6 +187,13 @@ impl Compiler<'_> {
                         .hint("shorten it if the tool is ever offered through Vapi");
                     self.problems.push(problem);
                 }
+                if ActionName::begins_with_digit(text) {
+                    let message = format!("`{text}` begins with a digit, which Gemini does not take");
+                    let problem = self
+                        .warning("/name", "digit_first", message)
+                        .hint(format!("Gemini is offered `_{text}`; other providers take the name as it is"));
+                    self.problems.push(problem);
+                }
                 Some(name)
             }
             Err(error) => {

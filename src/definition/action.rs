@@ -46,7 +46,7 @@ pub enum Method {
 #[schemars(title = "Callgate action", transform = response_of_http)]
 pub struct ActionDefinition {
     /// The name a model calls the action by; the file's name where it is left out. At most 40 characters work with every provider.
-    #[schemars(regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$"))]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$"))]
     pub name: Option<String>,
     /// What the action does and when to use it: the model decides by this text.
     #[schemars(length(min = 1))]

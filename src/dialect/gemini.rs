@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::action::ActionName;
+
 use super::fields::{Fields, body, list};
 use super::openai_chat::CUT_OFF;
 use super::spec::Prepared;
@@ -14,9 +16,13 @@ use super::turn::{IncomingCall, Malformed, Outcome, Turn};
 ///
 /// A function without parameters has no schema: the older form refuses an object without properties.
 pub(super) fn specs<'a>(prepared: impl Iterator<Item = Prepared<'a>>, field: &str) -> Value {
+    let prepared: Vec<Prepared<'_>> = prepared.collect();
+    let names: Vec<&str> = prepared.iter().map(|prepared| prepared.tool.name).collect();
     let declarations: Vec<Value> = prepared
+        .into_iter()
         .map(|prepared| {
-            let mut declaration = json!({"name": prepared.tool.name, "description": prepared.description});
+            let name = name(prepared.tool.name, &names);
+            let mut declaration = json!({"name": name, "description": prepared.description});
             let empty = prepared.schema.get("properties").is_none_or(|all| *all == json!({}));
             if let (false, Value::Object(members)) = (empty, &mut declaration) {
                 members.insert(field.to_owned(), prepared.schema);
@@ -25,6 +31,16 @@ pub(super) fn specs<'a>(prepared: impl Iterator<Item = Prepared<'a>>, field: &st
         })
         .collect();
     if declarations.is_empty() { json!([]) } else { json!([{"functionDeclarations": declarations}]) }
+}
+
+/// What Gemini calls the tool `name`: a name begins with a letter or an underscore, or all tools of the
+/// request are refused. A call by that name finds its way back.
+fn name(name: &str, all: &[&str]) -> String {
+    let mut offered = name.to_owned();
+    while ActionName::begins_with_digit(name) && (offered == name || all.contains(&offered.as_str())) {
+        offered.insert(0, '_');
+    }
+    offered
 }
 
 /// Whether the calls came over Live, which answers in a message of its own.

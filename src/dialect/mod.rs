@@ -29,9 +29,10 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::action::ActionName;
 use crate::tool::ToolSpec;
 
-use self::lower::{Profile, Report};
+use self::lower::{Fate, Profile, Report};
 use self::spec::Prepared;
 
 pub use self::spec::{NoSpecs, SpecOptions};
@@ -168,6 +169,9 @@ impl Dialect {
     /// What becomes of a tool in this dialect: of its schema, and of what is said while it runs.
     pub fn report(self, tool: ToolSpec<'_>, strict: bool) -> Report {
         let mut report = Prepared::new(tool, self.profile(strict && self.has_strict())).report;
+        if matches!(self, Self::Gemini | Self::GeminiSchema) && ActionName::begins_with_digit(tool.name) {
+            report.note("", Fate::Lowered, "a name begins with a letter here: `_` stands before it");
+        }
         report.speech = speech::notes(self, tool.speech);
         report
     }

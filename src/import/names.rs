@@ -20,6 +20,10 @@ const VERBS: &[&str] = &[
     "upload", "download", "revoke", "connect", "watch",
 ];
 
+/// Words of capitals that a word in small letters may follow at once.
+const ACRONYMS: &[&str] =
+    &["api", "json", "xml", "url", "html", "http", "sms", "pdf", "csv", "sql", "crm", "uuid"];
+
 /// More words that do something, but say nothing about what they do it to.
 const MORE_VERBS: &[&str] = &[
     "fetch", "retrieve", "show", "index", "view", "edit", "save", "submit", "send", "store", "destroy",
@@ -97,10 +101,22 @@ fn words(text: &str) -> Vec<String> {
             && (before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
                 || before.is_some_and(|b| b.is_ascii_uppercase())
                     && after.is_some_and(char::is_ascii_lowercase));
-        if starts && !word.is_empty() {
+        // `JSONresponse` is JSON and a response.
+        let is_small = |c: &char| c.is_ascii_lowercase();
+        let ends = c.is_ascii_uppercase()
+            && chars.iter().skip(index + 1).take_while(|c| is_small(c)).count() > 1
+            && ACRONYMS.iter().any(|known| {
+                known
+                    .strip_prefix(word.as_str())
+                    .is_some_and(|rest| rest.chars().eq([c.to_ascii_lowercase()]))
+            });
+        if starts && !ends && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }
         word.push(c.to_ascii_lowercase());
+        if ends {
+            words.push(std::mem::take(&mut word));
+        }
     }
     words.extend((!word.is_empty()).then_some(word));
     words
@@ -378,6 +394,8 @@ mod tests {
     fn tools_are_named_in_snake_case() {
         check("getOrderStatus", "get_order_status");
         check("GetHTTPLog2", "get_http_log2");
+        check("JSONresponse", "json_response");
+        check("getAPIkey", "get_api_key");
         check("repos/list-for-org", "repos_list_for_org");
         check("get /orders/{id}/items", "get_orders_id_items");
         check("2fa.enable", "_2fa_enable");

@@ -145,3 +145,28 @@ async fn products_that_match_by_name_get_the_name_that_they_sent() {
     assert_eq!(response["name"], "default_api.find");
     assert!(response["response"].get("output").is_some(), "{answer}");
 }
+
+#[tokio::test]
+async fn an_action_may_begin_with_a_digit_and_gemini_calls_it_behind_an_underscore() {
+    let upstream = Upstream::start(|_| Reply::ok("{\"done\":true}")).await;
+    let action = |name| (name, "description: Asks.\nconnection: api\npath: /2fa\n");
+    let more = [action("actions/2fa.yaml"), action("actions/3d.yaml"), action("actions/_3d.yaml")];
+    let gateway = Gateway::start(&files(upstream.port, &more)).await;
+    let names = |specs: &Value, pointer: &str| -> Vec<String> {
+        let all = specs.pointer(pointer).unwrap_or(specs).as_array().unwrap().clone();
+        all.iter().map(|spec| spec["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, specs) = gateway.get("/v1/tools?format=anthropic").await;
+    assert_eq!(names(&specs, ""), ["2fa", "3d", "_3d"], "{specs}");
+    for format in ["gemini", "gemini-schema"] {
+        let (_, specs) = gateway.get(&format!("/v1/tools?format={format}")).await;
+        let offered = names(&specs, "/0/functionDeclarations");
+        assert_eq!(offered, ["_2fa", "__3d", "_3d"], "{specs}");
+    }
+    for (called, meant) in
+        [("2fa", "2fa"), ("_2fa", "2fa"), ("default_api._2fa", "2fa"), ("__3d", "3d"), ("_3d", "_3d")]
+    {
+        let result = gateway.call(called, json!({})).await;
+        assert_eq!((&result["status"], &result["name"]), (&json!("success"), &json!(meant)), "{called}");
+    }
+}

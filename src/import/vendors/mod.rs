@@ -115,8 +115,11 @@ fn lost_keys(tool: &Value, keys: &[&str]) -> Option<(&'static str, String, &'sta
 /// Adds the output variable `name` for the value at `path`, or says that it cannot be.
 fn extract(request: &mut PlainRequest, name: &str, path: &str) {
     let Some(variable) = output(name, path) else {
-        let message =
-            format!("the variable `{}` is taken from the answer by a rule that is left out", short(name));
+        let message = format!(
+            "the variable `{}` is taken from the answer by the rule `{}`, which is left out",
+            short(name),
+            short(path)
+        );
         request.losses.push(("extraction", message, "write `output_variables` with a JSONPath"));
         return;
     };

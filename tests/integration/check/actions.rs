@@ -126,6 +126,27 @@ fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
         ],
     );
     check(
+        "bound values that read what is only bound, and no sooner than they do",
+        &[(
+            "actions/x.yaml",
+            "description: d\nconnection: api\npath: /x\nparameters: {type: object, properties: {day: {type: string}, seen: {type: string}}}\nbind:\n  user: \"{{.parameters.user}}\"\n  early: \"{{.parameters.late}}\"\n  late: \"{{.parameters.day}}\"\n  again: \"{{.parameters.late}}\"\n  more: \"{{.parameters.seen}}\"\n  seen: \"{{.variables.seen}}\"\n",
+        )],
+        &[
+            "actions/x.yaml:6:12: warning[unbound_parameter]: `.parameters.user` is never there when `user` is bound: `bind` hides `user` from the model",
+            "    hint: write `.variables.user` if the conversation knows it",
+            "actions/x.yaml:7:13: warning[unbound_parameter]: `.parameters.late` is never there when `early` is bound: `bind` hides `late` from the model",
+            "    hint: write `.variables.late` if the conversation knows it",
+        ],
+    );
+    check(
+        "a name that begins with a digit",
+        &[("actions/2fa.yaml", "description: d\nconnection: api\npath: /x\n")],
+        &[
+            "actions/2fa.yaml:1:1: warning[digit_first]: `2fa` begins with a digit, which Gemini does not take",
+            "    hint: Gemini is offered `_2fa`; other providers take the name as it is",
+        ],
+    );
+    check(
         "a bad JSONPath",
         &[(
             "actions/x.yaml",
@@ -185,7 +206,7 @@ fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
             "description: Reads an order.\nconnection: api\npath: /orders/{{.parameters.id}}\nparameters:\n  type: object\n  properties: {id: {type: string}}\n  required: [id]\n",
         )],
         &[
-            "actions/9 lives.yaml:1:1: error[invalid_name]: invalid name `9 lives`: must match ^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$",
+            "actions/9 lives.yaml:1:1: error[invalid_name]: invalid name `9 lives`: must match ^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$",
             "    hint: rename the file, or set `name`",
         ],
     );

@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use axum::{Router, response::Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::callgate;
@@ -78,6 +78,26 @@ async fn nothing_that_is_there_is_lost() {
     assert!(!fs::read_to_string(&action).unwrap().contains("Mine."));
     let unknown = run(&["import", "curl", COMMAND, "--project", at, "--environment", "nowhere"]).await;
     assert!(errors(&unknown).contains("no environment `nowhere`"), "{}", errors(&unknown));
+}
+
+#[tokio::test]
+async fn options_of_the_selection_may_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = |name: &str, method: &str| json!({"type": "custom", "name": name, "description": "D.", "method": method, "url": format!("https://a.example/{name}")});
+    let tools = json!([tool("a", "GET"), tool("b", "GET"), tool("c", "GET"), tool("d", "POST")]);
+    let source = dir.path().join("tools.json");
+    fs::write(&source, tools.to_string()).unwrap();
+    let at = dir.path().join("project");
+    let (source, at) = (source.to_str().unwrap(), at.to_str().unwrap());
+    let selection = [
+        "--only", "a", "--only", "[cd]", "--path", "/a", "--path", "/d", "--method", "get", "--method",
+        "post", "--limit", "5",
+    ];
+    let output = run(&[&["import", "retell", source, "--project", at], &selection[..]].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert!(out(&output).contains("2 of 4 imported, 0 refused, 2 not selected"), "{}", out(&output));
+    let wrong = run(&["import", "retell", source, "--project", at, "--path", "a"]).await;
+    assert!(errors(&wrong).contains("`a` is no path"), "{}", errors(&wrong));
 }
 
 #[tokio::test]

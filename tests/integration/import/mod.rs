@@ -17,6 +17,8 @@ mod postman;
 mod curl;
 mod names;
 mod descriptions;
+mod field;
+mod selection;
 
 use std::fs;
 use std::path::Path;
