@@ -1,6 +1,6 @@
 //! What tools are called.
 
-use callgate::import::{Imported, Options, SourceKind, import};
+use callgate::import::{Imported, Options, Selection, SourceKind, import};
 use serde_json::{Value, json};
 
 use super::curl::{file, source};
@@ -70,7 +70,10 @@ fn a_verb_alone_takes_the_folder_it_stands_in() {
     );
     assert!(file(&imported, "actions/list_all_orders.yaml").contains("description: List all orders.\n"));
     // A name is the same whatever is chosen.
-    let options = Options { tag: Some("Customers 👥".to_owned()), ..Options::default() };
+    let options = Options {
+        selection: Selection { tags: vec!["Customers 👥".to_owned()], ..Selection::default() },
+        ..Options::default()
+    };
     let some = import(SourceKind::Postman, &source, &options).unwrap();
     check(&some, &["create_customers", "get_customers_search", "get_order"]);
 }
