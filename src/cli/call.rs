@@ -111,6 +111,7 @@ impl What {
             trace: None,
             deadline_ms: None,
             language: None,
+            delivery: Default::default(),
         };
         Ok((project, call))
     }

@@ -40,7 +40,7 @@ pub struct Carried {
 pub struct Step {
     /// A digest of the text that the call came with.
     from: u64,
-    /// A digest of the call's id.
+    /// A digest of the call: its id, then its action and arguments.
     call: u64,
     action: String,
     /// Whether it counts as begun.
@@ -165,6 +165,20 @@ impl Carried {
         self.recent.contains(&step.call)
     }
 
+    /// How many calls that look like this one are part of it and were followed by another call. Their answers were
+    /// delivered, so a call that comes now is not a repeat of one of them. None where the id is `trusted` to name one
+    /// call, unless it stands for another call too.
+    pub fn earlier(&self, id: &str, action: &str, arguments: &str, trusted: bool) -> usize {
+        let looked_for = digest_of_call(id, action, arguments);
+        let has_same_id = |other: u64| other >> ID_SHIFT == looked_for >> ID_SHIFT;
+        let repeats = self.recent.iter().any(|other| has_same_id(*other) && *other != looked_for);
+        if trusted && !repeats {
+            return 0;
+        }
+        let pairs = self.recent.windows(2);
+        pairs.filter(|pair| pair[0] == looked_for && pair[1] != looked_for).count()
+    }
+
     /// What the call before it did, to do it to another state of the conversation.
     pub fn last_change(&self) -> Change {
         let known = &self.conversation;
@@ -179,10 +193,10 @@ impl Carried {
     }
 
     /// The step of a call that came with this state and made `change`.
-    pub fn step_of(&self, id: &str, action: &str, is_begun: bool, change: &Change) -> Step {
+    pub fn step_of(&self, id: &str, action: &str, arguments: &str, is_begun: bool, change: &Change) -> Step {
         Step {
             from: digest(&self.text),
-            call: digest(id),
+            call: digest_of_call(id, action, arguments),
             action: action.to_owned(),
             is_begun,
             is_success: change.succeeded.is_some(),
@@ -265,6 +279,14 @@ impl Carried {
     }
 }
 
+/// The upper half of a digest of a call is its id's.
+const ID_SHIFT: u32 = 32;
+
+fn digest_of_call(id: &str, action: &str, arguments: &str) -> u64 {
+    let content = digest(&format!("{}:{action}{arguments}", action.len()));
+    digest(id) >> ID_SHIFT << ID_SHIFT | content >> ID_SHIFT
+}
+
 fn digest(text: &str) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&Sha256::digest(text)[..8]);
@@ -297,7 +319,7 @@ mod tests {
 
     /// After the call `id`, which came with `before`, as the text `text` shows it.
     fn after(before: &Carried, id: &str, text: &str, change: &Change) -> Carried {
-        let step = before.step_of(id, "look", true, change);
+        let step = before.step_of(id, "look", "{}", true, change);
         let (next, refused) = before.next(step, change, 2_000, |_| true);
         assert_eq!(refused, []);
         let read =
@@ -341,7 +363,7 @@ mod tests {
     #[test]
     fn a_call_that_did_nothing_may_still_do_something() {
         let base = begun();
-        let step = base.step_of("call_1", "look", false, &Change::default());
+        let step = base.step_of("call_1", "look", "{}", false, &Change::default());
         let (failed, _) = base.next(step, &Change::default(), 1, |_| true);
         let done = after(&base, "call_1", "done", &change(&[("a", json!(1))]));
         assert!(!failed.includes(done.step()) && done.includes(done.step()));
@@ -365,7 +387,7 @@ mod tests {
         let base = begun();
         let long = json!("x".repeat(500));
         let change = change(&[("a", json!(1)), ("long", long), ("b", json!(2)), ("b.c", json!(3))]);
-        let step = base.step_of("call_1", "look", true, &change);
+        let step = base.step_of("call_1", "look", "{}", true, &change);
         let (next, refused) = base.next(step, &change, 1, |next| next.to_bytes().len() < 800);
         let refused: Vec<_> = refused.iter().map(|one| (one.name.as_str(), &one.reason)).collect();
         assert_eq!(refused, [("long", &Refusal::StateTooLarge), ("b.c", &Refusal::Conflict("b".to_owned()))]);

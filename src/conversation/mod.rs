@@ -5,6 +5,7 @@ pub mod change;
 pub mod event;
 mod bells;
 mod carried;
+mod course;
 mod key;
 mod memory;
 mod record;
@@ -23,8 +24,8 @@ pub use self::redis::{RedisError, RedisStore};
 pub use self::size::heap_bytes;
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 pub use self::store::{
-    Answer, Claim, Claimed, DEFAULT_TTL, Ended, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Store,
-    StoreError, Summary,
+    Answer, Claim, Claimed, DEFAULT_TTL, Ended, IdTrust, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening,
+    Store, StoreError, Summary,
 };
 
 use self::store::MAX_TWINS;

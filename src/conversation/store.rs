@@ -44,9 +44,9 @@ pub struct Claim {
     pub action: String,
     /// The most calls of the action that may begin in the conversation.
     pub most_calls: Option<u32>,
-    /// Action and arguments, where the key does not hold them: a claim of the
-    /// same key with others is refused.
-    pub arguments: [u8; 32],
+    /// Under which key an older Callgate kept the call, and the action and arguments that it compared: a call that was
+    /// made before an upgrade is not made again after it.
+    pub former: Option<(ClaimKey, [u8; 32])>,
     /// The same write in the same conversation, whatever its id. A call whose
     /// answer did not reach its caller is found by it.
     pub twin: Option<ClaimKey>,
@@ -54,17 +54,44 @@ pub struct Claim {
     pub is_write: bool,
     /// How long the result is kept after the call has ended.
     pub keep: Duration,
-    /// How long after its end an undelivered result answers a twin.
+    /// How long after its end an undelivered result answers a twin, and a delivered one a call without a trusted id.
     pub twin_window: Duration,
+    /// What the id of the call is worth.
+    pub trust: IdTrust,
+    /// The request that brought the call. Calls of one request are not repeats of each other.
+    pub request: u64,
+    /// Stands for the id of the call.
+    pub id: u32,
+    /// Stands for the action and the arguments. A call of other content between two equal ones tells them apart.
+    pub content: u64,
+    /// Whether only to look who has the intent, and not to take it.
+    pub only_looks: bool,
+}
+
+/// How far the id of a call names one intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdTrust {
+    /// It names one call of its conversation for good.
+    Unique,
+    /// It does, unless the conversation shows otherwise: an id of it has come with two contents.
+    LooksUnique,
+    /// It may name a later call too: it is made of the name of the tool.
+    MayRepeat,
+    /// It holds within one request, or there is none.
+    PerRequest,
 }
 
 /// What came of a claim.
 #[derive(Clone, Debug)]
 pub enum Claimed {
     /// Nobody else has it: the call goes ahead, and must settle or release it.
-    Fresh,
-    /// Nobody else has it, but its twin under this key did not reach its caller:
-    /// the twin's result, if it has one, is to settle this claim too.
+    Fresh {
+        /// Tells the call from earlier ones of the same key; 0 if the key does that.
+        earlier: u64,
+    },
+    /// Nobody else has it, but the same write under this key is under way for
+    /// another request, or did not reach its caller: its result, if it has one,
+    /// is to settle this claim too.
     Twin(ClaimKey),
     /// A call of the same intent is under way.
     UnderWay,
@@ -73,8 +100,6 @@ pub enum Claimed {
     /// A write of the same intent was being sent when the process that sent it
     /// ended: it may have happened, and nobody will ever know.
     Lost,
-    /// The same key stands for a call with other arguments.
-    OtherArguments,
     /// As many calls of the action have begun in the conversation as may.
     TooManyCalls(u32),
 }
@@ -184,6 +209,7 @@ pub trait Store: Debug + Send + Sync {
 
     /// Takes the intent, or says who has it. Nothing may be sent without it. A
     /// claim that fails is not taken, or given back by the backend: it does not count.
+    /// An ended call that [`Claim::trust`] does not make a repeat gives way.
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;
 
     /// Marks that the first byte is about to be sent. A backend that outlives the
@@ -210,6 +236,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// The caller has hung up: what comes of the call answers a twin as well.
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()>;
+
+    /// Another caller has got the result of an orphan, so it answers no twin any more.
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()>;
 
     /// Begins the conversation if it is not there, and keeps it from expiring.
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened>;

@@ -41,6 +41,8 @@ pub struct Answer {
     pub structured: Option<Value>,
     /// `isError`
     pub is_error: bool,
+    /// Whether it is the answer to an earlier call; `structuredContent` that meets a schema cannot say so.
+    pub is_replayed: bool,
 }
 
 /// What a model is told where an answer breaks the schema that its action declares.
@@ -54,21 +56,27 @@ const BROKEN_PROMISE: &str = "The call was made and the service answered, but no
 /// without `structuredContent`.
 pub fn encode(outcome: &Outcome, output: Option<&OutputSchema>) -> Answer {
     let is_error = outcome.is_error();
+    let is_replayed = matches!(outcome, Outcome::Done(result) if result.replayed);
     if is_error {
-        return Answer { text: text::text(outcome), structured: None, is_error };
+        return Answer { text: text::text(outcome), structured: None, is_error, is_replayed };
     }
     let parse = |json: &str| serde_json::from_str(json).ok().filter(Value::is_object);
     let Some(output) = output else {
         let structured = parse(&text::outcome_json(outcome));
-        return Answer { text: text::text(outcome), structured, is_error };
+        return Answer { text: text::text(outcome), structured, is_error, is_replayed };
     };
     let body = match outcome {
         Outcome::Done(result) => result.body.as_deref().map_or("", |body| body.get()),
         Outcome::Refused(_) | Outcome::Broken => "",
     };
     match parse(body).filter(|body| output.is_met_by(body)) {
-        Some(body) => Answer { text: text::text(outcome), structured: Some(body), is_error },
-        None => Answer { text: text::broken_promise(body, BROKEN_PROMISE), structured: None, is_error: true },
+        Some(body) => Answer { text: text::text(outcome), structured: Some(body), is_error, is_replayed },
+        None => Answer {
+            text: text::broken_promise(body, BROKEN_PROMISE),
+            structured: None,
+            is_error: true,
+            is_replayed,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! A result as the text or the JSON that a model reads.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,6 +14,8 @@ use super::turn::Outcome;
 /// What a model is told where the body alone does not say it all.
 #[derive(Serialize)]
 struct Told<'a> {
+    #[serde(rename = "callgate_note", skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Error<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,11 +34,35 @@ struct Error<'a> {
     retry: Retry,
 }
 
+/// Tells a model that nothing was sent for this call. Without it, it would take an old answer for a new one.
+const REPLAYED: &str = "This is the answer to an earlier, identical call; it was not done again.";
+
 /// A result as JSON: the body alone where it says everything, else
-/// `{error: {code, message, effect, retry}, body, variables, handover}` with what there is.
-pub(super) fn json(result: &ToolResult) -> Cow<'_, str> {
-    let plain = result.error.is_none() && result.variables.is_empty() && result.handover.is_none();
-    if plain {
+/// `{callgate_note, error: {code, message, effect, retry}, body, variables, handover}` with what there is. An object that is a body
+/// keeps its members where products read them, and gets the note as one more.
+fn json(result: &ToolResult) -> Cow<'_, str> {
+    let note = result.replayed.then_some(REPLAYED);
+    let body = result.body.as_ref().filter(|_| is_plain(result));
+    match note.and_then(|note| with_note(body?.get(), note)) {
+        Some(noted) => Cow::Owned(noted),
+        None => told(result, note),
+    }
+}
+
+/// An object with a note before its members; `None` where it is none, or has such a member.
+fn with_note(body: &str, note: &str) -> Option<String> {
+    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(body).ok()?;
+    let rest = body.trim_start().strip_prefix('{')?;
+    let comma = if members.is_empty() { "" } else { "," };
+    (!members.contains_key("callgate_note")).then(|| format!("{{\"callgate_note\":\"{note}\"{comma}{rest}"))
+}
+
+fn is_plain(result: &ToolResult) -> bool {
+    result.error.is_none() && result.variables.is_empty() && result.handover.is_none()
+}
+
+fn told<'a>(result: &'a ToolResult, note: Option<&'static str>) -> Cow<'a, str> {
+    if is_plain(result) && note.is_none() {
         return match &result.body {
             Some(body) => Cow::Borrowed(body.get()),
             None => {
@@ -44,6 +71,7 @@ pub(super) fn json(result: &ToolResult) -> Cow<'_, str> {
         };
     }
     let told = Told {
+        note,
         error: result.error.as_ref().map(|error| Error {
             code: error.code,
             message: &error.message,
@@ -74,7 +102,8 @@ pub(super) fn outcome_json(outcome: &Outcome) -> Cow<'_, str> {
 /// An error alone.
 fn error(code: FailureCode, message: &str, effect: Effect, retry: Retry) -> String {
     let error = Some(Error { code, message, effect, retry });
-    serde_json::to_string(&Told { error, body: None, variables: None, handover: None }).unwrap_or_default()
+    serde_json::to_string(&Told { note: None, error, body: None, variables: None, handover: None })
+        .unwrap_or_default()
 }
 
 /// A success whose body is not what its action promises, as an error with the body beside it.
@@ -82,29 +111,29 @@ pub(super) fn broken_promise(body: &str, message: &str) -> String {
     let body: Option<&RawValue> = serde_json::from_str(body).ok();
     let (effect, retry) = (Effect::Unknown, Retry::No);
     let error = Some(Error { code: FailureCode::InvalidResponse, message, effect, retry });
-    serde_json::to_string(&Told { error, body, variables: None, handover: None }).unwrap_or_default()
+    serde_json::to_string(&Told { note: None, error, body, variables: None, handover: None })
+        .unwrap_or_default()
 }
 
 /// An outcome as text: a body that is a text as it is, anything else as JSON.
 pub(super) fn text(outcome: &Outcome) -> String {
-    let json = outcome_json(outcome);
-    if json.starts_with('"')
-        && let Ok(text) = serde_json::from_str(&json)
-    {
-        return text;
-    }
-    json.into_owned()
+    body_text(outcome).unwrap_or_else(|| outcome_json(outcome).into_owned())
+}
+
+/// The body, if it is a text and says everything; with the note in front of it where there is one.
+fn body_text(outcome: &Outcome) -> Option<String> {
+    let Outcome::Done(result) = outcome else { return None };
+    let body = result.body.as_ref().filter(|body| is_plain(result) && body.get().starts_with('"'))?;
+    let text: String = serde_json::from_str(body.get()).ok()?;
+    Some(if result.replayed { format!("{REPLAYED} {text}") } else { text })
 }
 
 /// An outcome as text without a line break: some receivers read no further.
 pub(super) fn line(outcome: &Outcome) -> String {
-    let json = outcome_json(outcome);
-    if json.starts_with('"')
-        && let Ok(text) = serde_json::from_str::<String>(&json)
-    {
-        return text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match body_text(outcome) {
+        Some(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        None => one_line(&outcome_json(outcome)),
     }
-    one_line(&json)
 }
 
 /// JSON without the whitespace between its tokens. Line breaks inside a string are escaped in JSON.
@@ -130,6 +159,16 @@ fn one_line(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_keeps_its_members_beside_the_note() {
+        let noted = |body| with_note(body, "n");
+        assert_eq!(noted(r#" {"a": 1.10}"#).unwrap(), r#"{"callgate_note":"n","a": 1.10}"#);
+        assert_eq!(noted("{ }").unwrap(), r#"{"callgate_note":"n" }"#);
+        for other in ["[1]", "1", r#""{}""#, r#"{"callgate_note": 1}"#, r#"{"callgate_n\u006fte": 1}"#] {
+            assert_eq!(noted(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn json_becomes_one_line_and_texts_inside_it_stay() {

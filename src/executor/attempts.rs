@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
 use crate::auth::TokenStore;
-use crate::conversation::{Claim, Store};
+use crate::conversation::{Claim, Store, StoreError};
 use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
 use crate::tool::{Effect, ToolCall, new_span};
 
@@ -157,7 +157,11 @@ impl Sending<'_> {
     async fn mark(&self) -> Result<(), Failure> {
         let Some(claim) = self.claim else { return Ok(()) };
         let marked = self.deadline.within(self.store.sending(claim)).await.map_err(|_| Failure::TooLate)?;
-        marked.map_err(|error| Failure::store(error, self.target.action))
+        marked.map_err(|error| {
+            // If another call has the intent by now, that one may be sending it. Else nothing was sent, as this call knows.
+            let safe = self.target.action.is_safe() || !matches!(error, StoreError::Fenced);
+            Failure::Store { error, safe }
+        })
     }
 
     /// One line for each call that uses secrets: who, which, and for what.

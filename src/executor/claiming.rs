@@ -10,28 +10,37 @@ use crate::tool::{ToolCall, ToolResult};
 use super::failure::Failure;
 use super::{Admitted, CallControl, Gateway, learning};
 
+/// Who has the intent of a call.
+enum Taken {
+    /// The call itself. The number tells it from earlier calls of its claim.
+    Fresh(u64),
+    /// Another call, with this result.
+    Settled(Arc<ToolResult>),
+}
+
 impl Gateway {
     /// Takes the call's intent, or gives the result of the call that has it.
     pub(super) async fn claim(
         &self,
-        admitted: &Admitted<'_>,
+        admitted: &mut Admitted<'_>,
         call: &ToolCall,
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
         let Some(claim) = &admitted.claim else { return admitted.may_begin().map(|()| None) };
-        let first = self.take(claim, admitted.deadline, call, control).await;
-        match first {
+        match self.take(claim, admitted.deadline, call, control).await {
             // Only a call that begins is asked: what was done before is told all the same.
-            Ok(None) => {
+            Ok(Taken::Fresh(earlier)) => {
+                admitted.earlier = earlier;
                 let begun = admitted.may_begin();
-                if begun.is_err() {
+                if let (Err(_), Some(claim)) = (&begun, &admitted.claim) {
                     self.give_back(claim, admitted.deadline).await;
                 }
                 begun.map(|()| None)
             }
+            Ok(Taken::Settled(result)) => Ok(Some(result)),
             // That it has ended counts for more: no other call can be made in it either.
             Err(failure @ Failure::TooManyCalls { .. }) => admitted.may_begin().and(Err(failure)),
-            first => first,
+            Err(failure) => Err(failure),
         }
     }
 
@@ -44,11 +53,10 @@ impl Gateway {
         control: &CallControl,
     ) -> Result<Option<Arc<ToolResult>>, Failure> {
         let Some((claim, deadline)) = known.map(|known| *known) else { return Ok(None) };
-        let first = self.take(&claim, deadline, call, control).await;
-        if matches!(first, Ok(None)) {
-            self.give_back(&claim, deadline).await;
-        }
-        first
+        Ok(match self.take(&claim, deadline, call, control).await? {
+            Taken::Fresh(_) => None,
+            Taken::Settled(result) => Some(result),
+        })
     }
 
     async fn give_back(&self, claim: &Claim, deadline: Deadline) {
@@ -62,23 +70,29 @@ impl Gateway {
         deadline: Deadline,
         call: &ToolCall,
         control: &CallControl,
-    ) -> Result<Option<Arc<ToolResult>>, Failure> {
+    ) -> Result<Taken, Failure> {
         let store = &self.shared.store;
-        let failed = |error| Failure::Store { error, safe: !claim.is_write };
+        let is_safe = !claim.is_write;
+        // Whoever sends an id may have sent it before.
+        let is_first = is_safe || !call.id_is_given;
         loop {
             let Ok(claimed) = deadline.within(store.claim(claim)).await else {
-                // Nobody will use what may have been taken.
-                drop(store.release(claim));
-                return Err(Failure::TooLate);
+                if !claim.only_looks {
+                    // Nobody will use what may have been taken.
+                    drop(store.release(claim));
+                }
+                return Err(Failure::StoreTooLate { safe: is_first });
             };
-            let first = match claimed.map_err(failed)? {
-                Claimed::Fresh => return Ok(None),
-                Claimed::OtherArguments => return Err(Failure::IdReused(call.id.clone())),
+            let first = match claimed.map_err(|error| Failure::Store { error, safe: is_first })? {
+                Claimed::Fresh { earlier } => return Ok(Taken::Fresh(earlier)),
                 Claimed::TooManyCalls(most) => {
                     return Err(Failure::TooManyCalls { action: claim.action.clone(), most });
                 }
                 Claimed::Lost => return Err(Failure::Lost),
-                Claimed::Settled(result) => return Ok(Some(result)),
+                Claimed::Settled(result) => {
+                    control.tell_of(claim.key);
+                    return Ok(Taken::Settled(result));
+                }
                 Claimed::UnderWay => claim.key,
                 Claimed::Twin(first) => first,
             };
@@ -92,12 +106,15 @@ impl Gateway {
                 }
             }
             match ended {
-                Some(Ok(Ended::Settled(result))) => return Ok(Some(result)),
+                Some(Ok(Ended::Settled(result))) => {
+                    control.tell_of(first);
+                    return Ok(Taken::Settled(result));
+                }
                 Some(Ok(Ended::Lost)) => return Err(Failure::Lost),
                 // Where nothing was sent after all, this call takes its place.
                 Some(Ok(Ended::Free)) => {}
-                Some(Err(error)) => return Err(failed(error)),
-                None => return Err(Failure::InProgress { safe: !claim.is_write }),
+                Some(Err(error)) => return Err(Failure::Store { error, safe: is_safe }),
+                None => return Err(Failure::InProgress { safe: is_safe }),
             }
         }
     }

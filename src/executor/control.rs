@@ -26,14 +26,19 @@ const CANCELLED: u8 = 2;
 #[derive(Debug)]
 pub struct CallControl {
     phase: AtomicU8,
-    /// Whether somebody wanted it cancelled.
+    /// Whether somebody wanted it cancelled, or nobody waits for it any more.
     asked: AtomicBool,
+    /// Whether somebody wanted it cancelled by its id: it is not to be done, also when it comes again. A caller that
+    /// hangs up decides nothing.
+    withdrawn: AtomicBool,
     /// Callers who wait for the result or have it, its own and those who joined: all who have not hung up.
     waiting: AtomicUsize,
     cancelled: Notify,
     claim: OnceLock<ClaimKey>,
     /// The call of the same intent that this one waits for.
     joined: Mutex<Option<Arc<CallControl>>>,
+    /// The earlier call whose result this one gives.
+    told: OnceLock<ClaimKey>,
     /// Who wants to hear that the call goes ahead.
     listener: Mutex<Option<oneshot::Sender<Started>>>,
 }
@@ -43,10 +48,12 @@ impl Default for CallControl {
         Self {
             phase: AtomicU8::new(WAITING),
             asked: AtomicBool::new(false),
+            withdrawn: AtomicBool::new(false),
             waiting: AtomicUsize::new(1),
             cancelled: Notify::new(),
             claim: OnceLock::new(),
             joined: Mutex::new(None),
+            told: OnceLock::new(),
             listener: Mutex::new(None),
         }
     }
@@ -84,8 +91,19 @@ impl CallControl {
         }
     }
 
+    /// Withdraws the call: stops it if it is not sent yet, and keeps its intent from being done later.
+    pub(super) fn withdraw(&self) -> Cancellation {
+        self.withdrawn.store(true, Ordering::Release);
+        self.cancel()
+    }
+
+    /// Whether the call was withdrawn before it was sent.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire) && self.phase.load(Ordering::Acquire) == CANCELLED
+    }
+
     /// Stops the call if it is not sent yet.
-    pub(super) fn cancel(&self) -> Cancellation {
+    fn cancel(&self) -> Cancellation {
         self.asked.store(true, Ordering::Release);
         match self.phase.compare_exchange(WAITING, CANCELLED, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
@@ -136,6 +154,12 @@ impl CallControl {
     pub(super) fn join(&self, first: Arc<Self>) {
         first.waiting.fetch_add(1, Ordering::AcqRel);
         *self.joined() = Some(first);
+    }
+
+    /// This call gives the result of an earlier one.
+    pub(super) fn tell_of(&self, earlier: ClaimKey) {
+        // A call that is told of two has been told of the same result twice.
+        let _ = self.told.set(earlier);
     }
 
     /// This call waits for no other any more: the one that it joined came to nothing.
@@ -256,7 +280,7 @@ impl UnderWay {
         if meant().any(|known| known.conversation != first.conversation) {
             return Err(CancelError::Ambiguous);
         }
-        let all: Vec<Cancellation> = meant().map(|known| known.control.cancel()).collect();
+        let all: Vec<Cancellation> = meant().map(|known| known.control.withdraw()).collect();
         Ok(all.into_iter().find(|one| *one == Cancellation::AlreadySent).unwrap_or(Cancellation::NotSent))
     }
 
@@ -315,6 +339,15 @@ impl Gateway {
         self.leave_to_nobody(control.hang_up()).await;
     }
 
+    /// The caller of a call has its answer. Where it is that of an earlier call which had reached nobody, that one is
+    /// answered too.
+    pub async fn answered(&self, control: &CallControl) {
+        if let Some(earlier) = control.told.get() {
+            let adopted = self.shared.store.adopt(*earlier);
+            learning::note(Deadline::after(learning::STORING).within(adopted).await);
+        }
+    }
+
     /// Keeps the result of a call that everybody has hung up on for the same write under another id.
     pub(super) async fn leave_to_nobody(&self, claim: Option<ClaimKey>) {
         if let Some(claim) = claim {
@@ -365,6 +398,7 @@ mod tests {
             trace: None,
             deadline_ms: None,
             language: None,
+            delivery: Default::default(),
         };
         let controls: [Arc<CallControl>; 2] = Default::default();
         // The first one has given its claim back, and the second one has taken it.

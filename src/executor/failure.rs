@@ -38,8 +38,8 @@ pub(super) enum Failure {
     TooLate,
     #[error("the call was cancelled before it was sent")]
     Cancelled,
-    #[error("the id `{0}` stands for another call of this conversation")]
-    IdReused(String),
+    #[error("the store did not answer before the deadline")]
+    StoreTooLate { safe: bool },
     #[error("the same call was still under way at the deadline")]
     InProgress { safe: bool },
     #[error("the same call was being sent when the process that sent it ended")]
@@ -103,10 +103,6 @@ impl Failure {
         Self::Egress { error, safe: action.is_safe() }
     }
 
-    pub(super) fn store(error: StoreError, action: &Action) -> Self {
-        Self::Store { error, safe: action.is_safe() }
-    }
-
     /// Whether the same call fails the same way again, whenever it comes.
     pub(super) fn is_by_the_values(&self) -> bool {
         match self {
@@ -119,7 +115,7 @@ impl Failure {
             | Self::Token(_)
             | Self::TooLate
             | Self::Cancelled
-            | Self::IdReused(_)
+            | Self::StoreTooLate { .. }
             | Self::InProgress { .. }
             | Self::Lost
             | Self::TooManyCalls { .. }
@@ -184,10 +180,8 @@ impl Failure {
                 let message = "This was cancelled before it was sent; nothing was done.";
                 exception(FailureCode::Cancelled, message, Retry::Later)
             }
-            Self::IdReused(_) => {
-                let message = "This call has the id of an earlier one with other arguments; nothing was done. Send it again under an id of its own.";
-                exception(FailureCode::IdReused, message, Retry::WithChanges)
-            }
+            Self::StoreTooLate { safe: true } => Self::TooLate.into_error(),
+            Self::StoreTooLate { safe: false } => cannot_be_looked_up(FailureCode::Timeout),
             Self::InProgress { safe } => {
                 let (end, effect, retry) = after(safe);
                 let message = format!("The same call is still under way. {end}");
@@ -215,7 +209,10 @@ impl Failure {
             }
             // Whoever has taken the intent may be sending it.
             Self::Store { error: StoreError::Fenced, safe } => Self::InProgress { safe }.into_error(),
-            Self::Store { error: StoreError::Unavailable { .. }, .. } => {
+            Self::Store { error: StoreError::Unavailable { .. }, safe: false } => {
+                cannot_be_looked_up(FailureCode::StoreUnavailable)
+            }
+            Self::Store { error: StoreError::Unavailable { .. }, safe: true } => {
                 let message = "This cannot be done safely right now, because what was done before cannot be looked up; nothing was done now.";
                 exception(FailureCode::StoreUnavailable, message, Retry::Later)
             }
@@ -267,6 +264,12 @@ fn error(code: FailureCode, message: impl Into<String>, effect: Effect, retry: R
 
 fn exception(code: FailureCode, message: impl Into<String>, retry: Retry) -> (Status, ToolError) {
     (Status::Exception, error(code, message, Effect::None, retry))
+}
+
+/// A write that may be a repeat, while the store cannot say whether it was done before.
+fn cannot_be_looked_up(code: FailureCode) -> (Status, ToolError) {
+    let message = "It cannot be looked up right now whether this was done before, so it was not sent. Do not repeat it; tell the caller that it is not certain.";
+    (Status::Failure, error(code, message, Effect::Unknown, Retry::No))
 }
 
 fn render_error(failure: RenderFailure) -> (Status, ToolError) {

@@ -13,7 +13,7 @@ use crate::action::Hook;
 use crate::conversation::event::MAX_PAGE;
 use crate::conversation::{Conversation, ConversationKey, millis, timestamp};
 use crate::egress::Deadline;
-use crate::tool::{Status, ToolCall, ToolError, ToolResult};
+use crate::tool::{Delivery, Status, ToolCall, ToolCallIds, ToolError, ToolResult};
 
 use super::{Access, CallControl, Deployment, Gateway};
 
@@ -168,6 +168,7 @@ impl Occasion<'_> {
             trace: None,
             deadline_ms: None,
             language: None,
+            delivery: Delivery { ids: ToolCallIds::Unique, ..Delivery::default() },
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::action::parameters::parse_arguments;
 use crate::action::{Action, Kind};
-use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey};
-use crate::tool::{ToolCall, random_bytes};
+use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey, IdTrust};
+use crate::tool::{ToolCall, ToolCallIds, random_bytes};
 
 use super::Values;
 
@@ -32,15 +33,19 @@ pub(super) enum Of<'a> {
     Carried(&'a Carried),
 }
 
-/// The claim of a call, if it is to have one.
+/// The claim of a call, if it is to have one. `docs/once.md` has the table.
 ///
-/// With a conversation and an id, these two are the intent. With an id alone,
-/// the arguments are part of it, since ids of other conversations may be the
-/// same, and only writes are claimed. Without an id, a write is the same as one
-/// of the same conversation with the same values, for as long as the action's
-/// window says, and, as with an id, the same as one whose answer reached nobody; any other call is counted alone where the action has `max_calls`.
-/// Without either nothing tells one caller from another, and what
-/// two callers want must not become one.
+/// With a conversation and an id, these two are the intent, with the action and
+/// the arguments. With an id alone, it is the values in place of the arguments,
+/// since ids of other conversations may be the same, and only writes are
+/// claimed. Without an id, a write is the same as one of the same
+/// conversation with the same values, for as long as the action's window says.
+/// Any other call is counted alone where the action has `max_calls`. Without
+/// either nothing tells one caller from another, and what two callers want must
+/// not become one.
+///
+/// A write is also the same as one with the same values that is under way for
+/// another request, or whose answer reached nobody, whatever their ids.
 ///
 /// Where the caller carries the conversation, a call without an id is the same
 /// as one that came with the same state and has the same values, reads too: the
@@ -73,50 +78,59 @@ pub(super) fn claim(
     if !matches!(action.kind, Kind::Http(_)) && most_calls.is_none() {
         return None;
     }
-    let claim = |digest, arguments, twin: Option<ClaimKey>, keep| Claim {
+    let claim = |digest, former: Option<ClaimKey>, twin: Option<ClaimKey>, trust, keep| Claim {
         key: ClaimKey::new(conversation, digest),
         holder,
         conversation: stored.cloned(),
         action: action.name.as_str().to_owned(),
         most_calls,
-        arguments,
+        former: former.map(|key| (key, arguments)),
         twin,
         is_write,
         keep,
         twin_window: window,
+        trust,
+        request: call.delivery.request.unwrap_or(holder),
+        id: id(call),
+        content: content(arguments),
+        only_looks: false,
     };
-    match (conversation, call.id_is_given) {
-        (Some(of), true) => {
-            let same = || ClaimKey::new(conversation, same(of, action, values));
+    let keep = if is_write { KEEP_WRITES } else { KEEP_READS };
+    let ordinal = ordinal(call);
+    match (conversation, trust(call)) {
+        (Some(key), Some(trust)) => {
+            let same = || ClaimKey::new(conversation, same(key, action, values, ""));
             let twin = (is_write && !window.is_zero()).then(same);
-            Some(claim(named(of, call), arguments, twin, if is_write { KEEP_WRITES } else { KEEP_READS }))
+            let former = Some(ClaimKey::new(conversation, named_before(key, call)));
+            Some(claim(named(key, of, call, arguments), former, twin, trust, keep))
         }
-        (None, true) if is_write => {
+        (None, Some(trust)) if is_write && trust != IdTrust::PerRequest => {
             let sent = digest_of_values(action, values);
-            let key = key("id", &[scope, &call.id, action.name.as_str()], sent);
-            Some(claim(key, [0; 32], None, KEEP_WRITES))
+            let key = key("id", &with(&ordinal, [scope, &call.id, action.name.as_str()]), sent);
+            Some(claim(key, None, None, trust, KEEP_WRITES))
         }
-        (Some(of), false) if !(state.is_empty() || is_write && window.is_zero()) => {
-            let parts = [scope, of.id(), state, action.name.as_str()];
+        (Some(of), None) if !(state.is_empty() || is_write && window.is_zero()) => {
+            let parts = with(&ordinal, [scope, of.id(), state, action.name.as_str()]);
             let key = key("state", &parts, digest_of_values(action, values));
-            Some(claim(key, [0; 32], None, if is_write { KEEP_WRITES } else { KEEP_READS }))
+            Some(claim(key, None, None, IdTrust::Unique, keep))
         }
-        (Some(of), false) if is_write && !window.is_zero() => {
-            let same = same(of, action, values);
+        (Some(of), None) if is_write && !window.is_zero() => {
             // As a twin it is found by the same write with an id, and finds it.
-            Some(claim(same, [0; 32], Some(ClaimKey::new(conversation, same)), window))
+            let twin = ClaimKey::new(conversation, same(of, action, values, ""));
+            let same = same(of, action, values, &ordinal);
+            Some(claim(same, None, Some(twin), IdTrust::PerRequest, window))
         }
-        (Some(of), false) if most_calls.is_some() => {
+        (Some(of), None) if most_calls.is_some() => {
             let key = key("one", &[scope, of.id(), &holder.to_string()], [0; 32]);
-            Some(claim(key, [0; 32], None, KEEP_READS))
+            Some(claim(key, None, None, IdTrust::PerRequest, KEEP_READS))
         }
         _ => None,
     }
 }
 
 /// What tells whether a call that cannot be made was made before, when it
-/// could: a claim that is given back at once where there is none. `arguments`
-/// as they would be claimed, where it got that far.
+/// could: a look at its claim. `arguments` as they would be claimed, where it
+/// got that far.
 pub(super) fn known(
     call: &ToolCall,
     of: Of<'_>,
@@ -124,35 +138,118 @@ pub(super) fn known(
     arguments: Option<[u8; 32]>,
     holder: u64,
 ) -> Option<Claim> {
-    let conversation = match of {
-        Of::Stored(key) if call.id_is_given => key,
-        Of::Carried(carried) if call.id_is_given && carried.is_named() => &carried.conversation().key,
-        _ => return None,
+    let trust = trust(call)?;
+    let (key, stored) = match of {
+        Of::Stored(key) => (key, Some(key)),
+        Of::Carried(carried) if carried.is_named() => (&carried.conversation().key, None),
+        Of::Carried(_) | Of::Nothing => return None,
     };
     let as_sent = || Some(digest_of_arguments(&call.name, &parse_arguments(&call.arguments).ok()?));
+    let arguments = arguments.or_else(as_sent)?;
     Some(Claim {
-        key: ClaimKey::new(Some(conversation), named(conversation, call)),
+        key: ClaimKey::new(Some(key), named(key, of, call, arguments)),
         holder,
-        // It counts for nothing.
-        conversation: None,
+        conversation: stored.cloned(),
         action: call.name.clone(),
         most_calls: None,
-        arguments: arguments.or_else(as_sent)?,
+        former: Some((ClaimKey::new(Some(key), named_before(key, call)), arguments)),
         twin: None,
         is_write: action.is_none_or(|action| !action.is_safe()),
         keep: KEEP_READS,
-        twin_window: Duration::ZERO,
+        twin_window: action.map_or(Duration::ZERO, |action| action.dedupe_window),
+        trust,
+        request: call.delivery.request.unwrap_or(holder),
+        id: id(call),
+        content: content(arguments),
+        only_looks: true,
     })
 }
 
-/// The call of a conversation that its id names.
-fn named(conversation: &ConversationKey, call: &ToolCall) -> [u8; 32] {
+/// Whether the call may have been made before without anybody here knowing, as long as the store says nothing: whoever
+/// sends an id may have sent it before.
+pub(super) fn may_be_a_repeat(call: &ToolCall, action: Option<&Action>) -> bool {
+    call.id_is_given && action.is_none_or(|action| !action.is_safe())
+}
+
+/// What the id of a call is worth; `None` if the call has none.
+fn trust(call: &ToolCall) -> Option<IdTrust> {
+    call.id_is_given.then(|| match call.delivery.ids {
+        ToolCallIds::Unique => IdTrust::Unique,
+        ToolCallIds::PerTurn => IdTrust::PerRequest,
+        ToolCallIds::Auto if holds_the_name(&call.id, &call.name) => IdTrust::MayRepeat,
+        ToolCallIds::Auto => IdTrust::LooksUnique,
+    })
+}
+
+/// Whether an id is made of the name of the tool and little else, such as `book`, `book:0` or `functions.book:12`. A model
+/// server that makes such ids numbers the calls of each turn, so the id comes again with the next turn. Of other ids that
+/// come again, such as a constant or `call_0`, the conversation shows it: they come with two contents.
+fn holds_the_name(id: &str, name: &str) -> bool {
+    /// A random text switches between capitals, small letters and digits all the time.
+    const MOST_SWITCHES: usize = 6;
+    let kind = |c: char| (c.is_ascii_digit(), c.is_ascii_uppercase(), c.is_ascii_alphabetic());
+    let (id_in_small, name) = (id.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let Some(at) = id_in_small.find(&name).filter(|_| !name.is_empty()) else { return false };
+    let rest = [&id[..at], &id[at + name.len()..]];
+    let switches = |part: &str| {
+        let kinds: Vec<_> = part.chars().filter(char::is_ascii_alphanumeric).map(kind).collect();
+        kinds.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    };
+    rest.into_iter().all(|part| switches(part) <= MOST_SWITCHES)
+}
+
+/// The call of a conversation that its id names. A state that its caller carries shows which calls it has the answers of;
+/// what the store knows of them is compared there.
+fn named(conversation: &ConversationKey, of: Of<'_>, call: &ToolCall, arguments: [u8; 32]) -> [u8; 32] {
+    let ordinal = ordinal(call);
+    let mut parts = with(&ordinal, [conversation.scope().name(), conversation.id(), &call.id]);
+    let trust = trust(call).unwrap_or(IdTrust::PerRequest);
+    let earlier = match of {
+        Of::Carried(carried) if trust != IdTrust::Unique => {
+            let is_trusted = trust == IdTrust::LooksUnique;
+            carried.earlier(&call.id, &call.name, call.arguments.get(), is_trusted)
+        }
+        Of::Carried(_) | Of::Stored(_) | Of::Nothing => 0,
+    };
+    let earlier = format!("after {earlier}");
+    if earlier != "after 0" {
+        parts.push(&earlier);
+    }
+    key("call", &parts, arguments)
+}
+
+/// The same as an older Callgate made it, which compared the arguments.
+fn named_before(conversation: &ConversationKey, call: &ToolCall) -> [u8; 32] {
     key("call", &[conversation.scope().name(), conversation.id(), &call.id], [0; 32])
 }
 
+fn id(call: &ToolCall) -> u32 {
+    let digest = Sha256::digest(&call.id);
+    u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+/// Which of the equal calls of its request a call is; empty for the first.
+fn ordinal(call: &ToolCall) -> String {
+    match call.delivery.ordinal {
+        0 => String::new(),
+        ordinal => ordinal.to_string(),
+    }
+}
+
+/// The parts of a key, with the ordinal where there is one.
+fn with<'a, const N: usize>(ordinal: &'a str, parts: [&'a str; N]) -> Vec<&'a str> {
+    parts.into_iter().chain(Some(ordinal).filter(|ordinal| !ordinal.is_empty())).collect()
+}
+
+fn content(arguments: [u8; 32]) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&arguments[..8]);
+    u64::from_le_bytes(first)
+}
+
 /// The same write in the same conversation, whatever its id.
-fn same(conversation: &ConversationKey, action: &Action, values: &Values) -> [u8; 32] {
-    let parts = [conversation.scope().name(), conversation.id(), action.name.as_str()];
+fn same(conversation: &ConversationKey, action: &Action, values: &Values, ordinal: &str) -> [u8; 32] {
+    let parts = with(ordinal, [conversation.scope().name(), conversation.id(), action.name.as_str()]);
     key("same", &parts, digest_of_values(action, values))
 }
 
@@ -164,6 +261,12 @@ fn key(kind: &str, parts: &[&str], digest: [u8; 32]) -> [u8; 32] {
     }
     text.extend_from_slice(&digest);
     Sha256::digest(&text).into()
+}
+
+/// Whether two calls of the action `name` have equal arguments, however they are written.
+pub fn is_same_call(name: &str, one: &RawValue, other: &RawValue) -> bool {
+    let digest = |arguments| Some(digest_of_arguments(name, &parse_arguments(arguments).ok()?));
+    one.get() == other.get() || digest(one).is_some_and(|one| digest(other) == Some(one))
 }
 
 /// The action and the arguments, as a model sent them.
@@ -254,13 +357,18 @@ fn write_number(number: &serde_json::Number, text: &mut Vec<u8>) {
 }
 
 /// The `Idempotency-Key` of a write: the same for every attempt, and for
-/// every call of an intent that an id names; else made up.
+/// every call of an intent that an id names; else made up. `earlier` tells the
+/// intent from earlier ones with the same id.
 ///
 /// A UUID (RFC 9562 version 8), the form that most upstreams ask for.
-pub(super) fn idempotency_key(claim: Option<&Claim>, id_is_given: bool) -> HeaderValue {
+pub(super) fn idempotency_key(claim: Option<&Claim>, id_is_given: bool, earlier: u64) -> HeaderValue {
     let mut bytes = match claim.filter(|_| id_is_given) {
         Some(claim) => {
-            let digest = Sha256::new().chain_update(b"idempotency-key").chain_update(claim.key.0).finalize();
+            let mut digest = Sha256::new().chain_update(b"idempotency-key").chain_update(claim.key.0);
+            if earlier > 0 {
+                digest.update(earlier.to_le_bytes());
+            }
+            let digest = digest.finalize();
             let mut bytes = [0; 16];
             bytes.copy_from_slice(&digest[..16]);
             bytes
@@ -326,11 +434,36 @@ mod tests {
 
     #[test]
     fn keys_are_uuids() {
-        let key = idempotency_key(None, false);
+        let key = idempotency_key(None, false, 0);
         let text = key.to_str().unwrap();
         assert_eq!(text.len(), 36);
         assert_eq!(text.matches('-').count(), 4);
         assert_eq!(&text[14..15], "8");
-        assert_ne!(key, idempotency_key(None, false));
+        assert_ne!(key, idempotency_key(None, false, 0));
+    }
+
+    #[test]
+    fn ids_made_of_the_name_of_the_tool_may_repeat() {
+        for id in ["book", "book:0", "functions.book:0", "BOOK_12", "tool-book-3-call2", "book:1748354983123"]
+        {
+            assert!(holds_the_name(id, "book"), "{id}");
+        }
+        assert!(holds_the_name("functions.bookAppointment2Go:12", "bookAppointment2Go"));
+    }
+
+    #[test]
+    fn ids_of_other_forms_are_trusted_until_the_conversation_shows_that_they_repeat() {
+        for id in [
+            "",
+            "0",
+            "call_1",
+            "call_62136355OZTvBYKTb1QuJHWm",
+            "toolu_01DTPAzUm5Gk3zxrpJ969oMF",
+            "0b1f7e5c-3d7a-4c7e-9a51-5f1d8a0e2b11",
+            "book_4f2c1e9a7b3d4e5f8a9b0c1d2e3f4a5b",
+            "call_book_h8eXnVpJ5VQ0qEGRgl5YpVFR",
+        ] {
+            assert!(!holds_the_name(id, "book"), "{id}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::action::variables::{self, InvalidVariables};
 use crate::conversation::change::{Change, Refused, Source, Variable};
 use crate::conversation::{Claim, Conversation, StoreError, now_ms};
 use crate::egress::{Deadline, DeadlineExceeded};
-use crate::tool::{Cancellation, Status, ToolCall, ToolResult};
+use crate::tool::{Status, ToolCall, ToolResult};
 
 use super::Gateway;
 use super::failure::Failure;
@@ -36,11 +36,12 @@ impl Gateway {
     pub(super) async fn keep(&self, done: Done<'_>, receipt: &Receipt, deadline: Deadline) {
         let Done { claim, conversation, result, change } = done;
         let store = &self.shared.store;
-        let is_withdrawn = receipt.cancellation == Some(Cancellation::NotSent);
         let deadline = Deadline::after(deadline.left().max(STORING));
         let applied = match (claim, conversation) {
             // An answer that needs no request is one too: it counts, and is repeated.
-            (Some(claim), _) if receipt.was_sent || is_withdrawn || result.status == Status::Success => {
+            (Some(claim), _)
+                if receipt.was_sent || receipt.is_withdrawn || result.status == Status::Success =>
+            {
                 deadline.within(store.settle(claim, result, change)).await
             }
             (Some(claim), _) => {

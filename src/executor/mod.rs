@@ -40,6 +40,7 @@ pub use self::conversations::{
 };
 pub use self::deployment::{ConversationRules, Deployment};
 pub use self::hooks::{HookReport, HookStatus};
+pub use self::intent::is_same_call;
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
@@ -138,6 +139,8 @@ struct Admitted<'a> {
     /// Whether the caller carries the conversation.
     is_carried: bool,
     claim: Option<Claim>,
+    /// What tells the call from earlier ones of its claim.
+    earlier: u64,
     deadline: Deadline,
 }
 
@@ -266,7 +269,7 @@ impl Gateway {
         // Of what a caller carries, there is no feed.
         receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
         let ending = Ending { deployment: &deployment, carried };
-        let admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
+        let mut admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
             Err(Refused { failure, conversation, known }) => {
                 let first = receipt.waiting(self.done_before(known, &call, control)).await;
@@ -275,7 +278,7 @@ impl Gateway {
                 return self.end_unsent(call, first, conversation, &mut receipt, ending);
             }
         };
-        match receipt.waiting(self.claim(&admitted, &call, control)).await.transpose() {
+        match receipt.waiting(self.claim(&mut admitted, &call, control)).await.transpose() {
             None => self.go_ahead(call, admitted, &mut receipt, ending, control).await,
             Some(first) => self.end_unsent(call, first, admitted.conversation, &mut receipt, ending),
         }
@@ -316,7 +319,10 @@ impl Gateway {
         let deadline = deadline(timeout, call, receipt.started);
         let conversation = match carried {
             Some(carried) => Some(carried.conversation().clone()),
-            None => self.conversation(deployment, call, deadline, access).await?,
+            None => {
+                let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| target.action));
+                self.conversation(deployment, call, deadline, access, safe).await?
+            }
         };
         let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
         let checked = target.and_then(|target| {
@@ -336,7 +342,7 @@ impl Gateway {
             Ok((target, digest, values, say)) => {
                 let claim = intent::claim(call, of, target.action, digest, &values, holder);
                 let is_carried = carried.is_some();
-                Ok(Admitted { target, values, say, conversation, is_carried, claim, deadline })
+                Ok(Admitted { target, values, say, conversation, is_carried, claim, earlier: 0, deadline })
             }
             Err(failure) => {
                 let known = intent::known(call, of, action, digest, holder);
@@ -350,13 +356,15 @@ impl Gateway {
         }
     }
 
-    /// What is known of the call's conversation; nothing where it names none.
+    /// What is known of the call's conversation; nothing where it names none. `safe`: without the store it is known that
+    /// the call has not been made before.
     async fn conversation(
         &self,
         deployment: &Deployment,
         call: &ToolCall,
         deadline: Deadline,
         access: Access,
+        safe: bool,
     ) -> Result<Option<Arc<Conversation>>, Failure> {
         let is_served = deployment.catalog.environment_index(&call.environment).is_some();
         let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
@@ -370,9 +378,8 @@ impl Gateway {
             }
             Access::Look => deadline.within(store.find(&key)).await,
         };
-        let found = found.map_err(|_| Failure::TooLate)?;
-        // Nothing is sent before this.
-        let found = found.map_err(|error| Failure::Store { error, safe: true })?;
+        let found = found.map_err(|_| Failure::StoreTooLate { safe })?;
+        let found = found.map_err(|error| Failure::Store { error, safe })?;
         Ok(Some(found.unwrap_or_else(|| Arc::new(Conversation::new(key, 0, now_ms())))))
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Receipt {
     pub(super) may_be_done: bool,
     /// What a cancellation met, where one came.
     pub(super) cancellation: Option<Cancellation>,
+    /// Whether somebody withdrew the call by its id before it was sent.
+    pub(super) is_withdrawn: bool,
     /// What the caller is to hear of a failure.
     pub(super) failed: Option<String>,
     /// Masks the token that was sent.
@@ -51,6 +53,7 @@ impl Receipt {
             was_sent: false,
             may_be_done: false,
             cancellation: None,
+            is_withdrawn: false,
             failed: None,
             redactor: None,
             spent: Spent::default(),

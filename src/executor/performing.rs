@@ -85,6 +85,7 @@ impl Gateway {
             Err(failure) => Err(failure),
         };
         receipt.cancellation = control.cancellation();
+        receipt.is_withdrawn = control.is_withdrawn();
         receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
@@ -193,7 +194,7 @@ pub(super) fn render(
     call: &ToolCall,
     deployment: &Deployment,
 ) -> Result<RequestSpec, Failure> {
-    let Admitted { target, values, claim, .. } = admitted;
+    let Admitted { target, values, claim, earlier, .. } = admitted;
     let data = Data {
         parameters: &values.parameters,
         variables: &values.variables,
@@ -202,7 +203,7 @@ pub(super) fn render(
     let mut request = http.render(&data)?;
     http.check_head(&request, &data, &target.action.bind, deployment.limits.max_url_bytes)?;
     if !target.action.is_safe() {
-        let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given);
+        let key = || intent::idempotency_key(claim.as_ref(), call.id_is_given, *earlier);
         request.add_header(intent::IDEMPOTENCY_KEY, key);
     }
     Ok(request)

@@ -61,6 +61,7 @@ mod tests {
             trace: None,
             deadline_ms: None,
             language: None,
+            delivery: Default::default(),
         }
     }
 

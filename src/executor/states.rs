@@ -154,7 +154,7 @@ impl States {
 
     /// The state after a call that came with `before` and makes `change`.
     pub(super) fn after(&self, before: &Carried, call: &ToolCall, was_sent: bool, change: &Change) -> String {
-        let step = before.step_of(&call.id, &call.name, was_sent, change);
+        let step = before.step_of(&call.id, &call.name, call.arguments.get(), was_sent, change);
         let next = self.next(before, step, change, now_ms().saturating_add(self.ttl_ms()));
         self.seal(&next).unwrap_or_else(|| before.text().to_owned())
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::conversation::Carried;
-use crate::executor::Preview;
-use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult, random_u64};
+use crate::executor::{Preview, is_same_call};
+use crate::tool::{Delivery, FailureCode, ToolCall, ToolError, ToolResult, random_u64};
 
 use super::body::{JsonBody, Object, Segment};
 use super::execution::{CallHeaders, Waiting, check_running, execute};
@@ -155,7 +155,7 @@ pub(super) async fn create(
         }
         let (result, waiting) = execute(&state, call, carried, running, Arc::default()).await?;
         let reply = Json(result).into_response();
-        waiting.answered();
+        waiting.answered().await;
         return Ok(reply);
     };
     let sealed = request.state;
@@ -164,6 +164,11 @@ pub(super) async fn create(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
+    let deliveries = Delivery::of_request(&calls, caller.tool_call_ids(), is_same)
+        .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
+    for (call, delivery) in calls.iter_mut().zip(deliveries) {
+        call.delivery = delivery;
+    }
     if calls.is_empty() && !as_stream {
         return Ok(Json(Results { results: Vec::new(), state: sealed }).into_response());
     }
@@ -189,7 +194,7 @@ pub(super) async fn create(
     };
     let reply = Json(Results { results, state: next }).into_response();
     // Not before: who hangs up while one of the calls is under way has the result of none.
-    waiting.into_iter().for_each(Waiting::answered);
+    join_all(waiting.into_iter().map(Waiting::answered)).await;
     Ok(reply)
 }
 
@@ -321,7 +326,17 @@ fn to_call(
         trace: None,
         deadline_ms: request.deadline_ms,
         language: request.language.filter(|language| !language.is_empty()),
+        delivery: Delivery { ids: caller.tool_call_ids(), ..Delivery::default() },
     })
+}
+
+/// Whether two calls of a request have the same id, or none, and the same content.
+fn is_same(one: &ToolCall, other: &ToolCall) -> bool {
+    let has_same_id = one.id_is_given == other.id_is_given && (!one.id_is_given || one.id == other.id);
+    has_same_id
+        && one.conversation_id == other.conversation_id
+        && one.name == other.name
+        && is_same_call(&one.name, &one.arguments, &other.arguments)
 }
 
 /// A fresh id for a call that came without one.

@@ -17,8 +17,8 @@ use crate::conversation::ConversationKey;
 use crate::dialect::{
     IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
 };
-use crate::executor::CallControl;
-use crate::tool::{Owner, Scope, ToolCall};
+use crate::executor::{CallControl, is_same_call};
+use crate::tool::{Delivery, Owner, Scope, ToolCall, ToolCallIds};
 
 use super::body::RawBody;
 use super::calls::{ID_RULE, is_id, new_id};
@@ -57,6 +57,8 @@ pub(super) struct Place {
     pub(super) caller: Option<String>,
     /// What its headers say.
     pub(super) headers: CallHeaders,
+    /// What the ids of its calls stand for.
+    pub(super) ids: ToolCallIds,
 }
 
 impl Place {
@@ -67,7 +69,13 @@ impl Place {
         caller: Option<String>,
         headers: CallHeaders,
     ) -> Result<Self, ProblemDocument> {
-        Ok(Self { environment, owner, conversation_id: whose::checked(conversation_id)?, caller, headers })
+        let conversation_id = whose::checked(conversation_id)?;
+        Ok(Self { environment, owner, conversation_id, caller, headers, ids: ToolCallIds::Auto })
+    }
+
+    /// The same, for a caller whose ids stand for this.
+    pub(super) fn with_ids(self, ids: ToolCallIds) -> Self {
+        Self { ids, ..self }
     }
 
     /// The conversation that its calls belong to, if they name one.
@@ -202,7 +210,9 @@ fn place(
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
     let conversation_id = header(headers, &CONVERSATION).or(query.conversation_id);
     let place = (environment, caller.owner().cloned());
-    Place::new(place, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)
+    let place =
+        Place::new(place, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)?;
+    Ok(place.with_ids(caller.tool_call_ids()))
 }
 
 async fn answer<F>(
@@ -232,17 +242,30 @@ pub(super) async fn run(
     encode: impl FnOnce(&[Outcome]) -> String,
 ) -> Response {
     let most = state.server().max_calls_per_request;
-    let work = calls.iter().enumerate().map(|(at, call)| async move {
-        if at >= most {
-            let why = format!("More than {most} calls in one turn. It was not executed.");
-            return (Outcome::Refused(why), None);
+    let executed = &calls[..calls.len().min(most)];
+    let Ok(deliveries) = Delivery::of_request(executed, place.ids, is_same) else {
+        let outcomes: Vec<Outcome> = calls.iter().map(|_| Outcome::Broken).collect();
+        return json(encode(&outcomes));
+    };
+    let work = calls.iter().enumerate().map(|(at, call)| {
+        let delivery = deliveries.get(at).copied();
+        async move {
+            let Some(delivery) = delivery else {
+                let why = format!("More than {most} calls in one turn. It was not executed.");
+                return (Outcome::Refused(why), None);
+            };
+            run_one(state, call, place, delivery, Arc::default()).await
         }
-        run_one(state, call, place, Arc::default()).await
     });
     let (outcomes, waiting): (Vec<_>, Vec<_>) = join_all(work).await.into_iter().unzip();
     let reply = json(encode(&outcomes));
-    waiting.into_iter().flatten().for_each(Waiting::answered);
+    join_all(waiting.into_iter().flatten().map(Waiting::answered)).await;
     reply
+}
+
+/// Whether two calls of a turn have the same id, or none, and the same content.
+fn is_same(one: &IncomingCall, other: &IncomingCall) -> bool {
+    one.id == other.id && one.name == other.name && is_same_call(&one.name, &one.arguments, &other.arguments)
 }
 
 /// Executes one call; what came of it, and the caller who has yet to be told.
@@ -250,9 +273,10 @@ pub(super) async fn run_one(
     state: &AppState,
     call: &IncomingCall,
     place: &Place,
+    delivery: Delivery,
     control: Arc<CallControl>,
 ) -> (Outcome, Option<Waiting>) {
-    let (call, running) = match begin(state, call, place) {
+    let (call, running) = match begin(state, call, place, delivery) {
         Ok(begun) => begun,
         Err(why) => return (Outcome::Refused(why), None),
     };
@@ -263,7 +287,12 @@ pub(super) async fn run_one(
 }
 
 /// The call as it is executed, or why it is not.
-fn begin(state: &AppState, call: &IncomingCall, place: &Place) -> Result<(ToolCall, RunningCall), String> {
+fn begin(
+    state: &AppState,
+    call: &IncomingCall,
+    place: &Place,
+    delivery: Delivery,
+) -> Result<(ToolCall, RunningCall), String> {
     if let Some(why) = call.refused {
         return Err(why.to_owned());
     }
@@ -288,6 +317,7 @@ fn begin(state: &AppState, call: &IncomingCall, place: &Place) -> Result<(ToolCa
         trace: place.headers.trace(state),
         deadline_ms: place.headers.deadline_ms,
         language: None,
+        delivery,
     };
     Ok((call, running))
 }

@@ -82,7 +82,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// The answer is made, and nothing is waited for any more.
-    pub(super) fn answered(mut self) {
+    pub(super) async fn answered(mut self) {
+        self.gateway.answered(&self.control).await;
         self.is_answered = true;
     }
 }

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::auth::Product;
-use crate::settings::{KeySettings, RateSettings, Settings, Sharing};
-use crate::tool::{Owner, Scope};
+use crate::settings::{IdRule, KeySettings, RateSettings, Settings, Sharing};
+use crate::tool::{Owner, Scope, ToolCallIds};
 
 use super::limit::{Charge, KeyRate};
 use super::problem::{ProblemCode, ProblemDocument};
@@ -70,6 +70,7 @@ struct Key {
     rate: Option<Arc<KeyRate>>,
     /// Whose conversations its calls belong to; `None`: those that are shared.
     owner: Option<Owner>,
+    tool_call_ids: ToolCallIds,
 }
 
 impl Keys {
@@ -91,6 +92,11 @@ impl Keys {
                 admin: key.admin,
                 rate,
                 owner: owner(key),
+                tool_call_ids: match key.tool_call_ids {
+                    IdRule::Auto => ToolCallIds::Auto,
+                    IdRule::Unique => ToolCallIds::Unique,
+                    IdRule::PerTurn => ToolCallIds::PerTurn,
+                },
             })
         });
         let webhooks = settings.webhooks.conversations();
@@ -129,6 +135,7 @@ impl Keys {
                     admin: known.admin,
                     charge,
                     owner: known.owner.clone(),
+                    tool_call_ids: known.tool_call_ids,
                 });
             }
         }
@@ -153,9 +160,15 @@ pub(super) struct Caller {
     charge: Option<Charge>,
     /// Whose conversations its calls belong to; `None`: those that are shared.
     owner: Option<Owner>,
+    tool_call_ids: ToolCallIds,
 }
 
 impl Caller {
+    /// What the ids of its calls stand for.
+    pub(super) fn tool_call_ids(&self) -> ToolCallIds {
+        self.tool_call_ids
+    }
+
     /// The name of the key.
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -348,6 +361,8 @@ mod tests {
         let key = |rate: Option<f64>| KeySettings {
             name: "one".to_owned(),
             hash: format!("sha256:{}", hex(&digest("cg_one"))),
+            environments: None,
+            tool_call_ids: IdRule::Auto,
             rate: rate.map(|per_second| RateSettings { per_second, burst: Some(2) }),
             ..KeySettings::default()
         };

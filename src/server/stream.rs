@@ -151,7 +151,7 @@ impl Heard {
         let work = Box::pin(async move {
             let (result, waiting) = execute(&state, call, carried, running, control).await?;
             // Each result is an event of its own, and leaves at once.
-            waiting.answered();
+            waiting.answered().await;
             Ok(result)
         });
         Self { id, name, work, started: Some(started), delayed: None, ended: None, is_over: false }

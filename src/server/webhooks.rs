@@ -50,7 +50,9 @@ impl Admitted {
     /// Where its calls belong.
     fn place(self, conversation_id: Option<String>) -> Result<Place, ProblemDocument> {
         let place = (self.environment, self.owner);
-        Place::new(place, conversation_id, self.caller, CallHeaders::of(&self.parts.headers)?)
+        let headers = CallHeaders::of(&self.parts.headers)?;
+        let ids = self.by_key.as_ref().map(Caller::tool_call_ids).unwrap_or_default();
+        Ok(Place::new(place, conversation_id, self.caller, headers)?.with_ids(ids))
     }
 }
 

@@ -239,6 +239,24 @@ pub struct KeySettings {
     /// that says `shared`. Left out: `shared`; `callgate keygen` writes `own`.
     #[serde(default)]
     pub conversations: Sharing,
+    /// What the `tool_call_id` values of its calls stand for.
+    #[serde(default)]
+    pub tool_call_ids: IdRule,
+}
+
+/// What the `tool_call_id` values of a caller stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdRule {
+    /// An id stands for one call of its conversation, until an id of the conversation comes with two contents, or if it is
+    /// made of the name of the tool (`book:0`). Then a call is new once the answer of the earlier one was delivered and
+    /// another call has begun.
+    #[default]
+    Auto,
+    /// An id stands for one call of its conversation, for as long as results are kept.
+    Unique,
+    /// An id holds within one request: the model server uses the same ids in each turn.
+    PerTurn,
 }
 
 /// How often a key may call.

@@ -35,6 +35,50 @@ pub struct ToolCall {
     /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
     /// `conversation.language` tells it.
     pub language: Option<String>,
+    /// How the call was delivered.
+    pub delivery: Delivery,
+}
+
+/// What tells a repeat of a call from another call that looks the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// The HTTP request that brought the call; `None` if it brought no other call.
+    pub request: Option<u64>,
+    /// How many calls of the same request with the same id, action and arguments stand before it.
+    pub ordinal: u32,
+    /// What the ids of its caller stand for.
+    pub ids: ToolCallIds,
+}
+
+/// What the `tool_call_id` values of a caller stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToolCallIds {
+    /// Judged by their form, and by what the conversation has seen.
+    #[default]
+    Auto,
+    /// An id stands for one call of its conversation.
+    Unique,
+    /// The model server uses the same ids again in each turn.
+    PerTurn,
+}
+
+impl Delivery {
+    /// The deliveries of the calls of one request, in their order. Two calls with the same id, name and arguments are two
+    /// calls; `same` tells whether they are equal.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no random numbers.
+    pub fn of_request<T>(
+        calls: &[T],
+        ids: ToolCallIds,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Result<Vec<Self>, getrandom::Error> {
+        let request = Some(random_u64()?);
+        let ordinal = |at: usize| calls[..at].iter().filter(|earlier| same(earlier, &calls[at])).count();
+        let delivery = |at| Self { request, ordinal: u32::try_from(ordinal(at)).unwrap_or(u32::MAX), ids };
+        Ok((0..calls.len()).map(delivery).collect())
+    }
 }
 
 impl ToolCall {

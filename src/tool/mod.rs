@@ -7,7 +7,7 @@ mod result;
 mod scope;
 mod spec;
 
-pub use self::call::{ToolCall, TraceContext, new_span};
+pub use self::call::{Delivery, ToolCall, ToolCallIds, TraceContext, new_span};
 pub use self::random::{random_bytes, random_u64};
 pub use self::result::{
     Cancellation, Effect, FailureCode, Handover, Retry, Spoken, Status, ToolError, ToolResult,

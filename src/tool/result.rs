@@ -149,8 +149,6 @@ pub enum FailureCode {
     TemplateError,
     /// The rendered body is not JSON.
     InvalidTemplateOutput,
-    /// The same conversation used this id for another call.
-    IdReused,
     /// The same call is under way and did not end in the time that this one had.
     InProgress,
     /// The call was cancelled before it was sent.
@@ -216,7 +214,6 @@ impl FailureCode {
             Self::MissingVariable => "missing_variable",
             Self::TemplateError => "template_error",
             Self::InvalidTemplateOutput => "invalid_template_output",
-            Self::IdReused => "id_reused",
             Self::InProgress => "in_progress",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",

@@ -69,6 +69,10 @@ impl Store for Watched {
         self.store.release(claim)
     }
 
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.store.adopt(key)
+    }
+
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         self.store.orphan(key)
     }

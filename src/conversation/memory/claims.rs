@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::tool::ToolResult;
 
-use super::super::{Claim, ClaimKey, Claimed, Ended as CallEnded, MAX_TWINS, StoreError};
+use super::super::course::Delivered;
+use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended as CallEnded, MAX_TWINS, StoreError};
 
 use super::kept::KeptResult;
 
@@ -39,6 +40,8 @@ impl Default for ClaimLimits {
 #[derive(Debug)]
 pub(super) struct MemoryClaims {
     shards: Vec<Mutex<Shard>>,
+    /// Held while a claim is taken that has a twin, so that of two equal writes one finds the other.
+    twins: Vec<Mutex<()>>,
     limits: ClaimLimits,
 }
 
@@ -64,12 +67,15 @@ struct Entry {
     holder: u64,
     /// Whether it counts among the calls that its conversation has begun.
     is_counted: bool,
-    arguments: [u8; 32],
+    request: u64,
+    /// When it began, by the course of its conversation.
+    began: u64,
     twin: Option<ClaimKey>,
     is_write: bool,
     keep: Duration,
     twin_window: Duration,
     is_orphan: bool,
+    conversation: Option<ConversationKey>,
     state: State,
 }
 
@@ -81,6 +87,8 @@ enum State {
         /// `None` of a write that nothing more is known of.
         result: Option<KeptResult>,
         at: Instant,
+        /// The same of its end.
+        ended: u64,
     },
 }
 
@@ -96,19 +104,32 @@ struct Ended {
 impl MemoryClaims {
     /// No claims yet.
     pub(super) fn new(limits: ClaimLimits) -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), limits }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, twins: (0..SHARDS).map(|_| Mutex::default()).collect(), limits }
     }
 
     fn shard(&self, key: &ClaimKey) -> MutexGuard<'_, Shard> {
         self.shards[usize::from(key.0[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the intent, or says who has it.
-    pub(super) fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        let twin = claim.twin.and_then(|twin| self.lost_twin(&twin, &claim.key));
+    /// Takes the intent, or says who has it; `None` where it is this call's.
+    /// `is_new` judges a delivered call of the same claim.
+    pub(super) fn take(
+        &self,
+        claim: &Claim,
+        is_new: impl Fn(Delivered) -> bool,
+    ) -> Result<Option<Claimed>, StoreError> {
+        let _alone = claim.twin.map(|twin| {
+            let lock = &self.twins[usize::from(twin.0[0]) % SHARDS];
+            lock.lock().unwrap_or_else(PoisonError::into_inner)
+        });
+        let twin = claim.twin.and_then(|twin| self.unanswered_twin(&twin, claim));
         let mut shard = self.shard(&claim.key);
-        if let Some(known) = shard.find(claim) {
-            return Ok(known);
+        if let Some(known) = shard.find(claim, is_new) {
+            return Ok(Some(known));
+        }
+        if claim.only_looks {
+            return Ok(None);
         }
         if shard.under_way >= self.limits.max_under_way.div_ceil(SHARDS) {
             return Err(StoreError::Full(self.limits.max_under_way));
@@ -116,19 +137,20 @@ impl MemoryClaims {
         shard.insert(claim, twin.is_none());
         drop(shard);
         if let Some(first) = twin {
-            return Ok(Claimed::Twin(first));
+            return Ok(Some(Claimed::Twin(first)));
         }
         if let Some(twin) = claim.twin {
             self.shard(&twin).remember_twin(twin, claim.key);
         }
-        Ok(Claimed::Fresh)
+        Ok(None)
     }
 
-    /// The latest write of this twin but for `own`, where its caller is gone and its end is not long ago.
-    fn lost_twin(&self, twin: &ClaimKey, own: &ClaimKey) -> Option<ClaimKey> {
+    /// The latest other write of this twin, if it is under way for another request, or if its caller is gone and its end
+    /// is not long ago.
+    fn unanswered_twin(&self, twin: &ClaimKey, claim: &Claim) -> Option<ClaimKey> {
         // One lock at a time: the two may live in different shards.
-        let first = self.shard(twin).twins.get(twin)?.iter().rev().find(|one| *one != own).copied()?;
-        self.shard(&first).is_lost(&first).then_some(first)
+        let first = self.shard(twin).twins.get(twin)?.iter().rev().find(|one| **one != claim.key).copied()?;
+        self.shard(&first).is_unanswered(&first, claim.request).then_some(first)
     }
 
     /// Forgets calls that a twin stood for.
@@ -187,12 +209,35 @@ impl MemoryClaims {
         }
     }
 
-    /// The call has ended.
-    pub(super) fn end(&self, claim: &Claim, result: &Arc<ToolResult>) {
+    /// The result of an orphan has reached a caller, at `now` by the course of its conversation.
+    pub(super) fn adopt(&self, key: &ClaimKey, now: impl FnOnce(&ConversationKey) -> u64) {
+        let mut shard = self.shard(key);
+        let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.is_orphan) else { return };
+        if let State::Ended { result: Some(_), ended, .. } = &mut entry.state {
+            *ended = entry.conversation.as_ref().map_or(0, now);
+            entry.is_orphan = false;
+        }
+    }
+
+    /// When the call that holds the claim began.
+    pub(super) fn began(&self, claim: &Claim) -> Option<u64> {
+        let shard = self.shard(&claim.key);
+        shard.entries.get(&claim.key).filter(|entry| entry.is_held_by(claim)).map(|entry| entry.began)
+    }
+
+    /// A call of this claim has begun.
+    pub(super) fn begin(&self, claim: &Claim, began: u64) {
+        if let Some(entry) = self.shard(&claim.key).entries.get_mut(&claim.key) {
+            entry.began = began;
+        }
+    }
+
+    /// The call has ended, at `ended` by the course of its conversation.
+    pub(super) fn end(&self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) {
         let most = self.limits.max_bytes / SHARDS;
         let forgotten = {
             let mut shard = self.shard(&claim.key);
-            shard.end(claim, result);
+            shard.end(claim, result, ended);
             shard.forget(most)
         };
         self.forget_twins(forgotten);
@@ -219,22 +264,22 @@ impl MemoryClaims {
 }
 
 impl Shard {
-    fn find(&mut self, claim: &Claim) -> Option<Claimed> {
+    fn find(&self, claim: &Claim, is_new: impl Fn(Delivered) -> bool) -> Option<Claimed> {
         let entry = self.entries.get(&claim.key)?;
         if entry.is_over() {
             return None;
         }
-        if entry.arguments != claim.arguments {
-            return Some(Claimed::OtherArguments);
+        if entry.delivered(claim.twin_window).is_some_and(is_new) {
+            return None;
         }
         Some(entry.claimed())
     }
 
-    /// Whether the caller of a call is gone, and its end not long ago.
-    fn is_lost(&self, key: &ClaimKey) -> bool {
-        self.entries.get(key).filter(|entry| entry.is_orphan).is_some_and(|entry| match &entry.state {
-            State::Ended { at, .. } => at.elapsed() <= entry.twin_window,
-            State::UnderWay(_) => true,
+    /// Whether a call is under way for another request, or its caller is gone and its end not long ago.
+    fn is_unanswered(&self, key: &ClaimKey, request: u64) -> bool {
+        self.entries.get(key).is_some_and(|entry| match &entry.state {
+            State::Ended { at, .. } => entry.is_orphan && at.elapsed() <= entry.twin_window,
+            State::UnderWay(_) => entry.is_orphan || entry.request != request,
         })
     }
 
@@ -254,7 +299,9 @@ impl Shard {
             generation: self.generation,
             holder: claim.holder,
             is_counted,
-            arguments: claim.arguments,
+            request: claim.request,
+            began: 0,
+            conversation: claim.conversation.clone(),
             twin: claim.twin,
             is_write: claim.is_write,
             keep: claim.keep,
@@ -262,17 +309,17 @@ impl Shard {
             is_orphan: false,
             state: State::UnderWay(None),
         };
-        // What is replaced here is over; its place in the queue is told by its generation.
+        // What is replaced here is over, or a new call takes its place; the queue tells the two by their generations.
         self.entries.insert(claim.key, entry);
     }
 
-    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>) {
+    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) {
         let now = Instant::now();
         let key = &claim.key;
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
         let result = KeptResult::new(result);
         let bytes = ENTRY_BYTES + result.bytes();
-        let state = State::Ended { result: Some(result), at: now };
+        let state = State::Ended { result: Some(result), at: now, ended };
         let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
         let ended = Ended {
             key: *key,
@@ -353,6 +400,18 @@ impl Entry {
 
     fn is_over(&self) -> bool {
         matches!(&self.state, State::Ended { at, .. } if at.elapsed() > self.keep)
+    }
+
+    /// The call, if it has ended and its caller has the answer. A write that nothing is known of is never a new one.
+    fn delivered(&self, window: Duration) -> Option<Delivered> {
+        let State::Ended { result: Some(_), at, ended } = &self.state else { return None };
+        let delivered = Delivered {
+            is_write: self.is_write,
+            request: self.request,
+            ended: *ended,
+            is_past_window: at.elapsed() > window,
+        };
+        (!self.is_orphan).then_some(delivered)
     }
 
     fn claimed(&self) -> Claimed {

@@ -8,11 +8,12 @@ use crate::tool::Scope;
 
 use super::super::bells::Bells;
 use super::super::change::{Applied, Change};
+use super::super::course::{Course, Delivered};
 use super::super::event::{Event, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
 use super::super::size::allocation;
 use super::super::{
-    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
-    now_ms,
+    Claim, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary,
+    millis, now_ms,
 };
 
 use super::kept::KeptConversation;
@@ -48,6 +49,7 @@ struct Record {
     newest: u64,
     event_bytes: usize,
     bytes: usize,
+    course: Course,
 }
 
 impl Conversations {
@@ -106,16 +108,33 @@ impl Conversations {
         applied
     }
 
-    /// Counts a call that begins; says false where as many have begun as may.
-    pub(super) fn begin(&self, key: &ConversationKey, action: &str, most: Option<u32>) -> bool {
+    /// Counts a call that begins; gives what tells it from earlier ones and when it began, or `None` if as many have begun
+    /// as may.
+    pub(super) fn begin(&self, key: &ConversationKey, claim: &Claim) -> Option<(u64, u64)> {
         let mut shard = self.shard(key);
-        let Some(record) = shard.find(key, now_ms()) else { return true };
-        let begun = record.conversation.frame().calls.get(action).map_or(0, |calls| calls.begun);
-        if most.is_some_and(|most| begun >= most) {
-            return false;
+        let Some(record) = shard.find(key, now_ms()) else { return Some((0, 0)) };
+        let begun = record.conversation.frame().calls.get(&claim.action).map_or(0, |calls| calls.begun);
+        if claim.most_calls.is_some_and(|most| begun >= most) {
+            return None;
         }
-        record.calls(action, begun.saturating_add(1));
-        true
+        record.calls(&claim.action, begun.saturating_add(1));
+        let earlier = record.course.earlier(claim);
+        Some((earlier, record.course.begin(claim)))
+    }
+
+    /// A call that began at `began` ends; gives when.
+    pub(super) fn end(&self, key: &ConversationKey, claim: &Claim, began: u64) -> u64 {
+        self.shard(key).find(key, now_ms()).map_or(0, |record| record.course.end(claim, began))
+    }
+
+    /// Whether a call with the claim of a delivered one is a new call.
+    pub(super) fn is_new(&self, key: &ConversationKey, claim: &Claim, delivered: Delivered) -> bool {
+        self.shard(key).find(key, now_ms()).is_some_and(|record| record.course.is_new(claim, delivered))
+    }
+
+    /// The time by the course of a conversation.
+    pub(super) fn course_now(&self, key: &ConversationKey) -> u64 {
+        self.shard(key).find(key, now_ms()).map_or(0, |record| record.course.now())
     }
 
     /// The call has not begun after all.
@@ -250,7 +269,14 @@ impl Record {
     fn new(conversation: Conversation) -> Self {
         let conversation = KeptConversation::new(Arc::new(conversation));
         let bytes = conversation.bytes();
-        Self { conversation, events: VecDeque::new(), newest: 0, event_bytes: 0, bytes }
+        Self {
+            conversation,
+            events: VecDeque::new(),
+            newest: 0,
+            event_bytes: 0,
+            bytes,
+            course: Course::default(),
+        }
     }
 
     fn used_at(&self) -> u64 {

@@ -20,7 +20,7 @@ use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
     Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, Summary,
+    Store, StoreError, Summary,
 };
 
 /// How much is remembered. Where it is not enough, what was used longest ago is
@@ -66,6 +66,26 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let conversation = claim.conversation.as_ref();
+        let is_new =
+            |delivered| conversation.is_some_and(|key| self.conversations.is_new(key, claim, delivered));
+        if let Some(known) = self.claims.take(claim, is_new)? {
+            return Ok(known);
+        }
+        let Some(conversation) = conversation.filter(|_| !claim.only_looks) else {
+            return Ok(Claimed::Fresh { earlier: 0 });
+        };
+        let Some((earlier, began)) = self.conversations.begin(conversation, claim) else {
+            self.claims.free(claim);
+            return Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()));
+        };
+        self.claims.begin(claim, began);
+        Ok(Claimed::Fresh { earlier })
+    }
+}
+
 /// An answer that is there already.
 fn done<'a, T: Send + 'a>(answer: T) -> Answer<'a, T> {
     Box::pin(ready(Ok(answer)))
@@ -77,14 +97,7 @@ impl Store for MemoryStore {
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        let mut claimed = self.claims.take(claim);
-        if let (Ok(Claimed::Fresh), Some(conversation)) = (&claimed, &claim.conversation)
-            && !self.conversations.begin(conversation, &claim.action, claim.most_calls)
-        {
-            self.claims.free(claim);
-            claimed = Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()));
-        }
-        Box::pin(ready(claimed))
+        Box::pin(ready(self.take(claim)))
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
@@ -107,7 +120,9 @@ impl Store for MemoryStore {
             Some(conversation) => self.conversations.update(conversation, change),
             None => Applied::default(),
         };
-        self.claims.end(claim, result);
+        let began = claim.conversation.as_ref().zip(self.claims.began(claim));
+        let ended = began.map_or(0, |(key, began)| self.conversations.end(key, claim, began));
+        self.claims.end(claim, result, ended);
         done(applied)
     }
 
@@ -120,6 +135,11 @@ impl Store for MemoryStore {
 
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         self.claims.orphan(&key);
+        done(())
+    }
+
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.claims.adopt(&key, |of| self.conversations.course_now(of));
         done(())
     }
 

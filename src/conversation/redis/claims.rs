@@ -21,11 +21,11 @@ pub(super) async fn take(
     let invocation = link.scripts.claim(&claim);
     let said =
         link.attempt(async |connection| invocation.invoke_async::<Vec<String>>(connection).await).await;
-    if said.as_ref().is_err_and(Trouble::leaves_open) {
+    if !claim.only_looks && said.as_ref().is_err_and(Trouble::leaves_open) {
         link.write_later(Write::Release { claim: claim.clone() });
     }
     let claimed = said.map_err(|trouble| trouble.error).and_then(|said| read(&claim, &said));
-    let is_taken = matches!(claimed, Ok(Claimed::Fresh | Claimed::Twin(_)));
+    let is_taken = !claim.only_looks && matches!(claimed, Ok(Claimed::Fresh { .. } | Claimed::Twin(_)));
     if is_taken {
         link.hold(&claim);
     }
@@ -42,7 +42,7 @@ pub(super) async fn take(
 fn read(claim: &Claim, said: &[String]) -> Result<Claimed, StoreError> {
     let detail = said.get(1).map(String::as_str).unwrap_or_default();
     Ok(match said.first().map(String::as_str).unwrap_or_default() {
-        "fresh" => Claimed::Fresh,
+        "fresh" => Claimed::Fresh { earlier: detail.parse().unwrap_or_default() },
         "twin" => match digits(detail) {
             Some(first) => Claimed::Twin(first),
             None => return Err(unavailable(format!("`{detail}` is no claim"))),
@@ -51,7 +51,6 @@ fn read(claim: &Claim, said: &[String]) -> Result<Claimed, StoreError> {
         // A result that cannot be read: it may have been done.
         "settled" => result(detail).map_or(Claimed::Lost, Claimed::Settled),
         "lost" => Claimed::Lost,
-        "other" => Claimed::OtherArguments,
         "many" => Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()),
         other => return Err(unavailable(format!("it says `{other}` of a claim"))),
     })

@@ -203,6 +203,13 @@ impl Store for RedisStore {
         }))
     }
 
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+        Box::pin(
+            self.worker
+                .run(move |link| async move { link.write::<i64>(Write::Adopt { key }).await.map(|_| ()) }),
+        )
+    }
+
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         Box::pin(
             self.worker

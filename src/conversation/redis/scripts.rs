@@ -12,9 +12,10 @@ use crate::action::output;
 use crate::tool::Scope;
 
 use super::super::change::{Change, Refused};
+use super::super::course::MAX_RECENT;
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
-use super::super::{Claim, ClaimKey, ConversationKey, MAX_TTL, MAX_TWINS, Opening, millis};
+use super::super::{Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TWINS, Opening, Slot, millis};
 use super::link::LEASE;
 
 /// How long a claim under way is kept besides its result's time: nobody knows
@@ -32,6 +33,7 @@ pub(super) struct Scripts {
     release: Script,
     ended: Script,
     orphan: Script,
+    adopt: Script,
     open: Script,
     update: Script,
     forget: Script,
@@ -50,6 +52,7 @@ pub(super) enum Write {
     Settle { claim: Claim, result: String, change: String },
     Release { claim: Claim },
     Orphan { key: ClaimKey },
+    Adopt { key: ClaimKey },
     Update { key: ConversationKey, change: String },
 }
 
@@ -81,6 +84,12 @@ impl Write {
                 invocation
             }
             Self::Orphan { key } => scripts.orphan.key(scripts.claim_name(key)),
+            Self::Adopt { key } => {
+                let mut invocation = scripts.adopt.key(scripts.claim_name(key));
+                // A claim lives with its conversation.
+                invocation.key(scripts.names_of(key.slot())[0].as_str());
+                invocation
+            }
             Self::Update { key, change } => {
                 let mut invocation = scripts.update.prepare_invoke();
                 for name in scripts.conversation_names(key) {
@@ -110,6 +119,7 @@ impl Scripts {
             release: script!("release.lua"),
             ended: script!("ended.lua"),
             orphan: script!("orphan.lua"),
+            adopt: script!("adopt.lua"),
             open: script!("change.lua", "open.lua"),
             update: script!("change.lua", "update.lua"),
             forget: script!("forget.lua"),
@@ -132,7 +142,11 @@ impl Scripts {
 
     /// The hash, the texts to conceal and the events of a conversation.
     pub(super) fn conversation_names(&self, key: &ConversationKey) -> [String; 3] {
-        let slot = key.slot().hex();
+        self.names_of(key.slot())
+    }
+
+    fn names_of(&self, slot: Slot) -> [String; 3] {
+        let slot = slot.hex();
         ["conversation", "concealed", "events"].map(|part| format!("{}:{{{slot}}}:{part}", self.prefix))
     }
 
@@ -192,10 +206,12 @@ impl Scripts {
 
     pub(super) fn claim(&self, claim: &Claim) -> ScriptInvocation<'_> {
         let mut invocation = self.keyed_with_others(&self.claim, claim);
+        let (former, arguments) = claim.former.unwrap_or((claim.key, [0; 32]));
+        invocation.key(self.claim_name(&former));
         let number = u8::from;
         invocation
             .arg(claim.holder)
-            .arg(&claim.arguments[..])
+            .arg(&arguments[..])
             .arg(number(claim.is_write))
             .arg(millis(claim.keep))
             .arg(millis(claim.twin_window))
@@ -207,7 +223,14 @@ impl Scripts {
             .arg(self.claims(&claim.key))
             .arg(claim.key.hex())
             .arg(millis(UNDER_WAY))
-            .arg(MAX_TWINS);
+            .arg(MAX_TWINS)
+            .arg(claim.request)
+            .arg(claim.content)
+            .arg(trust(claim.trust))
+            .arg(number(claim.only_looks))
+            .arg(if claim.trust == IdTrust::PerRequest { String::new() } else { recent(claim) })
+            .arg(MAX_RECENT)
+            .arg(former.hex());
         invocation
     }
 
@@ -244,6 +267,20 @@ impl Scripts {
             .arg(first.unwrap_or_default())
             .arg(&self.limits);
         invocation
+    }
+}
+
+/// A call in the course of its conversation: eight hexadecimal digits for its id, and eight for its content.
+fn recent(claim: &Claim) -> String {
+    format!("{:08x}{:08x}", claim.id, claim.content >> 32)
+}
+
+fn trust(trust: IdTrust) -> &'static str {
+    match trust {
+        IdTrust::Unique => "unique",
+        IdTrust::LooksUnique => "looks_unique",
+        IdTrust::MayRepeat => "may_repeat",
+        IdTrust::PerRequest => "per_request",
     }
 }
 

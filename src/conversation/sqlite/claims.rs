@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::tool::{Scope, ToolResult};
 
 use super::super::change::{Applied, Change};
+use super::super::course::Delivered;
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
-use super::conversations::{self, Changed, integer};
+use super::conversations::{self, Changed, integer, number};
 
 /// How long a claim under way is kept besides its result's time: nobody knows
 /// how its call ended, which is itself worth knowing.
@@ -53,12 +54,17 @@ struct Known {
     result: Option<String>,
     arguments: Vec<u8>,
     is_write: bool,
+    is_orphan: bool,
+    ended_at: Option<u64>,
+    ended: u64,
+    request: u64,
 }
 
 fn find(connection: &Connection, key: &ClaimKey, now: u64) -> rusqlite::Result<Option<Known>> {
     connection
         .prepare_cached(
-            "SELECT phase, result, arguments, is_write FROM claims WHERE key = ?1 AND expires_at > ?2",
+            "SELECT phase, result, arguments, is_write, is_orphan, ended_at, ended, request FROM claims
+             WHERE key = ?1 AND expires_at > ?2",
         )?
         .query_row(params![key.0, integer(now)], |row| {
             Ok(Known {
@@ -66,12 +72,28 @@ fn find(connection: &Connection, key: &ClaimKey, now: u64) -> rusqlite::Result<O
                 result: row.get(1)?,
                 arguments: row.get(2)?,
                 is_write: row.get(3)?,
+                is_orphan: row.get(4)?,
+                ended_at: row.get::<_, Option<i64>>(5)?.map(number),
+                ended: number(row.get(6)?),
+                request: row.get::<_, i64>(7)?.cast_unsigned(),
             })
         })
         .optional()
 }
 
 impl Known {
+    /// The call, if it has ended and its caller has the answer. A write that nothing is known of is never a new one.
+    fn delivered(&self, window: u64, now: u64) -> Option<Delivered> {
+        let has_answer = self.phase == "ended" && self.result.is_some() && !self.is_orphan;
+        let is_past_window = self.ended_at.is_some_and(|ended| ended.saturating_add(window) < now);
+        has_answer.then_some(Delivered {
+            is_write: self.is_write,
+            request: self.request,
+            ended: self.ended,
+            is_past_window,
+        })
+    }
+
     /// The stored result; `None` where it cannot be read.
     fn result(&self) -> Option<Arc<ToolResult>> {
         match serde_json::from_str(self.result.as_deref()?) {
@@ -86,29 +108,33 @@ impl Known {
 
 /// Takes the intent, or says who has it.
 pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Claimed> {
-    if let Some(known) = find(connection, &claim.key, now)? {
-        if known.arguments != claim.arguments {
-            return Ok(Claimed::OtherArguments);
-        }
-        match (known.phase.as_str(), known.result()) {
-            ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
-            (_, Some(result)) => return Ok(Claimed::Settled(result)),
-            // What cannot be read of a read is done anew.
-            (_, None) if known.is_write => return Ok(Claimed::Lost),
-            (_, None) => {}
+    if let Some(known) = known(connection, claim, now)? {
+        if !is_new(connection, claim, &known, now)? {
+            match (known.phase.as_str(), known.result()) {
+                ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
+                (_, Some(result)) => return Ok(Claimed::Settled(result)),
+                // What cannot be read of a read is done anew.
+                (_, None) if known.is_write => return Ok(Claimed::Lost),
+                (_, None) => {}
+            }
         }
     }
+    if claim.only_looks {
+        return Ok(Claimed::Fresh { earlier: 0 });
+    }
     let twin = twin(connection, claim, now)?;
-    if let (None, Some(conversation)) = (twin, &claim.conversation)
-        && !conversations::begin(connection, conversation, &claim.action, claim.most_calls, now)?
-    {
-        return Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default()));
+    let (mut earlier, mut began) = (0, 0);
+    if let (None, Some(conversation)) = (twin, &claim.conversation) {
+        match conversations::begin(connection, conversation, claim, now)? {
+            Some(begun) => (earlier, began) = begun,
+            None => return Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default())),
+        }
     }
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO claims (key, holder, environment, conversation, action, arguments, twin, is_write,
-             is_counted, phase, claimed_at, keep, twin_window, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'claimed', ?10, ?11, ?12, ?13)",
+             is_counted, phase, claimed_at, keep, twin_window, expires_at, request, began)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'claimed', ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             claim.key.0,
@@ -116,7 +142,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlit
             claim.conversation.as_ref().map(|key| key.scope().name()),
             claim.conversation.as_ref().map(ConversationKey::id),
             claim.action,
-            claim.arguments,
+            claim.former.map_or([0; 32], |(_, arguments)| arguments),
             // What only waits for its twin stands for no write of its own.
             claim.twin.filter(|_| twin.is_none()).map(|twin| twin.0),
             claim.is_write,
@@ -125,23 +151,44 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlit
             integer(millis(claim.keep)),
             integer(millis(claim.twin_window)),
             integer(now.saturating_add(millis(claim.keep)).saturating_add(UNDER_WAY_MS)),
+            claim.request.cast_signed(),
+            integer(began),
         ])?;
-    Ok(twin.map_or(Claimed::Fresh, Claimed::Twin))
+    Ok(twin.map_or(Claimed::Fresh { earlier }, Claimed::Twin))
 }
 
-/// The latest write of the same twin, where its caller is gone and its end is not long ago.
+/// The call that has the intent.
+fn known(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Option<Known>> {
+    if let Some(known) = find(connection, &claim.key, now)? {
+        return Ok(Some(known));
+    }
+    let Some((key, arguments)) = &claim.former else { return Ok(None) };
+    Ok(find(connection, key, now)?.filter(|known| known.arguments == arguments))
+}
+
+/// Whether a claim of an ended call is a new call; see [`course`](super::super::course).
+fn is_new(connection: &Connection, claim: &Claim, known: &Known, now: u64) -> rusqlite::Result<bool> {
+    let Some(delivered) = known.delivered(millis(claim.twin_window), now) else { return Ok(false) };
+    let Some(conversation) = &claim.conversation else { return Ok(false) };
+    let course = conversations::course(connection, conversation)?;
+    Ok(course.is_some_and(|course| course.is_new(claim, delivered)))
+}
+
+/// The latest write of the same twin, if it is under way for another request, or if its caller is gone and its end is
+/// not long ago.
 fn twin(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Option<ClaimKey>> {
     let Some(twin) = claim.twin else { return Ok(None) };
     let latest = connection
         .prepare_cached(
-            "SELECT key, is_orphan AND (phase <> 'ended' OR ended_at + twin_window >= ?2) FROM claims
+            "SELECT key, is_orphan AND (phase <> 'ended' OR ended_at + twin_window >= ?2)
+             OR phase IN ('claimed', 'sending') AND request <> ?4 FROM claims
              WHERE twin = ?1 AND expires_at > ?2 AND key <> ?3 ORDER BY number DESC LIMIT 1",
         )?
-        .query_row(params![twin.0, integer(now), claim.key.0], |row| {
+        .query_row(params![twin.0, integer(now), claim.key.0, claim.request.cast_signed()], |row| {
             Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, bool>(1)?))
         })
         .optional()?;
-    Ok(latest.and_then(|(key, is_lost)| is_lost.then_some(ClaimKey(key))))
+    Ok(latest.and_then(|(key, is_unanswered)| is_unanswered.then_some(ClaimKey(key))))
 }
 
 /// Marks that the call is about to be sent; false where it is not this call's any more.
@@ -173,13 +220,23 @@ pub(super) fn settle(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Changed> {
-    let ended = connection
+    let settled = connection
         .prepare_cached(
             "UPDATE claims SET phase = 'ended', result = ?3, ended_at = ?4, expires_at = ?4 + keep
-             WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending')",
+             WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending') RETURNING number, began",
         )?
-        .execute(params![claim.key.0, holder(claim), result, integer(now)])?;
-    if ended == 0 && has_ended(connection, claim)? {
+        .query_row(params![claim.key.0, holder(claim), result, integer(now)], |row| {
+            Ok((row.get::<_, i64>(0)?, number(row.get(1)?)))
+        })
+        .optional()?;
+    // One that only waited for its twin has not begun.
+    if let (Some((row, began @ 1..)), Some(conversation)) = (settled, &claim.conversation) {
+        let ended = conversations::end(connection, conversation, claim, began)?;
+        connection
+            .prepare_cached("UPDATE claims SET ended = ?2 WHERE number = ?1")?
+            .execute(params![row, integer(ended)])?;
+    }
+    if settled.is_none() && has_ended(connection, claim)? {
         return Ok(Applied { is_known: true, ..Applied::default() }.into());
     }
     match &claim.conversation {
@@ -212,6 +269,27 @@ pub(super) fn release(connection: &Connection, claim: &Claim, now: u64) -> rusql
 /// Nobody was told the result.
 pub(super) fn orphan(connection: &Connection, key: &ClaimKey) -> rusqlite::Result<()> {
     connection.prepare_cached("UPDATE claims SET is_orphan = 1 WHERE key = ?1")?.execute([key.0])?;
+    Ok(())
+}
+
+/// Somebody was told the result that nobody was told before.
+pub(super) fn adopt(connection: &Connection, key: &ClaimKey) -> rusqlite::Result<()> {
+    let of = connection
+        .prepare_cached(
+            "UPDATE claims SET is_orphan = 0 WHERE key = ?1 AND is_orphan AND phase = 'ended'
+             RETURNING number, environment, conversation",
+        )?
+        .query_row([key.0], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
+        })
+        .optional()?;
+    if let Some((row, Some(environment), Some(id))) = of {
+        let course = conversations::course_at(connection, &environment, &id)?;
+        let now = course.map_or(0, |course| course.now());
+        connection
+            .prepare_cached("UPDATE claims SET ended = ?2 WHERE number = ?1")?
+            .execute(params![row, integer(now)])?;
+    }
     Ok(())
 }
 

@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use crate::tool::Scope;
 
 use super::super::change::{Applied, Change};
+use super::super::course::Course;
 use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
 use super::super::record::later_expiry;
 use super::super::{
-    Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
+    Claim, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
 };
 
 /// A time or a number of bytes as SQLite holds it.
@@ -22,7 +23,7 @@ pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(integer: i64) -> u64 {
+pub(super) fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or(0)
 }
 
@@ -223,20 +224,44 @@ fn tell(
     Ok(Applied { is_known: true, ..Applied::default() })
 }
 
-/// Sets how many calls of an action have begun: `most` of them may.
+/// Counts a call that begins; gives what tells it from earlier ones and when it began, or `None` if as many have begun as
+/// may.
 pub(super) fn begin(
     connection: &Connection,
     key: &ConversationKey,
-    action: &str,
-    most: Option<u32>,
+    claim: &Claim,
     now: u64,
-) -> rusqlite::Result<bool> {
-    count(connection, key, now, |calls: &mut Calls| {
-        let begun = &mut calls.entry(action.to_owned()).or_default().begun;
-        let may = most.is_none_or(|most| *begun < most);
-        *begun = begun.saturating_add(u32::from(may));
-        may
-    })
+) -> rusqlite::Result<Option<(u64, u64)>> {
+    let Some(mut calls) = calls(connection, key, now)? else { return Ok(Some((0, 0))) };
+    let begun = &mut calls.entry(claim.action.clone()).or_default().begun;
+    if claim.most_calls.is_some_and(|most| *begun >= most) {
+        return Ok(None);
+    }
+    *begun = begun.saturating_add(1);
+    let mut course = course(connection, key)?.unwrap_or_default();
+    let earlier = course.earlier(claim);
+    let began = course.begin(claim);
+    connection
+        .prepare_cached(
+            "UPDATE conversations SET calls = ?3, course = ?4 WHERE environment = ?1 AND id = ?2",
+        )?
+        .execute(params![key.scope().name(), key.id(), json(&calls)?, course.to_bytes()])?;
+    Ok(Some((earlier, began)))
+}
+
+/// A call that began at `began` ends; gives when.
+pub(super) fn end(
+    connection: &Connection,
+    key: &ConversationKey,
+    claim: &Claim,
+    began: u64,
+) -> rusqlite::Result<u64> {
+    let Some(mut course) = course(connection, key)? else { return Ok(0) };
+    let ended = course.end(claim, began);
+    connection
+        .prepare_cached("UPDATE conversations SET course = ?3 WHERE environment = ?1 AND id = ?2")?
+        .execute(params![key.scope().name(), key.id(), course.to_bytes()])?;
+    Ok(ended)
 }
 
 /// A call has not begun after all.
@@ -245,38 +270,46 @@ pub(super) fn unbegin(
     key: &ConversationKey,
     action: &str,
     now: u64,
-) -> rusqlite::Result<bool> {
-    count(connection, key, now, |calls: &mut Calls| {
-        let begun = &mut calls.entry(action.to_owned()).or_default().begun;
-        *begun = begun.saturating_sub(1);
-        true
-    })
+) -> rusqlite::Result<()> {
+    let Some(mut calls) = calls(connection, key, now)? else { return Ok(()) };
+    let begun = &mut calls.entry(action.to_owned()).or_default().begun;
+    *begun = begun.saturating_sub(1);
+    connection
+        .prepare_cached("UPDATE conversations SET calls = ?3 WHERE environment = ?1 AND id = ?2")?
+        .execute(params![key.scope().name(), key.id(), json(&calls)?])?;
+    Ok(())
 }
 
 type Calls = std::collections::BTreeMap<String, super::super::Calls>;
 
-fn count(
-    connection: &Connection,
-    key: &ConversationKey,
-    now: u64,
-    change: impl FnOnce(&mut Calls) -> bool,
-) -> rusqlite::Result<bool> {
-    let calls = connection
+fn calls(connection: &Connection, key: &ConversationKey, now: u64) -> rusqlite::Result<Option<Calls>> {
+    connection
         .prepare_cached(
             "SELECT calls FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
         .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
             parse(0, row.get_ref(0)?.as_str()?)
         })
-        .optional()?;
-    let Some(mut calls) = calls else { return Ok(true) };
-    let may = change(&mut calls);
-    if may {
-        connection
-            .prepare_cached("UPDATE conversations SET calls = ?3 WHERE environment = ?1 AND id = ?2")?
-            .execute(params![key.scope().name(), key.id(), json(&calls)?])?;
-    }
-    Ok(may)
+        .optional()
+}
+
+/// The course of a conversation.
+pub(super) fn course(connection: &Connection, key: &ConversationKey) -> rusqlite::Result<Option<Course>> {
+    course_at(connection, key.scope().name(), key.id())
+}
+
+/// The same by what its row says.
+pub(super) fn course_at(
+    connection: &Connection,
+    environment: &str,
+    id: &str,
+) -> rusqlite::Result<Option<Course>> {
+    connection
+        .prepare_cached("SELECT course FROM conversations WHERE environment = ?1 AND id = ?2")?
+        .query_row(params![environment, id], |row| {
+            Ok(Course::from_bytes(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?))
+        })
+        .optional()
 }
 
 /// Keeps events, the last of which has the number `newest`.

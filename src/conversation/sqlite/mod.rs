@@ -225,20 +225,30 @@ impl Store for SqliteStore {
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        if lock(&self.under_way).len() >= MAX_UNDER_WAY {
-            return Box::pin(std::future::ready(Err(StoreError::Full(MAX_UNDER_WAY))));
-        }
-        let (wanted, under_way) = (claim.clone(), self.under_way.clone());
+        let is_full = lock(&self.under_way).len() >= MAX_UNDER_WAY;
+        // Even then it is known what was done before.
+        let wanted = Claim { only_looks: claim.only_looks || is_full, ..claim.clone() };
+        let (is_taken, under_way) = (!wanted.only_looks, self.under_way.clone());
         let (held, unlearn) = ((claim.key, claim.holder), self.unlearn(claim.conversation.as_ref()));
         let count = move |claimed: Option<&Claimed>| {
-            if matches!(claimed, Some(Claimed::Fresh | Claimed::Twin(_))) {
+            if is_taken && matches!(claimed, Some(Claimed::Fresh { .. } | Claimed::Twin(_))) {
                 lock(&under_way).insert(held);
                 // One more call of it has begun.
                 unlearn();
             }
         };
         // Not durable: a claim that is lost with the power was never sent.
-        self.write(false, move |connection| claims::claim(connection, &wanted, now_ms()), count)
+        let claimed =
+            self.write(false, move |connection| claims::claim(connection, &wanted, now_ms()), count);
+        if !is_full || claim.only_looks {
+            return claimed;
+        }
+        Box::pin(async move {
+            match claimed.await? {
+                Claimed::Fresh { .. } => Err(StoreError::Full(MAX_UNDER_WAY)),
+                known => Ok(known),
+            }
+        })
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
@@ -293,6 +303,10 @@ impl Store for SqliteStore {
             unlearn();
             leave(released);
         })
+    }
+
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.write(false, move |connection| claims::adopt(connection, &key), |_| {})
     }
 
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {

@@ -74,6 +74,12 @@ CREATE TABLE notes (
 CREATE INDEX notes_by_expiry ON notes (expires_at);
 ", "
 CREATE INDEX claims_with_results ON claims (expires_at) WHERE result IS NOT NULL;
+", "
+-- What tells a repeat of a call from a new call that looks the same; see course.rs.
+ALTER TABLE conversations ADD COLUMN course BLOB NOT NULL DEFAULT x'';
+ALTER TABLE claims ADD COLUMN request INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN began   INTEGER NOT NULL DEFAULT 0;    -- by the course of its conversation
+ALTER TABLE claims ADD COLUMN ended   INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.

@@ -221,7 +221,9 @@ mod tests {
     use super::super::super::event::{EventKind, NewEvent};
     use futures_util::stream::{self, StreamExt as _};
 
-    use super::super::super::{Claim, ClaimKey, Claimed, Conversation, ConversationKey, Opening, Store as _};
+    use super::super::super::{
+        Claim, ClaimKey, Claimed, Conversation, ConversationKey, IdTrust, Opening, Store as _,
+    };
     use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::*;
 
@@ -261,11 +263,16 @@ mod tests {
             conversation: Some(key),
             action: "book".to_owned(),
             most_calls: None,
-            arguments: [0; 32],
+            former: None,
             twin: None,
             is_write: true,
             keep: Duration::from_millis(ttl_ms),
             twin_window: Duration::ZERO,
+            trust: IdTrust::LooksUnique,
+            request: number,
+            id: 0,
+            content: number,
+            only_looks: false,
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
-    ErrorCode, Implementation, InitializeResult, JsonObject, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, RequestId, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    ErrorCode, Implementation, InitializeResult, JsonObject, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProgressNotificationParam, RequestId, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, Peer, ServerHandler};
@@ -24,7 +25,7 @@ use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
 use crate::server::keys::Caller;
 use crate::server::specs::{Moment, SpecList, Specs};
-use crate::tool::Owner;
+use crate::tool::{Delivery, Owner, ToolCallIds};
 
 use super::sessions::{OwnedSessions, SESSION};
 
@@ -127,7 +128,8 @@ impl Tools {
         let Seat { environment, key, owner, .. } = self.seat.clone();
         let place = Place::new((environment, owner), conversation.or(session), key, said)
             .map_err(|problem| invalid(problem.detail))?;
-        Ok((place, id))
+        // A client must not use an id again in its session (the specification's "Requests").
+        Ok((place.with_ids(ToolCallIds::Unique), id))
     }
 }
 
@@ -245,7 +247,8 @@ impl ServerHandler for Tools {
         // Looked at before the call, for the list that the client knows.
         let deployment = self.state.gateway().deployment();
         let (control, started) = CallControl::heard();
-        let running = run_one(&self.state, &call, &place, control);
+        let delivery = Delivery { ids: place.ids, ..Delivery::default() };
+        let running = run_one(&self.state, &call, &place, delivery, control);
         let Some((outcome, waiting)) = watched(running, started, &context).await else {
             return Err(ErrorData::internal_error("the call was cancelled", None));
         };
@@ -273,8 +276,13 @@ impl ServerHandler for Tools {
             false => CallToolResult::success(content),
         };
         result.structured_content = answer.structured;
+        if answer.is_replayed {
+            let mut meta = MetaObject::default();
+            meta.0.insert("callgate/replayed".to_owned(), true.into());
+            result.meta = Some(meta);
+        }
         if let Some(waiting) = waiting {
-            waiting.answered();
+            waiting.answered().await;
         }
         Ok(result.into())
     }

@@ -162,6 +162,7 @@ async fn a_reload_keeps_a_breaker_unless_its_rules_change() {
             trace: None,
             deadline_ms: None,
             language: None,
+            delivery: Default::default(),
         };
         gateway.execute(call).await.status
     };

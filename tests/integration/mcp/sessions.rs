@@ -52,7 +52,17 @@ async fn the_same_request_of_a_session_is_done_once() {
     let note = call(1, "add_note", json!({"text": "x"}));
     let first = one.send(&note).await;
     let again = one.send(&note).await;
-    assert_eq!(first.result(), again.result());
+    // The same answer, which says that it is an earlier one.
+    let mut told = again.result().clone();
+    assert_eq!(told["_meta"]["callgate/replayed"], true);
+    told.as_object_mut().unwrap().remove("_meta");
+    let mark = "This is the answer to an earlier, identical call; it was not done again.";
+    assert_eq!(told["structuredContent"]["callgate_note"], mark);
+    told["structuredContent"].as_object_mut().unwrap().remove("callgate_note");
+    let text =
+        told["content"][0]["text"].as_str().unwrap().replace(&format!("\"callgate_note\":\"{mark}\","), "");
+    told["content"][0]["text"] = text.into();
+    assert_eq!(first.result(), &told);
     assert_eq!(upstream.requests().len(), 1);
     // Another session is another client, though all else is the same.
     other.send(&note).await.result();

@@ -111,6 +111,7 @@ fn tool_call(name: &str) -> ToolCall {
         trace: None,
         deadline_ms: None,
         language: None,
+        delivery: Default::default(),
     }
 }
 

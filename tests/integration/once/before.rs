@@ -37,7 +37,7 @@ async fn what_a_call_needed_may_be_gone_since(on) {
         assert!(forget.send().await.unwrap().status().is_success());
     }
     let other = gateway.call_with(charge("call_1", 6)).await;
-    assert_eq!(told(&other).0, ("exception", "id_reused", "none", "with_changes"));
+    assert_eq!(told(&other).0, ("exception", "missing_variable", "none", "with_changes"), "another call");
     let new = gateway.call_with(charge("call_2", 5)).await;
     assert_eq!(told(&new).0, ("exception", "missing_variable", "none", "with_changes"));
     assert_eq!(upstream.requests().len(), 1);

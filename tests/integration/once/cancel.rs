@@ -109,14 +109,18 @@ async fn only_a_call_under_way_can_be_cancelled(on) {
 }
 }
 
-/// Expects that `call` has been withdrawn, once the server has noticed that its caller hung up. Who asks before joins it,
-/// and leaves it as it is by running out of time.
-async fn assert_withdrawn(gateway: &Gateway, mut call: Value) {
+/// Expects that the id of `call` is free again, once the server has noticed that its caller hung up. A call that comes
+/// before joins it, and leaves it as it is by running out of time.
+async fn assert_freed(gateway: &Gateway, mut call: Value) {
     call["deadline_ms"] = json!(200);
     for _ in 0..100 {
         let result = gateway.call_with(call.clone()).await;
-        if result["replayed"] == true {
-            assert_eq!(result["error"]["code"], "cancelled", "{result}");
+        assert_eq!(result["replayed"], Value::Null, "{result}");
+        if result["error"]["code"] != "in_progress" {
+            assert_eq!(
+                result["error"]["effect"], "none",
+                "it waits for its token, as the first one did: {result}"
+            );
             return;
         }
     }
@@ -128,10 +132,13 @@ async fn a_caller_that_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
-    assert_withdrawn(gateway, book("call_1", 9)).await;
-    waiting.gate.add_permits(1);
+    assert_freed(gateway, book("call_1", 9)).await;
+    assert_eq!(waiting.setup.sent(), 0);
+    waiting.gate.add_permits(10);
+    let again = gateway.call_with(book("call_1", 9)).await;
+    assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &Value::Null), "{again}");
     assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
-    assert_eq!(waiting.setup.sent(), 1);
+    assert_eq!(waiting.setup.sent(), 2);
 }
 }
 
@@ -140,10 +147,13 @@ async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up_on_a_stream(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
-    assert_withdrawn(gateway, book("call_1", 9)).await;
-    waiting.gate.add_permits(1);
+    assert_freed(gateway, book("call_1", 9)).await;
+    assert_eq!(waiting.setup.sent(), 0);
+    waiting.gate.add_permits(10);
+    let again = gateway.call_with(book("call_1", 9)).await;
+    assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &Value::Null), "{again}");
     assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
-    assert_eq!(waiting.setup.sent(), 1);
+    assert_eq!(waiting.setup.sent(), 2);
 }
 }
 

@@ -7,6 +7,7 @@ mod gone;
 mod interleavings;
 mod mixed;
 mod panics;
+mod repeats;
 mod retries;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callgate::conversation::change::Change;
-use callgate::conversation::{Claim, ClaimKey, Claimed, Ended, StoreError};
+use callgate::conversation::{Claim, ClaimKey, Claimed, Ended, IdTrust, StoreError};
 use serde_json::json;
 
 use super::{AnyStore, again, claim, key, kind, open, result, set, suite, text, try_claim, until};
@@ -14,6 +14,15 @@ suite!(
     who_waits_hears_the_end,
     a_result_is_kept_for_its_time,
     a_twin_is_found_where_its_caller_is_gone,
+    a_twin_of_another_request_is_joined_while_it_is_under_way,
+    an_id_that_may_repeat_names_a_new_call_once_another_one_has_come,
+    a_call_that_began_before_the_answer_has_not_come_in_between,
+    an_id_whose_answer_reached_nobody_names_the_same_call_until_somebody_has_it,
+    an_orphan_answers_no_twin_once_somebody_has_its_result,
+    what_an_older_callgate_has_done_is_not_done_again,
+    ids_of_a_conversation_are_not_trusted_once_one_has_come_with_two_contents,
+    each_new_call_under_the_same_id_is_told_from_the_earlier_ones,
+    a_look_at_a_claim_takes_nothing,
     a_twin_that_is_given_back_leaves_the_one_before,
     only_the_holder_sends_and_ends,
     to_settle_again_does_nothing,
@@ -33,8 +42,6 @@ async fn an_intent_has_one_holder(store: AnyStore) {
     store.settle(&first, &result("call_1"), Change::default()).await.unwrap();
     let Claimed::Settled(settled) = store.claim(&second).await.unwrap() else { panic!("not settled") };
     assert_eq!(text(&settled), text(&result("call_1")), "every digit of it");
-    let other = Claim { arguments: [8; 32], ..again(&first) };
-    assert_eq!(try_claim(&store, &other).await, "other arguments");
     assert_eq!(try_claim(&store, &claim(2)).await, "fresh");
 }
 
@@ -43,8 +50,8 @@ async fn what_is_given_back_is_free(store: AnyStore) {
     let first = claim(1);
     store.claim(&first).await.unwrap();
     store.release(&first).await.unwrap();
-    let second = Claim { arguments: [8; 32], ..again(&first) };
-    assert_eq!(try_claim(&store, &second).await, "fresh", "also with other arguments");
+    let second = again(&first);
+    assert_eq!(try_claim(&store, &second).await, "fresh");
     // Also after it was marked: no connection could be made.
     store.sending(&second).await.unwrap();
     store.release(&second).await.unwrap();
@@ -90,11 +97,15 @@ async fn a_result_is_kept_for_its_time(store: AnyStore) {
 async fn a_twin_is_found_where_its_caller_is_gone(store: AnyStore) {
     open(&store).await;
     let twin = ClaimKey::new(Some(&key("c")), [99; 32]);
-    let with_twin =
-        |intent| Claim { twin: Some(twin), twin_window: Duration::from_millis(700), ..claim(intent) };
+    let with_twin = |intent| Claim {
+        twin: Some(twin),
+        twin_window: Duration::from_millis(700),
+        request: 1,
+        ..claim(intent)
+    };
     let first = with_twin(1);
     store.claim(&first).await.unwrap();
-    // Its caller waits: the same write under another id is another one.
+    // Its caller waits: the same write under another id of the same request is another one.
     let second = with_twin(2);
     assert_eq!(try_claim(&store, &second).await, "fresh");
     store.orphan(first.key).await.unwrap();
@@ -121,10 +132,174 @@ async fn a_twin_is_found_where_its_caller_is_gone(store: AnyStore) {
     until(look, "fresh").await;
 }
 
-async fn a_twin_that_is_given_back_leaves_the_one_before(store: AnyStore) {
+async fn a_twin_of_another_request_is_joined_while_it_is_under_way(store: AnyStore) {
+    open(&store).await;
+    let twin = ClaimKey::new(Some(&key("c")), [99; 32]);
+    let of_request = |intent, request| Claim { twin: Some(twin), request, ..claim(intent) };
+    let (first, second) = (of_request(1, 1), of_request(2, 2));
+    assert_eq!(try_claim(&store, &first).await, "fresh");
+    let Claimed::Twin(found) = store.claim(&second).await.unwrap() else { panic!("no twin") };
+    assert_eq!(found, first.key);
+    store.release(&second).await.unwrap();
+    store.sending(&first).await.unwrap();
+    assert_eq!(try_claim(&store, &of_request(3, 3)).await, "twin");
+    store.settle(&first, &result("call_1"), Change::default()).await.unwrap();
+    // Its caller has the answer: the same write under another id is another one.
+    assert_eq!(try_claim(&store, &of_request(4, 4)).await, "fresh");
+}
+
+/// Ends a claim, and says what became of it.
+async fn done(store: &AnyStore, claim: &Claim) -> &'static str {
+    let claimed = try_claim(store, claim).await;
+    if claimed == "fresh" {
+        store.settle(claim, &result("call_1"), Change::default()).await.unwrap();
+    }
+    claimed
+}
+
+/// A call of its own request, whose id is worth `trust`.
+fn trusted(intent: u8, trust: IdTrust) -> Claim {
+    Claim { trust, ..claim(intent) }
+}
+
+async fn an_id_that_may_repeat_names_a_new_call_once_another_one_has_come(store: AnyStore) {
+    open(&store).await;
+    for (trust, expected) in [
+        (IdTrust::Unique, "settled"),
+        (IdTrust::LooksUnique, "settled"),
+        (IdTrust::MayRepeat, "fresh"),
+        (IdTrust::PerRequest, "fresh"),
+    ] {
+        let first = trusted(10 + trust as u8, trust);
+        assert_eq!(done(&store, &first).await, "fresh");
+        assert_eq!(done(&store, &again(&first)).await, "settled", "{trust:?}: it comes at once");
+        let other = trusted(20 + trust as u8, IdTrust::Unique);
+        assert_eq!(try_claim(&store, &other).await, "fresh");
+        assert_eq!(done(&store, &again(&first)).await, "settled", "{trust:?}: the other one has not ended");
+        store.settle(&other, &result("call_1"), Change::default()).await.unwrap();
+        // Of the same request as the one in between: nothing has come before it.
+        let same_request = Claim { request: other.request, ..again(&first) };
+        assert_eq!(done(&store, &same_request).await, "settled", "{trust:?}: of one request");
+        assert_eq!(done(&store, &again(&first)).await, expected, "{trust:?}: another call has come");
+    }
+}
+
+async fn a_call_that_began_before_the_answer_has_not_come_in_between(store: AnyStore) {
+    open(&store).await;
+    let (first, other) = (trusted(1, IdTrust::MayRepeat), trusted(2, IdTrust::MayRepeat));
+    // As two calls of one turn that are posted by themselves.
+    assert_eq!(try_claim(&store, &first).await, "fresh");
+    assert_eq!(try_claim(&store, &other).await, "fresh");
+    for one in [&first, &other] {
+        store.settle(one, &result("call_1"), Change::default()).await.unwrap();
+    }
+    assert_eq!(try_claim(&store, &again(&first)).await, "settled");
+    // Nor has one of its own request, though it began later.
+    let same_turn = Claim { request: first.request, ..trusted(5, IdTrust::MayRepeat) };
+    assert_eq!(done(&store, &same_turn).await, "fresh");
+    assert_eq!(try_claim(&store, &again(&first)).await, "settled");
+    // Nor has one of the same content, under whatever id.
+    let equal = Claim { key: claim(3).key, ..again(&first) };
+    assert_eq!(done(&store, &equal).await, "fresh");
+    assert_eq!(try_claim(&store, &again(&first)).await, "settled");
+    // Nor has one that was given back.
+    let unsent = trusted(4, IdTrust::MayRepeat);
+    assert_eq!(try_claim(&store, &unsent).await, "fresh");
+    store.release(&unsent).await.unwrap();
+    assert_eq!(try_claim(&store, &again(&first)).await, "settled");
+}
+
+async fn an_id_whose_answer_reached_nobody_names_the_same_call_until_somebody_has_it(store: AnyStore) {
+    open(&store).await;
+    let first = trusted(1, IdTrust::MayRepeat);
+    assert_eq!(done(&store, &first).await, "fresh");
+    store.orphan(first.key).await.unwrap();
+    assert_eq!(done(&store, &trusted(2, IdTrust::Unique)).await, "fresh");
+    assert_eq!(done(&store, &again(&first)).await, "settled");
+    store.adopt(first.key).await.unwrap();
+    // What came before the answer was had has not come in between.
+    assert_eq!(done(&store, &again(&first)).await, "settled");
+    assert_eq!(done(&store, &trusted(3, IdTrust::Unique)).await, "fresh");
+    assert_eq!(done(&store, &again(&first)).await, "fresh");
+}
+
+async fn an_orphan_answers_no_twin_once_somebody_has_its_result(store: AnyStore) {
     open(&store).await;
     let twin = ClaimKey::new(Some(&key("c")), [99; 32]);
     let with_twin = |intent| Claim { twin: Some(twin), ..claim(intent) };
+    let first = with_twin(1);
+    assert_eq!(done(&store, &first).await, "fresh");
+    store.orphan(first.key).await.unwrap();
+    assert_eq!(try_claim(&store, &with_twin(2)).await, "twin");
+    store.adopt(first.key).await.unwrap();
+    assert_eq!(try_claim(&store, &with_twin(3)).await, "fresh");
+    // A call that is under way, and one that is not known, are left as they are.
+    for other in [with_twin(3).key, claim(77).key] {
+        store.adopt(other).await.unwrap();
+    }
+}
+
+async fn ids_of_a_conversation_are_not_trusted_once_one_has_come_with_two_contents(store: AnyStore) {
+    open(&store).await;
+    let (first, second) = (trusted(1, IdTrust::LooksUnique), trusted(2, IdTrust::LooksUnique));
+    assert_eq!(done(&store, &first).await, "fresh");
+    assert_eq!(done(&store, &second).await, "fresh");
+    assert_eq!(done(&store, &again(&first)).await, "settled");
+    let other = Claim { id: second.id, ..trusted(3, IdTrust::LooksUnique) };
+    assert_eq!(done(&store, &other).await, "fresh");
+    assert_eq!(done(&store, &again(&first)).await, "fresh", "another call has come");
+    assert_eq!(done(&store, &again(&first)).await, "settled", "it comes at once");
+    let trusted = Claim { trust: IdTrust::Unique, ..again(&second) };
+    assert_eq!(done(&store, &trusted).await, "settled", "its caller's ids are unique, as the settings say");
+}
+
+async fn each_new_call_under_the_same_id_is_told_from_the_earlier_ones(store: AnyStore) {
+    open(&store).await;
+    let (first, other) = (trusted(1, IdTrust::MayRepeat), trusted(2, IdTrust::MayRepeat));
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        for claim in [again(&first), again(&other)] {
+            let Claimed::Fresh { earlier } = store.claim(&claim).await.unwrap() else { panic!("not new") };
+            store.settle(&claim, &result("call_1"), Change::default()).await.unwrap();
+            numbers.push(earlier);
+        }
+        // One that is given back takes no number from those to come.
+        let unsent = again(&first);
+        assert_eq!(try_claim(&store, &unsent).await, "fresh");
+        store.release(&unsent).await.unwrap();
+    }
+    let mut each = numbers.clone();
+    each.dedup();
+    assert_eq!(each.len(), 6, "{numbers:?}");
+}
+
+async fn what_an_older_callgate_has_done_is_not_done_again(store: AnyStore) {
+    open(&store).await;
+    // Its key held the id only, and the arguments stood beside it.
+    let arguments = [9; 32];
+    let older = Claim { former: Some((claim(8).key, arguments)), ..claim(1) };
+    assert_eq!(done(&store, &older).await, "fresh");
+    let newer = Claim { former: Some((older.key, arguments)), ..claim(2) };
+    assert_eq!(
+        try_claim(&store, &newer).await,
+        if store.backend() == "memory" { "fresh" } else { "settled" }
+    );
+    let other = Claim { former: Some((older.key, [7; 32])), ..claim(3) };
+    assert_eq!(try_claim(&store, &other).await, "fresh", "with other arguments");
+}
+
+async fn a_look_at_a_claim_takes_nothing(store: AnyStore) {
+    open(&store).await;
+    let look = Claim { only_looks: true, ..claim(1) };
+    assert_eq!(try_claim(&store, &look).await, "fresh");
+    assert_eq!(done(&store, &claim(1)).await, "fresh");
+    assert_eq!(try_claim(&store, &again(&look)).await, "settled");
+}
+
+async fn a_twin_that_is_given_back_leaves_the_one_before(store: AnyStore) {
+    open(&store).await;
+    let twin = ClaimKey::new(Some(&key("c")), [99; 32]);
+    let with_twin = |intent| Claim { twin: Some(twin), request: 1, ..claim(intent) };
     let [first, second, third] = [1, 2, 3].map(with_twin);
     for one in [&first, &second, &third] {
         assert_eq!(try_claim(&store, one).await, "fresh", "the caller of the one before waits");

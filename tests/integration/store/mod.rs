@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use callgate::conversation::change::{Change, Source, Variable};
-use callgate::conversation::{Claim, ClaimKey, Claimed, ConversationKey, Opening, Store};
+use callgate::conversation::{Claim, ClaimKey, Claimed, ConversationKey, IdTrust, Opening, Store};
 use callgate::tool::{Status, ToolResult};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -65,23 +65,30 @@ fn key(id: &str) -> ConversationKey {
 fn claim(intent: u8) -> Claim {
     static HOLDERS: AtomicU64 = AtomicU64::new(u64::MAX - 1_000);
     let conversation = key("c");
+    let holder = HOLDERS.fetch_add(1, Ordering::Relaxed);
     Claim {
         key: ClaimKey::new(Some(&conversation), [intent; 32]),
-        holder: HOLDERS.fetch_add(1, Ordering::Relaxed),
+        holder,
         conversation: Some(conversation),
         action: "book".to_owned(),
         most_calls: None,
-        arguments: [7; 32],
+        former: None,
         twin: None,
         is_write: true,
         keep: Duration::from_secs(60),
         twin_window: Duration::from_secs(30),
+        trust: IdTrust::LooksUnique,
+        request: holder,
+        id: intent.into(),
+        content: u64::from(intent) << 40,
+        only_looks: false,
     }
 }
 
 /// The same intent, by another holder.
 fn again(claim: &Claim) -> Claim {
-    Claim { holder: self::claim(0).holder, ..claim.clone() }
+    let holder = self::claim(0).holder;
+    Claim { holder, request: holder, ..claim.clone() }
 }
 
 fn result(id: &str) -> Arc<ToolResult> {
@@ -125,12 +132,11 @@ async fn open(store: &AnyStore) {
 /// What a claim came to, without its details.
 fn kind(claimed: &Claimed) -> &'static str {
     match claimed {
-        Claimed::Fresh => "fresh",
+        Claimed::Fresh { .. } => "fresh",
         Claimed::Twin(_) => "twin",
         Claimed::UnderWay => "under way",
         Claimed::Settled(_) => "settled",
         Claimed::Lost => "lost",
-        Claimed::OtherArguments => "other arguments",
         Claimed::TooManyCalls(_) => "too many calls",
     }
 }

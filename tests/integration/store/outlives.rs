@@ -78,7 +78,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 3)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 4)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, limits()).unwrap_err().to_string();
@@ -106,7 +106,9 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
     let older =
-        "DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1";
+        "DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1;
+         ALTER TABLE conversations DROP COLUMN course; ALTER TABLE claims DROP COLUMN request;
+         ALTER TABLE claims DROP COLUMN began; ALTER TABLE claims DROP COLUMN ended";
     connection.execute_batch(older).unwrap();
     drop(connection);
     let store = backend.named("one");

@@ -284,7 +284,7 @@ async fn every_key_of_the_server_expires() {
     );
     let change = Change { set: vec![("x".to_owned(), hidden)], events: vec![event], ..Change::default() };
     for intent in 0..3 {
-        let one = Claim { twin, most_calls: Some(9), ..claim(intent) };
+        let one = Claim { twin, most_calls: Some(9), request: 1, ..claim(intent) };
         store.claim(&one).await.unwrap();
         if intent == 0 {
             store.settle(&one, &result("x"), change.clone()).await.unwrap();
