@@ -27,6 +27,8 @@ pub(super) struct ActionDraft {
     pub(super) content_type: Option<String>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) output_variables: Vec<Value>,
+    /// What a 2xx answer must be, where the source tells failures in the body.
+    pub(super) success_when: Option<String>,
     /// `speech`; texts are templates.
     pub(super) speech: Map<String, Value>,
     /// Whether the model says something of its own before a call.
@@ -117,6 +119,9 @@ impl ActionDraft {
         }
         if let Some(timeout) = self.timeout_ms {
             put("timeout_ms", json!(timeout));
+        }
+        if let Some(success) = &self.success_when {
+            put("success_when", json!(success));
         }
         if !self.output_variables.is_empty() {
             put("output_variables", Value::Array(self.output_variables.clone()));

@@ -7,6 +7,8 @@ use crate::import::placeholder::{self, Notation};
 
 use super::{Graphql, Lowering, Refusal};
 
+/// GraphQL tells its errors under 200; some servers write `errors` as null or an empty list.
+const NO_ERRORS: &str = "@.body.data && @.body.data != null && count(@.body.errors[*]) == 0";
 /// The members that a request of GraphQL may have.
 const MEMBERS: &[&str] = &["query", "variables", "operationName"];
 
@@ -72,6 +74,7 @@ impl Lowering<'_, '_, '_> {
                 format!(", \"operationName\": {}", self.graphql_text(&json!(name).to_string(), "body", true)?)
             }
         };
+        self.draft.success_when = Some(NO_ERRORS.to_owned());
         self.draft.body =
             BodyDraft::Template(format!("{{\"query\": {query}{operation}, \"variables\": {variables}}}\n"));
         Ok(())

@@ -118,6 +118,7 @@ impl Lowering<'_, '_, '_> {
             self.taken.insert(name);
         }
         self.draft.output_variables.clone_from(&request.output_variables);
+        self.draft.success_when = request.success_when.map(str::to_owned);
         self.draft.timeout_ms = request.timeout_ms.map(|timeout| timeout.clamp(1, 300_000));
         self.method()?;
         token::refuse(request)?;

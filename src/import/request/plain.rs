@@ -69,6 +69,8 @@ pub(in crate::import) struct PlainRequest {
     pub(in crate::import) secret_headers: Vec<(String, String)>,
     /// What a caller hears while it runs; texts may hold placeholders.
     pub(in crate::import) speech: PlainSpeech,
+    /// What a 2xx answer must be, where failures stand in the body.
+    pub(in crate::import) success_when: Option<&'static str>,
     /// A body in our own template.
     pub(in crate::import) template: Option<String>,
     /// What is known to be lost before the request is looked at: code, sentence, hint.

@@ -192,6 +192,8 @@ fn function(tool: &Value, server: Value, request: &mut PlainRequest) -> Result<(
     if !text(server, "secret").is_empty() {
         request.headers.push(("X-Vapi-Secret".to_owned(), text(server, "secret").to_owned()));
     }
+    // A server of Vapi answers 200 to whatever happens.
+    request.success_when = Some("!@.body.results[?@.error && @.error != null]");
     let name = json!(request.name);
     request.template = Some(format!(
         "{{\"message\": {{\"type\": \"tool-calls\", \"toolCallList\": [{{\"id\": \"{{{{.variables.conversation.id}}}}\", \"name\": {name}, \"arguments\": {{{{.parameters}}}}}}]}}}}\n"

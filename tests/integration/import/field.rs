@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use axum::http::{HeaderMap, StatusCode};
 use callgate::import::{Imported, NoteKind, Options, SourceKind, import};
+use callgate::project;
 use serde_json::{Value, json};
 
 use super::sent::rendered;
@@ -348,4 +350,50 @@ fn a_step_of_voiceflow_keeps_the_names_that_its_author_gave() {
     assert!(action.contains("- name: json_response\n    path: $"), "{action}");
     let lost = imported.report.notes.iter().find(|note| note.code == "extraction").unwrap();
     assert!(lost.message.contains("response.results.{random}.title"), "{lost}");
+}
+
+#[test]
+fn an_answer_of_graphql_with_errors_is_no_success() {
+    let body = json!({"query": "query($id: ID!) { order(id: $id) { total } }", "variables": {"id": "7"}});
+    let command = format!("curl https://a.example/graphql -H 'Content-Type: application/json' -d '{body}'");
+    let curl = imported(SourceKind::Curl, &command);
+    let vapi = field(SourceKind::Vapi, "vapi_server_at_assistant.json");
+    for (imported, good, bad) in [
+        (
+            &curl,
+            vec![
+                json!({"data": {"order": null}}),
+                json!({"data": {}, "errors": null}),
+                json!({"data": {}, "errors": []}),
+            ],
+            vec![
+                json!({"data": null, "errors": [{"message": "no"}]}),
+                json!({"data": {}, "errors": [{}]}),
+                json!({"data": null}),
+                json!({}),
+            ],
+        ),
+        (
+            &vapi,
+            vec![
+                json!({"results": [{"result": "ok"}]}),
+                json!({"results": [{"result": "ok", "error": null}]}),
+                json!({}),
+            ],
+            vec![json!({"results": [{"error": "no slot"}]})],
+        ),
+    ] {
+        let dir = write(imported);
+        assert!(checked(dir.path(), 1).iter().all(|told| !told.contains("success_when")));
+        let project = project::load(dir.path(), None);
+        let condition =
+            project.deployment.catalog.environments()[0].actions[0].success_when.as_ref().unwrap();
+        let holds = |body: &Value| condition.holds(StatusCode::OK, &HeaderMap::new(), Some(body));
+        for body in good {
+            assert!(holds(&body), "{body}");
+        }
+        for body in bad {
+            assert!(!holds(&body), "{body}");
+        }
+    }
 }
