@@ -108,15 +108,15 @@ impl Known {
 
 /// Takes the intent, or says who has it.
 pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Claimed> {
-    if let Some(known) = known(connection, claim, now)? {
-        if !is_new(connection, claim, &known, now)? {
-            match (known.phase.as_str(), known.result()) {
-                ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
-                (_, Some(result)) => return Ok(Claimed::Settled(result)),
-                // What cannot be read of a read is done anew.
-                (_, None) if known.is_write => return Ok(Claimed::Lost),
-                (_, None) => {}
-            }
+    if let Some(known) = known(connection, claim, now)?
+        && !is_new(connection, claim, &known, now)?
+    {
+        match (known.phase.as_str(), known.result()) {
+            ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
+            (_, Some(result)) => return Ok(Claimed::Settled(result)),
+            // What cannot be read of a read is done anew.
+            (_, None) if known.is_write => return Ok(Claimed::Lost),
+            (_, None) => {}
         }
     }
     if claim.only_looks {
