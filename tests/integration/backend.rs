@@ -61,23 +61,26 @@ impl Backend {
 
 /// Makes three tests of one: on every store. `on` is the [`Backend`].
 macro_rules! on_every_store {
-    (async fn $name:ident($on:ident) $body:block) => {
+    ($(#[$attribute:meta])* async fn $name:ident($on:ident) $body:block) => {
         mod $name {
             use super::*;
 
             async fn check($on: &crate::backend::Backend) $body
 
             #[tokio::test]
+            $(#[$attribute])*
             async fn memory() {
                 check(&crate::backend::Backend::Memory).await;
             }
 
             #[tokio::test]
+            $(#[$attribute])*
             async fn sqlite() {
                 check(&crate::backend::Backend::sqlite()).await;
             }
 
             #[tokio::test]
+            $(#[$attribute])*
             async fn redis() {
                 if let Some(redis) = crate::backend::Backend::redis() {
                     check(&redis).await;

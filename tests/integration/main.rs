@@ -27,6 +27,7 @@ mod oauth;
 mod speech;
 mod faults;
 mod once;
+mod intents;
 mod store;
 mod stateless;
 mod crash;

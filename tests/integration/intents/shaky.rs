@@ -1,0 +1,224 @@
+//! A store that fails where a test wants it to, and of which a test knows who waits and who has left.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use callgate::conversation::change::{Applied, Change};
+use callgate::conversation::event::EventPage;
+use callgate::conversation::{
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
+    Store, StoreError, Summary,
+};
+use callgate::tool::ToolResult;
+use tokio::sync::watch;
+
+use crate::backend::PATIENCE;
+
+/// A step of a call in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    Open,
+    Claim,
+    Sending,
+    Settle,
+    /// All of them.
+    Everything,
+}
+
+/// How a store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// It does nothing and says so.
+    Refused,
+    /// It does it, and the answer is lost.
+    Unanswered,
+    /// It does nothing and says so after half a second.
+    Silent,
+}
+
+/// Which calls may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+    /// Those that come from this one on.
+    From(usize),
+}
+
+/// Another store.
+#[derive(Debug)]
+pub(super) struct Shaky {
+    store: Arc<dyn Store>,
+    outage: Mutex<Option<(At, Outage)>>,
+    /// Which calls may be sent, by the order in which they are about to be.
+    gate: watch::Sender<Gate>,
+    /// Calls that are about to be sent.
+    pub sending: AtomicUsize,
+    /// Calls that wait for another's end.
+    pub joined: AtomicUsize,
+    /// Calls whose callers have left, or that were given back.
+    pub left: AtomicUsize,
+}
+
+impl Shaky {
+    pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
+        let counters = [0; 3].map(AtomicUsize::new);
+        let [sending, joined, left] = counters;
+        Arc::new(Self {
+            store,
+            outage: Mutex::default(),
+            gate: watch::Sender::new(Gate::Open),
+            sending,
+            joined,
+            left,
+        })
+    }
+
+    /// Fails like this from now on.
+    pub(super) fn fail(&self, outage: Option<(At, Outage)>) {
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = outage;
+    }
+
+    /// Whether calls may be sent.
+    pub(super) fn let_send(&self, open: bool) {
+        self.gate.send_replace(if open { Gate::Open } else { Gate::Closed });
+    }
+
+    /// Calls may be sent again, but for those that wait.
+    pub(super) fn let_others_send(&self) {
+        self.gate.send_replace(Gate::From(self.sending.load(Ordering::SeqCst)));
+    }
+
+    fn through<'a, T: Send + 'a>(&self, at: At, call: impl FnOnce() -> Answer<'a, T>) -> Answer<'a, T> {
+        let outage = *self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        let outage = outage.filter(|(failing, _)| [at, At::Everything].contains(failing));
+        match outage.map(|(_, outage)| outage) {
+            None => call(),
+            Some(Outage::Refused) => Box::pin(async { Err(unavailable()) }),
+            Some(Outage::Unanswered) => {
+                let answer = call();
+                Box::pin(async move { answer.await.and(Err(unavailable())) })
+            }
+            Some(Outage::Silent) => Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Err(unavailable())
+            }),
+        }
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable { backend: "shaky", cause: "the test says so".to_owned() }
+}
+
+/// Waits until a counter is above `before`, a moment at most: not every call is counted.
+pub(super) async fn rises(counter: &AtomicUsize, before: usize) {
+    let rises = async {
+        while counter.load(Ordering::SeqCst) <= before {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(150), rises).await;
+}
+
+impl Store for Shaky {
+    fn backend(&self) -> &'static str {
+        self.store.backend()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+        self.through(At::Claim, || self.store.claim(claim))
+    }
+
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        let number = self.sending.fetch_add(1, Ordering::SeqCst);
+        let mut gate = self.gate.subscribe();
+        let may = move |gate: &Gate| match gate {
+            Gate::Open => true,
+            Gate::Closed => false,
+            Gate::From(first) => number >= *first,
+        };
+        Box::pin(async move {
+            let _ = gate.wait_for(may).await;
+            self.through(At::Sending, || self.store.sending(claim)).await
+        })
+    }
+
+    fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
+        self.joined.fetch_add(1, Ordering::SeqCst);
+        self.store.ended(key)
+    }
+
+    fn settle<'a>(
+        &'a self,
+        claim: &'a Claim,
+        result: &'a Arc<ToolResult>,
+        change: Change,
+    ) -> Answer<'a, Applied> {
+        self.through(At::Settle, || self.store.settle(claim, result, change))
+    }
+
+    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+        self.left.fetch_add(1, Ordering::SeqCst);
+        self.store.release(claim)
+    }
+
+    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.left.fetch_add(1, Ordering::SeqCst);
+        self.store.orphan(key)
+    }
+
+    fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
+        self.through(At::Open, || self.store.open(key, opening))
+    }
+
+    fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
+        self.through(At::Open, || self.store.find(key))
+    }
+
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+        self.store.update(key, change)
+    }
+
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+        self.store.forget(key)
+    }
+
+    fn list<'a>(
+        &'a self,
+        environment: &'a str,
+        after: Option<ListPosition>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Summary>> {
+        self.store.list(environment, after, limit)
+    }
+
+    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
+        self.store.events(key, after, limit)
+    }
+
+    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+        self.store.follow(key, after)
+    }
+
+    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        self.store.note(name)
+    }
+
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+        self.store.put_note(name, text, keep)
+    }
+
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+        self.store.add_note(name, text, keep)
+    }
+
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+        self.store.remove_note(name, text)
+    }
+}
