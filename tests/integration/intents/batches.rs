@@ -14,7 +14,6 @@ fn turn(ids: Ids, number: u64) -> Vec<Call> {
 }
 
 on_every_store! {
-#[ignore = "open: a call of the same request counts as one that came later"]
 async fn a_turn_that_is_posted_twice_is_done_once(on) {
     for ids in ALL {
         let setup = Setup::new(on).await;
@@ -39,33 +38,6 @@ async fn a_turn_that_is_posted_twice_is_done_once(on) {
             }
         }
         assert_eq!(setup.desk.entries().len(), 3, "{ids:?}");
-    }
-}
-}
-
-on_every_store! {
-#[ignore = "open: two calls of one turn get the one answer that was lost"]
-async fn a_turn_that_was_hung_up_on_and_is_posted_again_is_done_once(on) {
-    for ids in ALL {
-        let setup = Setup::new(on).await;
-        let calls = turn(ids, 1);
-        setup.hang_up("/v1/tool-calls", "c", &body("c", &calls)).await;
-        let again = setup.turn("c", &calls).await;
-        assert!(again.iter().all(|told| told["status"] == "success"), "{ids:?}: {again:#?}");
-        assert_eq!(setup.desk.entries().len(), 3, "{ids:?}: {again:#?}");
-    }
-}
-}
-
-on_every_store! {
-#[ignore = "open: two calls of one turn get the one answer that was lost"]
-async fn a_turn_that_was_hung_up_on_and_is_started_over_under_new_ids_is_done_once(on) {
-    for ids in ALL {
-        let setup = Setup::new(on).await;
-        setup.hang_up("/v1/tool-calls", "c", &body("c", &turn(ids, 1))).await;
-        let again = setup.turn("c", &turn(ids, 11)).await;
-        assert!(again.iter().all(|told| told["status"] == "success"), "{ids:?}: {again:#?}");
-        assert_eq!(setup.desk.entries().len(), 3, "{ids:?}: {again:#?}");
     }
 }
 }

@@ -13,7 +13,6 @@ fn made(ids: Ids, action: &str, number: u64) -> Call {
 }
 
 on_every_store! {
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 async fn a_booking_that_was_told_on_the_second_try_can_be_cancelled_and_made_again(on) {
     for ids in ALL {
         let setup = Setup::new(on).await;
@@ -31,7 +30,6 @@ async fn a_booking_that_was_told_on_the_second_try_can_be_cancelled_and_made_aga
 }
 
 on_every_store! {
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 async fn a_second_booking_of_the_same_slot_is_made_after_the_first_was_told_under_another_id(on) {
     let setup = Setup::new(on).await;
     let first = made(Ids::Random, "book", 1);
@@ -68,7 +66,6 @@ async fn calls_between_a_hang_up_and_its_answer_make_no_repeat_a_new_call(on) {
 }
 
 on_every_store! {
-#[ignore = "open: a content that is not the first of its id can be done again once the first is free"]
 async fn what_one_id_did_twice_is_not_done_again_when_its_first_content_is_free(on) {
     for id in ["call_0".to_owned(), "book".to_owned(), format!("call_{}", random_looking(3, 24))] {
         let setup = Setup::new(on).await;
@@ -79,13 +76,14 @@ async fn what_one_id_did_twice_is_not_done_again_when_its_first_content_is_free(
         assert!(!is_replay(&told) && told["status"] == "success", "{id}: {told}");
         let again = setup.one("c", done).await;
         assert!(is_replay(&again), "{id}: {again}");
-        assert_eq!(setup.desk.count("book"), 1, "{id}");
+        // The other one may have been sent, if the server noticed late that its caller hung up.
+        let done = setup.desk.entries().into_iter().filter(|entry| entry.slot == 10);
+        assert_eq!(done.count(), 1, "{id}");
     }
 }
 }
 
 on_every_store! {
-#[ignore = "open: equal calls of a request are told apart by their spelling"]
 async fn two_calls_of_one_turn_that_are_spelled_differently_are_two(on) {
     for ids in ["\"call_0\"", "null"] {
         let setup = Setup::new(on).await;
@@ -125,7 +123,6 @@ const SEALING: &[(&str, &str)] = &[
 ];
 
 on_every_store! {
-#[ignore = "open: a state does not show that ids repeat"]
 async fn a_conversation_that_its_caller_carries_books_cancels_and_books(on) {
     for ids in ALL {
         let setup = Setup::of(vec![on.fresh()], SEALING).await;

@@ -110,19 +110,16 @@ fn history(
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whatever_happens_a_true_intent_has_one_effect_in_memory() {
     judge_here(&Backend::Memory, 1, 12);
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whatever_happens_a_true_intent_has_one_effect_in_sqlite() {
     judge_here(&Backend::sqlite(), 1, 6);
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whatever_happens_a_true_intent_has_one_effect_in_redis() {
     if let Some(redis) = Backend::redis() {
         judge_here(&redis, 1, 6);
@@ -130,7 +127,6 @@ fn whatever_happens_a_true_intent_has_one_effect_in_redis() {
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whatever_happens_a_true_intent_has_one_effect_on_two_nodes() {
     if let Some(redis) = Backend::redis() {
         judge_here(&redis, 2, 6);
@@ -138,13 +134,11 @@ fn whatever_happens_a_true_intent_has_one_effect_on_two_nodes() {
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whoever_is_killed_a_true_intent_has_one_effect_in_sqlite() {
     judge_there(1, 2, async || Some(World::There(Processes::sqlite().await)));
 }
 
 #[test]
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 fn whoever_is_killed_a_true_intent_has_one_effect_on_two_nodes() {
     judge_there(2, 2, async || Processes::redis().await.map(World::There));
 }

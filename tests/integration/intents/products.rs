@@ -217,7 +217,6 @@ async fn elevenlabs_hears_of_a_booking_that_its_time_was_too_short_for(on) {
 }
 
 on_every_store! {
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 async fn livekit_interrupts_and_its_model_starts_over_under_a_new_id(on) {
     let setup = Setup::new(on).await;
     // Its task is cancelled while the booking is under way, twice; then the model hears of it.
@@ -238,7 +237,6 @@ async fn livekit_interrupts_and_its_model_starts_over_under_a_new_id(on) {
 }
 
 on_every_store! {
-#[ignore = "open: an answer that reached its caller as a replay still counts as lost"]
 async fn pipecat_cancels_on_interruption_and_books_once_whenever_it_does(on) {
     for is_sent in [false, true] {
         let setup = Setup::new(on).await;

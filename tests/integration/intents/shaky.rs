@@ -10,7 +10,7 @@ use callgate::conversation::{
     Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
     Store, StoreError, Summary,
 };
-use callgate::tool::ToolResult;
+use callgate::tool::{Scope, ToolResult};
 use tokio::sync::watch;
 
 use crate::backend::PATIENCE;
@@ -168,6 +168,10 @@ impl Store for Shaky {
         self.store.release(claim)
     }
 
+    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+        self.store.adopt(key)
+    }
+
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         self.left.fetch_add(1, Ordering::SeqCst);
         self.store.orphan(key)
@@ -191,11 +195,11 @@ impl Store for Shaky {
 
     fn list<'a>(
         &'a self,
-        environment: &'a str,
+        scope: &'a Scope,
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        self.store.list(environment, after, limit)
+        self.store.list(scope, after, limit)
     }
 
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
