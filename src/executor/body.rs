@@ -79,8 +79,13 @@ fn verdict(answer: &Answer, action: &Action, body: Option<&Value>) -> Verdict {
 }
 
 /// Judges `answer`, takes the values of the action's output variables out of a
-/// success, and shapes what the model is shown of it.
-pub(super) fn shape(answer: &mut Answer, action: &Action) -> (Verdict, Vec<Extracted>) {
+/// success, and shapes what the model is shown of it. `None` where that was not done while it was
+/// `in_time`.
+pub(super) fn shape(
+    answer: &mut Answer,
+    action: &Action,
+    in_time: &dyn Fn() -> bool,
+) -> Option<(Verdict, Vec<Extracted>)> {
     let untouched = action.outputs.is_empty() && action.response.is_plain() && action.success_when.is_none();
     let body = if untouched { None } else { answer.content.json() };
     let verdict = verdict(answer, action, body.as_ref());
@@ -89,22 +94,26 @@ pub(super) fn shape(answer: &mut Answer, action: &Action) -> (Verdict, Vec<Extra
         if action.outputs.iter().any(|output| output.hidden) {
             content.withhold_unreadable();
         }
-        return (verdict, Vec::new());
+        return Some((verdict, Vec::new()));
     };
-    let extracted = if success { output::extract(&action.outputs, &body) } else { Vec::new() };
+    let extracted =
+        if success { output::extract_in_time(&action.outputs, &body, in_time)? } else { Vec::new() };
+    if !in_time() {
+        return None;
+    }
     if let Content::Json(text) = content
         && let Some(shaped) = action.response.shape(&action.outputs, &body, text, success)
     {
         *text = shaped;
     }
-    (verdict, extracted)
+    Some((verdict, extracted))
 }
 
 /// What the model is shown of `response`, of which nothing is a secret.
 pub(crate) fn shown(action: &Action, response: Response, max_chars: usize) -> Option<Box<RawValue>> {
     let mut answer = Answer::read(response);
-    let (verdict, _) = shape(&mut answer, action);
-    let status = if verdict == Verdict::Success { Status::Success } else { Status::Error };
+    let verdict = shape(&mut answer, action, &|| true).map(|(verdict, _)| verdict);
+    let status = if verdict == Some(Verdict::Success) { Status::Success } else { Status::Error };
     body(answer.content, status, max_chars, &std::convert::identity)
 }
 

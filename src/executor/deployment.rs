@@ -13,6 +13,7 @@ use crate::egress::{Route, Target, Ways, WaysBuilder};
 use crate::secrets::{Redactor, Secrets};
 
 use super::feed::begun_by_a_call;
+use super::masks::KeptMasks;
 use super::pace::{Expected, Pace};
 use super::{ExecutorLimits, States};
 
@@ -46,6 +47,8 @@ pub struct Deployment {
     /// What is made of a conversation that a tool call begins.
     begun: Arc<Change>,
     redactors: Vec<Redactor>,
+    /// Redactors of what conversations keep to themselves.
+    pub(super) kept_masks: KeptMasks,
     ways: Ways,
     /// By environment, then by action, as in the catalog; of those that call an upstream.
     routes: Vec<Vec<Option<Route>>>,
@@ -112,6 +115,7 @@ impl Deployment {
             conversations: ConversationRules::default(),
             begun: Arc::new(begun_by_a_call(None)),
             redactors,
+            kept_masks: KeptMasks::default(),
             ways: ways.finish(),
             routes,
             environment_names,

@@ -17,6 +17,7 @@ use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 
+use super::aside::NoSeat;
 use super::{Deployment, guarding, missing};
 
 /// Why a call has no answer.
@@ -36,6 +37,8 @@ pub(super) enum Failure {
     Guard(GuardError),
     #[error("the deadline passed before the request was sent")]
     TooLate,
+    #[error("too many calls wait for long work to be done")]
+    Busy { safe: bool },
     #[error("the call was cancelled before it was sent")]
     Cancelled,
     #[error("the store did not answer before the deadline")]
@@ -99,6 +102,14 @@ impl Failure {
         }
     }
 
+    /// There is no room for long work. `safe`: the call has not been made before, as far as anybody could know.
+    pub(super) fn no_seat(none: NoSeat, safe: bool) -> Self {
+        match none {
+            NoSeat::TooLate => Self::StoreTooLate { safe },
+            NoSeat::Full => Self::Busy { safe },
+        }
+    }
+
     pub(super) fn egress(error: EgressError, action: &Action) -> Self {
         Self::Egress { error, safe: action.is_safe() }
     }
@@ -114,6 +125,7 @@ impl Failure {
             Self::Guard(_)
             | Self::Token(_)
             | Self::TooLate
+            | Self::Busy { .. }
             | Self::Cancelled
             | Self::StoreTooLate { .. }
             | Self::InProgress { .. }
@@ -203,7 +215,8 @@ impl Failure {
                 let message = "This conversation has ended; nothing was done.";
                 exception(FailureCode::ConversationEnded, message, Retry::No)
             }
-            Self::Store { error: StoreError::Full(_), .. } => {
+            Self::Busy { safe: false } => cannot_be_looked_up(FailureCode::Overloaded),
+            Self::Busy { safe: true } | Self::Store { error: StoreError::Full(_), .. } => {
                 let message = "Too much is going on right now; nothing was done.";
                 exception(FailureCode::Overloaded, message, Retry::Later)
             }

@@ -15,7 +15,7 @@ use crate::conversation::{Conversation, ConversationKey, millis, timestamp};
 use crate::egress::Deadline;
 use crate::tool::{Delivery, Status, ToolCall, ToolCallIds, ToolError, ToolResult};
 
-use super::{Access, CallControl, Deployment, Gateway};
+use super::{Access, CallControl, Deployment, Gateway, Movable};
 
 /// What became of an action that runs when a conversation is created.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -108,9 +108,9 @@ impl Gateway {
 
     fn run_hook(&self, call: ToolCall) -> tokio::task::JoinHandle<Arc<ToolResult>> {
         let gateway = self.clone();
-        self.background.run(async move {
+        self.background.run(Movable::new(async move {
             gateway.run_as(call, None, &Arc::<CallControl>::default(), Access::Hook).await
-        })
+        }))
     }
 
     /// All that is known of a conversation that has ended, but for what is sensitive.

@@ -1,13 +1,15 @@
 //! What an event may show: secrets and sensitive values are masked, the rest is cut.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::action::output;
-use crate::conversation::Conversation;
 use crate::conversation::change::Variable;
+use crate::conversation::{Conversation, ConversationKey};
 use crate::secrets::{MASK, Redactor};
 
 use super::Deployment;
@@ -15,8 +17,60 @@ use super::body::masked_value;
 
 /// Longest text that is looked through; of a longer one only the length is shown.
 const MAX_MASKED_BYTES: usize = 64 * 1024;
+/// Most conversations whose redactors are kept, and their size together.
+const MAX_KEPT: usize = 256;
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// Shortest text that a [`Redactor`] finds.
 const SHORTEST: usize = 3;
+
+/// What conversations keep to themselves, with a redactor of each: made once, until it changes.
+#[derive(Debug, Default)]
+pub(super) struct KeptMasks(Mutex<VecDeque<(ConversationKey, Arc<Kept>)>>);
+
+/// What one conversation keeps to itself.
+#[derive(Debug)]
+struct Kept {
+    /// Sorted, each once.
+    texts: Vec<String>,
+    redactor: Redactor,
+    /// The size of both, roughly.
+    bytes: usize,
+}
+
+impl KeptMasks {
+    /// The redactor of a conversation that keeps `texts` to itself; `None` where there are none.
+    fn of(&self, key: &ConversationKey, mut texts: Vec<String>) -> Option<Arc<Kept>> {
+        if texts.is_empty() {
+            return None;
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        let known = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = all.iter().position(|(of, _)| of == key);
+            let known = at.and_then(|at| all.remove(at)).filter(|(_, kept)| kept.texts == texts);
+            // The latest ones stand last.
+            all.extend(known.clone());
+            known
+        };
+        if let Some((_, kept)) = known {
+            return Some(kept);
+        }
+        // Made without the lock: that may take long.
+        let redactor = Redactor::for_values(texts.iter().map(String::as_str));
+        let bytes = redactor.size() + texts.iter().map(String::len).sum::<usize>();
+        let kept = Arc::new(Kept { texts, redactor, bytes });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(of, _)| of != key);
+        all.push_back((key.clone(), kept.clone()));
+        let mut bytes: usize = all.iter().map(|(_, kept)| kept.bytes).sum();
+        while all.len() > MAX_KEPT || bytes > MAX_KEPT_BYTES {
+            let Some((_, oldest)) = all.pop_front() else { break };
+            bytes -= oldest.bytes;
+        }
+        Some(kept)
+    }
+}
 
 /// Masks secrets, and what is sensitive in a conversation or a call.
 #[derive(Default)]
@@ -24,6 +78,8 @@ pub(super) struct Masks<'a> {
     environment: Option<&'a Redactor>,
     token: Option<&'a Redactor>,
     texts: Vec<String>,
+    /// What the conversation keeps to itself, where that was asked for.
+    kept: Option<Arc<Kept>>,
     sensitive: Redactor,
     /// Whether something sensitive cannot be found in a text, since it is a word
     /// that is everywhere (`true`, `7`): then no content is shown at all.
@@ -39,15 +95,20 @@ impl<'a> Masks<'a> {
     ) -> Self {
         let environment = deployment.redactor(conversation.key.environment());
         let mut masks = Self { environment, ..Self::default() };
-        for variable in conversation.variables.values().chain(set.iter().map(|(_, variable)| variable)) {
-            if variable.sensitive {
-                masks.add(&variable.value);
-            } else if variable.hidden {
-                masks.texts.extend(output::sought_texts(&variable.value));
-            }
-        }
+        conversation.variables.values().for_each(|variable| masks.add_variable(variable));
         masks.texts.extend(conversation.concealed.iter().cloned());
+        let texts = std::mem::take(&mut masks.texts);
+        masks.kept = deployment.kept_masks.of(&conversation.key, texts);
+        set.iter().for_each(|(_, variable)| masks.add_variable(variable));
         masks
+    }
+
+    fn add_variable(&mut self, variable: &Variable) {
+        if variable.sensitive {
+            self.add(&variable.value);
+        } else if variable.hidden {
+            self.texts.extend(output::sought_texts(&variable.value));
+        }
     }
 
     /// The masks of what its caller is shown of a conversation: what is only
@@ -79,12 +140,26 @@ impl<'a> Masks<'a> {
         // A value stands among the variables, among what is set and among what is concealed.
         self.texts.sort_unstable();
         self.texts.dedup();
+        if let Some(kept) = &self.kept {
+            self.texts.retain(|text| kept.texts.binary_search(text).is_err());
+        }
         let sensitive = Redactor::for_values(self.texts.iter().map(String::as_str));
         Self { sensitive, ..self }
     }
 
-    fn redactors(&self) -> impl Iterator<Item = &Redactor> {
-        self.environment.into_iter().chain(self.token).chain([&self.sensitive])
+    /// `text` without anything that is masked.
+    fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut clean = Cow::Borrowed(text);
+        for redactor in self.environment.into_iter().chain(self.token) {
+            if let Cow::Owned(masked) = redactor.redact(&clean) {
+                clean = Cow::Owned(masked);
+            }
+        }
+        let kept = self.kept.as_deref().map(|kept| &kept.redactor);
+        match self.sensitive.redact_beside(kept, &clean) {
+            Cow::Owned(masked) => Cow::Owned(masked),
+            Cow::Borrowed(_) => clean,
+        }
     }
 
     fn add(&mut self, value: &Value) {
@@ -111,21 +186,15 @@ impl<'a> Masks<'a> {
         if text.len() > MAX_MASKED_BYTES {
             return Cow::Owned(format!("[{} bytes]", text.len()));
         }
-        let mut clean = Cow::Borrowed(text);
-        for redactor in self.redactors() {
-            if let Cow::Owned(masked) = redactor.redact(&clean) {
-                clean = Cow::Owned(masked);
-            }
-        }
-        clean
+        self.masked(text)
     }
 
     /// [`Self::text`] of a text of any length, which is bounded elsewhere.
     pub(super) fn whole(&self, text: String) -> String {
-        self.redactors().fold(text, |text, redactor| match redactor.redact(&text) {
+        match self.masked(&text) {
             Cow::Owned(masked) => masked,
             Cow::Borrowed(_) => text,
-        })
+        }
     }
 
     /// A value of any size, in each text of which nothing is seen that must not be.
@@ -203,6 +272,32 @@ mod tests {
         assert_eq!(masks.json("[1, 2, 3]", 4).get(), r#""[1, … [9 bytes]""#);
         assert_eq!(masks.cut("x 4711 éé", 6), "x *** … [10 bytes]");
         assert_eq!(masks.text(&"x".repeat(MAX_MASKED_BYTES + 1)), "[65537 bytes]");
+    }
+
+    #[test]
+    fn a_redactor_is_kept_until_what_it_masks_changes_and_for_so_many_conversations() {
+        let (kept, texts) =
+            (KeptMasks::default(), |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect());
+        let key = |id: usize| ConversationKey::new("development", &id.to_string());
+        assert!(kept.of(&key(0), Vec::new()).is_none());
+        let first = kept.of(&key(0), texts(&["s3cr3t", "other"])).expect("masks");
+        let again = kept.of(&key(0), texts(&["other", "s3cr3t", "other"])).expect("masks");
+        assert!(Arc::ptr_eq(&first, &again));
+        let changed = kept.of(&key(0), texts(&["s3cr3t"])).expect("masks");
+        assert!(!Arc::ptr_eq(&first, &changed) && changed.redactor.redact("a s3cr3t") == "a ***");
+        (1..=MAX_KEPT).for_each(|id| drop(kept.of(&key(id), texts(&["s3cr3t"]))));
+        assert_eq!(kept.0.lock().expect("a lock").len(), MAX_KEPT);
+        assert!(
+            !Arc::ptr_eq(&changed, &kept.of(&key(0), texts(&["s3cr3t"])).expect("masks")),
+            "it had to go"
+        );
+    }
+
+    #[test]
+    fn a_part_that_a_conversation_masks_does_not_show_the_rest_of_a_call_s_value() {
+        let kept = KeptMasks::default().of(&ConversationKey::new("development", "c"), vec!["Ann".to_owned()]);
+        let masks = Masks { kept, ..Masks::default() }.and_values(&[json!("Ann Onym")]).ready();
+        assert_eq!(masks.text("for Ann Onym, and Ann"), "for ***, and ***");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! same way up to the request and stops there.
 
 mod answer;
+mod aside;
 mod attempts;
 mod background;
 mod body;
@@ -32,6 +33,7 @@ mod states;
 mod tokens;
 mod warming;
 
+pub use self::aside::Movable;
 pub(crate) use self::background::{Background, Going};
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
@@ -65,6 +67,7 @@ use crate::conversation::{
 use crate::egress::{Deadline, Egress};
 use crate::tool::{ToolCall, ToolResult, TraceContext};
 
+use self::aside::{NoSeat, Seat, Seats};
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;
@@ -116,8 +119,31 @@ struct Shared {
     repeats: Repeats,
     /// The threads that make connections ready.
     warmers: Warmers,
+    /// Where long work is done.
+    seats: Seats,
     /// Who counts and traces.
     observers: Vec<Arc<dyn Observer>>,
+}
+
+/// Bytes of JSON above which work on them is done aside: it takes a millisecond, or a few.
+const LONG: usize = 64 * 1024;
+/// Looking at an argument takes so many times longer than at a part of an answer.
+const WEIGHT_OF_ARGUMENTS: usize = 4;
+/// The same of what has to be masked.
+const WEIGHT_OF_MASKS: usize = 16;
+
+/// How much work the arguments of a call are, in bytes of JSON.
+fn weight(call: &ToolCall) -> usize {
+    call.arguments.get().len().saturating_mul(WEIGHT_OF_ARGUMENTS)
+}
+
+/// How much work it is to mask what a conversation keeps to itself.
+fn weight_of_masks(conversation: Option<&Conversation>) -> usize {
+    let Some(conversation) = conversation else { return 0 };
+    let is_masked = conversation.variables.values().any(|one| one.sensitive || one.hidden);
+    let concealed: usize = conversation.concealed.iter().map(String::len).sum();
+    let bytes = if is_masked { conversation.bytes } else { 0 };
+    bytes.saturating_add(concealed).saturating_mul(WEIGHT_OF_MASKS)
 }
 
 /// An action that was asked for, and where it stands in the catalog.
@@ -212,6 +238,7 @@ impl Gateway {
             under_way: UnderWay::default(),
             repeats: Repeats::default(),
             warmers: Warmers::default(),
+            seats: Seats::default(),
             observers,
         };
         Self { shared: Arc::new(shared), egress: Egress::new(), background: Arc::default() }
@@ -273,6 +300,8 @@ impl Gateway {
             Ok(admitted) => admitted,
             Err(Refused { failure, conversation, known }) => {
                 let first = receipt.waiting(self.done_before(known, &call, control)).await;
+                // To say what is wrong with long arguments takes long, too.
+                let _seat = self.seat(weight(&call), Deadline::after(learning::STORING)).await;
                 // What was done is told, and not what is in its way by now.
                 let first = first.and_then(|first| first.ok_or(failure));
                 return self.end_unsent(call, first, conversation, &mut receipt, ending);
@@ -317,13 +346,15 @@ impl Gateway {
         let target = find(deployment, call, access);
         let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
         let deadline = deadline(timeout, call, receipt.started);
+        let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| target.action));
         let conversation = match carried {
             Some(carried) => Some(carried.conversation().clone()),
             None => {
-                let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| target.action));
                 self.conversation(deployment, call, deadline, access, safe).await?
             }
         };
+        let seat = self.seat(weight(call), deadline).await;
+        let _seat = seat.map_err(|none| Failure::no_seat(none, safe))?;
         let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
         let checked = target.and_then(|target| {
             let (mut arguments, decoded) = target.action.parameters.read_and_tell(&call.arguments)?;
@@ -354,6 +385,11 @@ impl Gateway {
                 Err(Refused { failure, conversation, known })
             }
         }
+    }
+
+    /// Moves the call aside for work on so many bytes; not, where they are few.
+    async fn seat(&self, bytes: usize, deadline: Deadline) -> Result<Option<Seat>, NoSeat> {
+        if bytes < LONG { Ok(None) } else { self.shared.seats.take(deadline).await.map(Some) }
     }
 
     /// What is known of the call's conversation; nothing where it names none. `safe`: without the store it is known that

@@ -14,6 +14,7 @@ use crate::tool::{
 
 use super::Deployment;
 use super::answer::{Answer, Content};
+use super::aside::Seat;
 use super::body::{self, Verdict, mask, masked_error, masked_value};
 use super::failure::{self, Failure};
 use super::feed::Feed;
@@ -36,6 +37,8 @@ pub(super) struct Receipt {
     pub(super) failed: Option<String>,
     /// Masks the token that was sent.
     pub(super) redactor: Option<Arc<Redactor>>,
+    /// Held while long work is done on the answer.
+    pub(super) seat: Option<Seat>,
     /// Where the time went, but for the total.
     pub(super) spent: Spent,
     /// The attempts, where the call is traced.
@@ -56,6 +59,7 @@ impl Receipt {
             is_withdrawn: false,
             failed: None,
             redactor: None,
+            seat: None,
             spent: Spent::default(),
             steps: Vec::new(),
             feed: None,
@@ -125,12 +129,20 @@ impl Outcome {
     /// Takes the action's output variables out of an answer, and what the
     /// model must not see. What an upstream repeats of a secret or of the call's
     /// token is masked in the variables already here: they are kept, and what comes
-    /// later may know neither.
-    pub(super) fn of(answer: Answer, action: &Action, redact: &impl Fn(String) -> String) -> Self {
+    /// later may know neither. `None` where that was not done while it was `in_time`.
+    pub(super) fn of(
+        answer: Answer,
+        action: &Action,
+        redact: &impl Fn(String) -> String,
+        in_time: &dyn Fn() -> bool,
+    ) -> Option<Self> {
         let mut answer = answer;
-        let (verdict, mut extracted) = body::shape(&mut answer, action);
+        let (verdict, mut extracted) = body::shape(&mut answer, action, in_time)?;
         let Answer { status, content, .. } = answer;
         for one in &mut extracted {
+            if !in_time() {
+                return None;
+            }
             one.value = masked_value(std::mem::take(&mut one.value), redact);
             one.shown = one.shown.take().map(|shown| masked_value(shown, redact));
         }
@@ -154,7 +166,7 @@ impl Outcome {
         let is_found = |name: &str| extracted.iter().any(|one| one.name == name);
         let lost = action.outputs.iter().filter(|one| speaks && !one.keeps && !is_found(&one.name));
         let cleared = lost.map(|one| one.name.clone()).collect();
-        Self {
+        in_time().then_some(Self {
             status: ended,
             status_code: Some(status.as_u16()),
             content,
@@ -163,7 +175,7 @@ impl Outcome {
             cleared,
             max_chars: action.response.max_chars,
             handover: None,
-        }
+        })
     }
 
     /// The caller is to be transferred.

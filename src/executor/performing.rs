@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::action::template::Data;
 use crate::action::{self, HttpAction, Kind, RequestSpec};
 use crate::conversation::change::Change;
-use crate::egress::Deadline;
+use crate::egress::{Deadline, EgressError};
 use crate::tool::{Status, ToolCall, ToolResult};
 
 use super::answer::Answer;
@@ -18,7 +18,10 @@ use super::body::mask;
 use super::failure::Failure;
 use super::outcome::{Outcome, Receipt};
 use super::speech::Voice;
-use super::{Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning};
+use super::{
+    Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning, weight,
+    weight_of_masks,
+};
 
 /// What a call does, once nothing stands in its way.
 enum Prepared<'a> {
@@ -62,6 +65,7 @@ impl Gateway {
         control: &Arc<CallControl>,
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
+        let seat = self.seat(weight(&call), admitted.deadline).await;
         if let Some(feed) = &mut receipt.feed {
             let parameters = &admitted.target.action.parameters;
             let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
@@ -71,10 +75,14 @@ impl Gateway {
         let key = admitted.claim.as_ref().map(|claim| claim.key);
         let entry = self.shared.under_way.enter(&call, key, control);
         // Behind the claim, so that a call that was done before the conversation went on has its result.
-        let guarded = admitted.check_guards(deployment);
+        let guarded = match &seat {
+            Ok(_) => admitted.check_guards(deployment).map_err(Failure::from),
+            Err(none) => Err((*none).into()),
+        };
         let admitted = &*admitted;
         let voice = Voice::new(&call, admitted, deployment);
-        let prepared = guarded.map_err(Failure::from).and_then(|()| prepare(admitted, &call, deployment));
+        let prepared = guarded.and_then(|()| prepare(admitted, &call, deployment));
+        drop(seat);
         // The caller hears nothing of a call that does not go ahead.
         let goes_ahead = prepared.is_ok();
         let outcome = match prepared {
@@ -87,12 +95,17 @@ impl Gateway {
         receipt.cancellation = control.cancellation();
         receipt.is_withdrawn = control.is_withdrawn();
         receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
+        let conversation = admitted.conversation.as_deref();
+        if receipt.seat.is_none() {
+            let long = weight(&call).max(weight_of_masks(conversation));
+            let seat = self.seat(long, Deadline::after(learning::STORING)).await;
+            receipt.seat = seat.unwrap_or_default();
+        }
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
             Some(_) => Change::default(),
             None => learning::change(&call, &outcome),
         };
-        let conversation = admitted.conversation.as_deref();
         let result = self.conclude(call, outcome, receipt, ending, conversation);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
@@ -106,6 +119,7 @@ impl Gateway {
         let stored = conversation.filter(|_| carried.is_none());
         let done =
             learning::Done { claim: admitted.claim.as_ref(), conversation: stored, result: &result, change };
+        drop(receipt.seat.take());
         self.keep(done, receipt, admitted.deadline).await;
         drop(entry);
         result
@@ -158,13 +172,20 @@ impl Gateway {
                     tokens,
                     claim,
                 };
-                Answer::read(sending.response(request, receipt).await?)
+                let response = sending.response(request, receipt).await?;
+                // Who waits for a seat too long has an answer that nobody could look at.
+                receipt.seat = self.seat(response.body.len(), deadline).await.map_err(|_| late(target))?;
+                Answer::read(response)
             }
             Prepared::Fixed(body) => Answer::fixed(body),
             Prepared::Handover(handover) => return Ok(Outcome::handover(handover)),
         };
         let (environment, token) = (deployment.redactor(&call.environment), receipt.redactor.as_deref());
-        Ok(Outcome::of(answer, target.action, &|text| mask(text, environment, token)))
+        let redact = |text| mask(text, environment, token);
+        // What is not long is done in no time, and better told late than not.
+        let is_long = receipt.seat.is_some();
+        let in_time = || !is_long || !deadline.left().is_zero();
+        Outcome::of(answer, target.action, &redact, &in_time).ok_or_else(|| late(target))
     }
 }
 
@@ -185,6 +206,11 @@ fn prepare<'a>(
         Kind::Static(body) => Ok(Prepared::Fixed(body)),
         Kind::Handover(handover) => Ok(Prepared::Handover(handover)),
     }
+}
+
+/// The answer could not be looked at in time.
+fn late(target: Target<'_>) -> Failure {
+    Failure::egress(EgressError::Deadline, target.action)
 }
 
 /// The exact request. A write carries the key by which the upstream knows it again.

@@ -4,6 +4,7 @@
 //! from the moment they are read; they leave only as credentials of a request
 //! (`auth`, `egress`), and the [`Redactor`] masks them in whatever else leaves.
 
+mod beginnings;
 mod lines;
 mod redactor;
 mod seal;

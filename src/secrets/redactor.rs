@@ -15,6 +15,7 @@ use url::form_urlencoded;
 
 use crate::action::{QUERY, disguise};
 
+use super::beginnings::Beginnings;
 use super::{MIN_MASKED, lines};
 
 /// What stands where a secret stood.
@@ -28,6 +29,8 @@ const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'\'').remove(b'(').remo
 const QUOTE: &AsciiSet = &QUERY.remove(b'/');
 /// Most patterns that are looked for one after the other: some four values.
 const MAX_EACH: usize = 64;
+/// Most bytes of patterns of which an automaton is made; of more, only of how they begin.
+const MAX_ALL_BYTES: usize = 32 * 1024;
 /// Shortest sensitive value of a call that is masked: a card's check number.
 const MIN_SENSITIVE: usize = 3;
 
@@ -51,6 +54,8 @@ enum Finder {
     Each(Vec<memmem::Finder<'static>>),
     /// All at once: for a project's secrets, made at load, and for many values.
     All(AhoCorasick),
+    /// All at once by how they begin: for many long values, of which an automaton would be large.
+    Begin(Box<Beginnings>),
 }
 
 impl Default for Finder {
@@ -64,6 +69,7 @@ impl Finder {
         match self {
             Self::Each(finders) => finders.len(),
             Self::All(finder) => finder.patterns_len(),
+            Self::Begin(beginnings) => beginnings.len(),
         }
     }
 
@@ -76,6 +82,7 @@ impl Finder {
                 }
             }
             Self::All(finder) => finder.find_iter(bytes).for_each(|place| found(place.range())),
+            Self::Begin(beginnings) => beginnings.find(bytes, found),
         }
     }
 }
@@ -120,12 +127,25 @@ impl Redactor {
             let finders = patterns.iter().map(|pattern| memmem::Finder::new(pattern).into_owned());
             return Self { finder: Finder::Each(finders.collect()), shortest };
         }
+        if max_each > 0 && patterns.iter().map(String::len).sum::<usize>() > MAX_ALL_BYTES {
+            let beginnings = Beginnings::new(patterns);
+            return Self { finder: beginnings.map(Finder::Begin).unwrap_or_default(), shortest };
+        }
         let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns).ok();
         debug_assert!(
             finder.is_some() || patterns.is_empty(),
             "secrets are far below the automaton's limits"
         );
         Self { finder: finder.map(Finder::All).unwrap_or_default(), shortest }
+    }
+
+    /// How much memory it takes, roughly, in bytes.
+    pub fn size(&self) -> usize {
+        match &self.finder {
+            Finder::Each(finders) => finders.iter().map(|finder| finder.needle().len() + 64).sum(),
+            Finder::All(finder) => finder.memory_usage(),
+            Finder::Begin(beginnings) => beginnings.size(),
+        }
     }
 
     /// Whether there is nothing to mask.
@@ -135,12 +155,23 @@ impl Redactor {
 
     /// `text` with every secret masked; borrowed where there is none.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.is_empty() || text.len() < self.shortest {
+        self.redact_beside(None, text)
+    }
+
+    /// The same with what `other` masks: at once, for a part that one of them masks would keep the other
+    /// one from finding the whole.
+    pub fn redact_beside<'t>(&self, other: Option<&Self>, text: &'t str) -> Cow<'t, str> {
+        let is_of_use = |one: &&Self| !one.is_empty() && text.len() >= one.shortest;
+        let both = [Some(self).filter(is_of_use), other.filter(is_of_use)];
+        if both.iter().all(Option::is_none) {
             return Cow::Borrowed(text);
         }
+        let find = |bytes: &[u8], found: &mut dyn FnMut(Range<usize>)| {
+            both.iter().flatten().for_each(|one| one.finder.find(bytes, found));
+        };
         let clean = disguise::replace(text, MASK, |bytes, found| {
-            self.finder.find(bytes, found);
-            lines::find(bytes, |joined, found| self.finder.find(joined, found), found);
+            find(bytes, found);
+            lines::find(bytes, find, found);
         });
         clean.map_or(Cow::Borrowed(text), Cow::Owned)
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::conversation::Carried;
-use crate::executor::{CallControl, CancelError, Gateway};
+use crate::executor::{CallControl, CancelError, Gateway, Movable};
 use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
 
 use super::body::Segment;
@@ -126,7 +126,7 @@ pub(super) async fn execute(
         drop(running);
         result
     };
-    match Unbroken::new(work).await {
+    match Unbroken::new(Movable::new(work)).await {
         Ok(result) => Ok((result, caller)),
         Err(Panicked) => {
             tracing::error!("a call did not come to its end");

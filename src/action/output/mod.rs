@@ -19,7 +19,7 @@ pub use self::response::{Response, ResponseProblem};
 pub use self::sought::sought_texts;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -33,6 +33,9 @@ use self::sought::Sought;
 const MAX_EXTRACTED: usize = 1_000_000;
 /// Most matches of one path whose places are looked for.
 const MAX_LOCATED: usize = 50_000;
+
+/// Values after which the clock is looked at.
+const LOOK_EVERY: usize = 1_024;
 
 /// A value to take from a response.
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Output {
         })
     }
 
-    fn find(&self, body: &Value) -> Option<Value> {
+    fn find(&self, body: &Value, time: &Time<'_>) -> Option<Value> {
         let (path, shape) = match &self.path {
             Path::Single(pointer) => return body.pointer(pointer).cloned(),
             Path::Query(path, shape) => (path, *shape),
@@ -110,8 +113,14 @@ impl Output {
         let found = path.query(body).all();
         // What `$..x` finds may be many times the whole: parts of parts.
         let mut left = MAX_EXTRACTED;
-        let fits = found.iter().all(|value| take_values(value, &mut left));
-        if fits { shape.of(found.into_iter().cloned()) } else { None }
+        let mut copies = Vec::with_capacity(found.len());
+        for value in found {
+            if !take_values(value, &mut left, time) {
+                return None;
+            }
+            copies.push(value.clone());
+        }
+        shape.of(copies.into_iter())
     }
 
     /// As [`Self::find`], but what is hidden inside the values found is taken
@@ -134,13 +143,32 @@ impl Output {
     }
 }
 
-/// Counts the values in `value` off `left`; false where there are more.
-fn take_values(value: &Value, left: &mut usize) -> bool {
+/// The time that there is for looking at an answer.
+struct Time<'a> {
+    is_left: &'a dyn Fn() -> bool,
+    is_over: Cell<bool>,
+}
+
+impl Time<'_> {
+    /// Looks at the clock.
+    fn is_left(&self) -> bool {
+        if !(self.is_left)() {
+            self.is_over.set(true);
+        }
+        !self.is_over.get()
+    }
+}
+
+/// Counts the values in `value` off `left`; false where there are more, or no time is left.
+fn take_values(value: &Value, left: &mut usize, time: &Time<'_>) -> bool {
     let Some(less) = left.checked_sub(1) else { return false };
     *left = less;
+    if less.is_multiple_of(LOOK_EVERY) && !time.is_left() {
+        return false;
+    }
     match value {
-        Value::Array(items) => items.iter().all(|item| take_values(item, left)),
-        Value::Object(map) => map.values().all(|item| take_values(item, left)),
+        Value::Array(items) => items.iter().all(|item| take_values(item, left, time)),
+        Value::Object(map) => map.values().all(|item| take_values(item, left, time)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
@@ -212,11 +240,22 @@ impl Shape {
 /// Takes the values of `outputs` out of `body`; a path that finds nothing sets
 /// no variable.
 pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
+    extract_in_time(outputs, body, &|| true).unwrap_or_default()
+}
+
+/// The same; `None` where that could not be done while it was `in_time`.
+pub fn extract_in_time(
+    outputs: &[Output],
+    body: &Value,
+    in_time: &dyn Fn() -> bool,
+) -> Option<Vec<Extracted>> {
+    let time = Time { is_left: in_time, is_over: Cell::new(false) };
     let masked = OnceCell::new();
     let mut extracted: Vec<Extracted> = outputs
         .iter()
+        .take_while(|_| time.is_left())
         .filter_map(|output| {
-            let value = output.find(body)?;
+            let value = output.find(body, &time)?;
             let shown = match &value {
                 _ if !output.shown => None,
                 // Only what holds other values can hold a hidden one.
@@ -237,13 +276,16 @@ pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
             })
         })
         .collect();
+    if !time.is_left() {
+        return None;
+    }
     let hidden = Sought::of(extracted.iter().filter(|one| one.hidden).map(|one| &one.value));
     if !hidden.is_empty() {
         for value in extracted.iter_mut().filter_map(|one| one.shown.as_mut()) {
             hidden.clean_inside(value);
         }
     }
-    extracted
+    time.is_left().then_some(extracted)
 }
 
 /// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
