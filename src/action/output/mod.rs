@@ -152,10 +152,9 @@ struct Time<'a> {
 impl Time<'_> {
     /// Looks at the clock.
     fn is_left(&self) -> bool {
-        if !(self.is_left)() {
-            self.is_over.set(true);
-        }
-        !self.is_over.get()
+        let is_over = self.is_over.get() || !(self.is_left)();
+        self.is_over.set(is_over);
+        !is_over
     }
 }
 
@@ -410,6 +409,20 @@ mod tests {
             body = json!({"a": body});
         }
         check_extract("$..a", body, None);
+    }
+
+    #[test]
+    fn looking_at_an_answer_stops_when_no_time_is_left() {
+        let body = json!((0..100_000).collect::<Vec<_>>());
+        let looks = Cell::new(0);
+        let in_time = || {
+            looks.set(looks.get() + 1);
+            looks.get() < 10
+        };
+        let outputs = [output("$..*", None, false), output("$[0]", None, false)];
+        assert_eq!(extract_in_time(&outputs, &body, &in_time), None);
+        assert_eq!(looks.get(), 10, "nobody asks again");
+        assert_eq!(extract_in_time(&outputs, &body, &|| true).map(|all| all.len()), Some(2));
     }
 
     #[test]
