@@ -93,7 +93,7 @@ async fn wrong_arguments_say_what_to_change_and_send_nothing() {
         ("1", "The arguments must be a JSON object, not a number.", &[("", "type")]),
         ("true", "The arguments must be a JSON object, not a true-or-false value.", &[("", "type")]),
         (r#""[1]""#, "The arguments must be a JSON object, not a list.", &[("", "type")]),
-        (r#""\"{}\"""#, "The arguments must be a JSON object, not text.", &[("", "type")]),
+        (r#""\"{}\"""#, "`email` is required.", &[("/email", "required")]),
         (
             r#""{\"email\": \"a@b.co\", }""#,
             "The arguments are not valid JSON: trailing comma at character 21.",
