@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::cases::Case;
@@ -123,8 +123,7 @@ async fn one(gateway: SocketAddr, case: &Case, round: usize) -> Result<(Duration
     let conversation = format!("c-{}-{round}", case.name.replace(' ', "-"));
     if let Some(variables) = &case.sensitive {
         let names: Vec<&String> = variables.keys().collect();
-        let begin =
-            serde_json::json!({"conversation_id": conversation, "variables": variables, "sensitive": names});
+        let begin = serde_json::json!({"id": conversation, "variables": variables, "sensitive": names});
         post(gateway, "/v1/conversations", &begin.to_string()).await?;
     }
     let asked = format!(
@@ -157,7 +156,10 @@ fn request(gateway: SocketAddr, path: &str, body: &str) -> String {
 
 async fn post(gateway: SocketAddr, path: &str, body: &str) -> Result<Vec<u8>> {
     let mut connection = Connection::open(gateway).await?;
-    Ok(connection.exchange(request(gateway, path, body).as_bytes()).await?.body)
+    let answer = connection.exchange(request(gateway, path, body).as_bytes()).await?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    ensure!(answer.status().is_some_and(|status| status < 300), "{path}: {}\n{text}", answer.head);
+    Ok(answer.body)
 }
 
 async fn wait_until_ready(gateway: SocketAddr) -> Result<()> {
