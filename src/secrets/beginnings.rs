@@ -18,19 +18,19 @@ const MAX_COMPARED: usize = 16 * 1024 * 1024;
 pub(super) struct Beginnings {
     finder: AhoCorasick,
     /// The patterns of each beginning, the longest first.
-    patterns: Vec<Vec<String>>,
+    patterns: Vec<Vec<Vec<u8>>>,
 }
 
 impl Beginnings {
     /// `None` where they are too many for an automaton.
-    pub(super) fn new(patterns: BTreeSet<String>) -> Option<Box<Self>> {
-        let mut groups: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
+    pub(super) fn new(patterns: BTreeSet<Vec<u8>>) -> Option<Box<Self>> {
+        let mut groups: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
         for pattern in patterns {
-            let beginning = pattern.as_bytes()[..pattern.len().min(BEGINNING)].to_vec();
+            let beginning = pattern[..pattern.len().min(BEGINNING)].to_vec();
             groups.entry(beginning).or_default().push(pattern);
         }
         let finder = AhoCorasick::new(groups.keys()).ok()?;
-        let mut patterns: Vec<Vec<String>> = groups.into_values().collect();
+        let mut patterns: Vec<Vec<Vec<u8>>> = groups.into_values().collect();
         patterns.iter_mut().for_each(|group| group.sort_by_key(|pattern| std::cmp::Reverse(pattern.len())));
         Some(Box::new(Self { finder, patterns }))
     }
@@ -52,7 +52,7 @@ impl Beginnings {
             let rest = &bytes[place.start()..];
             for pattern in &self.patterns[place.pattern().as_usize()] {
                 compared += pattern.len();
-                if rest.starts_with(pattern.as_bytes()) {
+                if rest.starts_with(pattern) {
                     found(place.start()..place.start() + pattern.len());
                     break;
                 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn beginnings(patterns: &[&str]) -> Box<Beginnings> {
-        Beginnings::new(patterns.iter().map(|text| (*text).to_owned()).collect()).expect("an automaton")
+        Beginnings::new(patterns.iter().map(|text| text.as_bytes().to_vec()).collect()).expect("an automaton")
     }
 
     fn places(patterns: &[&str], text: &str) -> Vec<Range<usize>> {

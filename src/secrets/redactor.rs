@@ -127,7 +127,7 @@ impl Redactor {
             let finders = patterns.iter().map(|pattern| memmem::Finder::new(pattern).into_owned());
             return Self { finder: Finder::Each(finders.collect()), shortest };
         }
-        if max_each > 0 && patterns.iter().map(String::len).sum::<usize>() > MAX_ALL_BYTES {
+        if max_each > 0 && patterns.iter().map(Vec::len).sum::<usize>() > MAX_ALL_BYTES {
             let beginnings = Beginnings::new(patterns);
             return Self { finder: beginnings.map(Finder::Begin).unwrap_or_default(), shortest };
         }
