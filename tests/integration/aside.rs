@@ -51,6 +51,7 @@ async fn ended(answer: &str, arguments: Value, secret: Option<Value>) -> (Status
         arguments: RawValue::from_string(arguments.to_string()).unwrap(),
         variables: Map::new(),
         caller: None,
+        owner: None,
         trace: None,
         deadline_ms: None,
         language: None,
