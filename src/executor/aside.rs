@@ -137,9 +137,12 @@ impl<F: Future> fmt::Debug for Movable<F> {
     }
 }
 
+/// Work that has been polled elsewhere, and what came of that.
+type Moved<F> = (Pin<Box<F>>, Poll<<F as Future>::Output>);
+
 enum State<F: Future> {
     Here(Pin<Box<F>>),
-    Aside(JoinHandle<(Pin<Box<F>>, Poll<F::Output>)>),
+    Aside(JoinHandle<Moved<F>>),
     Over,
 }
 
