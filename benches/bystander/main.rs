@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use tokio::task::JoinSet;
 
 use crate::cases::Case;
 use crate::http::Connection;
@@ -131,7 +132,8 @@ async fn one(gateway: SocketAddr, case: &Case, round: usize) -> Result<(Duration
         case.action(case.number),
         case.arguments
     );
-    let costly = tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    let costly = tasks.spawn(async move {
         let started = Instant::now();
         let answer = post(gateway, "/v1/tool-calls", &asked).await;
         answer.map(|answer| (started.elapsed(), answer))
@@ -144,7 +146,7 @@ async fn one(gateway: SocketAddr, case: &Case, round: usize) -> Result<(Duration
         longest = longest.max(started.elapsed());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let (took, answer) = costly.await??;
+    let (took, answer) = tasks.join_next().await.context("the costly call is gone")???;
     let answer: serde_json::Value = serde_json::from_slice(&answer)?;
     let ended = answer["error"]["code"].as_str().or(answer["status"].as_str()).unwrap_or("no result");
     Ok((took, longest, ended.to_owned()))
