@@ -349,9 +349,7 @@ impl Gateway {
         let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| target.action));
         let conversation = match carried {
             Some(carried) => Some(carried.conversation().clone()),
-            None => {
-                self.conversation(deployment, call, deadline, access, safe).await?
-            }
+            None => self.conversation(deployment, call, deadline, access, safe).await?,
         };
         let seat = self.seat(weight(call), deadline).await;
         let _seat = seat.map_err(|none| Failure::no_seat(none, safe))?;

@@ -77,7 +77,7 @@ impl Gateway {
         // Behind the claim, so that a call that was done before the conversation went on has its result.
         let guarded = match &seat {
             Ok(_) => admitted.check_guards(deployment).map_err(Failure::from),
-            Err(none) => Err((*none).into()),
+            Err(none) => Err(Failure::no_seat(*none, true)),
         };
         let admitted = &*admitted;
         let voice = Voice::new(&call, admitted, deployment);

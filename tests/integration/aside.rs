@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 use callgate::conversation::MemoryStore;
 use callgate::executor::{CallReport, Gateway, Movable, Observer};
 use callgate::project;
-use callgate::tool::{Status, ToolCall};
+use callgate::tool::{Delivery, Status, ToolCall};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -55,6 +55,7 @@ async fn ended(answer: &str, arguments: Value, secret: Option<Value>) -> (Status
         trace: None,
         deadline_ms: None,
         language: None,
+        delivery: Delivery::default(),
     };
     let result = Movable::new(async move { gateway.execute(call).await }).await;
     let is_here = *ends.0.lock().unwrap() == [thread::current().id()];
