@@ -144,7 +144,7 @@ mod tests {
         check("@.status == 201", 201, &json!({}), true);
         check("@.status != 202", 202, &json!({}), false);
         check("@.headers['x-result'] == 'ok'", 200, &json!({}), true);
-        check("match(@.body, 'OK.*')", 200, &json!("OK 17"), true);
+        check("@.body == 'OK' || length(@.body) > 4", 200, &json!("OK 17"), true);
         check("count(@.body.items[?@.open == true]) > 0", 200, &json!({"items": [{"open": true}]}), true);
         check("@.body.price == '$5'", 200, &json!({"price": "$5"}), true);
     }
