@@ -1,5 +1,6 @@
 //! The HTTP half of [`super::compile()`]: where to, with what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
@@ -31,8 +32,14 @@ impl<'a> Compiler<'a> {
         let method = self.definition.method.unwrap_or(if misspelled { Method::Post } else { Method::Get });
         let written = self.written_headers(connection);
         let content_type = self.content_type(&written);
+        let own_type = self.own_content_type(&written);
         let headers = self.headers(written, parameters, bind);
         let body = self.body(method, content_type.as_deref(), parameters, bind);
+        if let (Some(Body::None), Some(pointer)) = (&body, own_type) {
+            let message = "this request has no body, so its `Content-Type` is not sent";
+            let problem = self.warning(&pointer, "content_type_without_body", message);
+            self.problems.push(problem.hint("take it out, or give the request a `body`"));
+        }
         let query = self.query(parameters, bind);
         let document = self.located.document.clone();
         let Some(target) = target else {
@@ -104,6 +111,18 @@ impl<'a> Compiler<'a> {
             self.problems.push(problem);
         }
         retry
+    }
+
+    /// Where the action itself, and not its connection, asks for a media type.
+    fn own_content_type(&self, headers: &[Written<'_>]) -> Option<String> {
+        if self.definition.content_type.is_some() {
+            return Some("/content_type".to_owned());
+        }
+        let own = headers.iter().find(|header| {
+            header.name.eq_ignore_ascii_case("content-type")
+                && Arc::ptr_eq(&header.document, &self.located.document)
+        });
+        own.map(|header| header.pointer.clone())
     }
 
     /// The media type the action asks for: `content_type`, or a `Content-Type` header.

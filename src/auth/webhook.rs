@@ -180,18 +180,23 @@ impl Webhooks {
     ///
     /// The first rule that it does not meet. An environment that is not served, or lacks the
     /// secret, is not told apart from a wrong signature.
+    ///
+    /// Gives what tells the delivery from every other where a signature covers its body and its time: a digest of what
+    /// was signed.
     pub fn check(
         &self,
         product: Product,
         environment: &str,
         request: &WebhookRequest<'_>,
-    ) -> Result<(), WebhookRefusal> {
+    ) -> Result<Option<[u8; 32]>, WebhookRefusal> {
+        let mut signed = None;
         let checks = self.rules.iter().filter(|(known, _)| *known == product).flat_map(|(_, checks)| checks);
         for check in checks {
             let secret = check.secrets.iter().find(|(known, _)| known == environment);
-            check.rule.check(secret.map(|(_, secret)| secret), request)?;
+            let one = check.rule.check(secret.map(|(_, secret)| secret), request)?;
+            signed = signed.or(one);
         }
-        Ok(())
+        Ok(signed)
     }
 }
 
@@ -200,7 +205,7 @@ impl WebhookRule {
         &self,
         secret: Option<&SecretString>,
         request: &WebhookRequest<'_>,
-    ) -> Result<(), WebhookRefusal> {
+    ) -> Result<Option<[u8; 32]>, WebhookRefusal> {
         let get = |name: &str| (request.header)(name).ok_or_else(|| WebhookRefusal::Missing(name.to_owned()));
         let wrong = |name: &str| WebhookRefusal::Wrong(name.to_owned());
         match self {
@@ -210,7 +215,7 @@ impl WebhookRule {
                     .or_else(bearer)
                     .ok_or_else(|| WebhookRefusal::Missing((*header).to_owned()))?;
                 let secret = secret.ok_or_else(|| wrong(header))?;
-                if same(sent, secret.expose_secret()) { Ok(()) } else { Err(wrong(header)) }
+                if same(sent, secret.expose_secret()) { Ok(None) } else { Err(wrong(header)) }
             }
             Self::Hmac(rule) => {
                 let name = rule.signature_header.as_str();
@@ -225,10 +230,11 @@ impl WebhookRule {
                 let payload = rule.payload(request, timestamp);
                 hmac::verify(&key, &payload, &signature).map_err(|_| wrong(name))?;
                 if timestamp.is_empty() {
-                    Ok(())
-                } else {
-                    fresh(name, timestamp, TOLERANCE_MS, request.now_ms)
+                    return Ok(None);
                 }
+                fresh(name, timestamp, TOLERANCE_MS, request.now_ms)?;
+                // Where the body is not signed, two deliveries may have one signature.
+                Ok(rule.payload_format.contains("{body}").then(|| Sha256::digest(&payload).into()))
             }
             Self::Retell { .. } => {
                 let name = "x-retell-signature";
@@ -236,7 +242,8 @@ impl WebhookRule {
                 let secret = secret.ok_or_else(|| wrong(name))?;
                 let payload = [request.body, timestamp.as_bytes()].concat();
                 verify(secret, &payload, signature).ok_or_else(|| wrong(name))?;
-                fresh(name, timestamp, TOLERANCE_MS, request.now_ms)
+                fresh(name, timestamp, TOLERANCE_MS, request.now_ms)?;
+                Ok(Some(Sha256::digest(&payload).into()))
             }
             Self::ElevenLabs { .. } => {
                 let name = "elevenlabs-signature";
@@ -244,7 +251,8 @@ impl WebhookRule {
                 let secret = secret.ok_or_else(|| wrong(name))?;
                 let payload = [timestamp.as_bytes(), b".", request.body].concat();
                 verify(secret, &payload, signature).ok_or_else(|| wrong(name))?;
-                fresh(name, timestamp, ELEVENLABS_TOLERANCE_MS, request.now_ms)
+                fresh(name, timestamp, ELEVENLABS_TOLERANCE_MS, request.now_ms)?;
+                Ok(Some(Sha256::digest(&payload).into()))
             }
         }
     }

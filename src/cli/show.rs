@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use callgate::catalog::Environment;
 use callgate::definition::schema::FileKind;
-use callgate::dialect::{Dialect, SpecOptions};
-use callgate::server::NewKey;
+use callgate::dialect::{Dialect, SpecOptions, UnknownDialect};
+use callgate::server::{NewKey, OWN_FORMAT, own_specs};
 use callgate::settings;
 use callgate::tool::ToolSpec;
 use clap::Args;
@@ -20,14 +20,29 @@ use serde_json::{Value, json};
 
 use super::Where;
 
+/// The form of specs.
+#[derive(Clone, Copy, Debug)]
+enum Format {
+    /// No provider's.
+    Own,
+    Of(Dialect),
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    if name == OWN_FORMAT {
+        return Ok(Format::Own);
+    }
+    name.parse().map(Format::Of).map_err(|error: UnknownDialect| format!("{error}, {OWN_FORMAT}"))
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Tools {
     #[command(flatten)]
     place: Where,
     /// The provider's form: openai-chat, openai-responses, openai-realtime, anthropic, gemini,
-    /// gemini-schema, mcp, vapi, retell, elevenlabs
-    #[arg(long, short, default_value = "openai-chat", value_name = "NAME")]
-    format: Dialect,
+    /// gemini-schema, mcp, vapi, retell, elevenlabs; callgate for what `/v1/actions` says of each
+    #[arg(long, short, default_value = "openai-chat", value_name = "NAME", value_parser = format)]
+    format: Format,
     /// OpenAI's strict mode
     #[arg(long)]
     strict: bool,
@@ -46,12 +61,18 @@ impl Tools {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let project = self.place.load()?;
         let name = self.place.environment(&project)?;
+        let Format::Of(format) = self.format else {
+            anyhow::ensure!(!self.report, "--report is about a provider's form: name one with --format");
+            let specs = own_specs(&project.deployment, &name);
+            super::print_line(&serde_json::to_string_pretty(&specs)?)?;
+            return Ok(ExitCode::SUCCESS);
+        };
         let environments = project.deployment.catalog.environments();
         let actions = environments.iter().filter(|one| one.name == name).flat_map(Environment::offered);
         if self.report {
             let reports: Vec<Value> = actions
                 .map(|action| {
-                    let report = self.format.report(ToolSpec::from(action), self.strict);
+                    let report = format.report(ToolSpec::from(action), self.strict);
                     json!({"name": action.name.as_str(), "keywords": report.keywords, "counts": report.counts, "speech": report.speech})
                 })
                 .collect();
@@ -64,7 +85,7 @@ impl Tools {
         let base_url = self.base_url.as_deref().or(project.settings.server.public_url.as_deref());
         let language = self.language.as_deref();
         let options = SpecOptions { strict: self.strict, base_url, environment: &name, language };
-        let specs = self.format.specs(actions.map(ToolSpec::from), &options)?;
+        let specs = format.specs(actions.map(ToolSpec::from), &options)?;
         super::print_line(&serde_json::to_string_pretty(&specs)?)?;
         Ok(ExitCode::SUCCESS)
     }

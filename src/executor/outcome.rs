@@ -9,7 +9,8 @@ use crate::action::output::{Concealed, Extracted};
 use crate::action::{self, Action};
 use crate::secrets::Redactor;
 use crate::tool::{
-    Cancellation, Effect, Handover, Spoken, Status, ToolCall, ToolError, ToolResult, TraceContext,
+    Cancellation, Effect, Handover, MAX_CHOSEN, Spoken, Status, ToolCall, ToolError, ToolResult,
+    TraceContext, shortened,
 };
 
 use super::Deployment;
@@ -297,9 +298,11 @@ pub(super) fn log(logged: &Logged) {
         Status::Failure => "failure",
         Status::Exception => "exception",
     };
+    // An unknown name is the model's own text, as long as a request may be.
+    let name = shortened(&result.name, MAX_CHOSEN);
     match &result.error {
         None => tracing::info!(
-            tool.name = result.name.as_str(),
+            tool.name = &*name,
             call.id = result.tool_call_id.as_str(),
             environment,
             status,
@@ -310,7 +313,7 @@ pub(super) fn log(logged: &Logged) {
             "tool call {done}"
         ),
         Some(error) => tracing::warn!(
-            tool.name = result.name.as_str(),
+            tool.name = &*name,
             call.id = result.tool_call_id.as_str(),
             environment,
             status,

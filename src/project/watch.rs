@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use crate::settings::FILE;
+use crate::definition::Problems;
+use crate::settings::{FILE, Settings};
 
 /// Folders and files that make a project.
 const PARTS: [&str; 6] = ["actions", "connections", "auth", "variables.toml", "secrets.toml", FILE];
@@ -21,6 +23,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub struct Watch {
     watcher: RecommendedWatcher,
     dir: PathBuf,
+    /// Where `[secrets] directory` is, which may be outside the project.
+    secrets: Arc<Mutex<Option<PathBuf>>>,
     edits: mpsc::UnboundedReceiver<()>,
 }
 
@@ -33,19 +37,20 @@ impl Watch {
     pub fn new(dir: &Path) -> notify::Result<Self> {
         let dir = dir.canonicalize().map_err(notify::Error::io)?;
         let (sender, edits) = mpsc::unbounded_channel();
-        let root = dir.clone();
+        let (root, secrets) = (dir.clone(), Arc::<Mutex<Option<PathBuf>>>::default());
+        let mounted = secrets.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // What is only read, and what is beside the project (a database, an editor's swap file), is no edit.
             let is_edit = event.is_ok_and(|event| {
                 !matches!(event.kind, EventKind::Access(_))
-                    && event.paths.iter().any(|path| is_part(&root, path))
+                    && event.paths.iter().any(|path| is_part(&root, path) || is_within(&mounted, path))
             });
             if is_edit {
                 // Nobody listens any more only where the watch is being dropped.
                 let _ = sender.send(());
             }
         })?;
-        let mut watch = Self { watcher, dir, edits };
+        let mut watch = Self { watcher, dir, secrets, edits };
         watch.watcher.watch(&watch.dir, RecursiveMode::NonRecursive)?;
         watch.watch_folders();
         Ok(watch)
@@ -66,12 +71,23 @@ impl Watch {
 
     /// Watches the folders that are there by now.
     fn watch_folders(&mut self) {
-        for folder in PARTS.iter().map(|part| self.dir.join(part)).filter(|path| path.is_dir()) {
+        // Where the secrets are may have been edited itself; what is wrong with the file is for the reload to say.
+        let settings = Settings::load(&self.dir, &mut Problems::default());
+        let mounted = settings.secrets.directory.and_then(|path| self.dir.join(path).canonicalize().ok());
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&mounted);
+        let folders = PARTS.iter().map(|part| self.dir.join(part)).chain(mounted);
+        for folder in folders.filter(|path| path.is_dir()) {
             if let Err(error) = self.watcher.watch(&folder, RecursiveMode::Recursive) {
                 tracing::warn!(%error, folder = %folder.display(), "edits in this folder are not noticed");
             }
         }
     }
+}
+
+/// Whether `path` is in the folder of secrets.
+fn is_within(secrets: &Mutex<Option<PathBuf>>, path: &Path) -> bool {
+    let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    secrets.as_ref().is_some_and(|folder| path.starts_with(folder))
 }
 
 /// Whether `path` belongs to the project in `root`. Kubernetes swaps a link

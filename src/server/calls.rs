@@ -23,6 +23,7 @@ use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 use super::stateless;
 use super::stream::{self, WantsStream};
+use super::whose;
 
 /// Longest id of a call or a conversation.
 const MAX_ID_BYTES: usize = 256;
@@ -214,7 +215,8 @@ pub(super) async fn preview(
     Segment(name): Segment,
     JsonBody(request): JsonBody<CallRequest>,
 ) -> Result<Response, ProblemDocument> {
-    let request = CallRequest { name: Some(name), ..request };
+    let name = whose::agreed(("the path", Some(name)), ("`name` of the body", request.name))?;
+    let request = CallRequest { name, ..request };
     let (call, carried) = to_call_and_state(&state, &caller, request)?;
     match state.gateway().preview(&call, carried.as_deref()).await {
         Ok(preview) => Ok(Json(preview).into_response()),

@@ -206,9 +206,15 @@ fn place(
     query: PlaceQuery,
 ) -> Result<Place, ProblemDocument> {
     let deployment = state.gateway().deployment();
-    let environment = header(headers, &ENVIRONMENT).or(query.environment);
+    let environment = whose::agreed(
+        ("the header `Callgate-Environment`", header(headers, &ENVIRONMENT)),
+        ("`environment` of the query", query.environment),
+    )?;
     let environment = caller.environment(environment.as_deref(), deployment.environment_names())?;
-    let conversation_id = header(headers, &CONVERSATION).or(query.conversation_id);
+    let conversation_id = whose::agreed(
+        ("the header `Callgate-Conversation-Id`", header(headers, &CONVERSATION)),
+        ("`conversation_id` of the query", query.conversation_id),
+    )?;
     let place = (environment, caller.owner().cloned());
     let place =
         Place::new(place, conversation_id, caller.name().map(str::to_owned), CallHeaders::of(headers)?)?;

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -247,20 +247,24 @@ impl FromRequestParts<AppState> for Caller {
         // Found out already where a rate may have to be taken before the body is read.
         match parts.extensions.get::<Result<Self, ProblemDocument>>() {
             Some(identified) => identified.clone(),
-            None => identify(state, &parts.headers),
+            None => identify(state, &parts.headers, &parts.uri),
         }
     }
 }
 
-/// Who sends a request with these headers.
+/// Who sends a request with these headers to this target.
 ///
 /// # Errors
 ///
 /// Nobody who may.
-pub(super) fn identify(state: &AppState, headers: &HeaderMap) -> Result<Caller, ProblemDocument> {
+pub(super) fn identify(
+    state: &AppState,
+    headers: &HeaderMap,
+    target: &Uri,
+) -> Result<Caller, ProblemDocument> {
     let keys = state.keys();
     if keys.is_empty() {
-        return from_this_machine(headers).map(|()| Caller { admin: true, ..Caller::default() });
+        return from_this_machine(headers, target).map(|()| Caller { admin: true, ..Caller::default() });
     }
     let Some(key) = sent_key(headers) else {
         return Err(ProblemDocument::new(
@@ -282,12 +286,17 @@ fn sent_key(headers: &HeaderMap) -> Option<&str> {
 
 /// Without keys, any web page that a developer has open could call a gateway on
 /// loopback. A browser says which page asks (`Origin`, `Sec-Fetch-Site`) and under which name it
-/// knows the gateway (`Host`): pages of other origins are refused, and so are
-/// names that somebody has pointed at this machine (DNS rebinding).
-fn from_this_machine(headers: &HeaderMap) -> Result<(), ProblemDocument> {
+/// knows the gateway (`Host`, or the target of the request where that names one, as in HTTP/2): pages of other origins
+/// are refused, and so are names that somebody has pointed at this machine (DNS rebinding).
+fn from_this_machine(headers: &HeaderMap, target: &Uri) -> Result<(), ProblemDocument> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(HOST);
-    if let Some(host) = host.filter(|host| !is_loopback(host)) {
+    let Some(host) = host(headers, target) else {
+        return Err(ProblemDocument::new(
+            ProblemCode::ForeignOrigin,
+            "the request names no host; a gateway without keys is called as localhost or 127.0.0.1 (`Host`)",
+        ));
+    };
+    if let Some(host) = hosts(headers, target).find(|host| !is_loopback(host)) {
         return Err(ProblemDocument::new(
             ProblemCode::ForeignOrigin,
             format!(
@@ -296,19 +305,63 @@ fn from_this_machine(headers: &HeaderMap) -> Result<(), ProblemDocument> {
             ),
         ));
     }
-    let is_own = match (text(ORIGIN), text(FETCH_SITE)) {
-        (Some(origin), _) => host.is_some() && origin.split_once("://").map(|(_, origin)| origin) == host,
-        // A GET for an image or a link has no origin, but says what it comes from.
-        (None, Some(site)) => ["same-origin", "none"].contains(&site),
-        (None, None) => true,
-    };
-    if is_own {
+    let is_own = text(ORIGIN).is_none_or(|origin| host_of(origin) == Some(host));
+    // A GET for an image or a link has no origin, but says what it comes from.
+    let is_near = text(FETCH_SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
+    if is_own && is_near {
         return Ok(());
     }
     Err(ProblemDocument::new(
         ProblemCode::ForeignOrigin,
         "a page of another origin may not call a gateway without keys; add a key with `callgate keygen`",
     ))
+}
+
+/// The names that a request calls the gateway by: the authority of its target, and each `Host`.
+fn hosts<'a>(headers: &'a HeaderMap, target: &'a Uri) -> impl Iterator<Item = &'a str> {
+    let named = headers.get_all(HOST).into_iter().map(|value| value.to_str().unwrap_or("?"));
+    target.authority().map(|authority| authority.as_str()).into_iter().chain(named)
+}
+
+/// The name that a request calls the gateway by.
+fn host<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Option<&'a str> {
+    hosts(headers, target).next()
+}
+
+/// The host of an origin, with its port where it has one.
+fn host_of(origin: &str) -> Option<&str> {
+    origin.split_once("://").map(|(_, host)| host)
+}
+
+/// The origin of a URL: what stands before its path.
+fn origin_of(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    Some(&url[..end])
+}
+
+/// Refuses a page of another origin (`Origin`) where keys guard the gateway: a page of the gateway's own name, or of
+/// `public_url`, may.
+///
+/// # Errors
+///
+/// The page stands elsewhere.
+pub(super) fn check_origin(
+    state: &AppState,
+    headers: &HeaderMap,
+    target: &Uri,
+) -> Result<(), ProblemDocument> {
+    let Some(origin) = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("?")) else { return Ok(()) };
+    let public = state.server().public_url.as_deref().and_then(origin_of);
+    let is_public = public.is_some_and(|public| public.eq_ignore_ascii_case(origin));
+    if is_public || host_of(origin).is_some_and(|page| host(headers, target) == Some(page)) {
+        return Ok(());
+    }
+    let detail = format!(
+        "a page of the origin `{}` may not speak MCP to this gateway; `public_url` of [server] names the one that may",
+        excerpt(origin)
+    );
+    Err(ProblemDocument::new(ProblemCode::ForeignOrigin, detail))
 }
 
 /// Whether `host` (with or without a port) can only be this machine.

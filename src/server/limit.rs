@@ -135,7 +135,7 @@ fn whole_seconds(time: Duration) -> u64 {
 
 /// Finds out who calls, and takes one call of the key's rate before the body is read.
 pub(super) async fn admit(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let identified = keys::identify(&state, request.headers());
+    let identified = keys::identify(&state, request.headers(), request.uri());
     let charge = identified.as_ref().ok().and_then(Caller::charge);
     request.extensions_mut().insert(identified);
     let Some(charge) = charge else { return next.run(request).await };

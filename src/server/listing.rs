@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::action::{Action, Hook, Kind, NextStates};
+use crate::catalog::Environment;
 use crate::dialect::Dialect;
 use crate::executor::{Deployment, Expected};
 use crate::settings::public_url_problem;
@@ -25,7 +26,7 @@ use super::state::AppState;
 use super::whose;
 
 /// The form that is no provider's: what `/v1/actions` says of each action.
-const OWN_FORMAT: &str = "callgate";
+pub const OWN_FORMAT: &str = "callgate";
 
 /// Which tools, in which form.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -290,6 +291,13 @@ pub(super) async fn environments(State(state): State<AppState>, caller: Caller) 
     let environments =
         deployment.environment_names().iter().filter(|name| caller.may_use(name)).cloned().collect();
     Json(EnvironmentList { environments })
+}
+
+/// The actions that models are offered in `environment`, in the form that is no provider's (`format=callgate`).
+pub fn own_specs(deployment: &Deployment, environment: &str) -> Value {
+    let environments = deployment.catalog.environments().iter().filter(|one| one.name == environment);
+    let offered = environments.flat_map(Environment::offered);
+    offered.map(|action| serde_json::json!(view(deployment, environment, action))).collect()
 }
 
 pub(super) fn checked<T>(

@@ -11,6 +11,7 @@ mod listing;
 mod mcp;
 mod openapi;
 mod problem;
+mod progress;
 mod reload;
 mod run;
 mod specs;
@@ -22,6 +23,7 @@ mod webhooks;
 mod whose;
 
 pub use self::keys::NewKey;
+pub use self::listing::{OWN_FORMAT, own_specs};
 pub use self::mcp::{StdioError, serve_stdio};
 pub use self::openapi::document as openapi;
 pub use self::problem::{ProblemCode, ProblemDocument};
@@ -104,15 +106,17 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// Metrics in the text format of OpenMetrics, for Prometheus.
+///
+/// A key sees the series of its environments, and what is counted for the whole process.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
     responses((status = 200, description = "the metrics", body = String, content_type = "application/openmetrics-text")),
     security((), ("key" = []))
 )]
-async fn metrics(State(state): State<AppState>, _: Caller) -> ([(HeaderName, &'static str); 1], String) {
+async fn metrics(State(state): State<AppState>, caller: Caller) -> ([(HeaderName, &'static str); 1], String) {
     // The type that OpenMetrics 1.0 asks for.
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, TYPE)], state.render_metrics())
+    ([(CONTENT_TYPE, TYPE)], state.render_metrics(&|environment| caller.may_use(environment)))
 }
 
 /// The process is alive.

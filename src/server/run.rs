@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::settings::Settings;
 
+use super::progress::Progress;
 use super::{AppState, router};
 
 /// How long a new connection may take to send the head of its first request.
@@ -31,6 +32,10 @@ const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// one included; longer than clients usually keep theirs (60 s), so that it is
 /// the client who hangs up.
 const IDLE: Duration = Duration::from_secs(75);
+
+/// How long clients may take to read the last of their answers once the server has stopped and no call is under way;
+/// never more than half the grace.
+const LAST_READS: Duration = Duration::from_secs(5);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +73,14 @@ pub async fn serve<L>(
 {
     let (running, stopping) = (state.running(), state.clone());
     let _warming = state.gateway().warm_here();
+    let patience = Duration::from_millis(state.server().write_timeout_ms);
     let routes = router(state);
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
             (stream, _) = listener.accept() => {
+                let stream = Progress::new(stream, patience);
                 tokio::task::spawn(converse(stream, routes.clone(), connections.watcher()));
             }
             () = &mut stop => break,
@@ -81,9 +88,23 @@ pub async fn serve<L>(
     }
     stopping.stop();
     drop(listener);
-    let finishing = async {
-        connections.shutdown().await;
+    let work = async {
         // Calls go on when their callers hang up; they are waited for too.
+        running.none().await;
+        stopping.gateway().background_done().await;
+    };
+    let finishing = async {
+        let mut closed = pin!(connections.shutdown());
+        tokio::select! {
+            () = &mut closed => {}
+            () = work => {
+                // Who does not read keeps nobody waiting but for a while.
+                if tokio::time::timeout(LAST_READS.min(grace / 2), closed).await.is_err() {
+                    tracing::info!("clients that did not read the last of their answers were hung up on");
+                }
+                return;
+            }
+        }
         running.none().await;
         stopping.gateway().background_done().await;
     };

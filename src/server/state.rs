@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
-use crate::telemetry::metrics::{Gauges, Metrics};
+use crate::telemetry::metrics::{Gauges, Metrics, of_environments};
 
 use super::conversations::events::MAX_FOLLOWERS;
 use super::keys::Keys;
@@ -102,14 +102,15 @@ impl AppState {
         self.with(|shared| shared.metrics = metrics)
     }
 
-    /// All metrics, as text.
-    pub(super) fn render_metrics(&self) -> String {
+    /// All metrics of the environments that `may_see` lets through, as text.
+    pub(super) fn render_metrics(&self, may_see: &dyn Fn(&str) -> bool) -> String {
         let deployment = self.0.gateway.deployment();
-        self.0.metrics.render(&Gauges {
+        let all = self.0.metrics.render(&Gauges {
             in_flight: self.0.server.max_calls_in_flight.saturating_sub(self.0.places.available_permits()),
             token_fetches: deployment.auth.token_fetches(),
             breakers: deployment.ways().breakers(),
-        })
+        });
+        of_environments(&all, may_see)
     }
 
     /// Whether calls are traced.

@@ -10,9 +10,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use axum::response::Response;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
 use crate::auth::{Product, WebhookRequest};
-use crate::dialect::{Malformed, Outcome, Turn, elevenlabs, retell, vapi};
+use crate::dialect::{IncomingCall, Malformed, Outcome, Turn, elevenlabs, retell, vapi};
 use crate::executor::ConversationError;
 use crate::tool::Owner;
 
@@ -40,11 +41,28 @@ struct Admitted {
     caller: Option<String>,
     /// The key's owner, where a key lets the request in.
     by_key: Option<Caller>,
+    /// What tells the delivery from every other, where it is signed.
+    signed: Option<[u8; 32]>,
 }
 
 impl Admitted {
     fn header(&self, name: &HeaderName) -> Option<String> {
         header(&self.parts.headers, name)
+    }
+
+    /// Gives the calls that bring no id one that a repeat of the same signed delivery has again. What is signed does not
+    /// hold the path, which may name the action.
+    fn name_calls(&self, calls: &mut [IncomingCall]) {
+        let Some(signed) = &self.signed else { return };
+        for (at, call) in calls.iter_mut().enumerate().filter(|(_, call)| call.id.is_none()) {
+            let mut digest = Sha256::new_with_prefix(signed);
+            let target = self.parts.uri.path_and_query().map_or("", |target| target.as_str());
+            digest.update(target.as_bytes());
+            digest.update((at as u64).to_le_bytes());
+            let digest = digest.finalize();
+            let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            call.id = Some(format!("signed_{hex}"));
+        }
     }
 
     /// Where its calls belong.
@@ -77,13 +95,14 @@ pub(super) async fn vapi(
     request: Request,
 ) -> Result<Response, ProblemDocument> {
     let admitted = admit(&state, Product::Vapi, environment, request).await?;
-    let turn = match vapi::decode(&admitted.body).and_then(Turn::bounded) {
+    let mut turn = match vapi::decode(&admitted.body).and_then(Turn::bounded) {
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(vapi::encode_malformed(&malformed))),
     };
     if let Some(caller) = &admitted.by_key {
         caller.charge_more(turn.calls.len().saturating_sub(1))?;
     }
+    admitted.name_calls(&mut turn.calls);
     let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
     let conversation = conversation.or_else(|| admitted.header(&VAPI_CALL));
     let place = admitted.place(conversation)?;
@@ -156,10 +175,11 @@ async fn answer_retell(
     turn: Result<Turn<retell::Form>, Malformed>,
 ) -> Result<Response, ProblemDocument> {
     // Anything but 2xx would be sent again, and be as malformed.
-    let turn = match turn {
+    let mut turn = match turn {
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(retell::encode(&[Outcome::Refused(malformed.to_string())]))),
     };
+    admitted.name_calls(&mut turn.calls);
     let conversation = turn.conversation_id.clone().or_else(|| admitted.header(&CONVERSATION));
     let place = admitted.place(conversation)?;
     if turn.form == retell::Form::Ended {
@@ -200,10 +220,11 @@ pub(super) async fn elevenlabs(
     request: Request,
 ) -> Result<Response, ProblemDocument> {
     let admitted = admit(&state, Product::ElevenLabs, environment, request).await?;
-    let turn = match elevenlabs::decode(&admitted.body, &action) {
+    let mut turn = match elevenlabs::decode(&admitted.body, &action) {
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(elevenlabs::encode(&[Outcome::Refused(malformed.to_string())]))),
     };
+    admitted.name_calls(&mut turn.calls);
     let conversation = admitted.header(&CONVERSATION).or(turn.conversation_id.clone());
     let place = admitted.place(conversation)?;
     Ok(run(&state, &turn.calls, &place, elevenlabs::encode).await)
@@ -224,7 +245,15 @@ async fn admit(
         let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
         let name = caller.name().map(str::to_owned);
         let owner = caller.owner().cloned();
-        return Ok(Admitted { parts, body, environment, owner, caller: name, by_key: Some(caller) });
+        return Ok(Admitted {
+            parts,
+            body,
+            environment,
+            owner,
+            caller: name,
+            by_key: Some(caller),
+            signed: None,
+        });
     }
     let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
     let base = state.server().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
@@ -236,13 +265,13 @@ async fn admit(
         body: &body,
         now_ms: now_ms(),
     };
-    if let Err(refusal) = deployment.webhooks.check(product, &environment, &seen) {
+    let signed = deployment.webhooks.check(product, &environment, &seen).map_err(|refusal| {
         tracing::warn!(product = ?product, cause = %refusal, "a webhook was refused");
-        return Err(ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string()));
-    }
+        ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string())
+    })?;
     let caller = Some(product.name().to_owned());
     let owner = state.keys().webhook_owner(product).cloned();
-    Ok(Admitted { body, parts, environment, owner, caller, by_key: None })
+    Ok(Admitted { body, parts, environment, owner, caller, by_key: None, signed })
 }
 
 fn now_ms() -> u64 {

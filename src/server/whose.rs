@@ -5,6 +5,7 @@ use crate::conversation::ConversationKey;
 use crate::tool::Scope;
 
 use super::calls::{ID_RULE, is_id};
+use super::keys::excerpt;
 use super::problem::{ProblemCode, ProblemDocument};
 
 /// The conversation that a caller of `scope` means by `id`.
@@ -26,6 +27,39 @@ pub(super) fn checked(id: Option<String>) -> Result<Option<String>, ProblemDocum
     let id = id.filter(|id| !id.is_empty());
     id.as_deref().map_or(Ok(()), check)?;
     Ok(id)
+}
+
+/// What a request says in two places, each named as its sender knows it; an empty text says nothing.
+///
+/// # Errors
+///
+/// The two contradict each other: which one is meant is for nobody to guess.
+pub(super) fn agreed(
+    (one_name, one): (&str, Option<String>),
+    (other_name, other): (&str, Option<String>),
+) -> Result<Option<String>, ProblemDocument> {
+    let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+    match (said(one), said(other)) {
+        (Some(one), Some(other)) if one != other => {
+            let (one, other) = (excerpt(&one), excerpt(&other));
+            let detail =
+                format!("{one_name} says `{one}`, {other_name} says `{other}`: leave one of the two out");
+            Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail))
+        }
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+/// The environment of a request that may name it in its query and in its body.
+///
+/// # Errors
+///
+/// The two contradict each other.
+pub(super) fn environment(
+    query: Option<String>,
+    body: Option<String>,
+) -> Result<Option<String>, ProblemDocument> {
+    agreed(("`environment` of the query", query), ("`environment` of the body", body))
 }
 
 fn check(id: &str) -> Result<(), ProblemDocument> {

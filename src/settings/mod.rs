@@ -104,6 +104,9 @@ pub struct ServerSettings {
     pub max_calls_in_flight: usize,
     /// The rate of every key that has none of its own. Left out: as many calls as come.
     pub rate: Option<RateSettings>,
+    /// How long a client may take nothing of its answer before it is hung up on.
+    #[schemars(range(min = 100, max = 3_600_000))]
+    pub write_timeout_ms: u64,
     /// How long calls under way may take to finish at shutdown.
     pub shutdown_grace_ms: u64,
     /// Whether edits of the project's files are taken as soon as they are saved, as by SIGHUP.
@@ -122,6 +125,7 @@ impl Default for ServerSettings {
             max_calls_per_request: 32,
             max_calls_in_flight: 1_024,
             rate: None,
+            write_timeout_ms: 30_000,
             shutdown_grace_ms: 10_000,
             watch: true,
             public_url: None,

@@ -5,9 +5,12 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::secrets::Redactor;
+use crate::tool::grouped;
+
+use super::equal::{Equal, Repeated};
 
 /// How long a line may wait for others before it is written.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
@@ -156,16 +159,36 @@ impl Shared {
 /// # Errors
 ///
 /// The system has no thread left.
-pub(super) fn start(lines: &Lines) -> io::Result<()> {
+pub(super) fn start(lines: &Lines, equal: Equal) -> io::Result<()> {
     let shared = lines.0.clone();
     let tell =
         |lost| tracing::warn!(lost, "lines of the log were lost: standard error did not take them in time");
     let write = move || {
         loop {
             shared.write(&mut io::stderr(), tell);
+            for Repeated { times, what } in equal.ended(Instant::now()) {
+                tracing::warn!(repeated = times, "… repeated {} times: {what}", grouped(times));
+            }
         }
     };
     std::thread::Builder::new().name("log".to_owned()).spawn(write).map(drop)
+}
+
+/// What a test logs.
+#[cfg(test)]
+#[derive(Clone, Debug, Default)]
+pub(super) struct Captured(Lines);
+
+#[cfg(test)]
+impl Captured {
+    pub(super) fn writer(&self) -> impl Fn() -> Lines + Send + Sync + 'static {
+        let lines = self.0.clone();
+        move || lines.clone()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.0.lock().bytes).into_owned()
+    }
 }
 
 #[cfg(test)]

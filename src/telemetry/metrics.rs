@@ -166,6 +166,18 @@ impl Observer for Metrics {
     }
 }
 
+/// The series of the environments that `may_see` lets through, and those of none.
+pub fn of_environments(text: &str, may_see: &dyn Fn(&str) -> bool) -> String {
+    /// The label, as it stands in a line; values of labels hold no quotation mark that is not escaped.
+    const LABEL: &str = "environment=\"";
+    let is_seen = |line: &&str| {
+        let labels = line.split_once('{').map_or("", |(_, labels)| labels);
+        let value = labels.split_once(LABEL).and_then(|(_, rest)| rest.split('"').next());
+        line.starts_with('#') || value.is_none_or(may_see)
+    };
+    text.split_inclusive('\n').filter(is_seen).collect()
+}
+
 /// What is looked at only when somebody asks.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {

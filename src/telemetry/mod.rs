@@ -5,6 +5,7 @@
 //! `auth.connector`, `variable.name`. Arguments, bodies, URLs, headers and
 //! variables' values are never logged.
 
+mod equal;
 mod lines;
 pub mod metrics;
 pub mod traces;
@@ -12,12 +13,15 @@ pub mod traces;
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::definition::closest;
 use crate::settings::{LogFormat, LogSettings};
 
 pub use self::lines::{Flush, LogMask};
 
+use self::equal::Equal;
 use self::lines::Lines;
 
 /// Whether the settings can be used.
@@ -59,7 +63,7 @@ fn check_directive(part: &str) -> Result<(), String> {
     Err(format!("`{part}` is neither a level ({levels}) nor `target=level`{}", near.unwrap_or_default()))
 }
 
-/// Starts logging. Lines reach standard error within a tenth of a second, and
+/// Starts logging. Equal warnings and errors of a burst are counted instead of repeated. Lines reach standard error within a tenth of a second, and
 /// at the latest when the value that comes back is dropped. Nobody waits for
 /// standard error: what it does not take in time is lost, and counted.
 ///
@@ -68,14 +72,21 @@ fn check_directive(part: &str) -> Result<(), String> {
 /// Says what is wrong with the filter.
 pub fn start(settings: &LogSettings) -> Result<Flush, String> {
     let filter = filter(settings)?;
-    let lines = Lines::default();
+    let (lines, equal) = (Lines::default(), Equal::default());
     let writer = lines.clone();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
     // Fails only where somebody has started it already.
     let _ = match settings.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
+        LogFormat::Text => {
+            let builder = builder.with_ansi(io::stderr().is_terminal()).with_target(false);
+            builder.finish().with(equal.clone()).try_init()
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_target(false);
+            builder.finish().with(equal.clone()).try_init()
+        }
     };
-    lines::start(&lines).map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
+    lines::start(&lines, equal)
+        .map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
     Ok(Flush(lines))
 }

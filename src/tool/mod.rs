@@ -5,6 +5,7 @@ mod call;
 mod random;
 mod result;
 mod scope;
+mod shortened;
 mod spec;
 
 pub use self::call::{Delivery, ToolCall, ToolCallIds, TraceContext, new_span};
@@ -13,4 +14,5 @@ pub use self::result::{
     Cancellation, Effect, FailureCode, Handover, Retry, Spoken, Status, ToolError, ToolResult,
 };
 pub use self::scope::{Owner, Scope};
+pub use self::shortened::{MAX_CHOSEN, grouped, shortened};
 pub use self::spec::ToolSpec;

@@ -391,3 +391,21 @@ async fn a_port_that_is_taken_and_a_project_with_errors_are_said_at_start() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn tools_are_printed_in_the_form_of_no_provider_too() {
+    let action = "description: Says when.\ntype: static\nresponse: 9 to 5\n".to_owned();
+    let dir = write_project(&[("actions/hours.yaml", action)]);
+    let tools = |more: &[&str]| {
+        let project = dir.path().to_str().unwrap();
+        callgate(&[&["tools", "--project", project, "--format"], more].concat()).output().unwrap()
+    };
+    let output = tools(&["callgate"]);
+    assert!(output.status.success(), "{output:?}");
+    let specs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&specs[0]["name"], &specs[0]["type"]), (&"hours".into(), &"static".into()), "{specs}");
+    let output = tools(&["nobodys"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("elevenlabs, callgate"), "{told}");
+    assert!(!tools(&["callgate", "--report"]).status.success());
+}

@@ -183,3 +183,24 @@ async fn no_call_fails_while_good_and_broken_edits_are_loaded() {
 fn edit(project: &Path, text: &str) {
     fs::write(project.join("actions/ping.yaml"), text).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_mounted_outside_the_project_is_taken_when_it_changes() {
+    let mounted = tempfile::tempdir().unwrap();
+    fs::write(mounted.path().join("key"), "first-secret-value").unwrap();
+    let directory = mounted.path().display();
+    let settings = format!("environments = [\"development\"]\n[secrets]\ndirectory = \"{directory}\"\n");
+    let project = write_project(&[("callgate.toml", settings), ("actions/ping.yaml", ping("here"))]);
+    let process = Process::serve(project.path(), &[]);
+    replace(&mounted.path().join("key"), "second-secret-value");
+    process.wait_for("the project's files have been edited");
+    process.wait_for("reloaded");
+    // A directory that is named later is watched from then on.
+    let other = tempfile::tempdir().unwrap();
+    let directory = other.path().display();
+    let settings = format!("environments = [\"development\"]\n[secrets]\ndirectory = \"{directory}\"\n");
+    replace(&project.path().join("callgate.toml"), &settings);
+    process.wait_for("reloaded");
+    fs::write(other.path().join("key"), "third-secret-value").unwrap();
+    process.wait_for("reloaded");
+}

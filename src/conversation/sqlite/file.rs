@@ -1,7 +1,7 @@
 //! The file: only its owner can read it, and one process has it.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,16 @@ pub enum SqliteError {
         /// Why.
         #[source]
         error: io::Error,
+    },
+    /// There is no space for it.
+    #[error(
+        "nothing can be written beside `{path}`: {cause}; make room on that disk, or set `path` of [store] to another one"
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
     },
     /// Another process has the file.
     #[error(
@@ -60,7 +70,17 @@ pub(super) fn take(path: &Path, patience: Duration) -> Result<File, SqliteError>
     let lock_path = path.with_added_extension("lock");
     let lock = make_private(&lock_path).map_err(failed(&lock_path))?;
     wait_for(&lock, path, patience)?;
+    probe(&lock).map_err(|cause| SqliteError::Full { path: path.to_owned(), cause })?;
     Ok(lock)
+}
+
+/// Writes a page and takes it back: a full disk is told at the start, and not by every call.
+fn probe(mut lock: &File) -> io::Result<()> {
+    lock.write_all(&[0; 4_096])?;
+    lock.sync_data()?;
+    // What cannot be cut, such as a device, was never made longer.
+    let _ = lock.set_len(0);
+    lock.rewind()
 }
 
 /// Makes the file where there is none.
@@ -95,5 +115,30 @@ fn wait_for(lock: &File, path: &Path, patience: Duration) -> Result<(), SqliteEr
             Err(TryLockError::WouldBlock) => return Err(SqliteError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(SqliteError::Io { path: path.to_owned(), error }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        std::os::unix::fs::symlink("/dev/full", dir.path().join("store.db.lock")).unwrap();
+        let told = take(&path, Duration::ZERO).unwrap_err().to_string();
+        assert!(told.contains("store.db`: No space left on device"), "{told}");
+        assert!(told.contains("make room on that disk, or set `path` of [store]"), "{told}");
+    }
+
+    #[test]
+    fn the_probe_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        drop(take(&path, Duration::ZERO).unwrap());
+        drop(take(&path, Duration::ZERO).unwrap());
+        assert_eq!(std::fs::metadata(dir.path().join("store.db.lock")).unwrap().len(), 0);
     }
 }

@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
@@ -114,6 +114,7 @@ pub(crate) async fn events(
     caller: Caller,
     Segment(id): Segment,
     headers: HeaderMap,
+    target: Uri,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Response, ProblemDocument> {
     let EventsQuery { environment, after, limit } = checked(query)?;
@@ -137,6 +138,7 @@ pub(crate) async fn events(
         stopped: Box::pin(state.stopped()),
         state,
         headers,
+        target,
         key,
         after,
         ready: VecDeque::new(),
@@ -190,6 +192,8 @@ struct Follower {
     state: AppState,
     /// What was shown to be let in.
     headers: HeaderMap,
+    /// Where it was shown.
+    target: Uri,
     key: ConversationKey,
     /// The number of the last event that was taken.
     after: u64,
@@ -245,7 +249,7 @@ impl Follower {
     /// Whether who follows would still be let in: a reload may have taken the key away, or
     /// given it conversations of its own.
     fn may_follow(&self) -> bool {
-        let caller = identify(&self.state, &self.headers);
+        let caller = identify(&self.state, &self.headers, &self.target);
         caller.is_ok_and(|caller| {
             let environment = self.key.environment();
             caller.may_use(environment) && caller.scope(environment) == *self.key.scope()

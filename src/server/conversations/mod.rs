@@ -156,7 +156,7 @@ pub(super) async fn create(
         Some(id) => id,
         None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
     };
-    let environment = checked(query)?.environment.or(request.environment);
+    let environment = whose::environment(checked(query)?.environment, request.environment)?;
     let key = key(&state, &caller, environment.as_deref(), &id)?;
     let marks = Marks::of(request.sensitive, request.hidden, request.exposed);
     let (variables, _) = given(request.variables, &marks)?;
@@ -247,7 +247,7 @@ pub(super) async fn change(
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
     JsonBody(request): JsonBody<ChangeRequest>,
 ) -> Result<Json<ConversationView>, ProblemDocument> {
-    let environment = checked(query)?.environment.or(request.environment);
+    let environment = whose::environment(checked(query)?.environment, request.environment)?;
     let key = key(&state, &caller, environment.as_deref(), &id)?;
     let marks = Marks::of(request.sensitive, request.hidden, request.exposed);
     let (variables, nulls) = given(request.variables, &marks)?;

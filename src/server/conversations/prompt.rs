@@ -16,6 +16,7 @@ use super::super::keys::Caller;
 use super::super::listing::{EnvironmentQuery, checked};
 use super::super::problem::{ProblemCode, ProblemDocument};
 use super::super::state::AppState;
+use super::super::whose;
 
 /// What the places of problems are places in.
 const TEMPLATE: &str = "template";
@@ -59,7 +60,7 @@ pub(crate) async fn render(
     JsonBody(request): JsonBody<RenderRequest>,
 ) -> Result<Json<RenderReply>, ProblemDocument> {
     let RenderRequest { environment, template, variables } = request;
-    let environment = checked(query)?.environment.or(environment);
+    let environment = whose::environment(checked(query)?.environment, environment)?;
     let conversation = super::key(&state, &caller, environment.as_deref(), &id)?;
     let prompt = Prompt { conversation, template, variables: variables.unwrap_or_default() };
     let text = state.gateway().render_prompt(prompt).await.map_err(problem)?;

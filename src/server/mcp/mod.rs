@@ -31,7 +31,7 @@ use crate::settings::McpSettings;
 use self::sessions::{OwnedSessions, Owner, SESSION, Sessions};
 use self::tools::{Seat, Tools};
 use super::body::{Segment, read};
-use super::keys::Caller;
+use super::keys::{Caller, check_origin};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -103,6 +103,9 @@ pub(super) async fn serve(
 ) -> Result<Response, ProblemDocument> {
     let environment =
         caller.environment(Some(&environment), state.gateway().deployment().environment_names())?;
+    if state.has_keys() {
+        check_origin(&state, request.headers(), request.uri())?;
+    }
     let (mcp, method) = (state.mcp().clone(), request.method().clone());
     let owner = Owner { environment: environment.clone(), key: caller.name().map(str::to_owned) };
     let sessions = Arc::new(OwnedSessions::new(mcp.sessions.clone(), owner));
@@ -120,7 +123,7 @@ pub(super) async fn serve(
     })?;
     let seat = Seat::of_http(environment, &caller, sessions.clone());
     let tools = Tools::new(state, seat);
-    // Host and Origin have been judged with the key; what is left to rmcp is the protocol.
+    // Host and Origin have been judged before; what is left to rmcp is the protocol.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .with_json_response(true)

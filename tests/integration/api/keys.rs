@@ -4,7 +4,7 @@ use callgate::server::NewKey;
 use serde_json::{Value, json};
 
 use super::{Api, HOURS, Reply, gateway};
-use crate::harness::{Gateway, files};
+use crate::harness::{Gateway, files, send_raw};
 
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/tools?environment=development"),
@@ -169,4 +169,141 @@ async fn a_page_that_asks_without_an_origin_is_told_by_where_it_stands() {
             assert_eq!(status, if allowed { 200 } else { 403 }, "{site} {path}");
         }
     }
+}
+
+#[tokio::test]
+async fn without_keys_a_request_must_name_this_machine() {
+    let api = Api(Gateway::start(&files(9, &[HOURS])).await);
+    let host = api.0.url.trim_start_matches("http://").to_owned();
+    let (url, own) = (api.0.url.clone(), format!("Host: {host}\r\n"));
+    for (line, headers, status) in [
+        ("GET /v1/tools HTTP/1.0".to_owned(), String::new(), 403),
+        ("GET /v1/tools HTTP/1.0".to_owned(), own.clone(), 200),
+        ("GET /v1/tools HTTP/1.1".to_owned(), own.clone(), 200),
+        ("GET http://evil.test/v1/tools HTTP/1.1".to_owned(), own.clone(), 403),
+        ("GET http://127.0.0.1@evil.test/v1/tools HTTP/1.1".to_owned(), own.clone(), 403),
+        (format!("GET http://{host}/v1/tools HTTP/1.1"), own.clone(), 200),
+        (format!("GET http://{host}/v1/tools HTTP/1.1"), "Host: evil.test\r\n".to_owned(), 403),
+        ("GET /v1/tools HTTP/1.1".to_owned(), own.clone() + "Sec-Fetch-Site: cross-site\r\n", 403),
+        // A browser that says both: either one is enough to refuse.
+        (
+            "GET /v1/tools HTTP/1.1".to_owned(),
+            format!("{own}Origin: http://{host}\r\nSec-Fetch-Site: cross-site\r\n"),
+            403,
+        ),
+        (
+            "GET /v1/tools HTTP/1.1".to_owned(),
+            format!("{own}Origin: http://{host}\r\nSec-Fetch-Site: same-origin\r\n"),
+            200,
+        ),
+    ] {
+        let bytes = format!("{line}\r\n{headers}connection: close\r\n\r\n");
+        let answer = send_raw(&url, bytes.as_bytes()).await;
+        assert_eq!(answer.status, status, "{line} {headers:?}: {answer:?}");
+        if status == 403 {
+            assert_eq!(answer.json()["code"], "foreign_origin", "{line} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_keys_http_2_under_a_foreign_name_is_refused() {
+    let api = Api(Gateway::start(&files(9, &[HOURS])).await);
+    let address: std::net::SocketAddr = api.0.url.trim_start_matches("http://").parse().unwrap();
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().resolve("evil.test", address);
+    let client = client.build().unwrap();
+    for (host, status) in [("evil.test", 403), ("127.0.0.1", 200)] {
+        let url = format!("http://{host}:{}/v1/tools", address.port());
+        let response = client.get(url).send().await.unwrap();
+        assert_eq!(
+            (response.version(), response.status().as_u16()),
+            (reqwest::Version::HTTP_2, status),
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_one_environment_sees_the_metrics_of_that_one_alone() {
+    let (api, all, staging) = guarded().await;
+    for environment in ["development", "staging"] {
+        let reply = ask(&api, ("POST", "/v1/tool-calls"), &[("x-api-key", &all)], environment).await;
+        assert_eq!(reply.status, 200);
+    }
+    for (key, sees_both) in [(&all, true), (&staging, false)] {
+        let request = api.0.request("GET", "/metrics").header("x-api-key", key);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        assert_eq!(text.contains("development"), sees_both, "{text}");
+        assert!(text.contains("callgate_tool_calls_total{environment=\"staging\""), "{text}");
+        assert!(text.contains("callgate_tool_call_duration_seconds_bucket{"), "{text}");
+        assert!(text.contains("callgate_calls_in_flight 0") && text.ends_with("# EOF\n"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_says_twice_it_says_the_same() {
+    let (api, key, _) = guarded().await;
+    let send = async |path: &str, headers: &[(&str, &str)], method: &str, body: Value| {
+        let mut request = api.0.request(method, path).header("x-api-key", &key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str::<Value>(&response.text().await.unwrap()).unwrap())
+    };
+    let (development, staging) = ("?environment=development", json!({"environment": "staging"}));
+    let (environment, conversation) = ("callgate-environment", "callgate-conversation-id");
+    let template = json!({"environment": "staging", "template": "x"});
+    let chat = "/v1/openai/chat/tool-calls";
+    for (method, path, headers, body, both) in [
+        (
+            "POST",
+            format!("/v1/conversations{development}"),
+            vec![],
+            staging.clone(),
+            ["development", "staging"],
+        ),
+        ("PATCH", format!("/v1/conversations/c{development}"), vec![], staging, ["development", "staging"]),
+        (
+            "POST",
+            format!("/v1/conversations/c/render{development}"),
+            vec![],
+            template,
+            ["development", "staging"],
+        ),
+        (
+            "POST",
+            format!("{chat}{development}"),
+            vec![(environment, "staging")],
+            json!([]),
+            ["staging", "development"],
+        ),
+        (
+            "POST",
+            format!("{chat}{development}&conversation_id=c-1"),
+            vec![(conversation, "c-2")],
+            json!([]),
+            ["c-2", "c-1"],
+        ),
+        (
+            "POST",
+            "/v1/actions/where/preview".to_owned(),
+            vec![],
+            json!({"environment": "staging", "name": "there"}),
+            ["where", "there"],
+        ),
+    ] {
+        let (status, reply) = send(&path, &headers, method, body).await;
+        let detail = reply["detail"].as_str().unwrap_or_default();
+        assert_eq!((status, &reply["code"]), (400, &json!("invalid_request")), "{path}: {reply}");
+        assert!(both.iter().all(|one| detail.contains(&format!("`{one}`"))), "{path}: {detail}");
+    }
+    let same = json!({"environment": "development"});
+    assert_eq!(send(&format!("/v1/conversations{development}"), &[], "POST", same).await.0, 201);
+    let said = [(environment, "development"), (conversation, "c")];
+    assert_eq!(
+        send(&format!("{chat}{development}&conversation_id=c"), &said, "POST", json!([])).await.0,
+        200
+    );
 }

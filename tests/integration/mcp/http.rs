@@ -49,11 +49,17 @@ async fn a_key_is_wanted_as_everywhere() {
         let problem: Value = serde_json::from_str(&reply.text).unwrap();
         assert_eq!((reply.status, &problem["code"]), (status, &json!(code)), "{path} {key:?}");
     }
-    // By either header, under any name: keys make Host and Origin no question.
+    // By either header, under any name: keys make Host no question. A page must be the gateway's own.
     for key in [("authorization", staging_bearer.as_str()), ("x-api-key", &staging.key)] {
-        let headers = [JSON, BOTH, key, ("origin", "https://app.example.com"), ("host", "gate.example.com")];
+        let headers = [JSON, BOTH, key, ("origin", "https://gate.example.com"), ("host", "gate.example.com")];
         let reply = post(&gateway, "/mcp/staging", &headers, begin.clone()).await;
         assert!(reply.result()["serverInfo"].is_object());
+        for foreign in ["https://app.example.com", "https://gate.example.com.evil.test", "null"] {
+            let headers = [JSON, BOTH, key, ("origin", foreign), ("host", "gate.example.com")];
+            let reply = post(&gateway, "/mcp/staging", &headers, begin.clone()).await;
+            assert_eq!(reply.status, 403, "{foreign}: {reply:?}");
+            assert!(reply.text.contains("foreign_origin"), "{reply:?}");
+        }
     }
 }
 

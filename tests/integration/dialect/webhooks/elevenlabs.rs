@@ -71,3 +71,33 @@ async fn elevenlabs_shows_a_secret_a_signature_or_both() {
         assert_eq!(status, expected, "{toml} {headers:?}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_signed_webhook_without_ids_that_comes_five_times_books_once() {
+    let upstream = upstream().await;
+    let all = settings("[webhooks.elevenlabs]\nsignature_secret = \"eleven_signature\"\n");
+    let gateway = gateway(upstream.port, &[("callgate.toml", &all), SECRETS]).await;
+    let path = "/webhooks/elevenlabs/development/open_ticket";
+    let signed = |at: u64, body: &str| {
+        let signed = hex(&sign(hmac::HMAC_SHA256, b"wsec_1", format!("{at}.{body}").as_bytes()));
+        [format!("t={at},v0={signed}"), format!("T={at},V0={}", signed.to_uppercase())]
+    };
+    let now = now_ms() / 1_000;
+    let body = json!({"category": "billing", "sub": "refund"}).to_string();
+    let conversation = ("callgate-conversation-id", "conv_1".to_owned());
+    for (with_conversation, sent) in [(false, 1), (true, 2)] {
+        for number in 0..5 {
+            // The same signature in another spelling is the same delivery.
+            let signature = signed(now, &body)[number % 2].clone();
+            let mut headers = vec![("elevenlabs-signature", signature)];
+            headers.extend(with_conversation.then(|| conversation.clone()));
+            let (status, answer) = send(&gateway, "POST", path, &headers, body.as_str()).await;
+            assert_eq!((status, &answer["status"]), (200, &json!("shipped")), "{answer}");
+            assert_eq!(upstream.requests().len(), sent, "delivery {number}: {with_conversation}");
+        }
+    }
+    // What is signed at another time is another delivery.
+    let headers = [("elevenlabs-signature", signed(now - 1, &body)[0].clone())];
+    send(&gateway, "POST", path, &headers, body.as_str()).await;
+    assert_eq!(upstream.requests().len(), 3);
+}
