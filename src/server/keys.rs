@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -320,7 +321,7 @@ fn from_this_machine(headers: &HeaderMap, target: &Uri) -> Result<(), ProblemDoc
 /// The names that a request calls the gateway by: the authority of its target, and each `Host`.
 fn hosts<'a>(headers: &'a HeaderMap, target: &'a Uri) -> impl Iterator<Item = &'a str> {
     let named = headers.get_all(HOST).into_iter().map(|value| value.to_str().unwrap_or("?"));
-    target.authority().map(|authority| authority.as_str()).into_iter().chain(named)
+    target.authority().map(Authority::as_str).into_iter().chain(named)
 }
 
 /// The name that a request calls the gateway by.

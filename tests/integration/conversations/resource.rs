@@ -56,8 +56,11 @@ async fn the_environment_may_stand_in_the_body() {
         let prompt = json!({"environment": environment, "template": "{{.variables.name}}"});
         assert_eq!(api.post("/v1/conversations/c/render", &prompt).await.status, status, "{environment}");
     }
-    // The query is asked first.
+    // The query says the same, or the request is refused.
     let prompt = json!({"environment": "staging", "template": "{{.variables.name}}"});
+    let filled = api.post(&format!("/v1/conversations/c/render?{HERE}"), &prompt).await;
+    assert_eq!((filled.status, &filled.body["code"]), (400, &json!("invalid_request")), "{}", filled.body);
+    let prompt = json!({"environment": "development", "template": "{{.variables.name}}"});
     let filled = api.post(&format!("/v1/conversations/c/render?{HERE}"), &prompt).await;
     assert_eq!(filled.body, json!({"text": "Eve"}));
 }
