@@ -21,7 +21,10 @@ const ACTIONS: &[(&str, &str)] = &[
          output_variables:\n  - {name: booking, path: $.id, expose: true}\n",
     ),
     ("actions/once.yaml", "description: d\nconnection: api\nmethod: POST\npath: /once\nmax_calls: 1\n"),
-    ("actions/slow.yaml", "description: d\nconnection: slow\nmethod: POST\npath: /slow\ntimeout_ms: 60000\n"),
+    (
+        "actions/slow.yaml",
+        "description: d\nconnection: slow\nmethod: POST\npath: /slow\ntimeout_ms: 60000\nparameters: {type: object, properties: {number: {type: integer}}}\n",
+    ),
     ("actions/late.yaml", "description: d\ntype: static\nresponse: late\navailable_in: [verified]\n"),
 ];
 
@@ -238,15 +241,16 @@ async fn every_dialect_calls_in_the_conversations_of_its_key(on) {
 on_every_store! {
 async fn a_call_of_another_key_cannot_be_cancelled_by_its_id(on) {
     let house = House::of(on, "").await;
-    let slow = |id: &str| json!({"name": "slow", "conversation_id": "c", "tool_call_id": id});
-    let spawn = |id: &str| {
-        let (gateway, key, body) = (house.gateway.clone(), house.keys[ANN].clone(), slow(id));
+    let spawn = |id: &str, number: u64| {
+        let arguments = json!({ "number": number });
+        let body = json!({"name": "slow", "conversation_id": "c", "tool_call_id": id, "arguments": arguments});
+        let (gateway, key) = (house.gateway.clone(), house.keys[ANN].clone());
         tokio::task::spawn(async move { ask(&gateway, &key, "POST", "/v1/tool-calls", &body).await.1 })
     };
-    let first = spawn("s1");
+    let first = spawn("s1", 1);
     house.upstream.received(1).await;
     // Waits for a place: under way, and not sent.
-    let second = spawn("s2");
+    let second = spawn("s2", 2);
     let cancel = async |key, path: &str| house.ask(key, "DELETE", path, Value::Null).await;
     let paths = ["/v1/tool-calls/s1", "/v1/tool-calls/s1?conversation_id=c", "/v1/tool-calls/s2"];
     for path in paths {
