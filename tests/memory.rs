@@ -80,8 +80,9 @@ async fn what_is_kept_takes_what_is_counted_for_it() {
         let before = resident();
         let store = SqliteStore::open(&folder.path().join("store.db"), SqliteLimits::default()).unwrap();
         let taken = filled(&store, &value, 64 * MIB).await.saturating_sub(before);
-        // Twice 16 MiB of conversations, and as many pages of the file.
-        assert!(taken < (32 + 16) * MIB * 6 / 5, "sqlite, {name}: {} MiB", taken / MIB);
+        // Twice 16 MiB of conversations, and as many pages of the file; changes on their way to it, and what the allocator
+        // has not given back yet.
+        assert!(taken < (32 + 16) * MIB * 6 / 5 + 16 * MIB, "sqlite, {name}: {} MiB", taken / MIB);
     }
 }
 
