@@ -405,7 +405,7 @@ impl Product {
             let wish = &mut self.wishes[at];
             if told["status"] == "success" {
                 let number = number.ok_or("a success without a body")?;
-                if !effects.contains(&number) && !(may_be_earlier && is_replay(told)) {
+                if !(effects.contains(&number) || may_be_earlier && is_replay(told)) {
                     return Err(format!("a success without an effect of this intent: {told}"));
                 }
                 if !is_replay(told) && !wish.told.insert(number) {
