@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::egress::Deadline;
+use crate::egress::{Deadline, DeadlineExceeded};
 
 /// Calls that wait for a seat, for each seat there is.
 const MAX_WAITING: usize = 64;
@@ -76,6 +76,38 @@ impl Seats {
 
     /// Waits for a seat and moves to it.
     pub(super) async fn take(&self, deadline: Deadline) -> Result<Seat, NoSeat> {
+        let seat = self.wait_for_one(deadline).await?;
+        Leave.await;
+        if deadline.left().is_zero() { Err(NoSeat::TooLate) } else { Ok(seat) }
+    }
+
+    /// Has `work` done at a seat, and moves to it. If the deadline comes first, the call goes on without: what
+    /// cannot be interrupted keeps its seat until it ends.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Seat), NoSeat> {
+        let seat = self.wait_for_one(deadline).await?;
+        if PLACE.get() == Place::Fixed {
+            return Ok((work(), seat));
+        }
+        match deadline.within(spawn_blocking(move || (work(), seat))).await {
+            Ok(Ok(done)) => {
+                Leave.await;
+                Ok(done)
+            }
+            Ok(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends, and all that runs on it.
+                Err(_) => std::future::pending().await,
+            },
+            Err(DeadlineExceeded) => Err(NoSeat::TooLate),
+        }
+    }
+
+    /// Waits for a seat.
+    async fn wait_for_one(&self, deadline: Deadline) -> Result<Seat, NoSeat> {
         if PLACE.get() == Place::Fixed {
             return Ok(Seat { _permit: None });
         }
@@ -88,8 +120,7 @@ impl Seats {
                 acquired.ok().and_then(Result::ok).ok_or(NoSeat::TooLate)?
             }
         };
-        Leave.await;
-        if deadline.left().is_zero() { Err(NoSeat::TooLate) } else { Ok(Seat { _permit: Some(permit) }) }
+        Ok(Seat { _permit: Some(permit) })
     }
 }
 
@@ -284,6 +315,36 @@ mod tests {
             assert_eq!(one.await, Ok(()));
         }
         assert_eq!(seats.waiting.load(Ordering::Acquire), 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_time_left_goes_on_without_the_work_which_keeps_its_seat_until_it_ends() {
+        let seats = Arc::new(Seats::new(1));
+        let (end, until) = std::sync::mpsc::channel::<()>();
+        let all = seats.clone();
+        let call = Movable::new(async move {
+            let work = move || until.recv().is_ok();
+            all.run(Deadline::after(Duration::from_millis(1)), work).await.map(|(done, _)| done)
+        });
+        assert_eq!(call.await, Err(NoSeat::TooLate));
+        assert_eq!(seats.free.available_permits(), 0);
+        end.send(()).expect("the work goes on");
+        drop(seats.free.clone().acquire_owned().await.expect("a seat"));
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_work_is_done_at_its_seat() {
+        let (seats, here) = (Arc::new(Seats::new(1)), thread::current().id());
+        let all = seats.clone();
+        let work = Movable::new(async move {
+            let (during, seat) = all.run(soon(), || thread::current().id()).await.expect("a seat");
+            let after = (thread::current().id(), all.free.available_permits());
+            drop(seat);
+            (during, after)
+        });
+        let (during, (after, free)) = work.await;
+        assert!(during != here && after != here);
+        assert_eq!((free, seats.free.available_permits()), (0, 1));
     }
 
     #[tokio::test]

@@ -56,26 +56,30 @@ pub(super) enum Verdict {
     Success,
     /// The service answered 2xx, and its answer says no: `success_when` does not hold.
     Declined,
-    /// It cannot be told, since the answer cannot be read.
+    /// It cannot be told, since the answer cannot be read, or not looked through in time.
     Unreadable,
     /// Another status than 2xx.
     OtherStatus,
 }
 
 /// Judges an answer by its status and by `success_when`; `body` is `None` where it is no JSON.
-fn verdict(answer: &Answer, action: &Action, body: Option<&Value>) -> Verdict {
+fn verdict(answer: &Answer, action: &Action, body: &mut Option<Value>) -> Verdict {
     let Some(condition) = action.success_when.as_ref().filter(|_| answer.status.is_success()) else {
         return if answer.status.is_success() { Verdict::Success } else { Verdict::OtherStatus };
     };
-    let holds = |body: Option<&Value>| condition.holds(answer.status, &answer.headers, body);
-    let holds = match (&answer.content, body) {
-        (_, Some(body)) => holds(Some(body)),
+    let holds = |body: &mut Option<Value>| condition.holds(answer.status, &answer.headers, body);
+    let holds = match &answer.content {
+        _ if body.is_some() => holds(body),
         // Nested too deeply: what is not seen must not count as absent.
-        (Content::Json(_) | Content::BrokenJson { .. }, None) => return Verdict::Unreadable,
-        (Content::Text(text) | Content::Html { text, .. }, None) => holds(Some(&Value::from(text.as_str()))),
-        (Content::Empty | Content::Binary { .. }, None) => holds(None),
+        Content::Json(_) | Content::BrokenJson { .. } => None,
+        Content::Text(text) | Content::Html { text, .. } => holds(&mut Some(Value::from(text.as_str()))),
+        Content::Empty | Content::Binary { .. } => holds(&mut None),
     };
-    if holds { Verdict::Success } else { Verdict::Declined }
+    match holds {
+        Some(true) => Verdict::Success,
+        Some(false) => Verdict::Declined,
+        None => Verdict::Unreadable,
+    }
 }
 
 /// Judges `answer`, takes the values of the action's output variables out of a
@@ -87,8 +91,8 @@ pub(super) fn shape(
     in_time: &dyn Fn() -> bool,
 ) -> Option<(Verdict, Vec<Extracted>)> {
     let untouched = action.outputs.is_empty() && action.response.is_plain() && action.success_when.is_none();
-    let body = if untouched { None } else { answer.content.json() };
-    let verdict = verdict(answer, action, body.as_ref());
+    let mut body = if untouched { None } else { answer.content.json() };
+    let verdict = verdict(answer, action, &mut body);
     let (content, success) = (&mut answer.content, verdict == Verdict::Success);
     let Some(body) = body else {
         if action.outputs.iter().any(|output| output.hidden) {

@@ -197,7 +197,7 @@ impl Gateway {
             let brought = learning::brought_under_marks(&call.variables, conversation);
             feed.without(sensitive(deployment, &call), brought);
         }
-        let result = self.conclude(call, Err(failure), receipt, ending, conversation);
+        let result = self.conclude(call, Err(failure), receipt, ending);
         self.tell(conversation, self.told(deployment, conversation, receipt, &result, &Change::default()));
         result
     }

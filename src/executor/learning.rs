@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::action::Action;
-use crate::action::output::{self, Concealed};
+use crate::action::output;
 use crate::action::variables::{self, InvalidVariables};
 use crate::conversation::change::{Change, Refused, Source, Variable};
 use crate::conversation::{Claim, Conversation, StoreError, now_ms};
@@ -112,18 +112,6 @@ pub(super) fn next_state(action: &Action, result: &ToolResult) -> Option<String>
         Status::Failure => action.next_state.failure.clone().filter(|_| result.attempts > 0),
         Status::Exception => None,
     }
-}
-
-/// What the model must not see of an answer: what the conversation knew, and
-/// what this call learned.
-pub(super) fn concealed(
-    conversation: Option<&Conversation>,
-    outcome: &Result<Outcome, Failure>,
-) -> Concealed {
-    let Some(conversation) = conversation else { return Concealed::default() };
-    let learned = outcome.iter().flat_map(|outcome| &outcome.extracted).filter(|one| one.hidden);
-    let learned = learned.flat_map(|one| output::sought_texts(&one.value));
-    Concealed::new(conversation.concealed.iter().cloned().chain(learned).collect())
 }
 
 /// What the conversation knows, what the caller brings, and what is always there.

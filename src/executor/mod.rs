@@ -189,7 +189,7 @@ impl From<Failure> for Refused {
 /// where the caller carries it.
 #[derive(Clone, Copy)]
 struct Ending<'a> {
-    deployment: &'a Deployment,
+    deployment: &'a Arc<Deployment>,
     carried: Option<&'a Carried>,
 }
 
@@ -390,6 +390,22 @@ impl Gateway {
         if bytes < LONG { Ok(None) } else { self.shared.seats.take(deadline).await.map(Some) }
     }
 
+    /// Has `work` on so many bytes done aside, and ended by the deadline; where they are few, here, and told late rather
+    /// than not. `work` may ask whether it is in time.
+    async fn aside<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        deadline: Deadline,
+        work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+    ) -> Result<(T, Option<Seat>), NoSeat> {
+        if bytes < LONG {
+            return Ok((work(&|| true), None));
+        }
+        let work = move || work(&|| !deadline.left().is_zero());
+        let (done, seat) = self.shared.seats.run(deadline, work).await?;
+        Ok((done, Some(seat)))
+    }
+
     /// What is known of the call's conversation; nothing where it names none. `safe`: without the store it is known that
     /// the call has not been made before.
     async fn conversation(
@@ -458,17 +474,15 @@ impl Gateway {
         outcome: Result<Outcome, Failure>,
         receipt: &Receipt,
         ending: Ending<'_>,
-        conversation: Option<&Conversation>,
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
         let next = carried.map(|carried| (carried, call.clone(), learning::change(&call, &outcome)));
-        let concealed = learning::concealed(conversation, &outcome);
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
         // A name that is no action's is the model's own text: no label for it.
         let is_known = !matches!(outcome, Err(Failure::UnknownTool { .. }));
         let (environment, trace) = (call.environment.clone(), call.trace.clone());
-        let mut logged = outcome::result(call, outcome, receipt, deployment, &concealed);
+        let mut logged = outcome::result(call, outcome, receipt, deployment);
         if times >= repeats::TOO_OFTEN
             && let Some(error) = &mut logged.result.error
         {

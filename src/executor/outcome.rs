@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::action::output::{Concealed, Extracted};
+use crate::action::output::{self, Concealed, Extracted};
 use crate::action::{self, Action};
+use crate::catalog::Environment;
+use crate::conversation::Conversation;
 use crate::secrets::Redactor;
 use crate::tool::{
     Cancellation, Effect, Handover, MAX_CHOSEN, Spoken, Status, ToolCall, ToolError, ToolResult,
@@ -116,45 +119,76 @@ impl Receipt {
 pub(super) struct Outcome {
     status: Status,
     status_code: Option<u16>,
-    content: Content,
+    /// What the model sees of the answer.
+    body: Option<Box<RawValue>>,
+    /// What it sees of the output variables.
+    variables: Map<String, Value>,
     error: Option<ToolError>,
     pub(super) extracted: Vec<Extracted>,
     /// Output variables for which an answer that speaks of them has nothing: what is known of them holds no more.
     pub(super) cleared: Vec<String>,
-    /// What the action says instead of the deployment's limit.
-    max_chars: Option<usize>,
     handover: Option<Handover>,
 }
 
+/// All that an answer is looked at with. Owned, for another thread may have to do it.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) deployment: Arc<Deployment>,
+    /// Where the action stands in the catalog.
+    pub(super) environment_index: usize,
+    pub(super) action_index: usize,
+    pub(super) conversation: Option<Arc<Conversation>>,
+    /// Masks the token that was sent.
+    pub(super) token: Option<Arc<Redactor>>,
+}
+
+impl Look {
+    fn environment(&self) -> &Environment {
+        &self.deployment.catalog.environments()[self.environment_index]
+    }
+
+    fn action(&self) -> &Action {
+        &self.environment().actions[self.action_index]
+    }
+
+    fn redact(&self, text: String) -> String {
+        mask(text, self.deployment.redactor(&self.environment().name), self.token.as_deref())
+    }
+
+    /// What the model sees of `content`: without what the conversation hides, masked, and cut to fit.
+    fn body(&self, content: Content, status: Status, concealed: &Concealed) -> Option<Box<RawValue>> {
+        let most = self.action().response.max_chars.unwrap_or(self.deployment.limits.max_body_chars);
+        body::body(content.without(concealed), status, most, &|text| self.redact(text))
+    }
+}
+
 impl Outcome {
-    /// Takes the action's output variables out of an answer, and what the
-    /// model must not see. What an upstream repeats of a secret or of the call's
-    /// token is masked in the variables already here: they are kept, and what comes
+    /// Takes the action's output variables out of an answer, and shapes what the model sees of it. What an upstream
+    /// repeats of a secret or of the call's token is masked in the variables too: they are kept, and what comes
     /// later may know neither. `None` where that was not done while it was `in_time`.
-    pub(super) fn of(
-        answer: Answer,
-        action: &Action,
-        redact: &impl Fn(String) -> String,
-        in_time: &dyn Fn() -> bool,
-    ) -> Option<Self> {
-        let mut answer = answer;
+    pub(super) fn of(answer: Answer, look: &Look, in_time: &dyn Fn() -> bool) -> Option<Self> {
+        let (mut answer, action, redact) = (answer, look.action(), |text| look.redact(text));
         let (verdict, mut extracted) = body::shape(&mut answer, action, in_time)?;
         let Answer { status, content, .. } = answer;
         for one in &mut extracted {
             if !in_time() {
                 return None;
             }
-            one.value = masked_value(std::mem::take(&mut one.value), redact);
-            one.shown = one.shown.take().map(|shown| masked_value(shown, redact));
+            one.value = masked_value(std::mem::take(&mut one.value), &redact);
+            one.shown = one.shown.take().map(|shown| masked_value(shown, &redact));
         }
         let (ended, error) = match (verdict, &content) {
             (Verdict::OtherStatus, _) => (Status::Error, Some(failure::upstream_status(status, action))),
             (_, Content::BrokenJson { problem, .. }) => {
                 (Status::Failure, Some(failure::broken_json(action, problem)))
             }
-            (Verdict::Unreadable, _) => {
-                (Status::Failure, Some(failure::broken_json(action, "it is nested too deeply")))
-            }
+            (Verdict::Unreadable, _) => (
+                Status::Failure,
+                Some(failure::broken_json(
+                    action,
+                    "it cannot be judged: it is nested too deeply, or too large",
+                )),
+            ),
             (Verdict::Declined, _) => (Status::Error, Some(failure::declined(action))),
             (Verdict::Success, _) => (Status::Success, None),
         };
@@ -167,30 +201,42 @@ impl Outcome {
         let is_found = |name: &str| extracted.iter().any(|one| one.name == name);
         let lost = action.outputs.iter().filter(|one| speaks && !one.keeps && !is_found(&one.name));
         let cleared = lost.map(|one| one.name.clone()).collect();
+        let concealed = concealed(look.conversation.as_deref(), &extracted);
+        let shown = extracted.iter().filter_map(|one| Some((one.name.clone(), one.shown.clone()?)));
+        let cleaned = shown.map(|(name, mut value)| {
+            concealed.out_of_value(&mut value);
+            (name, value)
+        });
+        let variables = cleaned.collect();
+        if !in_time() {
+            return None;
+        }
+        let body = look.body(content, ended, &concealed);
         in_time().then_some(Self {
             status: ended,
             status_code: Some(status.as_u16()),
-            content,
+            body,
+            variables,
             error,
             extracted,
             cleared,
-            max_chars: action.response.max_chars,
             handover: None,
         })
     }
 
     /// The caller is to be transferred.
-    pub(super) fn handover(handover: &action::Handover) -> Self {
+    pub(super) fn handover(handover: &action::Handover, look: &Look) -> Self {
         let to = handover.phone_number.as_deref().or(handover.queue.as_deref()).unwrap_or_default();
         let text = handover.message.clone().unwrap_or_else(|| format!("Transferring the caller to {to}."));
+        let concealed = concealed(look.conversation.as_deref(), &[]);
         Self {
             status: Status::Success,
             status_code: None,
-            content: Content::Text(text),
+            body: look.body(Content::Text(text), Status::Success, &concealed),
+            variables: Map::new(),
             error: None,
             extracted: Vec::new(),
             cleared: Vec::new(),
-            max_chars: None,
             handover: Some(Handover {
                 phone_number: handover.phone_number.clone(),
                 queue: handover.queue.clone(),
@@ -202,6 +248,14 @@ impl Outcome {
     pub(super) fn is_success(&self) -> bool {
         self.status == Status::Success
     }
+}
+
+/// What the model must not see of an answer: what the conversation knew, and what was just `learned`.
+fn concealed(conversation: Option<&Conversation>, learned: &[Extracted]) -> Concealed {
+    let Some(conversation) = conversation else { return Concealed::default() };
+    let hidden = learned.iter().filter(|one| one.hidden);
+    let texts = hidden.flat_map(|one| output::sought_texts(&one.value));
+    Concealed::new(conversation.concealed.iter().cloned().chain(texts).collect())
 }
 
 /// A result, and what the log says beyond it.
@@ -219,13 +273,12 @@ impl From<Logged> for ToolResult {
     }
 }
 
-/// Shapes the result: masked, cut, complete.
+/// Makes the result complete, and masks what is new in it.
 pub(super) fn result(
     call: ToolCall,
     outcome: Result<Outcome, Failure>,
     receipt: &Receipt,
     deployment: &Deployment,
-    concealed: &Concealed,
 ) -> Logged {
     let redact =
         |text: String| mask(text, deployment.redactor(&call.environment), receipt.redactor.as_deref());
@@ -238,21 +291,14 @@ pub(super) fn result(
         Outcome {
             status,
             status_code,
-            content: Content::Empty,
+            body: None,
+            variables: Map::new(),
             error: Some(error),
             extracted: Vec::new(),
             cleared: Vec::new(),
-            max_chars: None,
             handover: None,
         }
     });
-    let max_chars = outcome.max_chars.unwrap_or(deployment.limits.max_body_chars);
-    let shown = outcome.extracted.into_iter().filter_map(|one| Some((one.name, one.shown?)));
-    let cleaned = shown.map(|(name, mut value)| {
-        concealed.out_of_value(&mut value);
-        (name, value)
-    });
-    let variables: Map<String, Value> = cleaned.collect();
     let error = outcome.error.map(|error| {
         let earlier = receipt.may_be_done && error.effect == Effect::None;
         let error = if earlier { failure::after_earlier_attempt(error) } else { error };
@@ -263,8 +309,8 @@ pub(super) fn result(
         name: call.name,
         status: outcome.status,
         status_code: outcome.status_code,
-        body: body::body(outcome.content.without(concealed), outcome.status, max_chars, &redact),
-        variables,
+        body: outcome.body,
+        variables: outcome.variables,
         handover: outcome.handover,
         error,
         replayed: false,

@@ -14,9 +14,8 @@ use crate::tool::{Status, ToolCall, ToolResult};
 
 use super::answer::Answer;
 use super::attempts::Sending;
-use super::body::mask;
 use super::failure::Failure;
-use super::outcome::{Outcome, Receipt};
+use super::outcome::{Look, Outcome, Receipt};
 use super::speech::Voice;
 use super::{
     Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning, weight,
@@ -106,7 +105,7 @@ impl Gateway {
             Some(_) => Change::default(),
             None => learning::change(&call, &outcome),
         };
-        let result = self.conclude(call, outcome, receipt, ending, conversation);
+        let result = self.conclude(call, outcome, receipt, ending);
         if result.status == Status::Success && receipt.attempts > 0 {
             let Target { environment_index, action_index, .. } = admitted.target;
             let pace = deployment.pace(environment_index, action_index);
@@ -128,7 +127,7 @@ impl Gateway {
     /// Does what the call asks for, unless it is cancelled before.
     async fn perform(
         &self,
-        deployment: &Deployment,
+        deployment: &Arc<Deployment>,
         call: &ToolCall,
         admitted: &Admitted<'_>,
         prepared: Prepared<'_>,
@@ -148,7 +147,7 @@ impl Gateway {
 
     async fn attempt(
         &self,
-        deployment: &Deployment,
+        deployment: &Arc<Deployment>,
         call: &ToolCall,
         admitted: &Admitted<'_>,
         prepared: Prepared<'_>,
@@ -156,36 +155,33 @@ impl Gateway {
         control: &CallControl,
     ) -> Result<Outcome, Failure> {
         let (target, deadline) = (admitted.target, admitted.deadline);
-        let answer = match prepared {
-            Prepared::Request(http, request) => {
-                let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
-                let (egress, tokens) = (&self.egress, &self.shared.tokens);
-                let sending = Sending {
-                    egress,
-                    deployment,
-                    target,
-                    http,
-                    deadline,
-                    call,
-                    control,
-                    store,
-                    tokens,
-                    claim,
-                };
-                let response = sending.response(request, receipt).await?;
-                // Who waits for a seat too long has an answer that nobody could look at.
-                receipt.seat = self.seat(response.body.len(), deadline).await.map_err(|_| late(target))?;
-                Answer::read(response)
-            }
-            Prepared::Fixed(body) => Answer::fixed(body),
-            Prepared::Handover(handover) => return Ok(Outcome::handover(handover)),
+        let look = |token| Look {
+            deployment: deployment.clone(),
+            environment_index: target.environment_index,
+            action_index: target.action_index,
+            conversation: admitted.conversation.clone(),
+            token,
         };
-        let (environment, token) = (deployment.redactor(&call.environment), receipt.redactor.as_deref());
-        let redact = |text| mask(text, environment, token);
-        // What is not long is done in no time, and better told late than not.
-        let is_long = receipt.seat.is_some();
-        let in_time = || !is_long || !deadline.left().is_zero();
-        Outcome::of(answer, target.action, &redact, &in_time).ok_or_else(|| late(target))
+        let (http, request) = match prepared {
+            Prepared::Request(http, request) => (http, request),
+            Prepared::Fixed(body) => {
+                return Outcome::of(Answer::fixed(body), &look(None), &|| true).ok_or_else(|| late(target));
+            }
+            Prepared::Handover(handover) => return Ok(Outcome::handover(handover, &look(None))),
+        };
+        let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
+        let (egress, tokens) = (&self.egress, &self.shared.tokens);
+        let sending =
+            Sending { egress, deployment, target, http, deadline, call, control, store, tokens, claim };
+        let response = sending.response(request, receipt).await?;
+        let look = look(receipt.redactor.clone());
+        let bytes = response.body.len().max(weight_of_masks(admitted.conversation.as_deref()));
+        let looked =
+            self.aside(bytes, deadline, move |in_time| Outcome::of(Answer::read(response), &look, in_time));
+        // Who waits for a seat too long has an answer that nobody could look at.
+        let (outcome, seat) = looked.await.map_err(|_| late(target))?;
+        receipt.seat = seat;
+        outcome.ok_or_else(|| late(target))
     }
 }
 

@@ -7,6 +7,7 @@ mod charset;
 mod cut;
 mod hide;
 mod html;
+mod reach;
 mod response;
 mod sought;
 
@@ -27,6 +28,7 @@ use serde_json_path::JsonPath;
 use crate::definition::OutputVariableDefinition;
 
 use self::hide::Masked;
+use self::reach::Reach;
 use self::sought::Sought;
 
 /// Most values, counted with those inside of others, that one variable takes.
@@ -59,7 +61,7 @@ pub(super) enum Path {
     /// Names only, as a JSON Pointer: at most one match.
     Single(String),
     /// Anything else.
-    Query(JsonPath, Shape),
+    Query(JsonPath, Shape, Reach),
 }
 
 /// What several matches of a path become.
@@ -108,7 +110,8 @@ impl Output {
     fn find(&self, body: &Value, time: &Time<'_>) -> Option<Value> {
         let (path, shape) = match &self.path {
             Path::Single(pointer) => return body.pointer(pointer).cloned(),
-            Path::Query(path, shape) => (path, *shape),
+            Path::Query(_, _, reach) if !reach.allows(body) => return None,
+            Path::Query(path, shape, _) => (path, *shape),
         };
         let found = path.query(body).all();
         // What `$..x` finds may be many times the whole: parts of parts.
@@ -177,27 +180,28 @@ impl Path {
         let path = JsonPath::parse(text).map_err(|error| format!("invalid JSONPath `{text}`: {error}"))?;
         Ok(match pointer(text) {
             Some(pointer) => Self::Single(pointer),
-            None => Self::Query(path, shape(text)),
+            None => Self::Query(path, shape(text), Reach::of(text)),
         })
     }
 
     fn shape(&self) -> Shape {
         match self {
             Self::Single(_) => Shape::Value,
-            Self::Query(_, shape) => *shape,
+            Self::Query(_, shape, _) => *shape,
         }
     }
 
-    /// The value of every match.
+    /// The value of every match; none where to look for them would take too long.
     pub(super) fn select<'b>(&self, body: &'b Value) -> Vec<&'b Value> {
         match self {
             Self::Single(pointer) => body.pointer(pointer).into_iter().collect(),
-            Self::Query(path, _) => path.query(body).all(),
+            Self::Query(path, _, reach) if reach.allows(body) => path.query(body).all(),
+            Self::Query(..) => Vec::new(),
         }
     }
 
     /// Calls `found` with the place and the value of every match; false, and
-    /// not at all, where there are too many to be told where they stand.
+    /// not at all, where there are too many to be told where they stand, or to look for them would take too long.
     pub(super) fn locate<'b>(
         &'b self,
         body: &'b Value,
@@ -209,9 +213,10 @@ impl Path {
                     found(Cow::Borrowed(pointer), value);
                 }
             }
+            Self::Query(_, _, reach) if !reach.allows(body) => return false,
             // A place takes a hundred times the memory of a match.
-            Self::Query(path, _) if path.query(body).len() > MAX_LOCATED => return false,
-            Self::Query(path, _) => {
+            Self::Query(path, _, _) if path.query(body).len() > MAX_LOCATED => return false,
+            Self::Query(path, _, _) => {
                 for node in path.query_located(body) {
                     found(Cow::Owned(node.location().to_json_pointer()), node.node());
                 }
