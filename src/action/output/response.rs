@@ -9,7 +9,7 @@ use crate::definition::{NamedPickDefinition, PickDefinition, ResponseDefinition,
 
 use super::cursor::Cursor;
 use super::hide::Hidden;
-use super::{ASK_FOR_LESS, Output, Path, Shape, cut_lists};
+use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, cut_lists};
 
 /// Most bytes of picked parts: parts of parts, which `$..*` picks, may be many
 /// times the whole.
@@ -32,8 +32,17 @@ enum Pick {
     Everything,
     /// The value of one path.
     Value(Path),
-    /// An object of the values of paths.
-    Members(Vec<(String, Path)>),
+    /// A list of objects: of each value that the path finds, these members.
+    List(Path, Vec<Member>),
+    /// An object.
+    Members(Vec<Member>),
+}
+
+/// A member of an object that is shown.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    pick: Pick,
 }
 
 /// Why a [`Response`] cannot be compiled.
@@ -67,7 +76,19 @@ impl Response {
                     Pick::Everything
                 }
             },
-            several => Pick::Members(members(several, &mut problems)),
+            several => {
+                let parts = several.iter().enumerate().map(|(index, definition)| match definition {
+                    PickDefinition::Path(path) => {
+                        Part { name: None, path: path.clone(), pointer: format!("/pick/{index}") }
+                    }
+                    PickDefinition::Named(NamedPickDefinition { name, path }) => Part {
+                        name: Some(name.clone()),
+                        path: path.clone(),
+                        pointer: format!("/pick/{index}/path"),
+                    },
+                });
+                picked_parts(parts.collect(), &mut problems)
+            }
         };
         if !problems.is_empty() {
             return Err(problems);
@@ -105,34 +126,108 @@ fn parse(path: &str, pointer: &str) -> Result<Path, Option<ResponseProblem>> {
     })
 }
 
-fn members(definitions: &[PickDefinition], problems: &mut Vec<ResponseProblem>) -> Vec<(String, Path)> {
-    let mut members: Vec<(String, Path)> = Vec::new();
-    for (index, definition) in definitions.iter().enumerate() {
-        let (name, path, pointer) = match definition {
-            PickDefinition::Path(path) => (last_name(path), path, format!("/pick/{index}")),
-            PickDefinition::Named(NamedPickDefinition { name, path }) => {
-                (Some(name.clone()), path, format!("/pick/{index}/path"))
+/// A part to pick, as written.
+struct Part {
+    name: Option<String>,
+    path: String,
+    pointer: String,
+}
+
+/// Compiles several parts. Those without a name that stand in the items of one list, such as `$.slots[*].id` and
+/// `$.slots[*].at`, are shown as a list of objects.
+fn picked_parts(parts: Vec<Part>, problems: &mut Vec<ResponseProblem>) -> Pick {
+    let mut members: Vec<Member> = Vec::new();
+    let mut parts = parts;
+    while !parts.is_empty() {
+        let first = parts.remove(0);
+        let list = first.split().map(|(list, _)| list.to_owned());
+        let (items, others): (Vec<Part>, Vec<Part>) = match &list {
+            Some(list) => parts.into_iter().partition(|part| part.split().is_some_and(|(of, _)| of == list)),
+            None => (Vec::new(), parts),
+        };
+        parts = others;
+        let is_whole = members.is_empty() && parts.is_empty();
+        let (part, pick) = match (list, last_name_of_list(&first)) {
+            // A list that is the whole answer has no name, and needs none.
+            (Some(list), name) if !items.is_empty() && (name.is_some() || is_whole) => {
+                let pointer = first.pointer.clone();
+                let items = std::iter::once(first).chain(items).map(Part::in_item).collect();
+                let Pick::Members(members) = picked_parts(items, problems) else { continue };
+                let Ok(path) = parse(&list, &pointer) else { continue };
+                let pick = Pick::List(path, members);
+                let Some(name) = name else { return pick };
+                (Part { name: Some(name), path: list, pointer }, pick)
+            }
+            _ => {
+                // Without a name for their list they are shown each for itself.
+                parts.splice(0..0, items);
+                match parse(&first.path, &first.pointer) {
+                    Ok(path) => (first, Pick::Value(path)),
+                    Err(problem) => {
+                        problems.extend(problem);
+                        continue;
+                    }
+                }
             }
         };
-        let problem = |code, message, hint| ResponseProblem { pointer: pointer.clone(), code, message, hint };
-        match (parse(path, &pointer), name) {
-            (Err(found), _) => problems.extend(found),
-            (Ok(_), None) => problems.push(problem(
+        let Part { name, path, pointer } = part;
+        let problem = |code, message, hint| ResponseProblem { pointer, code, message, hint };
+        match name.or_else(|| last_name(&path)) {
+            None => problems.push(problem(
                 "unnamed_pick",
                 format!("`{path}` ends in no name under which its value could be shown"),
                 "write `{name: …, path: …}`",
             )),
-            (Ok(_), Some(name)) if members.iter().any(|(known, _)| *known == name) => {
-                problems.push(problem(
-                    "duplicate_pick",
-                    format!("two picked parts would be shown as `{name}`"),
-                    "give one of them another name: `{name: …, path: …}`",
-                ));
-            }
-            (Ok(path), Some(name)) => members.push((name, path)),
+            Some(name) if members.iter().any(|known| known.name == name) => problems.push(problem(
+                "duplicate_pick",
+                format!("two picked parts would be shown as `{name}`"),
+                "give one of them another name: `{name: …, path: …}`",
+            )),
+            Some(name) => members.push(Member { name, pick }),
         }
     }
-    members
+    Pick::Members(members)
+}
+
+impl Part {
+    /// The path of the list that the part stands in the items of, and the rest of its path: `$.slots[*]` and `.id` of
+    /// `$.slots[*].id`.
+    fn split(&self) -> Option<(&str, &str)> {
+        let path = self.path.as_str();
+        let at = end_of_list(path).filter(|at| self.name.is_none() && *at < path.len())?;
+        let (list, rest) = path.split_at(at);
+        // What has no name of its own, such as `[*][0]`, is no member.
+        last_name(&format!("$${rest}")[1..]).is_some().then_some((list, rest))
+    }
+
+    /// The same part as seen from an item of its list.
+    fn in_item(self) -> Self {
+        let path = self.split().map(|(_, rest)| format!("${rest}"));
+        Self { path: path.unwrap_or_default(), ..self }
+    }
+}
+
+fn last_name_of_list(part: &Part) -> Option<String> {
+    last_name(part.split()?.0)
+}
+
+/// Where the first wildcard, slice or filter of a path ends.
+fn end_of_list(path: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = path[at..].find(['[', '*']) {
+        let here = at + found;
+        if path[here..].starts_with('*') {
+            return Some(here + 1);
+        }
+        let end = here + bracket_end(&path[here..])? + 1;
+        let inside = path[here + 1..end - 1].trim();
+        let is_index = inside.parse::<i64>().is_ok();
+        if inside == "*" || inside.starts_with('?') || !is_index && !inside.contains([',', '\'', '"']) {
+            return Some(end);
+        }
+        at = end;
+    }
+    None
 }
 
 /// The name that a path ends in, but for wildcards, indexes, slices and
@@ -187,48 +282,113 @@ fn bracket_end(text: &str) -> Option<usize> {
 impl Pick {
     /// `None` where everything is shown.
     fn text(&self, hidden: &Hidden<'_>, body: &Value, text: &str) -> Option<String> {
-        let paths: Vec<(Option<&str>, &Path)> = match self {
-            Self::Everything => return None,
-            Self::Value(path) => vec![(None, path)],
-            Self::Members(members) => {
-                members.iter().map(|(name, path)| (Some(name.as_str()), path)).collect()
-            }
-        };
-        let places: Option<Vec<Vec<String>>> = paths.iter().map(|(_, path)| places(path, body)).collect();
-        let Some(places) = places else { return Some(too_much()) };
-        let spans = spans(text, places.iter().flatten());
-        let picked = places.iter().flatten().filter_map(|place| spans.get(place.as_str()));
-        if picked.map(Range::len).sum::<usize>() > MAX_PICKED_BYTES {
+        if matches!(self, Self::Everything) {
+            return None;
+        }
+        let mut left = MAX_LOCATED;
+        let Some(found) = self.find(body, "", &mut left) else { return Some(too_much()) };
+        let mut places = Vec::new();
+        found.places(&mut places);
+        let spans = spans(text, places.iter().copied());
+        if places.iter().filter_map(|place| spans.get(place)).map(Range::len).sum::<usize>()
+            > MAX_PICKED_BYTES
+        {
             return Some(too_much());
         }
         let mut out = String::new();
-        for ((name, path), places) in paths.iter().zip(&places) {
-            let found: Vec<String> = places
-                .iter()
-                .filter_map(|place| Some(hidden.clean(text.get(spans.get(place.as_str())?.clone())?, place)))
-                .collect();
-            let list = path.shape() == Shape::List || found.len() > 1;
-            let value = match found.as_slice() {
-                _ if list => format!("[{}]", found.join(",")),
-                [only] => only.clone(),
-                _ => match name {
-                    // A member that is not there is not shown.
-                    Some(_) => continue,
-                    None => "null".to_owned(),
-                },
-            };
-            match name {
-                None => return Some(value),
-                Some(name) => {
-                    out.push(if out.is_empty() { '{' } else { ',' });
-                    out.push_str(&Value::from(*name).to_string());
-                    out.push(':');
-                    out.push_str(&value);
+        let clean = |place: &str| Some(hidden.clean(text.get(spans.get(place)?.clone())?, place));
+        if !found.write(&clean, &mut out) {
+            out.push_str("null");
+        }
+        Some(out)
+    }
+
+    /// Finds what is shown of `body`, which stands at `base`; `None` where that is more than `left` values.
+    fn find<'p>(&'p self, body: &Value, base: &str, left: &mut usize) -> Option<Found<'p>> {
+        Some(match self {
+            Self::Everything => Found::Values { places: vec![base.to_owned()], is_list: false },
+            Self::Value(path) => {
+                let places: Vec<String> = places(path, body, left)?
+                    .into_iter()
+                    .map(|(place, _)| base.to_owned() + &place)
+                    .collect();
+                Found::Values { is_list: path.shape() == Shape::List || places.len() > 1, places }
+            }
+            Self::List(path, members) => {
+                let items = places(path, body, left)?;
+                let items = items
+                    .into_iter()
+                    .map(|(place, item)| object(members, item, &(base.to_owned() + &place), left));
+                Found::List(items.collect::<Option<_>>()?)
+            }
+            Self::Members(members) => object(members, body, base, left)?,
+        })
+    }
+}
+
+fn object<'p>(members: &'p [Member], body: &Value, base: &str, left: &mut usize) -> Option<Found<'p>> {
+    let found =
+        members.iter().map(|Member { name, pick }| Some((name.as_str(), pick.find(body, base, left)?)));
+    found.collect::<Option<_>>().map(Found::Object)
+}
+
+/// What is shown, by where it stands in the answer.
+enum Found<'p> {
+    Values { places: Vec<String>, is_list: bool },
+    List(Vec<Found<'p>>),
+    Object(Vec<(&'p str, Found<'p>)>),
+}
+
+impl Found<'_> {
+    fn places<'f>(&'f self, all: &mut Vec<&'f str>) {
+        match self {
+            Self::Values { places, .. } => all.extend(places.iter().map(String::as_str)),
+            Self::List(items) => items.iter().for_each(|item| item.places(all)),
+            Self::Object(members) => members.iter().for_each(|(_, found)| found.places(all)),
+        }
+    }
+
+    /// Writes what is shown; false, and nothing, where that is no value at all.
+    fn write(&self, clean: &impl Fn(&str) -> Option<String>, out: &mut String) -> bool {
+        match self {
+            Self::Values { places, is_list } => {
+                let values: Vec<String> = places.iter().filter_map(|place| clean(place)).collect();
+                match values.as_slice() {
+                    _ if *is_list => {
+                        out.push('[');
+                        out.push_str(&values.join(","));
+                        out.push(']');
+                    }
+                    [only] => out.push_str(only),
+                    _ => return false,
                 }
             }
+            Self::List(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    item.write(clean, out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => {
+                out.push('{');
+                let mut separator = "";
+                for (name, found) in members {
+                    let before = out.len();
+                    out.push_str(separator);
+                    out.push_str(&Value::from(*name).to_string());
+                    out.push(':');
+                    // A member that is not there is not shown.
+                    match found.write(clean, out) {
+                        true => separator = ",",
+                        false => out.truncate(before),
+                    }
+                }
+                out.push('}');
+            }
         }
-        out.push_str(if out.is_empty() { "{}" } else { "}" });
-        Some(out)
+        true
     }
 }
 
@@ -237,16 +397,18 @@ fn too_much() -> String {
     format!("\"[cut: the picked parts are too many to be shown; {ASK_FOR_LESS}]\"")
 }
 
-/// `None` where there are too many.
-fn places(path: &Path, body: &Value) -> Option<Vec<String>> {
+/// Where the values of `path` stand in `body`; `None` where they are more than `left`, from which they are counted off.
+fn places<'b>(path: &'b Path, body: &'b Value, left: &mut usize) -> Option<Vec<(String, &'b Value)>> {
     let mut places = Vec::new();
-    path.locate(body, |place, _| places.push(place.into_owned())).then_some(places)
+    let located = path.locate(body, |place, value| places.push((place.into_owned(), value)));
+    *left = left.checked_sub(places.len())?;
+    located.then_some(places)
 }
 
 /// Where the values at `places` stand in the JSON `text`; of a name that is
 /// given twice, the last one, as everywhere.
-fn spans<'p>(text: &str, places: impl Iterator<Item = &'p String>) -> HashMap<&'p str, Range<usize>> {
-    let mut spans: HashMap<&str, Range<usize>> = places.map(|place| (place.as_str(), 0..0)).collect();
+fn spans<'p>(text: &str, places: impl Iterator<Item = &'p str>) -> HashMap<&'p str, Range<usize>> {
+    let mut spans: HashMap<&str, Range<usize>> = places.map(|place| (place, 0..0)).collect();
     find(&mut Cursor::new(text), &mut String::new(), &mut spans);
     spans
 }
@@ -322,6 +484,73 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_the_items_of_one_list_stay_together() {
+        check(
+            json!({"pick": ["$.slots[*].id", "$.next", "$.slots[*].at"]}),
+            SLOTS,
+            r#"{"slots":[{"id":1.50,"at":"9\u0020am"},{"id":2e1}],"next":null}"#,
+        );
+        let days = r#"{"days":[{"on":"Mo","slots":[{"at":9,"x":1},{"at":10}]},{"on":"Tu","slots":[]},{}]}"#;
+        check(
+            json!({"pick": ["$.days[*].on", "$.days[*].slots[*].at"]}),
+            days,
+            r#"{"days":[{"on":"Mo","at":[9,10]},{"on":"Tu","at":[]},{"at":[]}]}"#,
+        );
+        check(
+            json!({"pick": ["$.days[*].slots[*].at", "$.days[*].slots[*].x", "$.days[*].on"]}),
+            days,
+            r#"{"days":[{"slots":[{"at":9,"x":1},{"at":10}],"on":"Mo"},{"slots":[],"on":"Tu"},{"slots":[]}]}"#,
+        );
+        check(
+            json!({"pick": ["$.slots[?@.id > 2].id", "$.slots[?@.id > 2].at"]}),
+            SLOTS,
+            r#"{"slots":[{"id":2e1}]}"#,
+        );
+        check(
+            json!({"pick": ["$['slots'][0:1]['id']", "$['slots'][0:1].at"]}),
+            SLOTS,
+            r#"{"slots":[{"id":1.50,"at":"9\u0020am"}]}"#,
+        );
+    }
+
+    #[test]
+    fn parts_of_other_lists_and_parts_with_names_stay_apart() {
+        check(
+            json!({"pick": ["$.slots[*].id", "$.slots[0:1].at"]}),
+            SLOTS,
+            r#"{"id":[1.50,2e1],"at":["9\u0020am"]}"#,
+        );
+        check(
+            json!({"pick": ["$.slots[*].id", {"name": "times", "path": "$.slots[*].at"}]}),
+            SLOTS,
+            r#"{"id":[1.50,2e1],"times":["9\u0020am"]}"#,
+        );
+        check(
+            json!({"pick": ["$.slots[*]", "$.slots[*].id"]}),
+            SLOTS,
+            r#"{"slots":[{"id":1.50, "at":"9\u0020am"},{"id":2e1}],"id":[1.50,2e1]}"#,
+        );
+        check(json!({"pick": ["$.a[0].b", "$.a[0].c"]}), r#"{"a":[{"b":1,"c":2}]}"#, r#"{"b":1,"c":2}"#);
+    }
+
+    #[test]
+    fn an_answer_that_is_a_list_stays_one() {
+        let text = r#"[{"id":1,"n":"a","x":0},{"id":2}]"#;
+        check(json!({"pick": ["$[*].id", "$[*].n"]}), text, r#"[{"id":1,"n":"a"},{"id":2}]"#);
+        check(json!({"pick": ["$[*].id", "$[*].n", "$[0].x"]}), text, r#"{"id":[1,2],"n":["a"],"x":0}"#);
+    }
+
+    #[test]
+    fn what_is_hidden_stays_so_in_a_list_of_objects() {
+        let text = r#"{"all":[{"k":"tok-1234","n":7},{"k":"tok-5678","n":8}]}"#;
+        let body = serde_json::from_str(text).expect("valid");
+        let outputs = [output("$.all[*].k", Some(false), false)];
+        let shown =
+            response(json!({"pick": ["$.all[*].k", "$.all[*].n"]})).shape(&outputs, &body, text, true);
+        assert_eq!(shown.as_deref(), Some(r#"{"all":[{"k":"[hidden]","n":7},{"k":"[hidden]","n":8}]}"#));
+    }
+
+    #[test]
     fn a_path_that_finds_nothing_shows_nothing() {
         check(json!({"pick": ["$.nothing"]}), SLOTS, "null");
         check(json!({"pick": ["$.nothing[*]"]}), SLOTS, "[]");
@@ -390,7 +619,9 @@ mod tests {
 
     #[test]
     fn every_problem_comes_with_its_place() {
-        let definition = json!({"pick": ["$.a", "$.b.a", "$.c[", "$[0]", {"name": "x", "path": "$.."}]});
+        let definition = json!({"pick": [
+            "$.a", "$.b.a", "$.c[", "$[0]", {"name": "x", "path": "$.."}, "$.l[*].m", "$.l[*].n.m", "$.l[*].o["
+        ]});
         let definition = serde_json::from_value(definition).expect("a definition");
         let problems = Response::compile(&definition).expect_err("refused");
         let found: Vec<_> = problems.iter().map(|problem| (problem.pointer.as_str(), problem.code)).collect();
@@ -401,6 +632,8 @@ mod tests {
                 ("/pick/2", "invalid_jsonpath"),
                 ("/pick/3", "unnamed_pick"),
                 ("/pick/4/path", "invalid_jsonpath"),
+                ("/pick/6", "duplicate_pick"),
+                ("/pick/7", "invalid_jsonpath"),
             ]
         );
     }
