@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::definition::{
@@ -15,8 +14,6 @@ use super::template::{Data, Root, Target, Template};
 use super::variables::VariableReads;
 use super::{Action, ActionName, Bound, BoundValue, Handover, Kind};
 
-/// Time for a call whose action says nothing.
-const DEFAULT_TIMEOUT_MS: u64 = 5_000;
 /// How long the same write without an id is one write, where the action says nothing.
 const DEFAULT_DEDUPE_WINDOW_MS: u64 = 30_000;
 /// Longest description that all providers take (Vapi cuts at 1,000).
@@ -116,16 +113,17 @@ impl Compiler<'_> {
         let kind = match self.definition.kind {
             _ if self.is_of_no_type() => None,
             ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),
-            ActionKind::Static => self.fixed(),
-            ActionKind::Handover => self.handover().map(Kind::Handover),
+            ActionKind::Static => self.fixed_answer(&parameters, &bind).map(Kind::Static),
+            ActionKind::Handover => self.handover(&parameters, &bind).map(Kind::Handover),
         };
         let guards = self.guards(known.then_some(&parameters), &bind);
         let outputs = self.outputs();
         let success_when = self.success_when();
         let output_schema = self.output_schema();
         let response = self.response();
-        let timeout = self.timeout_ms();
-        let speech = self.speech(&parameters, &bind, timeout);
+        let timeouts = self.timeouts();
+        self.check_read_timeout(timeouts);
+        let speech = self.speech(&parameters, &bind, timeouts.whole);
         Some(Action {
             name: name?,
             description: self.definition.description.trim().to_owned(),
@@ -135,7 +133,7 @@ impl Compiler<'_> {
             outputs,
             response,
             output_schema,
-            timeout: Duration::from_millis(timeout),
+            timeout: timeouts.whole,
             speech,
             file: self.document().file.clone(),
             reads: std::mem::take(&mut self.reads),
@@ -233,11 +231,6 @@ impl Compiler<'_> {
         );
     }
 
-    /// The time for the whole call.
-    pub(super) fn timeout_ms(&self) -> u64 {
-        self.over.timeout_ms.or(self.definition.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS)
-    }
-
     /// Whether `type` is none that there is, which has been reported: then
     /// nothing tells what the action lacks, or has too much.
     fn is_of_no_type(&self) -> bool {
@@ -260,6 +253,7 @@ impl Compiler<'_> {
             "form",
             "multipart",
             "connect_timeout_ms",
+            "read_timeout_ms",
             "retry",
             "idempotent",
             "dedupe_window_ms",
@@ -512,26 +506,21 @@ impl Compiler<'_> {
         }
     }
 
-    fn fixed(&mut self) -> Option<Kind> {
-        let Some(value) = self.over.response.as_ref().or(self.definition.response.as_ref()) else {
-            if self.was_set_aside(&["response"]) {
-                return None;
-            }
-            let problem = self.error("/type", "missing_key", "an action of type `static` needs `response`");
-            self.problems.push(problem);
-            return None;
-        };
-        RawValue::from_string(value.to_string()).ok().map(Kind::Static)
-    }
-
-    fn handover(&mut self) -> Option<Handover> {
+    fn handover(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<Handover> {
         let definition = self.over.handover.as_ref().or(self.definition.handover.as_ref());
         match definition {
-            Some(to) if to.phone_number.is_some() || to.queue.is_some() => Some(Handover {
-                phone_number: to.phone_number.clone(),
-                queue: to.queue.clone(),
-                message: to.message.clone(),
-            }),
+            Some(to) if to.phone_number.is_some() || to.queue.is_some() => {
+                let (phone_number, queue) = (to.phone_number.clone(), to.queue.clone());
+                let message = match &to.message {
+                    Some(text) => {
+                        let document = self.located.document.clone();
+                        let pointer = self.pointer("handover") + "/message";
+                        Some(self.template(&document, &pointer, text, Target::Text, parameters, bind)?)
+                    }
+                    None => None,
+                };
+                Some(Handover { phone_number, queue, message })
+            }
             None if self.was_set_aside(&["handover"]) => None,
             _ => {
                 let problem = self.error(

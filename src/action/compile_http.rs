@@ -1,7 +1,6 @@
 //! The HTTP half of [`super::compile()`]: where to, with what.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::HeaderValue;
 
@@ -18,9 +17,6 @@ use super::multipart::Part;
 use super::parameters::Parameters;
 use super::retry::RetryPolicy;
 use super::template::{Root, Target, Template};
-
-/// Time to connect for an action that says nothing.
-const DEFAULT_CONNECT_TIMEOUT_MS: u64 = 2_000;
 
 impl<'a> Compiler<'a> {
     pub(super) fn http(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<HttpAction> {
@@ -68,11 +64,7 @@ impl<'a> Compiler<'a> {
             placed.extend(placed_by(&field.template));
         }
         placed.extend(in_headers);
-        let connect = self
-            .over
-            .connect_timeout_ms
-            .or(self.definition.connect_timeout_ms)
-            .unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS);
+        let timeouts = self.timeouts();
         let method = http_method(method);
         let retry = self.retry(&method);
         Some(HttpAction {
@@ -88,16 +80,11 @@ impl<'a> Compiler<'a> {
             connector,
             content_type: body_content_type(body.as_ref()?, content_type.as_deref()),
             body: body?,
-            connect_timeout: self.connect_timeout(connect),
+            connect_timeout: timeouts.connect,
+            read_timeout: timeouts.read,
             retry,
             placed,
         })
-    }
-
-    /// The time for a connection: less than there is for the whole call, so that one that never comes about is told as
-    /// what it is (nothing was sent), and not as an answer that never came.
-    fn connect_timeout(&self, wanted_ms: u64) -> Duration {
-        Duration::from_millis(wanted_ms.min(self.timeout_ms() * 3 / 4).max(1))
     }
 
     /// When the request may be sent again; warns where what is written never holds.

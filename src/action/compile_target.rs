@@ -7,11 +7,21 @@ use super::connector::{self, Connector};
 use super::url;
 
 impl<'a> Compiler<'a> {
+    fn connection_name(&self) -> Option<&'a String> {
+        let written = self.definition.connection.as_ref().filter(|_| self.over.url.is_none());
+        self.over.connection.as_ref().or(written)
+    }
+
+    /// The connection that the action names, if there is one of that name.
+    pub(super) fn named_connection(&self) -> Option<&'a Located<ConnectionDefinition>> {
+        let name = self.connection_name()?;
+        self.around.connections.iter().find(|connection| connection.name == *name)
+    }
+
     /// The connection that the action names; an error where there is none of that name.
     pub(super) fn connection(&mut self) -> Option<&'a Located<ConnectionDefinition>> {
-        let written = self.definition.connection.as_ref().filter(|_| self.over.url.is_none());
-        let name = self.over.connection.as_ref().or(written)?;
-        let found = self.around.connections.iter().find(|connection| connection.name == *name);
+        let name = self.connection_name()?;
+        let found = self.named_connection();
         if let Some(found) = found {
             super::compile::check_known(
                 &found.document,

@@ -42,6 +42,8 @@ pub struct HttpAction {
     pub(super) content_type: Option<HeaderValue>,
     /// Time to connect.
     pub connect_timeout: Duration,
+    /// The longest silence of the service, where that is limited.
+    pub read_timeout: Option<Duration>,
     /// When the request may be sent again.
     pub retry: RetryPolicy,
     /// Parameters that the path, `query:` or a header of the action has placed already; not sent again.

@@ -24,9 +24,11 @@ mod guards;
 mod guard_rules;
 mod connection;
 mod fields;
+mod fixed;
 mod head;
 mod headers;
 mod states;
+mod timeouts;
 mod unused;
 mod retry;
 mod http_action;
@@ -37,6 +39,7 @@ pub use self::connection::{
     BreakerRules, ClientSource, ConnectionRules, FileSource, KeySource, LimitRules, RateRules, TlsSource,
 };
 pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
+pub use self::fixed::FixedAnswer;
 pub use self::guards::{GuardError, Guards, KnownConversation};
 pub use self::head::{LongValue, TooLong};
 pub use self::headers::is_transport_header;
@@ -53,7 +56,6 @@ pub use crate::definition::{Hook, NextStates};
 
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use self::output::{Condition, Extracted, Output, Response};
@@ -105,21 +107,20 @@ pub struct Action {
 pub enum Kind {
     /// Calls an upstream.
     Http(Box<HttpAction>),
-    /// Answers with a fixed JSON value (a text is a JSON string).
-    Static(Box<RawValue>),
+    /// Answers by itself.
+    Static(FixedAnswer),
     /// Hands the caller over.
     Handover(Handover),
 }
 
 /// Where a handover leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Handover {
     /// E.164 number.
     pub phone_number: Option<String>,
     /// Name of a queue.
     pub queue: Option<String>,
-    /// What the agent says first.
-    pub message: Option<String>,
+    message: Option<Template>,
 }
 
 /// A value that wins over the model's argument of the same name.

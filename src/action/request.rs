@@ -20,7 +20,7 @@ use super::template::{Data, RenderError, RenderErrorCode};
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Most values that a failure names besides the first one.
-const MAX_MISSING: usize = 9;
+pub(super) const MAX_MISSING: usize = 9;
 
 /// A request as it will be sent, but for its credentials. Comparable, so that
 /// tests need no network.

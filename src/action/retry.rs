@@ -27,6 +27,7 @@ pub struct RetryPolicy {
     max_backoff: Duration,
     on_connect_failed: bool,
     on_connection_lost: bool,
+    on_read_timeout: bool,
     statuses: Vec<u16>,
 }
 
@@ -38,7 +39,7 @@ impl RetryPolicy {
             on.iter()
                 .filter_map(|one| match one {
                     RetryOn::Status(status) => Some(*status),
-                    RetryOn::ConnectFailed | RetryOn::ConnectionLost => None,
+                    RetryOn::ConnectFailed | RetryOn::ConnectionLost | RetryOn::ReadTimeout => None,
                 })
                 .collect()
         });
@@ -49,6 +50,7 @@ impl RetryPolicy {
             max_backoff: written.max_backoff_ms.map_or(MAX_BACKOFF, Duration::from_millis),
             on_connect_failed: on.is_none_or(|on| on.contains(&RetryOn::ConnectFailed)),
             on_connection_lost: on.is_some_and(|on| on.contains(&RetryOn::ConnectionLost)),
+            on_read_timeout: on.is_some_and(|on| on.contains(&RetryOn::ReadTimeout)),
             statuses,
         }
     }
@@ -61,6 +63,11 @@ impl RetryPolicy {
     /// Whether another attempt may follow a connection that broke.
     pub fn after_lost_connection(&self) -> bool {
         self.idempotent && self.on_connection_lost
+    }
+
+    /// Whether another attempt may follow a service that was silent for `read_timeout_ms`.
+    pub fn after_read_timeout(&self) -> bool {
+        self.idempotent && self.on_read_timeout
     }
 
     /// Whether another attempt may follow an answer with this status.
@@ -78,10 +85,10 @@ impl RetryPolicy {
         longest.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
 
-    /// Statuses, and whether a broken connection, that this action asks to be
-    /// retried on although that could do the same twice.
+    /// Whether this action asks for a retry on something that never leads to one, since that
+    /// could do the same twice.
     pub(super) fn idle_wishes(&self) -> bool {
-        !self.idempotent && (self.on_connection_lost || !self.statuses.is_empty())
+        !self.idempotent && (self.on_connection_lost || self.on_read_timeout || !self.statuses.is_empty())
     }
 }
 

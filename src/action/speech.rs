@@ -160,7 +160,7 @@ impl Compiler<'_> {
         with_property(schema, SAY, json!({"type": "string", "description": SAY_DESCRIPTION}))
     }
 
-    pub(super) fn speech(&mut self, parameters: &Parameters, bind: &[Bound], timeout_ms: u64) -> Speech {
+    pub(super) fn speech(&mut self, parameters: &Parameters, bind: &[Bound], timeout: Duration) -> Speech {
         let say = self.definition.say;
         if say && (parameters.is_declared(SAY) || self.definition.bind.contains_key(SAY)) {
             let message = "`say: true` adds a parameter `say`, and the action has one of its own";
@@ -173,9 +173,9 @@ impl Compiler<'_> {
         let start = written.start.as_ref();
         let start = start.and_then(|text| self.speech_text(text, "/speech/start", parameters, bind));
         let delayed = written.delayed.as_ref().and_then(|delayed| {
-            if delayed.after_ms >= timeout_ms {
-                let message =
-                    format!("after {} ms the call is over: it has {timeout_ms} ms", delayed.after_ms);
+            if Duration::from_millis(delayed.after_ms) >= timeout {
+                let whole = timeout.as_millis();
+                let message = format!("after {} ms the call is over: it has {whole} ms", delayed.after_ms);
                 let problem = self.warning("/speech/delayed/after_ms", "never_said", message);
                 self.problems.push(problem.hint("say it sooner, or raise `timeout_ms`"));
             }

@@ -56,7 +56,11 @@ async fn exchange(
         headers: parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value))).collect(),
         body: Some(body.into()),
     };
-    let limits = Limits { connect_timeout: Duration::from_secs(2), max_response_bytes: MAX_RESPONSE_BYTES };
+    let limits = Limits {
+        connect_timeout: Duration::from_secs(2),
+        read_timeout: None,
+        max_response_bytes: MAX_RESPONSE_BYTES,
+    };
     let response = egress.send(spec, &Credentials::default(), route, limits, deadline).await?;
     answer(&response).map_err(DoorError::NoToken)
 }

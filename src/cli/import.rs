@@ -365,7 +365,11 @@ fn fetch(address: &str) -> anyhow::Result<(Vec<u8>, String)> {
     };
     let request =
         RequestSpec { method: http::Method::GET, url: address.to_owned(), headers: Vec::new(), body: None };
-    let limits = Limits { connect_timeout: Duration::from_secs(10), max_response_bytes: MAX_SOURCE_BYTES };
+    let limits = Limits {
+        connect_timeout: Duration::from_secs(10),
+        read_timeout: None,
+        max_response_bytes: MAX_SOURCE_BYTES,
+    };
     let route = route(address).with_context(|| format!("{shown} is no address to fetch from"))?;
     let sent = super::runtime()?.block_on(async {
         Egress::new().send(request, &Credentials::default(), &route, limits, Deadline::after(FETCH)).await

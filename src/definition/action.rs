@@ -88,12 +88,17 @@ pub struct ActionDefinition {
     /// Body as `multipart/form-data` parts: templates.
     #[schemars(with = "Option<BTreeMap<String, PartDefinition>>")]
     pub multipart: Option<Parts>,
-    /// Time for the whole call in milliseconds; 5000 where left out.
+    /// Time for the whole call in milliseconds; that of the connection where left out, else 5000.
     #[schemars(range(min = 1, max = 300_000))]
     pub timeout_ms: Option<u64>,
-    /// Time to connect in milliseconds, and at most three quarters of `timeout_ms`; 2000 where left out.
+    /// Time to connect in milliseconds, at most three quarters of `timeout_ms` and of `read_timeout_ms`; that of the
+    /// connection where left out, else 2000.
     #[schemars(range(min = 1, max = 60_000))]
     pub connect_timeout_ms: Option<u64>,
+    /// The longest silence of the service in milliseconds: before its answer begins, connecting included, and between two
+    /// pieces of it. Where left out, only `timeout_ms` holds.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub read_timeout_ms: Option<u64>,
     /// When and how often the request is sent again.
     pub retry: Option<RetryDefinition>,
     /// Whether doing it twice is the same as doing it once; by the method where left out. Say `true` for a POST whose
@@ -130,7 +135,8 @@ pub struct ActionDefinition {
     /// Values taken from the response for later calls.
     #[serde(default)]
     pub output_variables: Vec<OutputVariableDefinition>,
-    /// `type: http`: how the answer is shaped for the model. `type: static`: the answer, a text or any JSON.
+    /// `type: http`: how the answer is shaped for the model. `type: static`: the answer, a text or any JSON; each text in it is
+    /// a template, and one that is a sole reference keeps the JSON type of its value.
     #[serde(default)]
     #[schemars(schema_with = "response", transform = without_default)]
     pub response: Option<Value>,
@@ -174,6 +180,9 @@ pub struct ActionOverride {
     /// Replaces `connect_timeout_ms`.
     #[schemars(range(min = 1, max = 60_000))]
     pub connect_timeout_ms: Option<u64>,
+    /// Replaces `read_timeout_ms`.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub read_timeout_ms: Option<u64>,
     /// Replaces `response`.
     #[serde(default)]
     #[schemars(schema_with = "response", transform = without_default)]
@@ -268,7 +277,7 @@ pub struct HandoverDefinition {
     pub phone_number: Option<String>,
     /// Name of the queue to transfer to.
     pub queue: Option<String>,
-    /// What the agent says before it transfers.
+    /// What the agent says before it transfers: a template.
     pub message: Option<String>,
 }
 

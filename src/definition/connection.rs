@@ -26,6 +26,15 @@ pub struct ConnectionDefinition {
     pub headers: Headers,
     /// Certificates besides the system's.
     pub tls: Option<TlsDefinition>,
+    /// `timeout_ms` of its actions that say nothing.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub timeout_ms: Option<u64>,
+    /// `connect_timeout_ms` of its actions that say nothing.
+    #[schemars(range(min = 1, max = 60_000))]
+    pub connect_timeout_ms: Option<u64>,
+    /// `read_timeout_ms` of its actions that say nothing.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub read_timeout_ms: Option<u64>,
     /// How much the service is asked at a time.
     pub limits: Option<LimitsDefinition>,
     /// When a failing service is left alone for a while.
@@ -49,6 +58,15 @@ pub struct ConnectionOverride {
     pub headers: Headers,
     /// Replaces `tls`.
     pub tls: Option<TlsDefinition>,
+    /// Replaces `timeout_ms`.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub timeout_ms: Option<u64>,
+    /// Replaces `connect_timeout_ms`.
+    #[schemars(range(min = 1, max = 60_000))]
+    pub connect_timeout_ms: Option<u64>,
+    /// Replaces `read_timeout_ms`.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub read_timeout_ms: Option<u64>,
     /// Replaces `limits`.
     pub limits: Option<LimitsDefinition>,
     /// Replaces `breaker`.

@@ -21,7 +21,7 @@ pub struct RetryDefinition {
     /// Longest wait between two attempts in milliseconds; 2000 where left out. A `Retry-After` of the upstream may be longer.
     #[schemars(range(min = 0, max = 60_000))]
     pub max_backoff_ms: Option<u64>,
-    /// After what: `connect_failed`, `connection_lost`, or an HTTP status; `[connect_failed, 429, 502, 503, 504]` where left out.
+    /// After what: `connect_failed`, `connection_lost`, `read_timeout`, or an HTTP status; `[connect_failed, 429, 502, 503, 504]` where left out.
     pub on: Option<Vec<RetryOn>>,
 }
 
@@ -33,6 +33,8 @@ pub enum RetryOn {
     ConnectFailed,
     /// The connection broke before the answer was complete.
     ConnectionLost,
+    /// The service was silent for `read_timeout_ms`.
+    ReadTimeout,
     /// The upstream answered with this status.
     Status(u16),
 }
@@ -44,11 +46,12 @@ impl TryFrom<Value> for RetryOn {
         match &value {
             Value::String(text) if text == "connect_failed" => Ok(Self::ConnectFailed),
             Value::String(text) if text == "connection_lost" => Ok(Self::ConnectionLost),
+            Value::String(text) if text == "read_timeout" => Ok(Self::ReadTimeout),
             Value::Number(number) => match number.as_u64().and_then(|number| u16::try_from(number).ok()) {
                 Some(status @ 400..=599) => Ok(Self::Status(status)),
                 _ => Err("expected an HTTP status from 400 to 599"),
             },
-            _ => Err("expected `connect_failed`, `connection_lost` or an HTTP status"),
+            _ => Err("expected `connect_failed`, `connection_lost`, `read_timeout` or an HTTP status"),
         }
     }
 }
@@ -60,9 +63,9 @@ impl JsonSchema for RetryOn {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "`connect_failed`, `connection_lost`, or an HTTP status from 400 to 599.",
+            "description": "`connect_failed`, `connection_lost`, `read_timeout`, or an HTTP status from 400 to 599.",
             "type": ["string", "integer"],
-            "pattern": "^(connect_failed|connection_lost)$",
+            "pattern": "^(connect_failed|connection_lost|read_timeout)$",
             "minimum": 400,
             "maximum": 599
         })

@@ -23,6 +23,8 @@ use super::{Credentials, Deadline, Response, Route};
 pub struct Limits {
     /// Time to connect; the deadline holds all the same.
     pub connect_timeout: Duration,
+    /// The longest silence: before the head of the answer, connecting included, and between two pieces of the body.
+    pub read_timeout: Option<Duration>,
     /// Largest body, decoded.
     pub max_response_bytes: usize,
 }
@@ -85,7 +87,7 @@ impl Egress {
         // The connector asks nobody about an address that stands in the URL.
         route.way.outlet.policy.judge_url(request.url()).map_err(EgressError::Refused)?;
         let client = self.client(route, limits)?;
-        Ok(Ready { client, request, limit: limits.max_response_bytes, lane: route.lane.as_deref() })
+        Ok(Ready { client, request, limits, lane: route.lane.as_deref() })
     }
 }
 
@@ -93,7 +95,7 @@ impl Egress {
 pub struct Ready<'r> {
     client: reqwest::Client,
     request: reqwest::Request,
-    limit: usize,
+    limits: Limits,
     lane: Option<&'r Lane>,
 }
 
@@ -125,8 +127,8 @@ impl Turn<'_> {
     ///
     /// There is no complete answer within the deadline and the limits.
     pub async fn send(self, deadline: Deadline) -> Result<Response, EgressError> {
-        let Self { ready: Ready { client, request, limit, .. }, permit } = self;
-        let sent = deadline.within(exchange(&client, request, limit)).await;
+        let Self { ready: Ready { client, request, limits, .. }, permit } = self;
+        let sent = deadline.within(exchange(&client, request, limits)).await;
         let answer = sent.unwrap_or(Err(EgressError::Deadline));
         if let Some(permit) = permit {
             permit.settle(&answer);
@@ -222,22 +224,23 @@ fn add_cookie(headers: &mut HeaderMap, cookie: &HeaderValue) {
 async fn exchange(
     client: &reqwest::Client,
     request: reqwest::Request,
-    limit: usize,
+    limits: Limits,
 ) -> Result<Response, EgressError> {
-    let mut response = client.execute(request).await.map_err(classify)?;
+    let (limit, silence) = (limits.max_response_bytes, limits.read_timeout);
+    let mut response = heard(client.execute(request), silence).await?;
     let status = response.status();
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(EgressError::TooLarge { limit, status: status.as_u16() });
     }
-    let first = response.chunk().await.map_err(classify)?.unwrap_or_default();
-    let body = match response.chunk().await.map_err(classify)? {
+    let first = heard(response.chunk(), silence).await?.unwrap_or_default();
+    let body = match heard(response.chunk(), silence).await? {
         // Most answers are one piece, which is taken as it is.
         None => within_limit(first, limit, status.as_u16())?,
         Some(second) => {
             let mut body = BytesMut::with_capacity(first.len() + second.len());
             body.extend_from_slice(&first);
             body.extend_from_slice(&second);
-            while let Some(more) = response.chunk().await.map_err(classify)? {
+            while let Some(more) = heard(response.chunk(), silence).await? {
                 if body.len() + more.len() > limit {
                     return Err(EgressError::TooLarge { limit, status: status.as_u16() });
                 }
@@ -247,6 +250,16 @@ async fn exchange(
         }
     };
     Ok(Response { status, headers: std::mem::take(response.headers_mut()), body })
+}
+
+/// Waits for the next piece of an answer.
+async fn heard<T>(
+    piece: impl Future<Output = reqwest::Result<T>>,
+    silence: Option<Duration>,
+) -> Result<T, EgressError> {
+    let Some(longest) = silence else { return piece.await.map_err(classify) };
+    let heard = tokio::time::timeout(longest, piece).await;
+    heard.map_err(|_| EgressError::Silent(longest))?.map_err(classify)
 }
 
 fn within_limit(body: Bytes, limit: usize, status: u16) -> Result<Bytes, EgressError> {

@@ -48,6 +48,9 @@ pub enum EgressError {
     /// The deadline passed.
     #[error("no complete answer before the deadline")]
     Deadline,
+    /// The service sent nothing for longer than the action allows.
+    #[error("the service sent nothing for {} ms (`read_timeout_ms`)", .0.as_millis())]
+    Silent(Duration),
     /// The connection broke, or what came is not HTTP.
     #[error("the connection broke before the answer was complete")]
     Lost(#[source] reqwest::Error),
@@ -94,6 +97,7 @@ impl EgressError {
             Self::Connect(_)
             | Self::Unprocessed(_)
             | Self::Deadline
+            | Self::Silent(_)
             | Self::Lost(_)
             | Self::Decode(_)
             | Self::TooLarge { .. } => false,
@@ -112,6 +116,7 @@ impl EgressError {
             Self::Connect(_) => "connect_failed",
             Self::Unprocessed(_) => "unprocessed",
             Self::Deadline => "timeout",
+            Self::Silent(_) => "read_timeout",
             Self::Lost(_) => "connection_lost",
             Self::Decode(_) => "invalid_response",
             Self::TooLarge { .. } => "response_too_large",

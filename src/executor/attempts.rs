@@ -107,6 +107,7 @@ impl Sending<'_> {
         let Self { egress, deployment, target, http, deadline, call, control, .. } = self;
         let limits = Limits {
             connect_timeout: http.connect_timeout,
+            read_timeout: http.read_timeout,
             max_response_bytes: deployment.limits.max_response_bytes,
         };
         let begun = Instant::now();
@@ -219,6 +220,7 @@ fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressErr
     let asked = match answer {
         Ok(answer) if policy.after_status(answer.status) => retry_after(answer),
         Err(EgressError::Connect(_) | EgressError::Unprocessed(_)) if policy.after_no_connection() => None,
+        Err(EgressError::Silent(_)) if policy.after_read_timeout() => None,
         Err(EgressError::Lost(_)) if policy.after_lost_connection() => None,
         Ok(_) | Err(_) => return None,
     };

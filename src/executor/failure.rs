@@ -402,7 +402,9 @@ fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
             let message = "The service cannot be reached right now; nothing was done.";
             (Status::Failure, error(FailureCode::ConnectFailed, message, Effect::None, Retry::Later))
         }
-        EgressError::Deadline => failure(FailureCode::Timeout, "The service did not answer in time."),
+        EgressError::Deadline | EgressError::Silent(_) => {
+            failure(FailureCode::Timeout, "The service did not answer in time.")
+        }
         EgressError::Lost(_) => failure(
             FailureCode::ConnectionLost,
             "The connection to the service broke before its answer was complete.",

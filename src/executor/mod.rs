@@ -59,6 +59,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
 use crate::action::Action;
+use crate::action::template::Data;
 use crate::auth::TokenStore;
 use crate::catalog::Environment;
 use crate::conversation::{
@@ -168,6 +169,14 @@ struct Admitted<'a> {
     /// What tells the call from earlier ones of its claim.
     earlier: u64,
     deadline: Deadline,
+}
+
+impl Admitted<'_> {
+    /// What the templates of the action are rendered with.
+    fn data(&self) -> Data<'_> {
+        let Values { parameters, variables, .. } = &self.values;
+        Data { parameters, variables, static_variables: &self.target.environment.static_variables }
+    }
 }
 
 /// A call that goes no further.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::action::Action;
 use crate::action::output::{self, Concealed, Extracted};
-use crate::action::{self, Action};
 use crate::catalog::Environment;
 use crate::conversation::Conversation;
 use crate::secrets::Redactor;
@@ -225,7 +225,7 @@ impl Outcome {
     }
 
     /// The caller is to be transferred.
-    pub(super) fn handover(handover: &action::Handover, look: &Look) -> Self {
+    pub(super) fn handover(handover: Handover, look: &Look) -> Self {
         let to = handover.phone_number.as_deref().or(handover.queue.as_deref()).unwrap_or_default();
         let text = handover.message.clone().unwrap_or_else(|| format!("Transferring the caller to {to}."));
         let concealed = concealed(look.conversation.as_deref(), &[]);
@@ -237,11 +237,7 @@ impl Outcome {
             error: None,
             extracted: Vec::new(),
             cleared: Vec::new(),
-            handover: Some(Handover {
-                phone_number: handover.phone_number.clone(),
-                queue: handover.queue.clone(),
-                message: handover.message.clone(),
-            }),
+            handover: Some(handover),
         }
     }
 

@@ -1,16 +1,16 @@
 //! What becomes of a call that has its intent: guards, request, answer, result.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
 
-use crate::action::template::Data;
-use crate::action::{self, HttpAction, Kind, RequestSpec};
+use crate::action::{HttpAction, Kind, RequestSpec};
 use crate::conversation::change::Change;
 use crate::egress::{Deadline, EgressError};
-use crate::tool::{Status, ToolCall, ToolResult};
+use crate::tool::{Handover, Status, ToolCall, ToolResult};
 
 use super::answer::Answer;
 use super::attempts::Sending;
@@ -23,13 +23,13 @@ use super::{
 };
 
 /// What a call does, once nothing stands in its way.
-enum Prepared<'a> {
+pub(super) enum Prepared<'a> {
     /// It sends this.
     Request(&'a HttpAction, RequestSpec),
     /// It answers with this.
-    Fixed(&'a RawValue),
+    Fixed(Cow<'a, RawValue>),
     /// It hands the caller over.
-    Handover(&'a action::Handover),
+    Handover(Handover),
 }
 
 impl Gateway {
@@ -80,7 +80,11 @@ impl Gateway {
         };
         let admitted = &*admitted;
         let voice = Voice::new(&call, admitted, deployment);
-        let prepared = guarded.and_then(|()| prepare(admitted, &call, deployment));
+        let prepared = guarded.and_then(|()| prepare(admitted, &call, deployment, &voice));
+        let prepared = match prepared {
+            Ok(Prepared::Request(..)) if admitted.deadline.left().is_zero() => Err(Failure::TooLate),
+            prepared => prepared,
+        };
         drop(seat);
         // The caller hears nothing of a call that does not go ahead.
         let goes_ahead = prepared.is_ok();
@@ -165,7 +169,7 @@ impl Gateway {
         let (http, request) = match prepared {
             Prepared::Request(http, request) => (http, request),
             Prepared::Fixed(body) => {
-                return Outcome::of(Answer::fixed(body), &look(None), &|| true).ok_or_else(|| late(target));
+                return Outcome::of(Answer::fixed(&body), &look(None), &|| true).ok_or_else(|| late(target));
             }
             Prepared::Handover(handover) => return Ok(Outcome::handover(handover, &look(None))),
         };
@@ -186,21 +190,20 @@ impl Gateway {
 }
 
 /// Makes a call ready to go ahead.
-fn prepare<'a>(
+pub(super) fn prepare<'a>(
     admitted: &Admitted<'a>,
     call: &ToolCall,
     deployment: &Deployment,
+    voice: &Voice<'_>,
 ) -> Result<Prepared<'a>, Failure> {
+    let data = admitted.data();
     match &admitted.target.action.kind {
         Kind::Http(http) => {
             let request = render(http, admitted, call, deployment)?;
-            if admitted.deadline.left().is_zero() {
-                return Err(Failure::TooLate);
-            }
             Ok(Prepared::Request(http, request))
         }
-        Kind::Static(body) => Ok(Prepared::Fixed(body)),
-        Kind::Handover(handover) => Ok(Prepared::Handover(handover)),
+        Kind::Static(answer) => Ok(Prepared::Fixed(answer.render(&data)?)),
+        Kind::Handover(handover) => Ok(Prepared::Handover(voice.handover(handover)?)),
     }
 }
 
@@ -210,18 +213,14 @@ fn late(target: Target<'_>) -> Failure {
 }
 
 /// The exact request. A write carries the key by which the upstream knows it again.
-pub(super) fn render(
+fn render(
     http: &HttpAction,
     admitted: &Admitted<'_>,
     call: &ToolCall,
     deployment: &Deployment,
 ) -> Result<RequestSpec, Failure> {
-    let Admitted { target, values, claim, earlier, .. } = admitted;
-    let data = Data {
-        parameters: &values.parameters,
-        variables: &values.variables,
-        static_variables: &target.environment.static_variables,
-    };
+    let Admitted { target, claim, earlier, .. } = admitted;
+    let data = admitted.data();
     let mut request = http.render(&data)?;
     http.check_head(&request, &data, &target.action.bind, deployment.limits.max_url_bytes)?;
     if !target.action.is_safe() {

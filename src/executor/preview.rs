@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::action::{Kind, RequestSpec};
+use crate::action::RequestSpec;
 use crate::conversation::Carried;
 use crate::egress::Credentials;
 use crate::secrets::MASK;
@@ -19,7 +19,8 @@ use super::body::masked_error;
 use super::failure::Failure;
 use super::masks::Masks;
 use super::outcome::Receipt;
-use super::performing::render;
+use super::performing::{Prepared, prepare};
+use super::speech::Voice;
 use super::{Access, Gateway, Refused, learning};
 
 /// What would be sent.
@@ -66,8 +67,9 @@ impl Gateway {
                     .map_err(|refused| Refused::from(Failure::from(refused)))?;
             }
             let target = admitted.target;
-            let Kind::Http(http) = &target.action.kind else { return Ok(None) };
-            let request = render(http, &admitted, call, &deployment).map_err(Refused::from)?;
+            let voice = Voice::new(call, &admitted, &deployment);
+            let prepared = prepare(&admitted, call, &deployment, &voice).map_err(Refused::from)?;
+            let Prepared::Request(_, request) = prepared else { return Ok(None) };
             let masks = match &admitted.conversation {
                 Some(known) => Masks::of(&deployment, known, &[]),
                 None => Masks::secrets(&deployment, &call.environment),

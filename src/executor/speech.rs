@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use crate::action::SpeechText;
 use crate::action::output::Concealed;
 use crate::action::speech::spoken;
-use crate::action::template::Data;
-use crate::tool::ToolCall;
+use crate::action::{self, RenderFailure, SpeechText};
+use crate::tool::{Handover, ToolCall};
 
+use super::Admitted;
 use super::body::mask;
 use super::deployment::Deployment;
 use super::failure::Failure;
 use super::outcome::Outcome;
 use super::pace::Expected;
-use super::{Admitted, Values};
 
 /// A call goes ahead. Texts are one line each, with nothing in them that must not be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,11 +58,14 @@ impl<'a> Voice<'a> {
         }
     }
 
+    /// Where the caller is to be transferred, and what is said first.
+    pub(super) fn handover(&self, handover: &action::Handover) -> Result<Handover, RenderFailure> {
+        let message = handover.message(&self.admitted.data())?.and_then(|text| self.cleaned(text));
+        Ok(Handover { phone_number: handover.phone_number.clone(), queue: handover.queue.clone(), message })
+    }
+
     fn text(&self, which: &'static str, text: &SpeechText) -> Option<String> {
-        let Values { parameters, variables, .. } = &self.admitted.values;
-        let static_variables = &self.admitted.target.environment.static_variables;
-        let data = Data { parameters, variables, static_variables };
-        match text.render(self.language(), &data) {
+        match text.render(self.language(), &self.admitted.data()) {
             Ok(text) => self.cleaned(text),
             Err(error) => {
                 tracing::warn!(

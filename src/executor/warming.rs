@@ -106,7 +106,7 @@ impl Warmer {
     }
 
     async fn connect(&self, route: &Route, connect_timeout: Duration) {
-        let limits = Limits { connect_timeout, max_response_bytes: MAX_BYTES };
+        let limits = Limits { connect_timeout, read_timeout: None, max_response_bytes: MAX_BYTES };
         if let Err(error) = self.egress.warm(route, limits, Deadline::after(TIMEOUT)).await {
             tracing::debug!(%error, "a connection could not be had before it is needed");
         }

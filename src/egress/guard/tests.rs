@@ -74,7 +74,8 @@ fn route(policy: &Policy, url: &str) -> Route {
 
 async fn get(egress: &Egress, policy: &Policy, url: &str) -> Result<Response, EgressError> {
     let request = RequestSpec { method: Method::GET, url: url.to_owned(), headers: Vec::new(), body: None };
-    let limits = Limits { connect_timeout: Duration::from_secs(5), max_response_bytes: 10_000 };
+    let limits =
+        Limits { connect_timeout: Duration::from_secs(5), read_timeout: None, max_response_bytes: 10_000 };
     let deadline = Deadline::after(Duration::from_secs(10));
     egress.send(request, &Credentials::default(), &route(policy, url), limits, deadline).await
 }
@@ -370,7 +371,8 @@ async fn credentials_do_not_go_to_another_origin() {
     let (port, connections) = listen("127.0.0.1", OK).await.unwrap();
     let own = format!("http://127.0.0.1:{port}");
     let route = route(&Policy::loopback(), &format!("{own}/base"));
-    let limits = Limits { connect_timeout: Duration::from_secs(5), max_response_bytes: 10_000 };
+    let limits =
+        Limits { connect_timeout: Duration::from_secs(5), read_timeout: None, max_response_bytes: 10_000 };
     let egress = Egress::new();
     let send = async |url: String| {
         let request = RequestSpec { method: Method::GET, url, headers: Vec::new(), body: None };
@@ -536,7 +538,8 @@ async fn a_call_does_not_wait_for_a_name_beyond_its_deadline() {
     let egress = Egress::with_lookup(Lookup::System(gate.look_ups()));
     let url = "http://hung.test/";
     let request = RequestSpec { method: Method::GET, url: url.to_owned(), headers: Vec::new(), body: None };
-    let limits = Limits { connect_timeout: Duration::from_secs(3600), max_response_bytes: 10_000 };
+    let limits =
+        Limits { connect_timeout: Duration::from_secs(3600), read_timeout: None, max_response_bytes: 10_000 };
     let route = route(&policy(&["*.test"]), url);
     let deadline = Deadline::after(Duration::from_millis(50));
     let late = egress.send(request, &Credentials::default(), &route, limits, deadline).await;

@@ -135,7 +135,12 @@ fn verdict(answer: &Result<Response, EgressError>, fair: bool) -> Option<bool> {
         // A refusal of this request (4xx, 429 among them) comes from a service that works.
         Ok(response) => Some(!response.status.is_server_error()),
         Err(EgressError::TooLarge { status, .. }) => Some(*status < 500),
-        Err(EgressError::Connect(_) | EgressError::Unprocessed(_) | EgressError::Lost(_)) => Some(false),
+        Err(
+            EgressError::Connect(_)
+            | EgressError::Unprocessed(_)
+            | EgressError::Lost(_)
+            | EgressError::Silent(_),
+        ) => Some(false),
         Err(EgressError::Deadline) => fair.then_some(false),
         Err(
             EgressError::InvalidUrl(_)
