@@ -265,3 +265,24 @@ async fn heard<T>(
 fn within_limit(body: Bytes, limit: usize, status: u16) -> Result<Bytes, EgressError> {
     if body.len() > limit { Err(EgressError::TooLarge { limit, status }) } else { Ok(body) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn after(wait: Duration) -> reqwest::Result<()> {
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_keeps_coming_is_not_silent_however_long_it_takes() {
+        let longest = Some(Duration::from_millis(100));
+        for _ in 0..50 {
+            heard(after(Duration::from_millis(99)), longest).await.unwrap();
+        }
+        let silent = heard(after(Duration::from_millis(101)), longest).await;
+        assert!(matches!(silent, Err(EgressError::Silent(waited)) if Some(waited) == longest), "{silent:?}");
+        heard(after(Duration::from_secs(3600)), None).await.unwrap();
+    }
+}

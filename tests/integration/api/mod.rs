@@ -2,6 +2,7 @@
 
 mod calls;
 mod catalog;
+mod fixed;
 mod keys;
 mod limits;
 mod preview;

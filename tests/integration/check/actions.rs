@@ -1,6 +1,6 @@
 //! Mistakes in actions, each alone.
 
-use super::check;
+use super::{check, project, run};
 
 #[test]
 fn each_mistake_in_an_action_has_its_place_its_rule_and_a_hint() {
@@ -388,4 +388,79 @@ fn a_media_type_without_a_body_is_told_where_the_action_says_it() {
         let files = [("connections/api.yaml", connection), ("actions/read.yaml", &format!("{read}{line}\n"))];
         check(line, &files, &[&told, hint]);
     }
+}
+
+#[test]
+fn a_text_of_an_action_that_answers_by_itself_is_a_template() {
+    check(
+        "a static answer",
+        &[(
+            "actions/read.yaml",
+            "description: d\ntype: static\nresponse:\n  a: [fine, 'Hello {{name}}']\n  b: '{{'\n  c: '{{\"{{\"}}'\n",
+        )],
+        &[
+            "actions/read.yaml:4:22: error[forbidden_construct]: there is no function `name`",
+            "    hint: functions are `eq ne lt le gt ge and or not index`; values are `.parameters.x`, `.variables.x`, `.static_variables.x`; text takes quotes",
+            "actions/read.yaml:5:7: error[template_syntax]: the action is never closed",
+            "    hint: close it with `}}`",
+        ],
+    );
+    check(
+        "an unknown parameter in an environment",
+        &[(
+            "actions/read.yaml",
+            "description: d\ntype: static\nresponse: x\nparameters: {type: object, properties: {id: {type: string}}}\n\
+             environments:\n  development: {response: '{{.parameters.idd}}'}\n",
+        )],
+        &[
+            "actions/read.yaml:6:30: warning[unknown_parameter]: `.parameters.idd` is not a parameter of this action",
+            "    hint: did you mean `id`?",
+        ],
+    );
+    check(
+        "a message",
+        &[(
+            "actions/read.yaml",
+            "description: d\ntype: handover\nhandover: {queue: q, message: 'To {{.static_variables.desk}}.'}\n",
+        )],
+        &[
+            "actions/read.yaml:3:37: error[missing_static_variable]: the static variable `desk` is not set in environment `development`",
+            "    hint: add `desk` under [development] in variables.toml",
+        ],
+    );
+}
+
+#[test]
+fn a_read_timeout_that_changes_nothing_is_told() {
+    let read = "description: d\nconnection: api\npath: /x\n";
+    check(
+        "as long as the call",
+        &[("actions/read.yaml", &format!("{read}timeout_ms: 3000\nread_timeout_ms: 3000\n"))],
+        &[
+            "actions/read.yaml:5:18: warning[read_timeout_unused]: after 3000 ms the call is over: it has 3000 ms",
+            "    hint: take it out, or raise `timeout_ms`",
+        ],
+    );
+    // A connection sets one for all of its actions, the short ones too.
+    let connection = "base_url: https://api.test\nread_timeout_ms: 4000\n";
+    let short = format!("{read}timeout_ms: 3000\n");
+    let dir = project(&[("connections/api.yaml", connection), ("actions/read.yaml", &short)]);
+    let told = run(dir.path(), &[]).stdout;
+    assert_eq!(String::from_utf8_lossy(&told), "no problems: 1 action, environments development\n");
+    check(
+        "of an answer that nobody is asked for",
+        &[("actions/read.yaml", "description: d\ntype: static\nresponse: x\nread_timeout_ms: 100\n")],
+        &[
+            "actions/read.yaml:4:1: error[key_not_for_type]: `read_timeout_ms` does not belong to an action of type `static`",
+        ],
+    );
+    let post = format!("{read}method: POST\nread_timeout_ms: 100\nretry: {{on: [read_timeout]}}\n");
+    check(
+        "a write that is not sent again",
+        &[("actions/read.yaml", &post)],
+        &[
+            "actions/read.yaml:6:13: warning[retry_without_effect]: a POST is sent again only where not one byte of it was written",
+            "    hint: leave `on` at `[connect_failed]`, or say `idempotent: true` if the upstream honours `Idempotency-Key`",
+        ],
+    );
 }

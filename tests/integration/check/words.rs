@@ -26,7 +26,7 @@ fn an_item_of_a_list_is_named_by_its_list() {
             "description: d\nconnection: api\npath: /x\nretry:\n  on: [banana, 99]\nenvironments: {development: {response: {pick: [$.a, 7]}}}\n",
         )],
         &[
-            "actions/x.yaml:5:8: error[invalid_value]: `retry.on[0]` is `banana`, which does not match `^(connect_failed|connection_lost)$`",
+            "actions/x.yaml:5:8: error[invalid_value]: `retry.on[0]` is `banana`, which does not match `^(connect_failed|connection_lost|read_timeout)$`",
             "actions/x.yaml:5:16: error[invalid_value]: `retry.on[1]`: value is less than the minimum of 400",
             "actions/x.yaml:6:53: error[wrong_type]: `environments.development.response.pick[1]` must be a text, found a number",
         ],

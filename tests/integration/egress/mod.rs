@@ -5,4 +5,5 @@ mod http2;
 mod oversize;
 mod pressure;
 mod proxy;
+mod silence;
 pub(crate) mod tls;
