@@ -166,24 +166,38 @@ impl Gateway {
             conversation: admitted.conversation.clone(),
             token,
         };
-        let (http, request) = match prepared {
-            Prepared::Request(http, request) => (http, request),
+        let masks = weight_of_masks(admitted.conversation.as_deref());
+        let looked = match prepared {
+            Prepared::Request(http, request) => {
+                let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
+                let (egress, tokens) = (&self.egress, &self.shared.tokens);
+                let sending = Sending {
+                    egress,
+                    deployment,
+                    target,
+                    http,
+                    deadline,
+                    call,
+                    control,
+                    store,
+                    tokens,
+                    claim,
+                };
+                let response = sending.response(request, receipt).await?;
+                let (bytes, look) = (response.body.len().max(masks), look(receipt.redactor.clone()));
+                let work =
+                    move |in_time: &dyn Fn() -> bool| Outcome::of(Answer::read(response), &look, in_time);
+                self.aside(bytes, deadline, work).await
+            }
             Prepared::Fixed(body) => {
-                return Outcome::of(Answer::fixed(&body), &look(None), &|| true).ok_or_else(|| late(target));
+                let (answer, look) = (Answer::fixed(&body), look(None));
+                let work = move |in_time: &dyn Fn() -> bool| Outcome::of(answer, &look, in_time);
+                self.aside(body.get().len().max(masks), deadline, work).await
             }
             Prepared::Handover(handover) => return Ok(Outcome::handover(handover, &look(None))),
         };
-        let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
-        let (egress, tokens) = (&self.egress, &self.shared.tokens);
-        let sending =
-            Sending { egress, deployment, target, http, deadline, call, control, store, tokens, claim };
-        let response = sending.response(request, receipt).await?;
-        let look = look(receipt.redactor.clone());
-        let bytes = response.body.len().max(weight_of_masks(admitted.conversation.as_deref()));
-        let looked =
-            self.aside(bytes, deadline, move |in_time| Outcome::of(Answer::read(response), &look, in_time));
         // Who waits for a seat too long has an answer that nobody could look at.
-        let (outcome, seat) = looked.await.map_err(|_| late(target))?;
+        let (outcome, seat) = looked.map_err(|_| late(target))?;
         receipt.seat = seat;
         outcome.ok_or_else(|| late(target))
     }
