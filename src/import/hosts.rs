@@ -1,7 +1,12 @@
 //! The hosts of one collection: which of them `--base-url` stands for, and what is said of the others.
 
+use std::collections::BTreeSet;
+
+use crate::definition::closest;
+
 use super::bundle::Bundle;
 use super::request::{PlainRequest, host};
+use super::{ImportError, Options, SourceKind};
 
 /// Most hosts that are told one by one.
 const MAX_TOLD: usize = 20;
@@ -33,6 +38,28 @@ impl Host {
             None => "import its requests by themselves, with a --base-url of their own".to_owned(),
         }
     }
+}
+
+/// Checks that the source uses the variables that `--base-url NAME=URL` names.
+pub(super) fn check_names(kind: SourceKind, text: &str, options: &Options) -> Result<(), ImportError> {
+    if kind != SourceKind::Postman && !options.urls.is_empty() {
+        let message = "--base-url NAME=URL is for the variables of a Postman collection";
+        return Err(ImportError::new("base_url_name", message, "write --base-url URL"));
+    }
+    let used = || text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()));
+    let Some(unused) = options.urls.keys().find(|name| !used().any(|used| used == *name)) else {
+        return Ok(());
+    };
+    let message = format!("--base-url {unused}=…: the collection has no `{{{{{unused}}}}}`");
+    let names: BTreeSet<&str> = used().collect();
+    let hint = match closest(unused, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let names: Vec<&str> = names.into_iter().take(MAX_TOLD).collect();
+            format!("its variables are: {}", names.join(", "))
+        }
+    };
+    Err(ImportError::new("base_url_name", message, hint))
 }
 
 /// Marks the requests that `--base-url` is not for, and says once of each host what has to be decided.

@@ -216,6 +216,7 @@ pub struct Imported {
 /// Why the source as a whole is none of its kind; what is wrong with a part of
 /// it stands in the report.
 pub fn import(kind: SourceKind, text: &str, options: &Options) -> Result<Imported, ImportError> {
+    hosts::check_names(kind, text, options)?;
     let mut bundle = bundle::Bundle::new(options);
     match kind {
         SourceKind::Curl => curl::import(text, &mut bundle)?,

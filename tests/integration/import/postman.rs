@@ -211,6 +211,14 @@ fn each_host_without_a_value_is_told_once_and_can_be_given_by_name() {
     let given = field("pm_two_hosts.json", &named(&[("host", "https://shop.example")], None));
     assert_eq!(requests(&given), ["query_carts"]);
     assert!(file(&given, "connections/shop_example.yaml").contains("base_url: https://shop.example\n"));
+    let text = source("pm_two_hosts.json");
+    let misspelt =
+        import(SourceKind::Postman, &text, &named(&[("hots", "https://a.example")], None)).unwrap_err();
+    assert_eq!(misspelt.message, "--base-url hots=…: the collection has no `{{hots}}`");
+    assert_eq!(misspelt.hint, "did you mean `host`?");
+    let foreign =
+        import(SourceKind::Openapi, "{}", &named(&[("host", "https://a.example")], None)).unwrap_err();
+    assert_eq!(foreign.code, "base_url_name");
     // The host of most requests is the one that the option is taken for.
     let item = |url: &str| json!({"name": format!("Get {url}"), "request": {"method": "GET", "url": url}});
     let root = json!({"item": [item("{{other}}/a"), item("{{host}}/b"), item("{{host}}/c"), item("https://third.example/d")]}).to_string();
