@@ -13,7 +13,7 @@ use axum::http::Request;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::settings::Settings;
 
-use super::progress::Progress;
+use super::progress::{Progress, Streams, Watched};
 use super::{AppState, router};
 
 /// How long a new connection may take to send the head of its first request.
@@ -80,8 +80,7 @@ pub async fn serve<L>(
     loop {
         tokio::select! {
             (stream, _) = listener.accept() => {
-                let stream = Progress::new(stream, patience);
-                tokio::task::spawn(converse(stream, routes.clone(), connections.watcher()));
+                tokio::task::spawn(converse(stream, patience, routes.clone(), connections.watcher()));
             }
             () = &mut stop => break,
         }
@@ -118,8 +117,9 @@ pub async fn serve<L>(
 
 /// Serves one connection for as long as requests come over it. A client that
 /// keeps the gateway waiting for the head of a request is hung up on, so that
-/// nobody holds connections by sending a byte now and then.
-async fn converse<I>(stream: I, routes: Router, watcher: Watcher)
+/// nobody holds connections by sending a byte now and then; so is one that takes nothing of an answer for as long
+/// as there is `patience`.
+async fn converse<I>(stream: I, patience: Duration, routes: Router, watcher: Watcher)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -127,9 +127,11 @@ where
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(move |request: Request<Incoming>| {
         begun.send_replace(true);
-        routes.call(request)
+        let answer = routes.call(request);
+        async move { answer.await.map(|answer| answer.map(Watched::new)) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
+    let stream = Progress::new(stream, patience);
+    let mut builder = Builder::new(Streams::new(patience));
     // The time between two requests is counted too: this is also how long an idle connection is kept.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);

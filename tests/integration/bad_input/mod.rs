@@ -5,6 +5,7 @@ mod requests;
 mod upstream;
 mod floods;
 mod slow;
+mod windows;
 
 use serde_json::Value;
 
