@@ -3,11 +3,14 @@
 //! Guards are pure: they are asked with what is known of the conversation, and
 //! say what stands in the way. `guard_rules.rs` compiles them.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Action;
 use super::output::Path;
 use super::parameters::InvalidArguments;
+use super::template::compare_numbers;
 
 /// Most values that a refusal names; one more tells that there are more.
 const MAX_NAMED: usize = 12;
@@ -175,11 +178,52 @@ impl Action {
 impl AllowedValues {
     /// What of `sent` is none of the allowed values: itself, or one of its items.
     fn unknown<'s>(&self, sent: &'s Value, known: &Value) -> Option<&'s Value> {
-        let values: Vec<&Value> = self.path.select(known).into_iter().flat_map(values_of).collect();
-        let is_known = |sent: &Value| values.iter().any(|value| is_same(sent, value));
+        let known = Known::of(self.path.select(known).into_iter().flat_map(values_of));
         match sent {
-            Value::Array(items) => items.iter().find(|item| !is_known(item)),
-            one => (!is_known(one)).then_some(one),
+            Value::Array(items) => items.iter().find(|item| !known.has(item)),
+            one => (!known.has(one)).then_some(one),
+        }
+    }
+}
+
+/// Values by what they mean. A long list may be asked for each item of another one.
+#[derive(Default)]
+struct Known<'a> {
+    /// Texts, and numbers as they are written.
+    texts: HashSet<&'a str>,
+    /// Numbers, in their order.
+    numbers: Vec<&'a str>,
+    others: Vec<&'a Value>,
+}
+
+impl<'a> Known<'a> {
+    fn of(values: impl Iterator<Item = &'a Value>) -> Self {
+        let mut known = Self::default();
+        for value in values {
+            match value {
+                Value::String(text) => _ = known.texts.insert(text),
+                Value::Number(number) => {
+                    known.texts.insert(number.as_str());
+                    known.numbers.push(number.as_str());
+                }
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => known.others.push(value),
+            }
+        }
+        known.numbers.sort_unstable_by(|one, other| compare_numbers(one, other));
+        known
+    }
+
+    /// Whether a model that sends `sent` means one of them: numbers by their value, and a number written as a text is
+    /// the number.
+    fn has(&self, sent: &Value) -> bool {
+        match sent {
+            Value::String(text) => self.texts.contains(text.as_str()),
+            Value::Number(number) => {
+                let number = number.as_str();
+                let is_same = |one: &&str| compare_numbers(one, number);
+                self.texts.contains(number) || self.numbers.binary_search_by(is_same).is_ok()
+            }
+            other => self.others.contains(&other),
         }
     }
 }
@@ -189,20 +233,6 @@ fn values_of(found: &Value) -> Vec<&Value> {
     match found {
         Value::Array(items) => items.iter().collect(),
         one => vec![one],
-    }
-}
-
-/// Whether a model that sends `sent` means `known`: numbers by their value, and
-/// a number written as a text is the number.
-fn is_same(sent: &Value, known: &Value) -> bool {
-    match (sent, known) {
-        (Value::Number(one), Value::Number(other)) => {
-            super::template::is_same_number(one.as_str(), other.as_str())
-        }
-        (Value::String(text), Value::Number(number)) | (Value::Number(number), Value::String(text)) => {
-            text == number.as_str()
-        }
-        (sent, known) => sent == known,
     }
 }
 

@@ -40,7 +40,7 @@ mod branches;
 
 pub use branches::{BranchFailure, BranchReport};
 pub use error::{RenderError, RenderErrorCode, TemplateError, TemplateErrorCode};
-pub(super) use number::is_same_number;
+pub(super) use number::compare_numbers;
 pub use tree::{Data, Reference, Root, Target, Template};
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ pub(super) struct Decimal<'a> {
     exponent: i64,
 }
 
-/// Whether two numbers in JSON's form are the same, digit by digit: `3` is `3.0`.
-pub(in crate::action) fn is_same_number(one: &str, other: &str) -> bool {
+/// Compares two numbers in JSON's form, digit by digit: `3` is `3.0`. Those that are too long to be read stand before
+/// all others.
+pub(in crate::action) fn compare_numbers(one: &str, other: &str) -> Ordering {
     match (Decimal::parse(one), Decimal::parse(other)) {
-        (Some(one), Some(other)) => one.compare(other) == Ordering::Equal,
-        _ => one == other,
+        (Some(one), Some(other)) => one.compare(other),
+        (None, None) => one.cmp(other),
+        (one, other) => one.is_some().cmp(&other.is_some()),
     }
 }
 
