@@ -17,7 +17,26 @@ pub(crate) struct Case {
     /// What is sent as arguments: JSON.
     pub(crate) arguments: String,
     /// Variables that its conversation begins with.
-    pub(crate) sensitive: Option<Map<String, Value>>,
+    pub(crate) variables: Option<Map<String, Value>>,
+    /// Whether these are sensitive.
+    pub(crate) is_sensitive: bool,
+    request: Request,
+}
+
+/// What the costly request is.
+enum Request {
+    /// A call of the action.
+    Call,
+    /// A preview of it.
+    Preview,
+    /// A call in the form of a dialect.
+    Dialect,
+    /// A look at the conversation.
+    Look,
+    /// A change of the conversation: JSON.
+    Change(String),
+    /// A prompt with the conversation's variables.
+    Prompt(String),
 }
 
 impl Case {
@@ -33,6 +52,29 @@ impl Case {
         )
     }
 
+    /// The method and path of the costly request, and its body.
+    pub(crate) fn request(&self, conversation: &str) -> (String, String) {
+        let (name, arguments) = (self.action(self.number), &self.arguments);
+        let of = format!("/v1/conversations/{conversation}");
+        let call = format!(
+            "{{\"name\":\"{name}\",\"conversation_id\":\"{conversation}\",\"arguments\":{arguments}}}"
+        );
+        match &self.request {
+            Request::Call => ("POST /v1/tool-calls".to_owned(), call),
+            Request::Preview => (format!("POST /v1/actions/{name}/preview"), call),
+            Request::Dialect => {
+                let function = serde_json::json!({"name": name, "arguments": arguments});
+                let turn = serde_json::json!([{"id": "call_1", "type": "function", "function": function}]);
+                ("POST /v1/openai/chat/tool-calls".to_owned(), turn.to_string())
+            }
+            Request::Look => (format!("GET {of}"), String::new()),
+            Request::Change(change) => (format!("PATCH {of}"), change.clone()),
+            Request::Prompt(template) => {
+                (format!("POST {of}/render"), serde_json::json!({"template": template}).to_string())
+            }
+        }
+    }
+
     pub(crate) fn answer(&self) -> Answer {
         (self.media, self.body.clone())
     }
@@ -43,6 +85,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = arguments();
     cases.extend(answers());
     cases.extend(masks());
+    cases.extend(conversations());
     cases.iter_mut().enumerate().for_each(|(number, case)| case.number = number);
     cases
 }
@@ -55,7 +98,9 @@ fn case(name: &str, keys: &str) -> Case {
         media: "application/json",
         body: "{\"ok\":true}".to_owned(),
         arguments: "{}".to_owned(),
-        sensitive: None,
+        variables: None,
+        is_sensitive: false,
+        request: Request::Call,
     }
 }
 
@@ -107,6 +152,14 @@ fn arguments() -> Vec<Case> {
                 numbers,
                 &list(120_000, |n| n.to_string()),
             )
+        },
+        Case {
+            request: Request::Preview,
+            ..given("preview: 120,000 numbers", numbers, &list(120_000, |n| n.to_string()))
+        },
+        Case {
+            request: Request::Dialect,
+            ..given("dialect: 100,000 numbers", numbers, &list(100_000, |n| n.to_string()))
         },
     ]
 }
@@ -160,6 +213,26 @@ fn answers() -> Vec<Case> {
             &output("$.t", ", expose: true"),
             format!("{{\"t\":\"{}\"}}", "%5c\\u0025".repeat(190_000)),
         ),
+        answer(
+            "answer: 60,000 members, all exposed",
+            &output("$.*", ", expose: true"),
+            members(60_000, false),
+        ),
+        answer(
+            "answer: $..*..* of lists nested 100 deep",
+            &output("$..*..*", ""),
+            list(8_000, |_| format!("{}1{}", "[".repeat(100), "]".repeat(100))),
+        ),
+        answer(
+            "answer: 110,000 objects, a condition on all",
+            "success_when: count(@.body[?@.id == 109999]) == 1",
+            objects(110_000),
+        ),
+        answer(
+            "answer: 110,000 objects, judged by count($..*)",
+            "success_when: count(@.body[?count(@..id) > 1]) == 0",
+            objects(110_000),
+        ),
         of_media(
             "answer: a page of 1.9 MB",
             "text/html",
@@ -174,7 +247,46 @@ fn masks() -> Vec<Case> {
         let value = |n: usize| format!("{n:08}{}", "s3cr3t-".repeat(length / 7));
         let sensitive = (0..count).map(|n| (format!("v{n}"), Value::from(value(n)))).collect();
         let name = format!("masks: {count} sensitive values of {length} bytes");
-        Case { sensitive: Some(sensitive), ..case(&name, "") }
+        Case { variables: Some(sensitive), is_sensitive: true, ..case(&name, "") }
     };
-    vec![of(10, 20), of(100, 20), of(100, 1_000), of(230, 1_000)]
+    let many = list(12_000, |n| format!("\"s3cr3t-{n}\""));
+    let many = Map::from_iter([("all".to_owned(), serde_json::from_str(&many).unwrap_or_default())]);
+    let many = Case {
+        variables: Some(many),
+        is_sensitive: true,
+        ..case("masks: a list of 12,000 sensitive values", "")
+    };
+    vec![of(10, 20), of(100, 20), of(100, 1_000), of(230, 1_000), many]
+}
+
+fn conversations() -> Vec<Case> {
+    let small = list(25_000, |n| format!("{{\"a\":{}}}", n % 10));
+    let value: Value = serde_json::from_str(&small).unwrap_or_default();
+    let of = |name: &str, keys: &str, request| Case {
+        variables: Some(Map::from_iter([("list".to_owned(), value.clone())])),
+        request,
+        ..case(name, keys)
+    };
+    let names = list(60_000, |n| format!("\"n{n}\":1")).replace(['[', ']'], "");
+    let marks = list(60_000, |n| format!("\"n{}\"", 59_999 - n));
+    let render = "{{.variables.list}}";
+    vec![
+        of(
+            "variables: 25,000 objects in a template",
+            &format!("body: '{{\"all\": {render}}}'"),
+            Request::Call,
+        ),
+        of("variables: 25,000 objects looked at", "", Request::Look),
+        of(
+            "variables: 25,000 objects set",
+            "",
+            Request::Change(format!("{{\"variables\":{{\"more\":1,\"list\":{small}}}}}")),
+        ),
+        of("variables: 25,000 objects in a prompt", "", Request::Prompt(render.repeat(4))),
+        of(
+            "variables: 60,000 marked names",
+            "",
+            Request::Change(format!("{{\"variables\":{{{names}}},\"sensitive\":{marks}}}")),
+        ),
+    ]
 }

@@ -122,24 +122,21 @@ fn write(folder: &Path, upstream: SocketAddr, cases: &[Case]) -> Result<()> {
 /// Makes one costly call; how long it took, how long others waited at most, and how it ended.
 async fn one(gateway: SocketAddr, case: &Case, round: usize) -> Result<(Duration, Duration, String)> {
     let conversation = format!("c-{}-{round}", case.name.replace(' ', "-"));
-    if let Some(variables) = &case.sensitive {
-        let names: Vec<&String> = variables.keys().collect();
+    if let Some(variables) = &case.variables {
+        let names: Vec<&String> = variables.keys().filter(|_| case.is_sensitive).collect();
         let begin = serde_json::json!({"id": conversation, "variables": variables, "sensitive": names});
         post(gateway, "/v1/conversations", &begin.to_string()).await?;
     }
-    let asked = format!(
-        "{{\"name\":\"{}\",\"conversation_id\":\"{conversation}\",\"arguments\":{}}}",
-        case.action(case.number),
-        case.arguments
-    );
+    let (line, body) = case.request(&conversation);
+    let asked = request(gateway, &line, &body);
     let mut tasks = JoinSet::new();
     let costly = tasks.spawn(async move {
         let started = Instant::now();
-        let answer = post(gateway, "/v1/tool-calls", &asked).await;
+        let answer = Connection::open(gateway).await?.exchange(asked.as_bytes()).await;
         answer.map(|answer| (started.elapsed(), answer))
     });
     let (mut connection, mut longest) = (Connection::open(gateway).await?, Duration::ZERO);
-    let hours = request(gateway, "/v1/tool-calls", "{\"name\":\"hours\"}");
+    let hours = request(gateway, "POST /v1/tool-calls", "{\"name\":\"hours\"}");
     while !costly.is_finished() {
         let started = Instant::now();
         connection.exchange(hours.as_bytes()).await?;
@@ -147,18 +144,19 @@ async fn one(gateway: SocketAddr, case: &Case, round: usize) -> Result<(Duration
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let (took, answer) = tasks.join_next().await.context("the costly call is gone")???;
-    let answer: serde_json::Value = serde_json::from_slice(&answer)?;
-    let ended = answer["error"]["code"].as_str().or(answer["status"].as_str()).unwrap_or("no result");
-    Ok((took, longest, ended.to_owned()))
+    let status = answer.status().unwrap_or_default();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let ended = answer["error"]["code"].as_str().or(answer["status"].as_str()).map(str::to_owned);
+    Ok((took, longest, ended.unwrap_or_else(|| format!("HTTP {status}"))))
 }
 
-fn request(gateway: SocketAddr, path: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: {gateway}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+fn request(gateway: SocketAddr, line: &str, body: &str) -> String {
+    format!("{line} HTTP/1.1\r\nHost: {gateway}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 async fn post(gateway: SocketAddr, path: &str, body: &str) -> Result<Vec<u8>> {
     let mut connection = Connection::open(gateway).await?;
-    let answer = connection.exchange(request(gateway, path, body).as_bytes()).await?;
+    let answer = connection.exchange(request(gateway, &format!("POST {path}"), body).as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     ensure!(answer.status().is_some_and(|status| status < 300), "{path}: {}\n{text}", answer.head);
     Ok(answer.body)

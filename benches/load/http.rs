@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::net::TcpStream;
 
 /// The longest message that is read.
-const MESSAGE_LIMIT: usize = 1 << 20;
+const MESSAGE_LIMIT: usize = 1 << 23;
 
 /// A request or a response.
 #[derive(Clone, Debug, Default)]
