@@ -48,13 +48,13 @@ pub(super) struct Seats {
 
 /// The right to do long work; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoSeat {
+pub(crate) enum NoSeat {
     /// The deadline passed before one was free.
     TooLate,
     /// As many calls wait for one as may.
@@ -76,12 +76,15 @@ impl Seats {
 
     /// Waits for a seat and moves to it.
     pub(super) async fn take(&self, deadline: Deadline) -> Result<Seat, NoSeat> {
+        if PLACE.get() == Place::Fixed {
+            return Ok(Seat { _permit: None });
+        }
         let seat = self.wait_for_one(deadline).await?;
         Leave.await;
         if deadline.left().is_zero() { Err(NoSeat::TooLate) } else { Ok(seat) }
     }
 
-    /// Has `work` done at a seat, and moves to it. If the deadline comes first, the call goes on without: what
+    /// Has `work` done at a seat, and moves to it, if the call can be moved. If the deadline comes first, the call goes on without: what
     /// cannot be interrupted keeps its seat until it ends.
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -89,9 +92,6 @@ impl Seats {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<(T, Seat), NoSeat> {
         let seat = self.wait_for_one(deadline).await?;
-        if PLACE.get() == Place::Fixed {
-            return Ok((work(), seat));
-        }
         match deadline.within(spawn_blocking(move || (work(), seat))).await {
             Ok(Ok(done)) => {
                 Leave.await;
@@ -108,9 +108,6 @@ impl Seats {
 
     /// Waits for a seat.
     async fn wait_for_one(&self, deadline: Deadline) -> Result<Seat, NoSeat> {
-        if PLACE.get() == Place::Fixed {
-            return Ok(Seat { _permit: None });
-        }
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {

@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use crate::conversation::change::{Change, Refused, Source, Variable};
 use crate::conversation::event::{EventKind, EventPage, NewEvent};
 use crate::conversation::{
-    Conversation, ConversationKey, DEFAULT_TTL, ListPosition, Opened, Opening, StoreError, Summary, now_ms,
+    Conversation, ConversationKey, DEFAULT_TTL, ListPosition, Opened, Opening, StoreError, Summary,
+    heap_bytes, now_ms,
 };
+use crate::egress::Deadline;
 use crate::secrets::MASK;
-
 use crate::tool::Scope;
 
-use super::Gateway;
 use super::feed::variables_set;
 use super::hooks::{HookReport, Occasion};
 use super::masks::Masks;
+use super::{Gateway, Movable, Seat, WEIGHT_OF_MASKS, learning};
 
 /// A variable that a caller sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,7 +165,7 @@ impl Gateway {
         &self,
         work: impl Future<Output = Result<T, ConversationError>> + Send + 'static,
     ) -> Result<T, ConversationError> {
-        self.background.run(work).await.unwrap_or_else(|error| {
+        self.background.run(Movable::new(work)).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a conversation was not begun or ended as a whole");
             Err(ConversationError::Broken)
         })
@@ -172,6 +173,7 @@ impl Gateway {
 
     async fn begin(&self, start: ConversationStart) -> Result<Opened, ConversationError> {
         let ConversationStart { key, ttl, variables, current_state, caller: _ } = start;
+        let seat = self.seat_for(variables.iter().map(|given| &given.value)).await;
         let now = now_ms();
         let mut first = Change {
             set: variables.into_iter().map(|given| given.into_variable(now)).collect(),
@@ -192,6 +194,7 @@ impl Gateway {
         let mut events = vec![NewEvent::now(EventKind::ConversationStarted, &data)];
         events.extend(variables_set(&masks, &first.set));
         first.events = events;
+        drop(seat);
         let opening = Opening { ttl: ttl.unwrap_or(DEFAULT_TTL), first: Some(Arc::new(first)) };
         Ok(self.shared.store.open(&key, opening).await?)
     }
@@ -224,6 +227,9 @@ impl Gateway {
             return Err(ConversationError::Ended);
         }
         let ConversationChange { unset, variables, current_state } = change;
+        let all =
+            variables.iter().map(|given| &given.value).chain(known.variables.values().map(|one| &one.value));
+        let seat = self.seat_for(all).await;
         let now = now_ms();
         let set: Vec<_> = variables.into_iter().map(|given| given.into_variable(now)).collect();
         let deployment = self.deployment();
@@ -245,6 +251,7 @@ impl Gateway {
             while_open,
             ..Change::default()
         };
+        drop(seat);
         let applied = self.shared.store.update(key, change).await?;
         if applied.was_ended {
             return Err(ConversationError::Ended);
@@ -352,9 +359,18 @@ impl Gateway {
         Ok(self.shared.store.follow(key, after).await?)
     }
 
+    /// A seat for work on these values, some of which may have to be masked. What cannot have one is done all the same:
+    /// a conversation is no larger than it may be.
+    async fn seat_for<'v>(&self, values: impl Iterator<Item = &'v Value>) -> Option<Seat> {
+        let bytes: usize = values.map(heap_bytes).sum();
+        let bytes = bytes.saturating_mul(WEIGHT_OF_MASKS);
+        self.seat(bytes, Deadline::after(learning::STORING)).await.unwrap_or_default()
+    }
+
     /// The same conversation as its caller may see it: sensitive variables are
     /// masked, and no secret is in any of them.
-    pub fn shown(&self, conversation: &Conversation) -> Conversation {
+    pub async fn shown(&self, conversation: &Conversation) -> Conversation {
+        let _seat = self.seat_for(conversation.variables.values().map(|one| &one.value)).await;
         let deployment = self.deployment();
         let masks = Masks::sensitive(&deployment, conversation).ready();
         let variables = conversation.variables.iter().map(|(name, variable)| {

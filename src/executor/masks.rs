@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::action::output;
 use crate::conversation::change::Variable;
-use crate::conversation::{Conversation, ConversationKey};
+use crate::conversation::{Conversation, ConversationKey, MAX_BYTES};
 use crate::secrets::{MASK, Redactor};
 
 use super::Deployment;
@@ -82,7 +82,7 @@ pub(super) struct Masks<'a> {
     kept: Option<Arc<Kept>>,
     sensitive: Redactor,
     /// Whether something sensitive cannot be found in a text, since it is a word
-    /// that is everywhere (`true`, `7`): then no content is shown at all.
+    /// that is everywhere (`true`, `7`) or there is too much of it: then no content is shown at all.
     is_blind: bool,
 }
 
@@ -99,7 +99,13 @@ impl<'a> Masks<'a> {
         masks.texts.extend(conversation.concealed.iter().cloned());
         let texts = std::mem::take(&mut masks.texts);
         masks.kept = deployment.kept_masks.of(&conversation.key, texts);
-        set.iter().for_each(|(_, variable)| masks.add_variable(variable));
+        let marked = set.iter().filter(|(_, variable)| variable.sensitive || variable.hidden);
+        // What no conversation can hold is not remembered. To look for all of it would take long: no content is shown.
+        if marked.clone().map(|(name, variable)| variable.bytes(name)).sum::<usize>() > MAX_BYTES {
+            masks.is_blind = true;
+        } else {
+            marked.for_each(|(_, variable)| masks.add_variable(variable));
+        }
         masks
     }
 

@@ -34,6 +34,7 @@ mod tokens;
 mod warming;
 
 pub use self::aside::Movable;
+pub(crate) use self::aside::{NoSeat, Seat};
 pub(crate) use self::background::{Background, Going};
 pub(crate) use self::body::shown;
 pub use self::control::{CallControl, CancelError};
@@ -63,12 +64,12 @@ use crate::action::template::Data;
 use crate::auth::TokenStore;
 use crate::catalog::Environment;
 use crate::conversation::{
-    Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, now_ms,
+    Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, heap_bytes, now_ms,
 };
 use crate::egress::{Deadline, Egress};
 use crate::tool::{ToolCall, ToolResult, TraceContext};
 
-use self::aside::{NoSeat, Seat, Seats};
+use self::aside::Seats;
 use self::control::UnderWay;
 use self::failure::Failure;
 use self::feed::Feed;
@@ -133,9 +134,12 @@ const WEIGHT_OF_ARGUMENTS: usize = 4;
 /// The same of what has to be masked.
 const WEIGHT_OF_MASKS: usize = 16;
 
-/// How much work the arguments of a call are, in bytes of JSON.
-fn weight(call: &ToolCall) -> usize {
-    call.arguments.get().len().saturating_mul(WEIGHT_OF_ARGUMENTS)
+/// How much work it is to read what a call brings and what its conversation knows, in bytes of JSON.
+fn weight(call: &ToolCall, conversation: Option<&Conversation>) -> usize {
+    let arguments = call.arguments.get().len().saturating_mul(WEIGHT_OF_ARGUMENTS);
+    let brought: usize = call.variables.values().map(heap_bytes).sum();
+    let known = conversation.map_or(0, |known| known.bytes);
+    arguments.saturating_add(brought).saturating_add(known)
 }
 
 /// How much work it is to mask what a conversation keeps to itself.
@@ -310,7 +314,8 @@ impl Gateway {
             Err(Refused { failure, conversation, known }) => {
                 let first = receipt.waiting(self.done_before(known, &call, control)).await;
                 // To say what is wrong with long arguments takes long, too.
-                let _seat = self.seat(weight(&call), Deadline::after(learning::STORING)).await;
+                let weight = weight(&call, conversation.as_deref());
+                let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
                 // What was done is told, and not what is in its way by now.
                 let first = first.and_then(|first| first.ok_or(failure));
                 return self.end_unsent(call, first, conversation, &mut receipt, ending);
@@ -360,7 +365,7 @@ impl Gateway {
             Some(carried) => Some(carried.conversation().clone()),
             None => self.conversation(deployment, call, deadline, access, safe).await?,
         };
-        let seat = self.seat(weight(call), deadline).await;
+        let seat = self.seat(weight(call, conversation.as_deref()), deadline).await;
         let _seat = seat.map_err(|none| Failure::no_seat(none, safe))?;
         let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
         let checked = target.and_then(|target| {
@@ -395,13 +400,13 @@ impl Gateway {
     }
 
     /// Moves the call aside for work on so many bytes; not, where they are few.
-    async fn seat(&self, bytes: usize, deadline: Deadline) -> Result<Option<Seat>, NoSeat> {
+    pub(crate) async fn seat(&self, bytes: usize, deadline: Deadline) -> Result<Option<Seat>, NoSeat> {
         if bytes < LONG { Ok(None) } else { self.shared.seats.take(deadline).await.map(Some) }
     }
 
     /// Has `work` on so many bytes done aside, and ended by the deadline; where they are few, here, and told late rather
     /// than not. `work` may ask whether it is in time.
-    async fn aside<T: Send + 'static>(
+    pub(crate) async fn aside<T: Send + 'static>(
         &self,
         bytes: usize,
         deadline: Deadline,

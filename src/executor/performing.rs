@@ -64,7 +64,7 @@ impl Gateway {
         control: &Arc<CallControl>,
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
-        let seat = self.seat(weight(&call), admitted.deadline).await;
+        let seat = self.seat(weight(&call, admitted.conversation.as_deref()), admitted.deadline).await;
         if let Some(feed) = &mut receipt.feed {
             let parameters = &admitted.target.action.parameters;
             let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
@@ -100,7 +100,7 @@ impl Gateway {
         receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
         let conversation = admitted.conversation.as_deref();
         if receipt.seat.is_none() {
-            let long = weight(&call).max(weight_of_masks(conversation));
+            let long = weight(&call, conversation).max(weight_of_masks(conversation));
             let seat = self.seat(long, Deadline::after(learning::STORING)).await;
             receipt.seat = seat.unwrap_or_default();
         }

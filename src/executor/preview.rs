@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::action::RequestSpec;
 use crate::conversation::Carried;
-use crate::egress::Credentials;
+use crate::egress::{Credentials, Deadline};
 use crate::secrets::MASK;
 use crate::tool::{ToolCall, ToolError};
 
@@ -21,7 +21,7 @@ use super::masks::Masks;
 use super::outcome::Receipt;
 use super::performing::{Prepared, prepare};
 use super::speech::Voice;
-use super::{Access, Gateway, Refused, learning};
+use super::{Access, Gateway, Refused, learning, weight, weight_of_masks};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,6 +59,9 @@ impl Gateway {
         let deployment = self.deployment();
         let call = &super::named(&deployment, call.clone());
         let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
+        let known = admitted.as_ref().ok().and_then(|admitted| admitted.conversation.as_deref());
+        let weight = weight(call, known).max(weight_of_masks(known));
+        let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
         let rendered = admitted.and_then(|mut admitted| {
             // Without a conversation there is nothing to ask, and a request to look at all the same.
             if admitted.conversation.is_some() {

@@ -7,11 +7,12 @@ use crate::action::template::{
     Data, RenderError, RenderErrorCode, Root, Target, Template, TemplateError, TemplateErrorCode,
 };
 use crate::action::variables::InvalidVariables;
-use crate::conversation::{Conversation, ConversationKey};
+use crate::conversation::{Conversation, ConversationKey, heap_bytes};
+use crate::egress::Deadline;
 
 use super::conversations::ConversationError;
 use super::masks::Masks;
-use super::{Gateway, learning};
+use super::{Gateway, Seat, WEIGHT_OF_ARGUMENTS, learning};
 
 /// Longest template of a prompt, in bytes.
 pub const MAX_PROMPT_BYTES: usize = 64 * 1024;
@@ -84,8 +85,14 @@ impl Gateway {
     ///
     /// The template is none, or names what is not there or kept from the model.
     pub async fn render_prompt(&self, prompt: Prompt) -> Result<String, PromptError> {
+        let seat = self.seat_for_prompt(prompt.template.len()).await;
         let template = compile(&prompt.template).map_err(PromptError::Template)?;
+        drop(seat);
         let conversation = self.find_conversation(&prompt.conversation).await?;
+        let brought: usize = prompt.variables.values().map(heap_bytes).sum();
+        let concealed: usize = conversation.concealed.iter().map(String::len).sum();
+        let _seat =
+            self.seat_for_prompt(prompt.template.len() + conversation.bytes + brought + concealed).await;
         let deployment = self.deployment();
         let key = &prompt.conversation;
         let mut known = conversation.nested_shown();
@@ -106,6 +113,14 @@ impl Gateway {
             return Err(PromptError::TooLong);
         }
         Ok(Masks::secrets(&deployment, key.environment()).whole(text))
+    }
+}
+
+impl Gateway {
+    /// A seat for the work on so many bytes of a prompt; what cannot have one is done all the same, for it is bounded.
+    async fn seat_for_prompt(&self, bytes: usize) -> Option<Seat> {
+        let bytes = bytes.saturating_mul(WEIGHT_OF_ARGUMENTS);
+        self.seat(bytes, Deadline::after(learning::STORING)).await.unwrap_or_default()
     }
 }
 

@@ -15,6 +15,9 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
+use crate::executor::Seat;
+
+use super::limit::seat;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -33,18 +36,21 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
         let bytes = read(request, state.server().max_request_bytes).await?;
+        let _seat = seat(state, bytes.len()).await?;
         decode(&bytes).map(Self)
     }
 }
 
-/// A body as it came, whatever it is.
-pub(super) struct RawBody(pub(super) Bytes);
+/// A body as it came, whatever it is, with a seat to read it at.
+pub(super) struct RawBody(pub(super) Bytes, pub(super) Option<Seat>);
 
 impl FromRequest<AppState> for RawBody {
     type Rejection = ProblemDocument;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
-        read(request, state.server().max_request_bytes).await.map(Self)
+        let bytes = read(request, state.server().max_request_bytes).await?;
+        let seat = seat(state, bytes.len()).await?;
+        Ok(Self(bytes, seat))
     }
 }
 

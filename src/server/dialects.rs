@@ -7,7 +7,6 @@ use axum::extract::{FromRequest, FromRequestParts as _, Query, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -94,7 +93,7 @@ pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 pub(super) struct Posted {
     caller: Caller,
     place: Place,
-    body: Bytes,
+    body: RawBody,
 }
 
 impl FromRequest<AppState> for Posted {
@@ -106,7 +105,7 @@ impl FromRequest<AppState> for Posted {
         Room::from_request_parts(&mut parts, state).await?;
         let asked = Query::<PlaceQuery>::from_request_parts(&mut parts, state).await;
         let place = place(state, &caller, &parts.headers, checked(asked)?)?;
-        let RawBody(body) = RawBody::from_request(Request::from_parts(parts, body), state).await?;
+        let body = RawBody::from_request(Request::from_parts(parts, body), state).await?;
         Ok(Self { caller, place, body })
     }
 }
@@ -128,7 +127,7 @@ pub(super) async fn openai_chat(
     State(state): State<AppState>,
     posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    answer(&state, &posted, openai_chat::decode, openai_chat::encode).await
+    answer(&state, posted, openai_chat::decode, openai_chat::encode).await
 }
 
 /// Executes the `function_call` items of a response of the Responses API.
@@ -145,7 +144,7 @@ pub(super) async fn openai_responses(
     State(state): State<AppState>,
     posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    answer(&state, &posted, openai_responses::decode, openai_responses::encode).await
+    answer(&state, posted, openai_responses::decode, openai_responses::encode).await
 }
 
 /// Executes the completed calls of a `response.done` event of the Realtime API.
@@ -162,7 +161,7 @@ pub(super) async fn openai_realtime(
     State(state): State<AppState>,
     posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    answer(&state, &posted, openai_realtime::decode, openai_realtime::encode).await
+    answer(&state, posted, openai_realtime::decode, openai_realtime::encode).await
 }
 
 /// Executes the `tool_use` blocks of a message of Anthropic.
@@ -179,7 +178,7 @@ pub(super) async fn anthropic(
     State(state): State<AppState>,
     posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    answer(&state, &posted, anthropic::decode, anthropic::encode).await
+    answer(&state, posted, anthropic::decode, anthropic::encode).await
 }
 
 /// Executes the `functionCall` parts of a content of Gemini, or a `toolCall` of Gemini Live.
@@ -196,7 +195,7 @@ pub(super) async fn gemini(
     State(state): State<AppState>,
     posted: Posted,
 ) -> Result<Response, ProblemDocument> {
-    answer(&state, &posted, gemini::decode, gemini::encode).await
+    answer(&state, posted, gemini::decode, gemini::encode).await
 }
 
 fn place(
@@ -223,15 +222,16 @@ fn place(
 
 async fn answer<F>(
     state: &AppState,
-    Posted { caller, place, body }: &Posted,
+    Posted { caller, place, body: RawBody(body, seat) }: Posted,
     decode: fn(&[u8]) -> Result<Turn<F>, Malformed>,
     encode: fn(&Turn<F>, &[Outcome]) -> String,
 ) -> Result<Response, ProblemDocument> {
-    let turn = decode(body)
+    let turn = decode(&body)
         .and_then(Turn::bounded)
         .map_err(|malformed| ProblemDocument::new(ProblemCode::InvalidRequest, malformed.to_string()))?;
+    drop(seat);
     caller.charge_more(turn.calls.len().saturating_sub(1))?;
-    Ok(run(state, &turn.calls, place, |outcomes| encode(&turn, outcomes)).await)
+    Ok(run(state, &turn.calls, &place, |outcomes| encode(&turn, outcomes)).await)
 }
 
 /// JSON that is written already.

@@ -20,6 +20,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::auth::Product;
+use crate::egress::Deadline;
+use crate::executor::Seat;
 use crate::settings::RateSettings;
 
 use super::keys::{self, Caller};
@@ -30,6 +32,8 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 /// When to come again after the process had no room: calls are short.
 const ROOM_AFTER: Duration = Duration::from_secs(1);
+/// How long a request waits for its turn to be looked at.
+const FOR_A_SEAT: Duration = Duration::from_secs(5);
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>;
 
@@ -169,6 +173,15 @@ impl FromRequestParts<AppState> for Room {
     async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         if state.has_room() { Ok(Self) } else { Err(no_room()) }
     }
+}
+
+/// Moves a request aside for work on so many bytes of it; not, where they are few. Dropped before calls are made, which
+/// take seats of their own.
+pub(super) async fn seat(state: &AppState, bytes: usize) -> Result<Option<Seat>, ProblemDocument> {
+    state.gateway().seat(bytes, Deadline::after(FOR_A_SEAT)).await.map_err(|_| {
+        let detail = "too many requests wait for long work to be done; nothing was done";
+        ProblemDocument::new(ProblemCode::Overloaded, detail).retry_after(whole_seconds(ROOM_AFTER))
+    })
 }
 
 pub(super) fn no_room() -> ProblemDocument {

@@ -33,16 +33,17 @@ pub use self::state::AppState;
 
 use self::keys::Caller;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
 use crate::auth::Product;
+use crate::executor::Movable;
 
 /// Every route of the gateway.
 pub fn router(state: AppState) -> Router {
@@ -102,7 +103,13 @@ pub fn router(state: AppState) -> Router {
         .route("/readyz", get(readyz))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn(movable))
         .with_state(state)
+}
+
+/// Lets a request move aside for long work.
+async fn movable(request: Request, next: Next) -> Response {
+    Movable::new(next.run(request)).await
 }
 
 /// Metrics in the text format of OpenMetrics, for Prometheus.

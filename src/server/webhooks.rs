@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::auth::{Product, WebhookRequest};
 use crate::dialect::{IncomingCall, Malformed, Outcome, Turn, elevenlabs, retell, vapi};
-use crate::executor::ConversationError;
+use crate::executor::{ConversationError, Seat};
 use crate::tool::Owner;
 
 use super::body::{RawBody, Segment, Segments};
@@ -33,6 +33,8 @@ const VAPI_CALL: HeaderName = HeaderName::from_static("x-call-id");
 struct Admitted {
     parts: Parts,
     body: Bytes,
+    /// Where the body is read.
+    seat: Option<Seat>,
     /// The environment that its path names.
     environment: String,
     /// Whose conversations its calls belong to; `None`: those that are shared.
@@ -94,11 +96,12 @@ pub(super) async fn vapi(
     Segment(environment): Segment,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
-    let admitted = admit(&state, Product::Vapi, environment, request).await?;
+    let mut admitted = admit(&state, Product::Vapi, environment, request).await?;
     let mut turn = match vapi::decode(&admitted.body).and_then(Turn::bounded) {
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(vapi::encode_malformed(&malformed))),
     };
+    drop(admitted.seat.take());
     if let Some(caller) = &admitted.by_key {
         caller.charge_more(turn.calls.len().saturating_sub(1))?;
     }
@@ -171,9 +174,10 @@ pub(super) async fn retell_action(
 
 async fn answer_retell(
     state: &AppState,
-    admitted: Admitted,
+    mut admitted: Admitted,
     turn: Result<Turn<retell::Form>, Malformed>,
 ) -> Result<Response, ProblemDocument> {
+    drop(admitted.seat.take());
     // Anything but 2xx would be sent again, and be as malformed.
     let mut turn = match turn {
         Ok(turn) => turn,
@@ -219,11 +223,12 @@ pub(super) async fn elevenlabs(
     Segments(environment, action): Segments,
     request: Request,
 ) -> Result<Response, ProblemDocument> {
-    let admitted = admit(&state, Product::ElevenLabs, environment, request).await?;
+    let mut admitted = admit(&state, Product::ElevenLabs, environment, request).await?;
     let mut turn = match elevenlabs::decode(&admitted.body, &action) {
         Ok(turn) => turn,
         Err(malformed) => return Ok(json(elevenlabs::encode(&[Outcome::Refused(malformed.to_string())]))),
     };
+    drop(admitted.seat.take());
     admitted.name_calls(&mut turn.calls);
     let conversation = admitted.header(&CONVERSATION).or(turn.conversation_id.clone());
     let place = admitted.place(conversation)?;
@@ -242,12 +247,14 @@ async fn admit(
     if !deployment.webhooks.guards(product) {
         let caller = Caller::from_request_parts(&mut parts, state).await?;
         let environment = caller.environment(Some(&environment), deployment.environment_names())?;
-        let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        let RawBody(body, seat) =
+            RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
         let name = caller.name().map(str::to_owned);
         let owner = caller.owner().cloned();
         return Ok(Admitted {
             parts,
             body,
+            seat,
             environment,
             owner,
             caller: name,
@@ -255,7 +262,7 @@ async fn admit(
             signed: None,
         });
     }
-    let RawBody(body) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
+    let RawBody(body, seat) = RawBody::from_request(Request::from_parts(parts.clone(), body), state).await?;
     let base = state.server().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let seen = WebhookRequest {
@@ -271,7 +278,7 @@ async fn admit(
     })?;
     let caller = Some(product.name().to_owned());
     let owner = state.keys().webhook_owner(product).cloned();
-    Ok(Admitted { body, parts, environment, owner, caller, by_key: None, signed })
+    Ok(Admitted { body, seat, parts, environment, owner, caller, by_key: None, signed })
 }
 
 fn now_ms() -> u64 {

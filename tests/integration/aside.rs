@@ -1,16 +1,18 @@
 //! Long work is done beside the threads that serve calls.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
-use callgate::conversation::MemoryStore;
+use callgate::conversation::change::{Change, Source, Variable};
+use callgate::conversation::{ConversationKey, MemoryStore, Opening, Store as _};
 use callgate::executor::{CallReport, Gateway, Movable, Observer};
 use callgate::project;
 use callgate::tool::{Delivery, Status, ToolCall};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{files, write_project};
+use crate::harness::{Gateway as Server, files, write_project};
 use crate::upstream::{Reply, Upstream};
 
 const ASK: (&str, &str) = (
@@ -62,22 +64,98 @@ async fn ended(answer: &str, arguments: Value, secret: Option<Value>) -> (Status
     (result.status, is_here)
 }
 
+/// How many threads a gateway starts for long work when it gets this request, in front of an upstream that answers
+/// with `answer`. `c` is a conversation with this variable.
+fn threads_of(answer: &str, variable: &Value, (method, path): (&str, &str), body: &Value) -> usize {
+    let started = Arc::new(AtomicUsize::new(0));
+    let count = started.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(move || _ = count.fetch_add(1, Ordering::SeqCst))
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let answer = answer.to_owned();
+        let upstream = Upstream::start(move |_| Reply::ok(&answer)).await;
+        let store = Arc::new(MemoryStore::default());
+        let gateway = Server::start_on(&files(upstream.port, &[ASK]), store.clone()).await;
+        let key = ConversationKey::new("development", "c");
+        let set = vec![("it".to_owned(), variable_of(variable.clone(), false))];
+        store.open(&key, Opening::default()).await.unwrap();
+        store.update(&key, Change { set, ..Change::default() }).await.unwrap();
+        let before = started.load(Ordering::SeqCst);
+        let mut request = gateway.request(method, path);
+        if path.starts_with("/mcp") {
+            request = request.header("accept", "application/json, text/event-stream");
+            request = request.header("content-type", "application/json");
+        }
+        if !body.is_null() {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        started.load(Ordering::SeqCst) - before
+    })
+}
+
+#[test]
+fn long_requests_are_looked_at_aside_and_short_ones_are_not() {
+    let call = |text: &Value| json!({"name": "ask", "arguments": {"text": text}});
+    let chat = |text: &Value| {
+        let arguments = json!({"text": text}).to_string();
+        json!([{"id": "call_1", "type": "function", "function": {"name": "ask", "arguments": arguments}}])
+    };
+    let begin = |text: &Value| {
+        let info = json!({"name": text, "version": "1"});
+        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": info});
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+    };
+    let (short, long) = (json!("short"), json!("long ".repeat(20_000)));
+    let of = "/v1/conversations/c";
+    let prompt = format!("{of}/render");
+    for (request, body) in [
+        (("POST", "/v1/tool-calls"), &call as &dyn Fn(&Value) -> Value),
+        (("POST", "/v1/actions/ask/preview"), &call),
+        (("POST", "/v1/openai/chat/tool-calls"), &chat),
+        (("POST", "/webhooks/elevenlabs/development/ask"), &|text| json!({"text": text})),
+        (("POST", "/mcp/development"), &begin),
+        (("PATCH", of), &|text| json!({"variables": {"more": text}})),
+        (("POST", prompt.as_str()), &|text| json!({"template": "", "variables": {"more": text}})),
+    ] {
+        assert_eq!(threads_of("[1]", &short, request, &body(&short)), 0, "{request:?}");
+        assert_ne!(threads_of("[1]", &short, request, &body(&long)), 0, "{request:?}");
+    }
+}
+
+#[test]
+fn what_a_conversation_knows_is_looked_at_aside_where_it_is_much() {
+    let (short, long) = (json!([1]), Value::from((0..20_000).collect::<Vec<_>>()));
+    let call = json!({"name": "ask", "conversation_id": "c", "arguments": {}});
+    for (request, body) in [
+        (("POST", "/v1/tool-calls"), &call),
+        (("POST", "/v1/actions/ask/preview"), &call),
+        (("GET", "/v1/conversations/c"), &Value::Null),
+        (("PATCH", "/v1/conversations/c"), &json!({"variables": {"more": 1}})),
+        (("POST", "/v1/conversations/c/render"), &json!({"template": "{{.variables.it}}"})),
+    ] {
+        assert_eq!(threads_of("[1]", &short, request, body), 0, "{request:?}");
+        assert_ne!(threads_of("[1]", &long, request, body), 0, "{request:?}");
+    }
+}
+
 /// Lets the conversation `c` know a sensitive value.
 async fn remember(gateway: &Gateway, secret: Value) {
-    use callgate::conversation::change::{Change, Source, Variable};
-    use callgate::conversation::{ConversationKey, Opening};
-    let variable = Variable {
-        value: secret,
-        shown: None,
-        source: Source::Caller,
-        sensitive: true,
-        hidden: false,
-        set_at_ms: 0,
-    };
     let key = ConversationKey::new("development", "c");
     gateway.store().open(&key, Opening::default()).await.unwrap();
-    let change = Change { set: vec![("secret".to_owned(), variable)], ..Change::default() };
-    gateway.store().update(&key, change).await.unwrap();
+    let set = vec![("secret".to_owned(), variable_of(secret, true))];
+    gateway.store().update(&key, Change { set, ..Change::default() }).await.unwrap();
+}
+
+fn variable_of(value: Value, sensitive: bool) -> Variable {
+    let shown = (!sensitive).then(|| value.clone());
+    Variable { value, shown, source: Source::Caller, sensitive, hidden: false, set_at_ms: 0 }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod view;
 
 pub(super) use self::view::ConversationView;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
@@ -168,7 +169,7 @@ pub(super) async fn create(
         caller: caller.name().map(str::to_owned),
     };
     let started = state.gateway().start_conversation(start).await.map_err(problem)?;
-    let conversation = ConversationView::of(&state.gateway().shown(&started.conversation));
+    let conversation = ConversationView::of(&state.gateway().shown(&started.conversation).await);
     let reply = StartReply { created: started.is_new, conversation, start: started.start };
     if !reply.created {
         return Ok(Json(reply).into_response());
@@ -226,7 +227,7 @@ pub(super) async fn show(
 ) -> Result<Json<ConversationView>, ProblemDocument> {
     let key = key(&state, &caller, checked(query)?.environment.as_deref(), &id)?;
     let found = state.gateway().find_conversation(&key).await.map_err(problem)?;
-    Ok(Json(ConversationView::of(&state.gateway().shown(&found))))
+    Ok(Json(ConversationView::of(&state.gateway().shown(&found).await)))
 }
 
 /// Sets and takes away variables, and sets the state: all of it or nothing.
@@ -257,7 +258,7 @@ pub(super) async fn change(
         current_state: request.current_state.map(checked_state).transpose()?,
     };
     let changed = state.gateway().change_conversation(&key, change).await.map_err(problem)?;
-    Ok(Json(ConversationView::of(&state.gateway().shown(&changed))))
+    Ok(Json(ConversationView::of(&state.gateway().shown(&changed).await)))
 }
 
 /// Ends a conversation; with `forget`, erases it.
@@ -288,7 +289,7 @@ pub(super) async fn end(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let ended = state.gateway().end_conversation(&key, caller.name()).await.map_err(problem)?;
-    Ok(Json(ConversationView::of(&state.gateway().shown(&ended))).into_response())
+    Ok(Json(ConversationView::of(&state.gateway().shown(&ended).await)).into_response())
 }
 
 /// Which conversation is meant.
@@ -343,15 +344,15 @@ fn checked_state(name: String) -> Result<String, ProblemDocument> {
 
 /// How a request marks its variables.
 struct Marks {
-    sensitive: Vec<String>,
-    hidden: Vec<String>,
-    exposed: Vec<String>,
+    sensitive: BTreeSet<String>,
+    hidden: BTreeSet<String>,
+    exposed: BTreeSet<String>,
 }
 
 impl Marks {
     fn of(sensitive: Option<Vec<String>>, hidden: Option<Vec<String>>, exposed: Option<Vec<String>>) -> Self {
-        let list = Option::unwrap_or_default;
-        Self { sensitive: list(sensitive), hidden: list(hidden), exposed: list(exposed) }
+        let names = |list: Option<Vec<String>>| list.into_iter().flatten().collect();
+        Self { sensitive: names(sensitive), hidden: names(hidden), exposed: names(exposed) }
     }
 
     /// Refuses marks that mark nothing: a slip would leave a value unmasked.
@@ -369,7 +370,7 @@ impl Marks {
                 )));
             }
         }
-        let both = self.exposed.iter().find(|name| self.hidden.contains(name));
+        let both = self.exposed.iter().find(|name| self.hidden.contains(*name));
         both.map_or(Ok(()), |name| {
             Err(invalid(format!("`{}` cannot be both `hidden` and `exposed`", excerpt(name))))
         })

@@ -32,6 +32,7 @@ use self::sessions::{OwnedSessions, Owner, SESSION, Sessions};
 use self::tools::{Seat, Tools};
 use super::body::{Segment, read};
 use super::keys::{Caller, check_origin};
+use super::limit;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -115,9 +116,11 @@ pub(super) async fn serve(
     let limit = state.server().max_request_bytes;
     let head = head_of(&request);
     let bytes = read(request, limit).await?;
+    let reading = limit::seat(&state, bytes.len()).await?;
     if method == Method::POST && serde_json::from_slice::<IgnoredAny>(&bytes).is_err() {
         return Ok(unreadable());
     }
+    drop(reading);
     let request = head.body(Full::new(bytes)).map_err(|error| {
         ProblemDocument::new(ProblemCode::InvalidRequest, format!("the request cannot be read: {error}"))
     })?;

@@ -18,8 +18,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::dialect::{Dialect, IncomingCall, mcp};
-use crate::executor::{CallControl, Started};
+use crate::action::Action;
+use crate::conversation::heap_bytes;
+use crate::dialect::{Dialect, IncomingCall, Outcome, mcp};
+use crate::egress::Deadline;
+use crate::executor::{CallControl, Deployment, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
@@ -98,6 +101,18 @@ impl Tools {
         let state = state.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         let moment = Moment::in_state(&gateway.deployment(), environment, state);
         list(&self.state, environment, moment)
+    }
+
+    /// Has `work` on so many bytes done aside, where they are many.
+    async fn aside<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let deadline = Deadline::after(self.state.mcp().deadline);
+        let done = self.state.gateway().aside(bytes, deadline, move |_| work()).await;
+        let too_late = |_| ErrorData::internal_error("too much is going on right now", None);
+        done.map(|(done, _)| done).map_err(too_late)
     }
 
     /// Where a call belongs, and the id of the call: that of the request, which is unique in its session and nowhere
@@ -217,6 +232,37 @@ fn arguments(arguments: Option<JsonObject>) -> Result<Box<RawValue>, ErrorData> 
         .map_err(|error| ErrorData::invalid_params(error.to_string(), None))
 }
 
+/// What came of a call, and what it is told by.
+struct Told {
+    deployment: Arc<Deployment>,
+    environment: String,
+    name: String,
+    outcome: Outcome,
+}
+
+impl Told {
+    fn action(&self) -> Option<&Action> {
+        let mut environments = self.deployment.catalog.environments().iter();
+        environments.find(|one| one.name == self.environment)?.called(&self.name)
+    }
+
+    /// As an answer that meets the schema of the action, if it has one.
+    fn encoded(&self) -> mcp::Answer {
+        mcp::encode(&self.outcome, self.action().and_then(|action| action.output_schema.as_ref()))
+    }
+
+    /// How much there is to be told, in bytes.
+    fn bytes(&self) -> usize {
+        match &self.outcome {
+            Outcome::Done(result) => {
+                let body = result.body.as_ref().map_or(0, |body| body.get().len());
+                body + result.variables.values().map(heap_bytes).sum::<usize>()
+            }
+            Outcome::Refused(_) | Outcome::Broken => 0,
+        }
+    }
+}
+
 impl ServerHandler for Tools {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
@@ -231,9 +277,13 @@ impl ServerHandler for Tools {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let (place, _) = self.place(&context.id, context.extensions.get::<Parts>())?;
-        let tools: Vec<Tool> = serde_json::from_slice(self.list_now(&place).await?.json())
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        Ok(ListToolsResult::with_all_items(tools))
+        let specs = self.list_now(&place).await?;
+        let bytes = specs.json().len();
+        let read = move || serde_json::from_slice::<Vec<Tool>>(specs.json());
+        let tools = self.aside(bytes, read).await?;
+        Ok(ListToolsResult::with_all_items(
+            tools.map_err(|error| ErrorData::internal_error(error.to_string(), None))?,
+        ))
     }
 
     async fn call_tool(
@@ -255,10 +305,15 @@ impl ServerHandler for Tools {
         if let Some(why) = mcp::unknown_tool(&outcome) {
             return Err(ErrorData::invalid_params(why.to_owned(), None));
         }
-        let environment = deployment.catalog.environments().iter().find(|one| one.name == place.environment);
-        let action = environment.and_then(|environment| environment.called(&call.name));
-        let output = action.and_then(|action| action.output_schema.as_ref());
-        let answer = mcp::encode(&outcome, output);
+        let told = Told { deployment, environment: place.environment, name: call.name, outcome };
+        let told = Arc::new(told);
+        let answer = {
+            let (told, bytes) = (told.clone(), told.bytes());
+            self.aside(bytes, move || told.encoded()).await
+        };
+        // What was done is told, if need be here.
+        let answer = answer.unwrap_or_else(|_| told.encoded());
+        let (action, outcome) = (told.action(), &told.outcome);
         let leads = action.is_some_and(|action| match outcome.is_error() {
             false => action.next_state.success.is_some(),
             true => action.next_state.error.is_some() || action.next_state.failure.is_some(),
@@ -268,7 +323,7 @@ impl ServerHandler for Tools {
             let _ = context.peer.notify_tool_list_changed().await;
         }
         if answer.is_error && !outcome.is_error() {
-            tracing::warn!(tool.name = call.name, "an answer breaks the action's `output_schema`");
+            tracing::warn!(tool.name = told.name, "an answer breaks the action's `output_schema`");
         }
         let content = vec![ContentBlock::text(answer.text)];
         let mut result = match answer.is_error {
