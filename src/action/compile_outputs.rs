@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use crate::definition::{ActionKind, ResponseDefinition};
+use crate::definition::{ActionKind, OutputSource, ResponseDefinition};
 
 use super::compile::Compiler;
 use super::output::{Condition, ConditionProblem, Output, Response, ResponseProblem};
@@ -22,16 +22,21 @@ impl Compiler<'_> {
                 let problem = self.error(&pointer, code, message).hint("call it otherwise");
                 self.problems.push(problem);
             }
+            let base = format!("/output_variables/{index}");
             match Output::compile(definition) {
                 Ok(output) => outputs.push(output),
-                // A path that does not start with `$` is reported already.
-                Err(_) if !definition.path.starts_with('$') => {}
-                Err(message) => {
-                    let problem = self
-                        .error(&format!("/output_variables/{index}/path"), "invalid_jsonpath", message)
-                        .hint("a path looks like `$.ticket.id` or `$.slots[*].id` (RFC 9535)");
-                    self.problems.push(problem);
+                Err(problems) => {
+                    for ResponseProblem { pointer, code, message, hint } in problems {
+                        let problem = self.error(&format!("{base}{pointer}"), code, message).hint(hint);
+                        self.problems.push(problem);
+                    }
                 }
+            }
+            if (self.definition.kind, definition.from) == (ActionKind::Static, OutputSource::Header) {
+                let message = "`from: header` does not belong to an action of type `static`";
+                let problem = self.error(&format!("{base}/from"), "key_not_for_type", message.to_owned());
+                self.problems
+                    .push(problem.hint("a fixed answer has no headers; take the value from its body"));
             }
         }
         outputs

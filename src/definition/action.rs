@@ -191,16 +191,36 @@ pub struct ActionOverride {
     pub handover: Option<HandoverDefinition>,
 }
 
+/// The part of an answer that a value is taken from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputSource {
+    /// The body, by `path`.
+    #[default]
+    Body,
+    /// A header, by its name in `header`.
+    Header,
+    /// The number of the HTTP status.
+    Status,
+}
+
 /// A value to take from a response.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = key_of_source)]
 pub struct OutputVariableDefinition {
     /// Its name: lowercase letters, digits, underscores, and dots between them.
     #[schemars(regex(pattern = r"^[a-z0-9_]+(\.[a-z0-9_]+)*$"))]
     pub name: String,
-    /// JSONPath (RFC 9535) into the response body, starting with `$`.
+    /// The part of the answer that has the value: `body` (the default), `header` or `status`.
+    #[serde(default)]
+    pub from: OutputSource,
+    /// `from: body`: JSONPath (RFC 9535) into the response body, starting with `$`. `$` alone is all of it, also of a text.
     #[schemars(regex(pattern = r"^\$"))]
-    pub path: String,
+    pub path: Option<String>,
+    /// `from: header`: the name of the response header, such as `X-Request-Id`.
+    #[schemars(length(min = 1, max = 200))]
+    pub header: Option<String>,
     /// Whether the model is shown the value under `variables`. `false` also removes it from the body that the model sees.
     pub expose: Option<bool>,
     /// Whether the value is redacted in logs and events; without `expose: true` it is removed from the body as well.
@@ -224,6 +244,9 @@ pub struct ResponseDefinition {
     /// Most items of each list that the model is shown; a marker after them says how many there were.
     #[schemars(range(min = 1, max = 100_000))]
     pub max_items: Option<usize>,
+    /// Names of response headers that the result has under `headers`, written as they are here.
+    #[schemars(with = "Option<Vec<String>>", length(min = 1, max = 20), inner(length(min = 1, max = 200)))]
+    pub headers: Option<Vec<String>>,
 }
 
 /// A part of an answer: a JSONPath, or a name and a JSONPath.
@@ -258,6 +281,20 @@ fn response(generator: &mut SchemaGenerator) -> Schema {
 /// Takes the default away that serde's is taken for: nothing is written here to say `null`.
 fn without_default(schema: &mut Schema) {
     schema.remove("default");
+}
+
+/// Adds to the schema of an output variable which key each source needs.
+fn key_of_source(schema: &mut Schema) {
+    let needs = |source: &str, key: &str, what: &str, given: &[&str]| {
+        json!({
+            "if": {"properties": {"from": {"const": source}}, "required": given},
+            "then": {"required": [key], "properties": {key: {"description": what}}},
+        })
+    };
+    let body = needs("body", "path", "JSONPath (RFC 9535) into the response body, starting with `$`.", &[]);
+    let header =
+        needs("header", "header", "the name of the response header, such as `X-Request-Id`", &["from"]);
+    schema.insert("allOf".to_owned(), json!([body, header]));
 }
 
 /// Adds to the schema of an action what `response` is where the type is `http`.

@@ -23,7 +23,7 @@ mod project;
 
 pub use self::action::{
     ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, NamedPickDefinition,
-    OutputVariableDefinition, PartDefinition, PickDefinition, ResponseDefinition,
+    OutputSource, OutputVariableDefinition, PartDefinition, PickDefinition, ResponseDefinition,
 };
 pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
 pub use self::connection::{

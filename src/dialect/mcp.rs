@@ -72,7 +72,7 @@ pub fn encode(outcome: &Outcome, output: Option<&OutputSchema>) -> Answer {
     match parse(body).filter(|body| output.is_met_by(body)) {
         Some(body) => Answer { text: text::text(outcome), structured: Some(body), is_error, is_replayed },
         None => Answer {
-            text: text::broken_promise(body, BROKEN_PROMISE),
+            text: text::broken_promise(outcome, BROKEN_PROMISE),
             structured: None,
             is_error: true,
             is_replayed,

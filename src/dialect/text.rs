@@ -12,7 +12,7 @@ use crate::tool::{Effect, FailureCode, Handover, Retry, Status, ToolResult};
 use super::turn::Outcome;
 
 /// What a model is told where the body alone does not say it all.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Told<'a> {
     #[serde(rename = "callgate_note", skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
@@ -20,6 +20,8 @@ struct Told<'a> {
     error: Option<Error<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +40,7 @@ struct Error<'a> {
 const REPLAYED: &str = "This is the answer to an earlier, identical call; it was not done again.";
 
 /// A result as JSON: the body alone where it says everything, else
-/// `{callgate_note, error: {code, message, effect, retry}, body, variables, handover}` with what there is. An object that is a body
+/// `{callgate_note, error: {code, message, effect, retry}, body, headers, variables, handover}` with what there is. An object that is a body
 /// keeps its members where products read them, and gets the note as one more.
 fn json(result: &ToolResult) -> Cow<'_, str> {
     let note = result.replayed.then_some(REPLAYED);
@@ -58,7 +60,13 @@ fn with_note(body: &str, note: &str) -> Option<String> {
 }
 
 fn is_plain(result: &ToolResult) -> bool {
-    result.error.is_none() && result.variables.is_empty() && result.handover.is_none()
+    let is_silent = headers(result).is_none() && result.variables.is_empty();
+    result.error.is_none() && is_silent && result.handover.is_none()
+}
+
+/// The headers that there are to tell of.
+fn headers(result: &ToolResult) -> Option<&Map<String, Value>> {
+    result.headers.as_ref().filter(|headers| !headers.is_empty())
 }
 
 fn told<'a>(result: &'a ToolResult, note: Option<&'static str>) -> Cow<'a, str> {
@@ -79,6 +87,7 @@ fn told<'a>(result: &'a ToolResult, note: Option<&'static str>) -> Cow<'a, str> 
             retry: error.retry,
         }),
         body: result.body.as_deref(),
+        headers: headers(result),
         variables: (!result.variables.is_empty()).then_some(&result.variables),
         handover: result.handover.as_ref(),
     };
@@ -102,17 +111,20 @@ pub(super) fn outcome_json(outcome: &Outcome) -> Cow<'_, str> {
 /// An error alone.
 fn error(code: FailureCode, message: &str, effect: Effect, retry: Retry) -> String {
     let error = Some(Error { code, message, effect, retry });
-    serde_json::to_string(&Told { note: None, error, body: None, variables: None, handover: None })
-        .unwrap_or_default()
+    serde_json::to_string(&Told { error, ..Told::default() }).unwrap_or_default()
 }
 
-/// A success whose body is not what its action promises, as an error with the body beside it.
-pub(super) fn broken_promise(body: &str, message: &str) -> String {
-    let body: Option<&RawValue> = serde_json::from_str(body).ok();
+/// A success whose body is not what its action promises, as an error with what came beside it.
+pub(super) fn broken_promise(outcome: &Outcome, message: &str) -> String {
+    let result = match outcome {
+        Outcome::Done(result) => Some(&**result),
+        Outcome::Refused(_) | Outcome::Broken => None,
+    };
+    let body = result.and_then(|result| result.body.as_deref());
+    let headers = result.and_then(headers);
     let (effect, retry) = (Effect::Unknown, Retry::No);
     let error = Some(Error { code: FailureCode::InvalidResponse, message, effect, retry });
-    serde_json::to_string(&Told { note: None, error, body, variables: None, handover: None })
-        .unwrap_or_default()
+    serde_json::to_string(&Told { error, body, headers, ..Told::default() }).unwrap_or_default()
 }
 
 /// An outcome as text: a body that is a text as it is, anything else as JSON.

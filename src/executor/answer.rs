@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::action::output::{self, Concealed, Decoded};
+use crate::action::output::{self, Concealed, Decoded, HIDDEN};
 use crate::egress::Response;
 
 /// What a model sees of an answer in which nothing can be hidden.
@@ -32,6 +32,8 @@ pub(super) enum Content {
     Json(String),
     /// Text.
     Text(String),
+    /// Text that could not all be decoded, or what is told of it.
+    Undecoded(String),
     /// What an HTML page says.
     Html {
         /// Its title and visible text.
@@ -78,6 +80,7 @@ impl Content {
         match self {
             Self::Json(text) => Self::Json(concealed.out_of_json(&text).unwrap_or(text)),
             Self::Text(text) => Self::Text(plainly(concealed, text)),
+            Self::Undecoded(text) => Self::Undecoded(plainly(concealed, text)),
             Self::Html { text, page } => Self::Html { text: plainly(concealed, text), page },
             Self::BrokenJson { text, problem } => {
                 Self::BrokenJson { text: plainly(concealed, text), problem }
@@ -93,8 +96,31 @@ impl Content {
         match self {
             Self::BrokenJson { text, .. } => WITHHELD.clone_into(text),
             Self::Json(_) => *self = Self::Text(WITHHELD.to_owned()),
-            Self::Text(text) if is_json(text) => WITHHELD.clone_into(text),
-            Self::Empty | Self::Text(_) | Self::Html { .. } | Self::Binary { .. } => {}
+            Self::Text(text) | Self::Undecoded(text) if is_json(text) => WITHHELD.clone_into(text),
+            Self::Empty | Self::Text(_) | Self::Undecoded(_) | Self::Html { .. } | Self::Binary { .. } => {}
+        }
+    }
+
+    /// Takes away all that it says.
+    pub(super) fn withhold(&mut self) {
+        match self {
+            Self::Empty | Self::Binary { .. } => {}
+            Self::Json(_) | Self::Text(_) | Self::Undecoded(_) | Self::Html { .. } => {
+                *self = Self::Text(HIDDEN.to_owned());
+            }
+            Self::BrokenJson { text, .. } => HIDDEN.clone_into(text),
+        }
+    }
+
+    /// What it says as a text, where it is one as a whole.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Html { text, .. } => Some(text),
+            Self::Empty
+            | Self::Json(_)
+            | Self::Undecoded(_)
+            | Self::Binary { .. }
+            | Self::BrokenJson { .. } => None,
         }
     }
 
@@ -104,6 +130,7 @@ impl Content {
             Self::Json(text) => serde_json::from_str(text).ok(),
             Self::Empty
             | Self::Text(_)
+            | Self::Undecoded(_)
             | Self::Html { .. }
             | Self::Binary { .. }
             | Self::BrokenJson { .. } => None,
@@ -145,10 +172,10 @@ fn content(headers: &HeaderMap, body: Bytes) -> Content {
             let text = if output::is_html(&text) { output::html_to_text(&text) } else { text };
             let note =
                 format!("[not all of this text is {charset}; \u{fffd} stands for what cannot be decoded]");
-            return Content::Text(format!("{text}\n{note}"));
+            return Content::Undecoded(format!("{text}\n{note}"));
         }
         Decoded::Unknown { charset } if declared_json || is_text(media, &essence) => {
-            return Content::Text(format!(
+            return Content::Undecoded(format!(
                 "[text in the charset `{charset}`, {bytes} bytes, cannot be decoded]"
             ));
         }

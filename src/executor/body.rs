@@ -4,12 +4,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::action::Action;
-use crate::action::output::{self, Extracted};
+use crate::action::output::{self, Answered, Concealed, Extracted, Said};
 use crate::egress::Response;
 use crate::secrets::{MASK, Redactor};
 use crate::tool::{Status, ToolError};
 
 use super::answer::{Answer, Content};
+use super::headers::{self, Headers};
 
 /// How much is shown of what an HTML page says that came instead of an answer.
 const MAX_ERROR_PAGE_CHARS: usize = 500;
@@ -64,15 +65,21 @@ pub(super) enum Verdict {
 
 /// Judges an answer by its status and by `success_when`; `body` is `None` where it is no JSON.
 fn verdict(answer: &Answer, action: &Action, body: &mut Option<Value>) -> Verdict {
-    let Some(condition) = action.success_when.as_ref().filter(|_| answer.status.is_success()) else {
-        return if answer.status.is_success() { Verdict::Success } else { Verdict::OtherStatus };
+    if !answer.status.is_success() {
+        return Verdict::OtherStatus;
+    }
+    let Some(condition) = &action.success_when else {
+        let is_broken = matches!(answer.content, Content::BrokenJson { .. });
+        return if is_broken { Verdict::Unreadable } else { Verdict::Success };
     };
     let holds = |body: &mut Option<Value>| condition.holds(answer.status, &answer.headers, body);
     let holds = match &answer.content {
         _ if body.is_some() => holds(body),
         // Nested too deeply: what is not seen must not count as absent.
         Content::Json(_) | Content::BrokenJson { .. } => None,
-        Content::Text(text) | Content::Html { text, .. } => holds(&mut Some(Value::from(text.as_str()))),
+        Content::Text(text) | Content::Undecoded(text) | Content::Html { text, .. } => {
+            holds(&mut Some(Value::from(text.as_str())))
+        }
         Content::Empty | Content::Binary { .. } => holds(&mut None),
     };
     match holds {
@@ -82,41 +89,62 @@ fn verdict(answer: &Answer, action: &Action, body: &mut Option<Value>) -> Verdic
     }
 }
 
+/// An answer, seen with the eyes of its action.
+pub(super) struct Shaped {
+    pub(super) verdict: Verdict,
+    /// The values of output variables, where it is a success.
+    pub(super) extracted: Vec<Extracted>,
+    /// The headers that the model is shown, where the action names some.
+    pub(super) headers: Option<Headers>,
+}
+
 /// Judges `answer`, takes the values of the action's output variables out of a
 /// success, and shapes what the model is shown of it. `None` where that was not done while it was
 /// `in_time`.
-pub(super) fn shape(
-    answer: &mut Answer,
-    action: &Action,
-    in_time: &dyn Fn() -> bool,
-) -> Option<(Verdict, Vec<Extracted>)> {
-    let untouched = action.outputs.is_empty() && action.response.is_plain() && action.success_when.is_none();
+pub(super) fn shape(answer: &mut Answer, action: &Action, in_time: &dyn Fn() -> bool) -> Option<Shaped> {
+    let outputs = &action.outputs;
+    let untouched = outputs.is_empty() && action.response.is_plain() && action.success_when.is_none();
     let mut body = if untouched { None } else { answer.content.json() };
     let verdict = verdict(answer, action, &mut body);
-    let (content, success) = (&mut answer.content, verdict == Verdict::Success);
-    let Some(body) = body else {
-        if action.outputs.iter().any(|output| output.hidden) {
-            content.withhold_unreadable();
-        }
-        return Some((verdict, Vec::new()));
+    let success = verdict == Verdict::Success;
+    let said = match (&body, answer.content.text()) {
+        (Some(body), _) => Said::Json(body),
+        (None, Some(text)) => Said::Text(text),
+        (None, None) => Said::Nothing,
     };
-    let extracted =
-        if success { output::extract_in_time(&action.outputs, &body, in_time)? } else { Vec::new() };
+    let answered = Answered { status: answer.status, headers: &answer.headers, body: said };
+    let extracted = if success { output::extract_in_time(outputs, &answered, in_time)? } else { Vec::new() };
+    let hidden = || output::hidden_texts(outputs.iter(), &answered).map(Concealed::new);
+    let headers = headers::chosen(&answer.headers, action, hidden);
+    let of_headers = output::hidden_texts(outputs.iter().filter(|output| !output.is_of_body()), &answered);
     if !in_time() {
         return None;
     }
-    if let Content::Json(text) = content
-        && let Some(shaped) = action.response.shape(&action.outputs, &body, text, success)
-    {
-        *text = shaped;
+    match (&mut answer.content, &body) {
+        (Content::Json(text), Some(body)) => {
+            if let Some(shaped) = action.response.shape(outputs, body, text, success) {
+                *text = shaped;
+            }
+        }
+        (content, _) if outputs.iter().any(|output| output.hidden && output.is_all_of_body()) => {
+            content.withhold();
+        }
+        (content, _) if outputs.iter().any(|output| output.hidden && output.is_of_body()) => {
+            content.withhold_unreadable();
+        }
+        _ => {}
     }
-    Some((verdict, extracted))
+    if let Some(texts) = of_headers.filter(|texts| !texts.is_empty()) {
+        let content = std::mem::replace(&mut answer.content, Content::Empty);
+        answer.content = content.without(&Concealed::new(texts));
+    }
+    Some(Shaped { verdict, extracted, headers })
 }
 
 /// What the model is shown of `response`, of which nothing is a secret.
 pub(crate) fn shown(action: &Action, response: Response, max_chars: usize) -> Option<Box<RawValue>> {
     let mut answer = Answer::read(response);
-    let verdict = shape(&mut answer, action, &|| true).map(|(verdict, _)| verdict);
+    let verdict = shape(&mut answer, action, &|| true).map(|shaped| shaped.verdict);
     let status = if verdict == Some(Verdict::Success) { Status::Success } else { Status::Error };
     body(answer.content, status, max_chars, &std::convert::identity)
 }
@@ -146,7 +174,9 @@ pub(super) fn body(
         Content::BrokenJson { text, .. } if output::is_html(&text) => {
             page_text(redact(output::html_to_text(&text)), text.chars().count(), status, max_chars)
         }
-        Content::Text(text) | Content::BrokenJson { text, .. } => cut(redact(text), max_chars),
+        Content::Text(text) | Content::Undecoded(text) | Content::BrokenJson { text, .. } => {
+            cut(redact(text), max_chars)
+        }
         Content::Html { text, page } => page_text(redact(text), page, status, max_chars),
         Content::Binary { media_type, bytes } => format!("[{media_type}, {bytes} bytes, not shown]"),
     };

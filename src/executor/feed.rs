@@ -138,6 +138,7 @@ impl Feed {
                     tool_call_id: &id,
                     status_code: result.status_code,
                     duration_ms: answered.map(|(_, took)| took),
+                    headers: result.headers.as_ref().map(|headers| masks.json(&to_text(headers), limit)),
                     body: result.body.as_deref().map(|body| masks.json(body.get(), limit)),
                 })
             }));
@@ -362,6 +363,8 @@ struct Received<'a> {
     status_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Box<RawValue>>,
     body: Option<Box<RawValue>>,
 }
 

@@ -16,6 +16,7 @@ mod deployment;
 mod failure;
 mod feed;
 mod guarding;
+mod headers;
 mod hooks;
 mod intent;
 mod learning;

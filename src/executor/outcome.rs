@@ -19,9 +19,10 @@ use crate::tool::{
 use super::Deployment;
 use super::answer::{Answer, Content};
 use super::aside::Seat;
-use super::body::{self, Verdict, mask, masked_error, masked_value};
+use super::body::{self, Shaped, Verdict, mask, masked_error, masked_value};
 use super::failure::{self, Failure};
 use super::feed::Feed;
+use super::headers;
 use super::report::{CallReport, Spent, Step};
 
 /// When a call came, and what is counted on its way.
@@ -119,6 +120,8 @@ impl Receipt {
 pub(super) struct Outcome {
     status: Status,
     status_code: Option<u16>,
+    /// What the model sees of the headers, where the action names some.
+    headers: Option<Map<String, Value>>,
     /// What the model sees of the answer.
     body: Option<Box<RawValue>>,
     /// What it sees of the output variables.
@@ -168,7 +171,7 @@ impl Outcome {
     /// later may know neither. `None` where that was not done while it was `in_time`.
     pub(super) fn of(answer: Answer, look: &Look, in_time: &dyn Fn() -> bool) -> Option<Self> {
         let (mut answer, action, redact) = (answer, look.action(), |text| look.redact(text));
-        let (verdict, mut extracted) = body::shape(&mut answer, action, in_time)?;
+        let Shaped { verdict, mut extracted, headers } = body::shape(&mut answer, action, in_time)?;
         let Answer { status, content, .. } = answer;
         for one in &mut extracted {
             if !in_time() {
@@ -211,10 +214,12 @@ impl Outcome {
         if !in_time() {
             return None;
         }
+        let headers = headers.map(|headers| headers::shown(headers, &concealed, &redact));
         let body = look.body(content, ended, &concealed);
         in_time().then_some(Self {
             status: ended,
             status_code: Some(status.as_u16()),
+            headers,
             body,
             variables,
             error,
@@ -232,6 +237,7 @@ impl Outcome {
         Self {
             status: Status::Success,
             status_code: None,
+            headers: None,
             body: look.body(Content::Text(text), Status::Success, &concealed),
             variables: Map::new(),
             error: None,
@@ -287,6 +293,7 @@ pub(super) fn result(
         Outcome {
             status,
             status_code,
+            headers: None,
             body: None,
             variables: Map::new(),
             error: Some(error),
@@ -305,6 +312,7 @@ pub(super) fn result(
         name: call.name,
         status: outcome.status,
         status_code: outcome.status_code,
+        headers: outcome.headers,
         body: outcome.body,
         variables: outcome.variables,
         handover: outcome.handover,

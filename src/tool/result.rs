@@ -18,6 +18,11 @@ pub struct ToolResult {
     pub status: Status,
     /// The upstream's HTTP status, if it answered.
     pub status_code: Option<u16>,
+    /// The response headers that the action's `response.headers` names, as far as they came, under the names that are
+    /// written there. Not there where it names none, or where the upstream gave no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub headers: Option<Map<String, Value>>,
     /// What the model may see of the upstream's answer: JSON as it was sent, or a text as a JSON string.
     #[schema(value_type = Option<Value>)]
     pub body: Option<Box<RawValue>>,

@@ -1,9 +1,10 @@
 //! What an answer must be to count as a success.
 
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
+use super::headers::by_name;
 use super::reach::Reach;
 
 /// What a condition may look at.
@@ -85,17 +86,6 @@ impl Condition {
         }
         Some(holds)
     }
-}
-
-/// The headers by their names, in lower case; several of one name are joined.
-fn by_name(headers: &HeaderMap) -> Value {
-    let mut named = Map::new();
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        named.insert(name.as_str().to_owned(), values.join(", ").into());
-    }
-    Value::Object(named)
 }
 
 /// `text` with spaces in place of what stands in quotes.

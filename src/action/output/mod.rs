@@ -5,6 +5,7 @@ mod condition;
 mod cursor;
 mod charset;
 mod cut;
+mod headers;
 mod hide;
 mod html;
 mod reach;
@@ -14,6 +15,7 @@ mod sought;
 pub use self::charset::{Decoded, decode};
 pub use self::condition::{Condition, ConditionProblem};
 pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
+pub use self::headers::header_text;
 pub use self::hide::{Concealed, HIDDEN, hide};
 pub use self::html::{html_to_text, is_html};
 pub use self::response::{Response, ResponseProblem};
@@ -22,11 +24,13 @@ pub use self::sought::sought_texts;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::definition::OutputVariableDefinition;
+use crate::definition::{OutputSource, OutputVariableDefinition};
 
+use self::headers::MAX_TAKEN_BYTES;
 use self::hide::Masked;
 use self::reach::Reach;
 use self::sought::Sought;
@@ -44,7 +48,7 @@ const LOOK_EVERY: usize = 1_024;
 pub struct Output {
     /// Dotted name of the variable.
     pub name: String,
-    path: Path,
+    source: Source,
     /// Whether the model is shown the value under `variables`.
     pub shown: bool,
     /// Whether the value is removed from the body that the model sees.
@@ -53,6 +57,36 @@ pub struct Output {
     pub sensitive: bool,
     /// Whether the variable keeps its value where an answer has none for it.
     pub keeps: bool,
+}
+
+/// The part of an answer that a value is taken from.
+#[derive(Debug)]
+enum Source {
+    Body(Path),
+    Header(HeaderName),
+    Status,
+}
+
+/// An answer, as output variables see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// What the body says.
+    pub body: Said<'a>,
+}
+
+/// What a body says.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// JSON.
+    Json(&'a Value),
+    /// Text, all of which was decoded.
+    Text(&'a str),
+    /// Nothing that could be taken for a value.
+    Nothing,
 }
 
 /// A compiled JSONPath.
@@ -94,11 +128,11 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Says why the JSONPath is refused.
-    pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, String> {
+    /// Every key that its source does not take, and why a path or a name is refused.
+    pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, Vec<ResponseProblem>> {
         Ok(Self {
             name: definition.name.clone(),
-            path: Path::compile(&definition.path)?,
+            source: Source::compile(definition)?,
             shown: definition.expose == Some(true),
             hidden: definition.expose == Some(false)
                 || definition.sensitive && definition.expose != Some(true),
@@ -107,43 +141,111 @@ impl Output {
         })
     }
 
-    fn find(&self, body: &Value, time: &Time<'_>) -> Option<Value> {
-        let (path, shape) = match &self.path {
-            Path::Single(pointer) => return body.pointer(pointer).cloned(),
-            Path::Query(_, _, reach) if !reach.allows(body) => return None,
-            Path::Query(path, shape, _) => (path, *shape),
-        };
-        let found = path.query(body).all();
-        // What `$..x` finds may be many times the whole: parts of parts.
-        let mut left = MAX_EXTRACTED;
-        let mut copies = Vec::with_capacity(found.len());
-        for value in found {
-            if !take_values(value, &mut left, time) {
-                return None;
-            }
-            copies.push(value.clone());
-        }
-        shape.of(copies.into_iter())
+    /// Whether its value is a part of the body.
+    pub fn is_of_body(&self) -> bool {
+        matches!(self.source, Source::Body(_))
     }
 
-    /// As [`Self::find`], but what is hidden inside the values found is taken
+    /// Whether its value is the header of this name.
+    pub fn is_of_header(&self, name: &HeaderName) -> bool {
+        matches!(&self.source, Source::Header(of) if of == name)
+    }
+
+    /// Whether its value is all of the body, also where that is a text.
+    pub fn is_all_of_body(&self) -> bool {
+        matches!(&self.source, Source::Body(path) if path.is_root())
+    }
+
+    fn find(&self, answered: &Answered<'_>, time: &Time<'_>) -> Option<Value> {
+        match (&self.source, answered.body) {
+            (Source::Body(path), Said::Json(body)) => path.find(body, time),
+            (Source::Body(path), Said::Text(text)) => path.is_root().then(|| Value::from(text)),
+            (Source::Body(_), Said::Nothing) => None,
+            (Source::Header(name), _) => {
+                let text = header_text(answered.headers, name);
+                text.filter(|text| text.len() <= MAX_TAKEN_BYTES).map(Value::from)
+            }
+            (Source::Status, _) => Some(Value::from(answered.status.as_u16())),
+        }
+    }
+
+    /// As [`Self::find`] in a body of JSON, but what is hidden inside the values found is taken
     /// from `masked`. A value that is hidden itself was exposed on purpose.
     fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
+        let Source::Body(path) = &self.source else { return None };
         if masked.unknown {
             return Some(Value::from(HIDDEN));
         }
-        let shape = self.path.shape();
         let mut found = Vec::new();
-        let located = self.locate(body, |place, value| {
+        let located = path.locate(body, |place, value| {
             let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
             found.push(seen.unwrap_or(value).clone());
         });
-        if located { shape.of(found.into_iter()) } else { Some(Value::from(HIDDEN)) }
+        if located { path.shape().of(found.into_iter()) } else { Some(Value::from(HIDDEN)) }
     }
 
+    /// What of the body is its value; see [`Path::locate`].
     fn locate<'b>(&'b self, body: &'b Value, found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
-        self.path.locate(body, found)
+        match &self.source {
+            Source::Body(path) => path.locate(body, found),
+            Source::Header(_) | Source::Status => true,
+        }
     }
+}
+
+impl Source {
+    fn compile(definition: &OutputVariableDefinition) -> Result<Self, Vec<ResponseProblem>> {
+        let OutputVariableDefinition { from, path, header, .. } = definition;
+        let problem = |key: &str, code, message: String, hint| ResponseProblem {
+            pointer: format!("/{key}"),
+            code,
+            message,
+            hint,
+        };
+        let mut problems = Vec::new();
+        if path.is_some() && *from != OutputSource::Body {
+            let message = "`path` is a place in the body, which this value does not come from";
+            let hint = "leave `path` out, or leave `from` out to take the value from the body";
+            problems.push(problem("path", "key_not_for_source", message.to_owned(), hint));
+        }
+        if header.is_some() && *from != OutputSource::Header {
+            let message = "`header` is the name of a header, which this value does not come from";
+            let hint = "write `from: header` beside it, or leave `header` out";
+            problems.push(problem("header", "key_not_for_source", message.to_owned(), hint));
+        }
+        let source = match (from, path, header) {
+            (OutputSource::Body, Some(path), _) => match Path::compile(path) {
+                Ok(path) => Some(Self::Body(path)),
+                Err(message) => {
+                    // A path that does not start with `$` is reported already.
+                    if path.starts_with('$') {
+                        let hint = "a path looks like `$.ticket.id` or `$.slots[*].id` (RFC 9535)";
+                        problems.push(problem("path", "invalid_jsonpath", message, hint));
+                    }
+                    None
+                }
+            },
+            (OutputSource::Header, _, Some(name)) => match header_name(name) {
+                Ok(name) => Some(Self::Header(name)),
+                Err((message, hint)) => {
+                    problems.push(problem("header", "invalid_header", message, hint));
+                    None
+                }
+            },
+            (OutputSource::Status, _, _) => Some(Self::Status),
+            // That a key is missing is reported already.
+            (OutputSource::Body, None, _) | (OutputSource::Header, _, None) => None,
+        };
+        source.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+}
+
+/// The name of a response header; what is wrong with it, and what to write.
+fn header_name(text: &str) -> Result<HeaderName, (String, &'static str)> {
+    HeaderName::try_from(text).map_err(|_| {
+        let message = format!("`{text}` is not a header name");
+        (message, "a name has letters, digits and `-`, and no colon or space, such as `X-Request-Id`")
+    })
 }
 
 /// The time that there is for looking at an answer.
@@ -189,6 +291,30 @@ impl Path {
             Self::Single(_) => Shape::Value,
             Self::Query(_, shape, _) => *shape,
         }
+    }
+
+    /// Whether it is `$`, and nothing else.
+    fn is_root(&self) -> bool {
+        matches!(self, Self::Single(pointer) if pointer.is_empty())
+    }
+
+    fn find(&self, body: &Value, time: &Time<'_>) -> Option<Value> {
+        let (path, shape) = match self {
+            Self::Single(pointer) => return body.pointer(pointer).cloned(),
+            Self::Query(_, _, reach) if !reach.allows(body) => return None,
+            Self::Query(path, shape, _) => (path, *shape),
+        };
+        let found = path.query(body).all();
+        // What `$..x` finds may be many times the whole: parts of parts.
+        let mut left = MAX_EXTRACTED;
+        let mut copies = Vec::with_capacity(found.len());
+        for value in found {
+            if !take_values(value, &mut left, time) {
+                return None;
+            }
+            copies.push(value.clone());
+        }
+        shape.of(copies.into_iter())
     }
 
     /// The value of every match; none where to look for them would take too long.
@@ -241,16 +367,18 @@ impl Shape {
     }
 }
 
-/// Takes the values of `outputs` out of `body`; a path that finds nothing sets
+/// Takes the values of `outputs` out of the `body` of an answer; a path that finds nothing sets
 /// no variable.
 pub fn extract(outputs: &[Output], body: &Value) -> Vec<Extracted> {
-    extract_in_time(outputs, body, &|| true).unwrap_or_default()
+    let (headers, body) = (&HeaderMap::new(), Said::Json(body));
+    let answered = Answered { status: StatusCode::OK, headers, body };
+    extract_in_time(outputs, &answered, &|| true).unwrap_or_default()
 }
 
-/// The same; `None` where that could not be done while it was `in_time`.
+/// The same of a whole answer; `None` where that could not be done while it was `in_time`.
 pub fn extract_in_time(
     outputs: &[Output],
-    body: &Value,
+    answered: &Answered<'_>,
     in_time: &dyn Fn() -> bool,
 ) -> Option<Vec<Extracted>> {
     let time = Time { is_left: in_time, is_over: Cell::new(false) };
@@ -259,11 +387,11 @@ pub fn extract_in_time(
         .iter()
         .take_while(|_| time.is_left())
         .filter_map(|output| {
-            let value = output.find(body, &time)?;
-            let shown = match &value {
+            let value = output.find(answered, &time)?;
+            let shown = match (&value, answered.body) {
                 _ if !output.shown => None,
                 // Only what holds other values can hold a hidden one.
-                Value::Object(_) | Value::Array(_) => {
+                (Value::Object(_) | Value::Array(_), Said::Json(body)) => {
                     match masked.get_or_init(|| Masked::of(outputs, body)) {
                         Some(masked) => output.find_masked(body, masked),
                         None => Some(value.clone()),
@@ -290,6 +418,33 @@ pub fn extract_in_time(
         }
     }
     time.is_left().then_some(extracted)
+}
+
+/// What the hidden ones of `outputs` must not be seen as, wherever else it stands in the answer; `None` where there is
+/// too much of it to be looked for.
+pub fn hidden_texts<'o>(
+    outputs: impl Iterator<Item = &'o Output>,
+    answered: &Answered<'_>,
+) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    for output in outputs.filter(|output| output.hidden) {
+        match (&output.source, answered.body) {
+            (Source::Body(path), Said::Json(body)) => {
+                if !path.locate(body, |_, value| texts.extend(sought_texts(value))) {
+                    return None;
+                }
+            }
+            (Source::Body(path), Said::Text(text)) if path.is_root() => {
+                texts.extend(sought_texts(&Value::from(text)));
+            }
+            (Source::Header(name), _) => {
+                let text = header_text(answered.headers, name).map(Value::from);
+                texts.extend(text.iter().flat_map(sought_texts));
+            }
+            (Source::Body(_) | Source::Status, _) => {}
+        }
+    }
+    Some(texts)
 }
 
 /// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
@@ -347,7 +502,9 @@ mod tests {
     pub(super) fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
         Output::compile(&OutputVariableDefinition {
             name: "x".to_owned(),
-            path: path.to_owned(),
+            from: OutputSource::Body,
+            path: Some(path.to_owned()),
+            header: None,
             expose,
             sensitive,
             keep: false,
@@ -425,9 +582,57 @@ mod tests {
             looks.get() < 10
         };
         let outputs = [output("$..*", None, false), output("$[0]", None, false)];
-        assert_eq!(extract_in_time(&outputs, &body, &in_time), None);
+        let headers = HeaderMap::new();
+        let answered = Answered { status: StatusCode::OK, headers: &headers, body: Said::Json(&body) };
+        assert_eq!(extract_in_time(&outputs, &answered, &in_time), None);
         assert_eq!(looks.get(), 10, "nobody asks again");
-        assert_eq!(extract_in_time(&outputs, &body, &|| true).map(|all| all.len()), Some(2));
+        assert_eq!(extract_in_time(&outputs, &answered, &|| true).map(|all| all.len()), Some(2));
+    }
+
+    #[test]
+    fn a_text_is_the_value_of_the_whole_and_of_no_other_path() {
+        let headers = HeaderMap::new();
+        let answered = Answered { status: StatusCode::OK, headers: &headers, body: Said::Text("{OK}") };
+        let take = |path: &str| {
+            let taken = extract_in_time(&[output(path, None, false)], &answered, &|| true);
+            taken.expect("in time").into_iter().next().map(|one| one.value)
+        };
+        assert_eq!(take("$"), Some(json!("{OK}")));
+        for path in ["$.a", "$[0]", "$.*", "$[*]", "$..*", "$[0:1]", "$[?@]"] {
+            assert_eq!(take(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_header_and_the_status_are_values_of_an_answer_without_a_body() {
+        let of = |from, header: Option<&str>| {
+            let header = header.map(str::to_owned);
+            let (name, expose) = ("x".to_owned(), Some(true));
+            let definition = OutputVariableDefinition {
+                name,
+                from,
+                path: None,
+                header,
+                expose,
+                sensitive: false,
+                keep: false,
+            };
+            Output::compile(&definition).expect("valid")
+        };
+        let outputs = [
+            of(OutputSource::Header, Some("X-Request-Id")),
+            of(OutputSource::Status, None),
+            of(OutputSource::Header, Some("X-Long")),
+            of(OutputSource::Header, Some("X-Other")),
+        ];
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", http::HeaderValue::from_static("req-1"));
+        let long = "x".repeat(MAX_TAKEN_BYTES + 1);
+        headers.insert("x-long", http::HeaderValue::try_from(long).expect("a value"));
+        let answered = Answered { status: StatusCode::CREATED, headers: &headers, body: Said::Nothing };
+        let taken = extract_in_time(&outputs, &answered, &|| true).expect("in time");
+        let shown: Vec<_> = taken.into_iter().map(|one| one.shown).collect();
+        assert_eq!(shown, [Some(json!("req-1")), Some(json!(201))]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use http::HeaderName;
 use serde_json::Value;
 
 use crate::definition::{NamedPickDefinition, PickDefinition, ResponseDefinition, push_token};
 
 use super::cursor::Cursor;
 use super::hide::Hidden;
-use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, cut_lists};
+use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, cut_lists, header_name};
 
 /// Most bytes of picked parts: parts of parts, which `$..*` picks, may be many
 /// times the whole.
@@ -22,6 +23,8 @@ pub struct Response {
     pub max_chars: Option<usize>,
     max_items: Option<usize>,
     pick: Pick,
+    /// The headers that the model is shown, by the names that they are shown under.
+    pub headers: Vec<(String, HeaderName)>,
 }
 
 /// The only parts that are shown.
@@ -45,10 +48,10 @@ struct Member {
     pick: Pick,
 }
 
-/// Why a [`Response`] cannot be compiled.
+/// Why a [`Response`] or an [`Output`] cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseProblem {
-    /// The JSON Pointer (RFC 6901) from `response`.
+    /// The JSON Pointer (RFC 6901) from its definition.
     pub pointer: String,
     /// A stable code.
     pub code: &'static str,
@@ -90,13 +93,14 @@ impl Response {
                 picked_parts(parts.collect(), &mut problems)
             }
         };
+        let headers = headers(definition.headers.as_deref().unwrap_or_default(), &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { max_chars: definition.max_chars, max_items: definition.max_items, pick })
+        Ok(Self { max_chars: definition.max_chars, max_items: definition.max_items, pick, headers })
     }
 
-    /// Whether answers are shown as they are, but for their length.
+    /// Whether bodies are shown as they are, but for their length.
     pub fn is_plain(&self) -> bool {
         matches!(self.pick, Pick::Everything) && self.max_items.is_none()
     }
@@ -112,6 +116,27 @@ impl Response {
         let cut = self.max_items.and_then(|most| cut_lists(shown.as_deref().unwrap_or(text), most));
         cut.or(shown)
     }
+}
+
+fn headers(written: &[String], problems: &mut Vec<ResponseProblem>) -> Vec<(String, HeaderName)> {
+    let mut headers: Vec<(String, HeaderName)> = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        let problem = |code, message, hint| ResponseProblem {
+            pointer: format!("/headers/{index}"),
+            code,
+            message,
+            hint,
+        };
+        match header_name(text) {
+            Err((message, hint)) => problems.push(problem("invalid_header", message, hint)),
+            Ok(name) if headers.iter().any(|(_, known)| *known == name) => {
+                let message = format!("the header `{text}` is named twice");
+                problems.push(problem("duplicate_header", message, "once is enough, in any case of letters"));
+            }
+            Ok(name) => headers.push((text.clone(), name)),
+        }
+    }
+    headers
 }
 
 fn parse(path: &str, pointer: &str) -> Result<Path, Option<ResponseProblem>> {

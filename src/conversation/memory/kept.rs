@@ -146,10 +146,11 @@ impl KeptResult {
     }
 }
 
-/// What the variables of a result take.
+/// What the variables and headers of a result take.
 fn values_bytes(result: &ToolResult) -> usize {
     let of_one = |(name, value): (&String, &Value)| allocation(name.capacity()) + heap_bytes(value);
-    map_bytes(result.variables.len()) + result.variables.iter().map(of_one).sum::<usize>()
+    let maps = [Some(&result.variables), result.headers.as_ref()];
+    maps.into_iter().flatten().map(|map| map_bytes(map.len()) + map.iter().map(of_one).sum::<usize>()).sum()
 }
 
 #[cfg(test)]
