@@ -7,7 +7,8 @@
 //! - `call.json`: the body of `POST /v1/tool-calls`;
 //! - `response.json`: what the upstream answers (left out: `{}`), with status
 //!   200 or the one in `response.status`, and `application/json` or the media
-//!   type in `response.type` (`(none)` for an answer without a body);
+//!   type in `response.type` (`(none)` for an answer without a body), and the
+//!   further headers in `response.headers`, a line each;
 //! - `request.txt`: what the upstream was sent, byte for byte but for its
 //!   address and multipart boundaries; `(none)` where nothing was sent, and how
 //!   often where it was sent again;
@@ -48,8 +49,11 @@ async fn run(case: &Path) -> (String, String) {
     let body = read("response.json").unwrap_or_else(|| "{}".to_owned());
     let status = read("response.status").map_or(200, |text| text.trim().parse().unwrap());
     let media = read("response.type").unwrap_or_else(|| "application/json".to_owned());
+    let lines = read("response.headers").unwrap_or_default();
+    let headers: String = lines.lines().map(|line| format!("\r\n{line}")).collect();
     let upstream =
-        Upstream::start(move |request| answer(request, status, media.trim(), body.trim_end())).await;
+        Upstream::start(move |request| answer(request, status, media.trim(), &headers, body.trim_end()))
+            .await;
     let address = format!("http://127.0.0.1:{}", upstream.port);
     let mut files = Vec::new();
     collect(&case.join("project"), "", &mut files);
@@ -80,21 +84,22 @@ async fn run(case: &Path) -> (String, String) {
     (attempts + &show(request, upstream.port), result)
 }
 
-fn answer(request: &Captured, status: u16, media: &str, body: &str) -> Reply {
+fn answer(request: &Captured, status: u16, media: &str, headers: &str, body: &str) -> Reply {
     if media == "(none)" {
-        return Reply::Raw(format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").into_bytes());
+        return Reply::Raw(format!("HTTP/1.1 {status} X\r\ncontent-length: 0{headers}\r\n\r\n").into_bytes());
     }
     // The answer to HEAD has the length of a body and no body (RFC 9110 section 9.3.2).
     let sent = if request.line().starts_with("HEAD ") { "" } else { body };
     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: {media}\r\ncontent-length: {}", body.len());
-    Reply::Raw(format!("{head}\r\n\r\n{sent}").into_bytes())
+    Reply::Raw(format!("{head}{headers}\r\n\r\n{sent}").into_bytes())
 }
 
 /// The members of a result, each on a line of its own, without what differs
 /// from run to run.
 fn layout(result: &str) -> String {
     let result: BTreeMap<String, Box<RawValue>> = serde_json::from_str(result).unwrap();
-    let members = ["tool_call_id", "name", "status", "status_code", "body", "variables", "handover", "error"];
+    let known = ["tool_call_id", "name", "status", "status_code", "headers", "body", "variables"];
+    let members = [&known[..], &["handover", "error"]].concat();
     let times = ["attempts", "duration_ms", "timestamp"];
     assert!(result.keys().all(|key| members.contains(&key.as_str()) || times.contains(&key.as_str())));
     let lines = members.iter().chain(&times).filter_map(|key| {
@@ -102,7 +107,7 @@ fn layout(result: &str) -> String {
         let value = match *key {
             "duration_ms" | "timestamp" => "\"(time)\"".to_owned(),
             "tool_call_id" if raw.starts_with("\"call_") => "\"(made up)\"".to_owned(),
-            "error" | "handover" | "variables" => pretty(raw),
+            "error" | "handover" | "headers" | "variables" => pretty(raw),
             _ => raw.to_owned(),
         };
         Some(format!("  \"{key}\": {value}"))

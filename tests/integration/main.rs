@@ -18,6 +18,7 @@ mod golden;
 mod import;
 mod leaks;
 mod api;
+mod answers;
 mod aside;
 mod bad_input;
 mod conversations;

@@ -234,6 +234,25 @@ async fn what_is_odd_but_readable_is_an_answer() {
             with("200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", b""),
             Value::Null,
         ),
+        ("white space, called JSON", with("200 OK\r\ncontent-type: application/json", b" \r\n"), Value::Null),
+        (
+            "white space, called a kind of JSON",
+            with("200 OK\r\ncontent-type: application/hal+json; charset=utf-8", b"\n\n\t "),
+            Value::Null,
+        ),
+        ("white space, called text", with("200 OK\r\ncontent-type: text/plain", b"\n"), Value::Null),
+        ("white space, called HTML", with("200 OK\r\ncontent-type: text/html", b" \n "), Value::Null),
+        (
+            "white space, called XML",
+            with("200 OK\r\ncontent-type: application/xml", b"\r\n\r\n"),
+            Value::Null,
+        ),
+        ("white space of no type", with("200 OK", b"\n"), Value::Null),
+        (
+            "a byte order mark and white space",
+            with("200 OK\r\ncontent-type: application/json", b"\xef\xbb\xbf\r\n"),
+            Value::Null,
+        ),
         ("NUL bytes in text", with("200 OK\r\ncontent-type: text/plain", b"a\0b"), json!("a\0b")),
         (
             "another charset",

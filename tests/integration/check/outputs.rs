@@ -59,3 +59,80 @@ fn a_condition_that_no_answer_can_meet_is_an_error() {
     let states = "description: d\nconnection: api\npath: /x\nnext_state: {success: a, error: b}\navailable_in: [a, b]\n";
     assert_eq!(run(project(&[("actions/x.yaml", states)]).path(), &["--json"]).stdout, b"[]\n");
 }
+
+#[test]
+fn a_value_that_comes_from_nowhere_or_from_two_places_is_an_error() {
+    let action =
+        |output: &str| format!("description: d\nconnection: api\npath: /x\noutput_variables: [{output}]\n");
+    let check_output = |what: &str, output: &str, expected: &[&str]| {
+        check(what, &[("actions/x.yaml", &action(output))], expected);
+    };
+    check_output(
+        "a header without a name",
+        "{name: a, from: header}",
+        &[
+            "actions/x.yaml:4:20: error[missing_key]: missing key `header`",
+            "    hint: `header`: the name of the response header, such as `X-Request-Id`",
+        ],
+    );
+    check_output(
+        "a body without a path",
+        "{name: a}",
+        &[
+            "actions/x.yaml:4:20: error[missing_key]: missing key `path`",
+            "    hint: `path`: JSONPath (RFC 9535) into the response body, starting with `$`.",
+        ],
+    );
+    check_output(
+        "a status with a path",
+        "{name: a, from: status, path: $.a}",
+        &[
+            "actions/x.yaml:4:50: error[key_not_for_source]: `path` is a place in the body, which this value does not come from",
+            "    hint: leave `path` out, or leave `from` out to take the value from the body",
+        ],
+    );
+    check_output(
+        "a header with a path",
+        "{name: a, from: header, header: X-A, path: $.a}",
+        &[
+            "actions/x.yaml:4:63: error[key_not_for_source]: `path` is a place in the body, which this value does not come from",
+            "    hint: leave `path` out, or leave `from` out to take the value from the body",
+        ],
+    );
+    check_output(
+        "a header of a value of the body",
+        "{name: a, path: $.a, header: X-A}",
+        &[
+            "actions/x.yaml:4:49: error[key_not_for_source]: `header` is the name of a header, which this value does not come from",
+            "    hint: write `from: header` beside it, or leave `header` out",
+        ],
+    );
+    check_output(
+        "a name that no header has",
+        "{name: a, from: header, header: 'X-A:'}",
+        &[
+            "actions/x.yaml:4:52: error[invalid_header]: `X-A:` is not a header name",
+            "    hint: a name has letters, digits and `-`, and no colon or space, such as `X-Request-Id`",
+        ],
+    );
+    check_output(
+        "a part that no answer has",
+        "{name: a, from: headers, header: X-A}",
+        &[
+            "actions/x.yaml:4:36: error[invalid_value]: `from` is `headers`, which is not one of body, header, status",
+            "    hint: did you mean `header`?",
+        ],
+    );
+    let fixed = "description: d\ntype: static\nresponse: Yes.\noutput_variables: [{name: a, from: header, header: X-A}]\n";
+    check(
+        "a header of a fixed answer",
+        &[("actions/x.yaml", fixed)],
+        &[
+            "actions/x.yaml:4:36: error[key_not_for_type]: `from: header` does not belong to an action of type `static`",
+            "    hint: a fixed answer has no headers; take the value from its body",
+        ],
+    );
+    let good =
+        "{name: a, from: header, header: X-A}, {name: b, from: status}, {name: c, from: body, path: $}";
+    assert_eq!(run(project(&[("actions/x.yaml", &action(good))]).path(), &["--json"]).stdout, b"[]\n");
+}

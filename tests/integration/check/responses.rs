@@ -52,6 +52,16 @@ fn each_mistake_in_a_response_has_its_place_its_rule_and_a_hint() {
         ],
     );
     check_action(
+        "headers that are none, and one twice",
+        "response: {headers: [X-Request-Id, 'Retry After', x-request-id]}\n",
+        &[
+            "actions/x.yaml:4:36: error[invalid_header]: `Retry After` is not a header name",
+            "    hint: a name has letters, digits and `-`, and no colon or space, such as `X-Request-Id`",
+            "actions/x.yaml:4:51: error[duplicate_header]: the header `x-request-id` is named twice",
+            "    hint: once is enough, in any case of letters",
+        ],
+    );
+    check_action(
         "two parts of one name, in an environment",
         "environments:\n  development:\n    response: {pick: [$.a.id, {name: id, path: $.b}]}\n",
         &[

@@ -113,7 +113,7 @@ pub(crate) const ROUTES: [&str; 5] = [
 
 /// Every answer as `(id, text, is it known to be an error)`; asserts the form around them.
 #[track_caller]
-fn answers(route: &str, reply: &Value) -> Vec<(String, String, Option<bool>)> {
+pub(crate) fn answers(route: &str, reply: &Value) -> Vec<(String, String, Option<bool>)> {
     let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned();
     let list = |value: &Value| value.as_array().unwrap_or_else(|| panic!("no list: {value}")).clone();
     match route {

@@ -80,7 +80,8 @@ fn project(api: u16, tokens: u16, format: &str) -> TempDir {
         } else {
             format!("auth: {action}\n")
         };
-        let text = format!("description: d\nconnection: api\npath: /echo\n{auth}{parameters}");
+        let shown = "response: {headers: [X-Said, Set-Cookie, Location, WWW-Authenticate]}\n";
+        let text = format!("description: d\nconnection: api\npath: /echo\n{auth}{shown}{parameters}");
         files.push((format!("actions/{action}.yaml"), text));
     }
     let files: Vec<(&str, String)> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
@@ -117,6 +118,9 @@ impl Watched {
         if let Some(text) = answer["body"].as_str() {
             self.search(&format!("the body of the answer to {body}"), text);
         }
+        for (name, text) in answer["headers"].as_object().into_iter().flatten() {
+            self.search(&format!("the header {name} of the answer to {body}"), text.as_str().unwrap());
+        }
         answer
     }
 
@@ -147,6 +151,9 @@ async fn repeat_everything(format: &str) {
                 let result = gateway.post("/v1/tool-calls", &call).await;
                 let status = result["status"].as_str().unwrap_or_else(|| panic!("no result: {result}"));
                 *ended.entry(status.to_owned()).or_default() += 1;
+                if mode == "headers" {
+                    assert!(result["headers"]["X-Said"].is_string(), "{result}");
+                }
                 if mode == "json" && way == "raw" {
                     assert!(result.to_string().contains("***"), "nothing was masked: {result}");
                 }

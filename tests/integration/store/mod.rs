@@ -98,6 +98,7 @@ fn result(id: &str) -> Arc<ToolResult> {
         name: "book".to_owned(),
         status: Status::Success,
         status_code: Some(201),
+        headers: Some(Map::from_iter([("X-Request-Id".to_owned(), "req-1".into())])),
         body: Some(body.unwrap()),
         variables: Map::from_iter([("booking.rate".to_owned(), serde_json::from_str("1.10").unwrap())]),
         handover: None,
