@@ -11,6 +11,7 @@ mod html;
 mod reach;
 mod response;
 mod sought;
+mod source;
 
 pub use self::charset::{Decoded, decode};
 pub use self::condition::{Condition, ConditionProblem};
@@ -20,6 +21,7 @@ pub use self::hide::{Concealed, HIDDEN, hide};
 pub use self::html::{html_to_text, is_html};
 pub use self::response::{Response, ResponseProblem};
 pub use self::sought::sought_texts;
+pub use self::source::{Answered, Said};
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -28,12 +30,12 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use crate::definition::{OutputSource, OutputVariableDefinition};
+use crate::definition::OutputVariableDefinition;
 
-use self::headers::MAX_TAKEN_BYTES;
 use self::hide::Masked;
 use self::reach::Reach;
 use self::sought::Sought;
+use self::source::{Source, header_name};
 
 /// Most values, counted with those inside of others, that one variable takes.
 const MAX_EXTRACTED: usize = 1_000_000;
@@ -57,36 +59,6 @@ pub struct Output {
     pub sensitive: bool,
     /// Whether the variable keeps its value where an answer has none for it.
     pub keeps: bool,
-}
-
-/// The part of an answer that a value is taken from.
-#[derive(Debug)]
-enum Source {
-    Body(Path),
-    Header(HeaderName),
-    Status,
-}
-
-/// An answer, as output variables see it.
-#[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// What the body says.
-    pub body: Said<'a>,
-}
-
-/// What a body says.
-#[derive(Clone, Copy, Debug)]
-pub enum Said<'a> {
-    /// JSON.
-    Json(&'a Value),
-    /// Text, all of which was decoded.
-    Text(&'a str),
-    /// Nothing that could be taken for a value.
-    Nothing,
 }
 
 /// A compiled JSONPath.
@@ -156,20 +128,7 @@ impl Output {
         matches!(&self.source, Source::Body(path) if path.is_root())
     }
 
-    fn find(&self, answered: &Answered<'_>, time: &Time<'_>) -> Option<Value> {
-        match (&self.source, answered.body) {
-            (Source::Body(path), Said::Json(body)) => path.find(body, time),
-            (Source::Body(path), Said::Text(text)) => path.is_root().then(|| Value::from(text)),
-            (Source::Body(_), Said::Nothing) => None,
-            (Source::Header(name), _) => {
-                let text = header_text(answered.headers, name);
-                text.filter(|text| text.len() <= MAX_TAKEN_BYTES).map(Value::from)
-            }
-            (Source::Status, _) => Some(Value::from(answered.status.as_u16())),
-        }
-    }
-
-    /// As [`Self::find`] in a body of JSON, but what is hidden inside the values found is taken
+    /// As [`Source::find`] in a body of JSON, but what is hidden inside the values found is taken
     /// from `masked`. A value that is hidden itself was exposed on purpose.
     fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
         let Source::Body(path) = &self.source else { return None };
@@ -191,61 +150,6 @@ impl Output {
             Source::Header(_) | Source::Status => true,
         }
     }
-}
-
-impl Source {
-    fn compile(definition: &OutputVariableDefinition) -> Result<Self, Vec<ResponseProblem>> {
-        let OutputVariableDefinition { from, path, header, .. } = definition;
-        let problem = |key: &str, code, message: String, hint| ResponseProblem {
-            pointer: format!("/{key}"),
-            code,
-            message,
-            hint,
-        };
-        let mut problems = Vec::new();
-        if path.is_some() && *from != OutputSource::Body {
-            let message = "`path` is a place in the body, which this value does not come from";
-            let hint = "leave `path` out, or leave `from` out to take the value from the body";
-            problems.push(problem("path", "key_not_for_source", message.to_owned(), hint));
-        }
-        if header.is_some() && *from != OutputSource::Header {
-            let message = "`header` is the name of a header, which this value does not come from";
-            let hint = "write `from: header` beside it, or leave `header` out";
-            problems.push(problem("header", "key_not_for_source", message.to_owned(), hint));
-        }
-        let source = match (from, path, header) {
-            (OutputSource::Body, Some(path), _) => match Path::compile(path) {
-                Ok(path) => Some(Self::Body(path)),
-                Err(message) => {
-                    // A path that does not start with `$` is reported already.
-                    if path.starts_with('$') {
-                        let hint = "a path looks like `$.ticket.id` or `$.slots[*].id` (RFC 9535)";
-                        problems.push(problem("path", "invalid_jsonpath", message, hint));
-                    }
-                    None
-                }
-            },
-            (OutputSource::Header, _, Some(name)) => match header_name(name) {
-                Ok(name) => Some(Self::Header(name)),
-                Err((message, hint)) => {
-                    problems.push(problem("header", "invalid_header", message, hint));
-                    None
-                }
-            },
-            (OutputSource::Status, _, _) => Some(Self::Status),
-            // That a key is missing is reported already.
-            (OutputSource::Body, None, _) | (OutputSource::Header, _, None) => None,
-        };
-        source.filter(|_| problems.is_empty()).ok_or(problems)
-    }
-}
-
-/// The name of a response header; what is wrong with it, and what to write.
-fn header_name(text: &str) -> Result<HeaderName, (String, &'static str)> {
-    HeaderName::try_from(text).map_err(|_| {
-        let message = format!("`{text}` is not a header name");
-        (message, "a name has letters, digits and `-`, and no colon or space, such as `X-Request-Id`")
-    })
 }
 
 /// The time that there is for looking at an answer.
@@ -387,7 +291,7 @@ pub fn extract_in_time(
         .iter()
         .take_while(|_| time.is_left())
         .filter_map(|output| {
-            let value = output.find(answered, &time)?;
+            let value = output.source.find(answered, &time)?;
             let shown = match (&value, answered.body) {
                 _ if !output.shown => None,
                 // Only what holds other values can hold a hidden one.
@@ -502,7 +406,7 @@ mod tests {
     pub(super) fn output(path: &str, expose: Option<bool>, sensitive: bool) -> Output {
         Output::compile(&OutputVariableDefinition {
             name: "x".to_owned(),
-            from: OutputSource::Body,
+            from: crate::definition::OutputSource::Body,
             path: Some(path.to_owned()),
             header: None,
             expose,
@@ -587,52 +491,6 @@ mod tests {
         assert_eq!(extract_in_time(&outputs, &answered, &in_time), None);
         assert_eq!(looks.get(), 10, "nobody asks again");
         assert_eq!(extract_in_time(&outputs, &answered, &|| true).map(|all| all.len()), Some(2));
-    }
-
-    #[test]
-    fn a_text_is_the_value_of_the_whole_and_of_no_other_path() {
-        let headers = HeaderMap::new();
-        let answered = Answered { status: StatusCode::OK, headers: &headers, body: Said::Text("{OK}") };
-        let take = |path: &str| {
-            let taken = extract_in_time(&[output(path, None, false)], &answered, &|| true);
-            taken.expect("in time").into_iter().next().map(|one| one.value)
-        };
-        assert_eq!(take("$"), Some(json!("{OK}")));
-        for path in ["$.a", "$[0]", "$.*", "$[*]", "$..*", "$[0:1]", "$[?@]"] {
-            assert_eq!(take(path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_header_and_the_status_are_values_of_an_answer_without_a_body() {
-        let of = |from, header: Option<&str>| {
-            let header = header.map(str::to_owned);
-            let (name, expose) = ("x".to_owned(), Some(true));
-            let definition = OutputVariableDefinition {
-                name,
-                from,
-                path: None,
-                header,
-                expose,
-                sensitive: false,
-                keep: false,
-            };
-            Output::compile(&definition).expect("valid")
-        };
-        let outputs = [
-            of(OutputSource::Header, Some("X-Request-Id")),
-            of(OutputSource::Status, None),
-            of(OutputSource::Header, Some("X-Long")),
-            of(OutputSource::Header, Some("X-Other")),
-        ];
-        let mut headers = HeaderMap::new();
-        headers.insert("x-request-id", http::HeaderValue::from_static("req-1"));
-        let long = "x".repeat(MAX_TAKEN_BYTES + 1);
-        headers.insert("x-long", http::HeaderValue::try_from(long).expect("a value"));
-        let answered = Answered { status: StatusCode::CREATED, headers: &headers, body: Said::Nothing };
-        let taken = extract_in_time(&outputs, &answered, &|| true).expect("in time");
-        let shown: Vec<_> = taken.into_iter().map(|one| one.shown).collect();
-        assert_eq!(shown, [Some(json!("req-1")), Some(json!(201))]);
     }
 
     #[test]
