@@ -35,7 +35,7 @@ use crate::definition::OutputVariableDefinition;
 use self::hide::Masked;
 use self::reach::Reach;
 use self::sought::Sought;
-use self::source::{Source, header_name};
+use self::source::{Source, chosen_headers};
 
 /// Most values, counted with those inside of others, that one variable takes.
 const MAX_EXTRACTED: usize = 1_000_000;

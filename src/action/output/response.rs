@@ -10,7 +10,7 @@ use crate::definition::{NamedPickDefinition, PickDefinition, ResponseDefinition,
 
 use super::cursor::Cursor;
 use super::hide::Hidden;
-use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, cut_lists, header_name};
+use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, chosen_headers, cut_lists};
 
 /// Most bytes of picked parts: parts of parts, which `$..*` picks, may be many
 /// times the whole.
@@ -93,7 +93,7 @@ impl Response {
                 picked_parts(parts.collect(), &mut problems)
             }
         };
-        let headers = headers(definition.headers.as_deref().unwrap_or_default(), &mut problems);
+        let headers = chosen_headers(definition.headers.as_deref().unwrap_or_default(), &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -116,27 +116,6 @@ impl Response {
         let cut = self.max_items.and_then(|most| cut_lists(shown.as_deref().unwrap_or(text), most));
         cut.or(shown)
     }
-}
-
-fn headers(written: &[String], problems: &mut Vec<ResponseProblem>) -> Vec<(String, HeaderName)> {
-    let mut headers: Vec<(String, HeaderName)> = Vec::new();
-    for (index, text) in written.iter().enumerate() {
-        let problem = |code, message, hint| ResponseProblem {
-            pointer: format!("/headers/{index}"),
-            code,
-            message,
-            hint,
-        };
-        match header_name(text) {
-            Err((message, hint)) => problems.push(problem("invalid_header", message, hint)),
-            Ok(name) if headers.iter().any(|(_, known)| *known == name) => {
-                let message = format!("the header `{text}` is named twice");
-                problems.push(problem("duplicate_header", message, "once is enough, in any case of letters"));
-            }
-            Ok(name) => headers.push((text.clone(), name)),
-        }
-    }
-    headers
 }
 
 fn parse(path: &str, pointer: &str) -> Result<Path, Option<ResponseProblem>> {

@@ -100,11 +100,36 @@ impl Source {
 }
 
 /// The name of a response header; what is wrong with it, and what to write.
-pub(super) fn header_name(text: &str) -> Result<HeaderName, (String, &'static str)> {
+fn header_name(text: &str) -> Result<HeaderName, (String, &'static str)> {
     HeaderName::try_from(text).map_err(|_| {
         let message = format!("`{text}` is not a header name");
         (message, "a name has letters, digits and `-`, and no colon or space, such as `X-Request-Id`")
     })
+}
+
+/// The headers that a model is shown, by the names that are `written`.
+pub(super) fn chosen_headers(
+    written: &[String],
+    problems: &mut Vec<ResponseProblem>,
+) -> Vec<(String, HeaderName)> {
+    let mut headers: Vec<(String, HeaderName)> = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        let problem = |code, message, hint| ResponseProblem {
+            pointer: format!("/headers/{index}"),
+            code,
+            message,
+            hint,
+        };
+        match header_name(text) {
+            Err((message, hint)) => problems.push(problem("invalid_header", message, hint)),
+            Ok(name) if headers.iter().any(|(_, known)| *known == name) => {
+                let message = format!("the header `{text}` is named twice");
+                problems.push(problem("duplicate_header", message, "once is enough, in any case of letters"));
+            }
+            Ok(name) => headers.push((text.clone(), name)),
+        }
+    }
+    headers
 }
 
 #[cfg(test)]
