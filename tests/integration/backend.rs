@@ -244,3 +244,72 @@ fn program() -> Option<PathBuf> {
     }
     found
 }
+
+/// Methods of a [`Store`](callgate::conversation::Store) that a wrapper with a field `store` passes on as they are.
+macro_rules! passed_on {
+    () => {
+        fn backend(&self) -> &'static str {
+            self.store.backend()
+        }
+
+        fn patience(&self) -> std::time::Duration {
+            $crate::backend::PATIENCE
+        }
+
+        fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+            self.store.adopt(key)
+        }
+
+        fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+            self.store.update(key, change)
+        }
+
+        fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+            self.store.forget(key)
+        }
+
+        fn list<'a>(
+            &'a self,
+            scope: &'a callgate::tool::Scope,
+            after: Option<callgate::conversation::ListPosition>,
+            limit: usize,
+        ) -> Answer<'a, Vec<callgate::conversation::Summary>> {
+            self.store.list(scope, after, limit)
+        }
+
+        fn events<'a>(
+            &'a self,
+            key: &'a ConversationKey,
+            after: u64,
+            limit: usize,
+        ) -> Answer<'a, callgate::conversation::event::EventPage> {
+            self.store.events(key, after, limit)
+        }
+
+        fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+            self.store.follow(key, after)
+        }
+
+        fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+            self.store.note(name)
+        }
+
+        fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: std::time::Duration) -> Answer<'a, ()> {
+            self.store.put_note(name, text, keep)
+        }
+
+        fn add_note<'a>(
+            &'a self,
+            name: &'a str,
+            text: &'a str,
+            keep: std::time::Duration,
+        ) -> Answer<'a, bool> {
+            self.store.add_note(name, text, keep)
+        }
+
+        fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+            self.store.remove_note(name, text)
+        }
+    };
+}
+pub(crate) use passed_on;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callgate::conversation::change::{Applied, Change};
-use callgate::conversation::event::EventPage;
 use callgate::conversation::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, Summary,
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, Opened, Opening, Store,
 };
-use callgate::tool::{Scope, ToolResult};
+use callgate::tool::ToolResult;
 use tokio::sync::Semaphore;
 
-use crate::backend::PATIENCE;
+use crate::backend::passed_on;
 
 /// Another store, and a permit for each call that has joined another one.
 #[derive(Debug)]
@@ -34,18 +32,12 @@ impl Watched {
 }
 
 impl Store for Watched {
+    passed_on!();
+
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
         // Who waits has said before that it does.
         self.joined.add_permits(1);
         self.store.ended(key)
-    }
-
-    fn backend(&self) -> &'static str {
-        self.store.backend()
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
@@ -69,10 +61,6 @@ impl Store for Watched {
         self.store.release(claim)
     }
 
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
-        self.store.adopt(key)
-    }
-
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         self.store.orphan(key)
     }
@@ -83,46 +71,5 @@ impl Store for Watched {
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
         self.store.find(key)
-    }
-
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
-        self.store.update(key, change)
-    }
-
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
-        self.store.forget(key)
-    }
-
-    fn list<'a>(
-        &'a self,
-        scope: &'a Scope,
-        after: Option<ListPosition>,
-        limit: usize,
-    ) -> Answer<'a, Vec<Summary>> {
-        self.store.list(scope, after, limit)
-    }
-
-    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
-        self.store.events(key, after, limit)
-    }
-
-    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
-        self.store.follow(key, after)
-    }
-
-    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
-        self.store.note(name)
-    }
-
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
-        self.store.put_note(name, text, keep)
-    }
-
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
-        self.store.add_note(name, text, keep)
-    }
-
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
-        self.store.remove_note(name, text)
     }
 }

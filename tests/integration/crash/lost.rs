@@ -51,7 +51,7 @@ async fn is_kept(store: &SqliteStore, name: &str) -> bool {
     store.note(name).await.unwrap().is_some()
 }
 
-/// What a process that is killed now would leave.
+/// What a process that is killed now would leave, without the index of the log (`store.db-shm`), which can be made again.
 fn left_by_kill(folder: &Path) -> TempDir {
     let left = tempfile::tempdir().unwrap();
     for part in PARTS {

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use callgate::conversation::change::{Applied, Change};
-use callgate::conversation::event::EventPage;
 use callgate::conversation::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, StoreError, Summary,
+    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, Opened, Opening, Store,
+    StoreError,
 };
-use callgate::tool::{Scope, ToolResult};
+use callgate::tool::ToolResult;
 use tokio::sync::watch;
 
-use crate::backend::PATIENCE;
+use crate::backend::passed_on;
 
 /// A step of a call in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,13 +122,7 @@ pub(super) async fn rises(counter: &AtomicUsize, before: usize) {
 }
 
 impl Store for Shaky {
-    fn backend(&self) -> &'static str {
-        self.store.backend()
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE
-    }
+    passed_on!();
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
         self.through(At::Claim, || self.store.claim(claim))
@@ -168,10 +161,6 @@ impl Store for Shaky {
         self.store.release(claim)
     }
 
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
-        self.store.adopt(key)
-    }
-
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
         self.left.fetch_add(1, Ordering::SeqCst);
         self.store.orphan(key)
@@ -183,46 +172,5 @@ impl Store for Shaky {
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
         self.through(At::Open, || self.store.find(key))
-    }
-
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
-        self.store.update(key, change)
-    }
-
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
-        self.store.forget(key)
-    }
-
-    fn list<'a>(
-        &'a self,
-        scope: &'a Scope,
-        after: Option<ListPosition>,
-        limit: usize,
-    ) -> Answer<'a, Vec<Summary>> {
-        self.store.list(scope, after, limit)
-    }
-
-    fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
-        self.store.events(key, after, limit)
-    }
-
-    fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
-        self.store.follow(key, after)
-    }
-
-    fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
-        self.store.note(name)
-    }
-
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
-        self.store.put_note(name, text, keep)
-    }
-
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
-        self.store.add_note(name, text, keep)
-    }
-
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
-        self.store.remove_note(name, text)
     }
 }
