@@ -143,6 +143,8 @@ where
         }
     };
     tokio::select! {
+        // A request that came in time counts, also if the process was not running when it came.
+        biased;
         served = connection => {
             if let Err(error) = served {
                 tracing::debug!(error, "a connection ended early");
