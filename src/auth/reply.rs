@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::action::output::decode;
-use crate::egress::Response;
+use crate::egress::{Response, redirect};
 
 use super::oauth::MAX_LIFETIME;
 
@@ -54,7 +54,9 @@ pub(super) fn read(response: &Response) -> Result<Granted, NoToken> {
         return granted(status, members);
     }
     if status.is_redirection() {
-        return Err(NoToken::Invalid(format!("it answered {status}, a redirect, which is not followed")));
+        let told = redirect(status, &response.headers);
+        let what = told.map(|told| format!(", {told},")).unwrap_or_default();
+        return Err(NoToken::Invalid(format!("it answered {status}{what} which is not followed")));
     }
     let words = words(members.as_ref(), &text);
     let told = || {

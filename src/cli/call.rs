@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use callgate::executor::Gateway;
+use callgate::executor::{CallReport, Exchange, Gateway, Observer};
 use callgate::project::Project;
 use callgate::tool::{Status, ToolCall};
 use clap::Args;
@@ -18,6 +19,9 @@ use super::Where;
 pub(crate) struct Call {
     #[command(flatten)]
     what: What,
+    /// Tell on standard error what was sent, the head of the answer and why the call failed; secrets masked
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -47,12 +51,63 @@ struct What {
 impl Call {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let (project, call) = self.what.load()?;
-        let gateway = Gateway::new(project.deployment);
+        let observers: Vec<Arc<dyn Observer>> =
+            if self.verbose { vec![Arc::new(Teller)] } else { Vec::new() };
+        let gateway = Gateway::observed(project.deployment, observers);
         let result = super::runtime()?.block_on(gateway.execute(call));
         let success = result.status == Status::Success;
         print_json(&result, if success { GREEN } else { RED })?;
         Ok(if success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Tells on standard error what a call did, in the form of `curl --verbose`.
+#[derive(Debug)]
+struct Teller;
+
+impl Observer for Teller {
+    fn wants_exchanges(&self) -> bool {
+        true
+    }
+
+    fn call_ended(&self, report: &CallReport<'_>) {
+        eprint!("{}", told(report));
+    }
+}
+
+/// `>` stands before what was sent, `<` before what came back, `*` before what there is to say.
+fn told(report: &CallReport<'_>) -> String {
+    let mut lines = Vec::new();
+    match report.exchange {
+        None => lines.push("* nothing was sent".to_owned()),
+        Some(Exchange { request, answer }) => {
+            lines.push(format!("> {} {}", request.method, request.url));
+            lines.extend(
+                request
+                    .headers
+                    .iter()
+                    .map(|(name, value)| format!("> {name}: {}", value.as_str().unwrap_or_default())),
+            );
+            if let Some(body) = &request.body {
+                lines.push(">".to_owned());
+                lines.extend(body.lines().map(|line| format!("> {line}")));
+            }
+            match answer {
+                None => lines.push("* no answer came".to_owned()),
+                Some((status, headers)) => {
+                    lines.push(format!("< {status}"));
+                    lines.extend(headers.iter().map(|(name, value)| format!("< {name}: {value}")));
+                }
+            }
+            if report.result.attempts > 1 {
+                lines.push(format!("* sent {} times; this is the last answer", report.result.attempts));
+            }
+        }
+    }
+    lines.extend(report.cause.map(|cause| format!("* cause: {cause}")));
+    // What an upstream sends must not move the cursor of a terminal.
+    let clean = |line: String| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    lines.into_iter().map(|line| clean(line) + "\n").collect()
 }
 
 impl Preview {

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Tools(show::Tools),
     /// Execute an action once, for real
     #[command(
-        after_help = "Example:\n  callgate call get_order_status --environment development order_number=ORD-12345\n  callgate call create_ticket 'customer={\"name\": \"Ann\"}' priority=high\n\nThe result is coloured on a terminal and plain JSON in a pipe. Exit status 1 unless it is a success."
+        after_help = "Example:\n  callgate call get_order_status --environment development order_number=ORD-12345\n  callgate call create_ticket 'customer={\"name\": \"Ann\"}' priority=high\n  callgate call get_order_status --verbose order_number=ORD-12345\n\nThe result is coloured on a terminal and plain JSON in a pipe. Exit status 1 unless it is a success."
     )]
     Call(call::Call),
     /// Serve the tools to a desktop client by MCP, over standard input and output

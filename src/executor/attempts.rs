@@ -115,6 +115,7 @@ impl Sending<'_> {
         let is_first = receipt.attempts == 0;
         // What the feed will tell, if it comes to that.
         let told = receipt.feed.as_ref().filter(|_| is_first).map(|_| Box::new(traced.clone()));
+        let seen = receipt.seen.as_ref().filter(|_| is_first).map(|_| traced.clone());
         let turn = match egress.ready(traced, credentials, route, limits) {
             Ok(ready) => receipt.waiting(ready.turn(*deadline)).await,
             Err(error) => Err(error),
@@ -145,6 +146,10 @@ impl Sending<'_> {
         let answer = turn.send(*deadline).await;
         receipt.was_sent = was_sent;
         receipt.note(&answer, target.action);
+        if let Some(all) = &mut receipt.seen {
+            all.request = seen.or(all.request.take());
+            all.answer = answer.as_ref().ok().map(|answer| (answer.status, answer.headers.clone()));
+        }
         receipt.spent.upstream += started.elapsed();
         if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {
             feed.answered(started.elapsed());

@@ -13,6 +13,7 @@ mod claiming;
 mod control;
 mod conversations;
 mod deployment;
+mod exchange;
 mod failure;
 mod feed;
 mod guarding;
@@ -48,7 +49,7 @@ pub use self::intent::is_same_call;
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
-pub use self::report::{CallReport, Observer, Spent, Step};
+pub use self::report::{CallReport, Exchange, Observer, Spent, Step};
 pub use self::speech::Started;
 pub use self::states::{StateError, StateLimits, States};
 pub use self::warming::Warming;
@@ -309,6 +310,8 @@ impl Gateway {
         let mut receipt = Receipt::new();
         // Of what a caller carries, there is no feed.
         receipt.feed = if carried.is_none() { Feed::of(&call) } else { None };
+        let is_watched = self.shared.observers.iter().any(|observer| observer.wants_exchanges());
+        receipt.seen = is_watched.then(Box::default);
         let ending = Ending { deployment: &deployment, carried };
         let mut admitted = match self.admit(&deployment, &call, carried, &receipt, access).await {
             Ok(admitted) => admitted,
@@ -461,7 +464,7 @@ impl Gateway {
         let logged = receipt.replay(first, call.id, call.environment.clone(), state);
         outcome::log(&logged);
         let result: Arc<ToolResult> = Arc::new(logged.into());
-        self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt);
+        self.observe(&call.environment, Some(&call.name), call.trace.as_ref(), &result, receipt, None);
         result
     }
 
@@ -472,11 +475,12 @@ impl Gateway {
         trace: Option<&TraceContext>,
         result: &ToolResult,
         receipt: &Receipt,
+        cause: Option<&str>,
     ) {
         if self.shared.observers.is_empty() {
             return;
         }
-        let report = receipt.report(environment, action, trace, result);
+        let report = receipt.report(environment, action, trace, result, cause);
         for observer in &self.shared.observers {
             observer.call_ended(&report);
         }
@@ -509,14 +513,10 @@ impl Gateway {
             change.state = target.and_then(|target| learning::next_state(target.action, &logged.result));
             deployment.states.after(carried, &call, receipt.was_sent, &change)
         });
+        let cause = logged.cause.take();
         let result: Arc<ToolResult> = Arc::new(logged.into());
-        self.observe(
-            &environment,
-            is_known.then_some(result.name.as_str()),
-            trace.as_ref(),
-            &result,
-            receipt,
-        );
+        let action = is_known.then_some(result.name.as_str());
+        self.observe(&environment, action, trace.as_ref(), &result, receipt, cause.as_deref());
         result
     }
 

@@ -10,6 +10,7 @@ use crate::action::Action;
 use crate::action::output::{self, Concealed, Extracted};
 use crate::catalog::Environment;
 use crate::conversation::Conversation;
+use crate::egress::redirect;
 use crate::secrets::Redactor;
 use crate::tool::{
     Cancellation, Effect, Handover, MAX_CHOSEN, Spoken, Status, ToolCall, ToolError, ToolResult,
@@ -20,10 +21,12 @@ use super::Deployment;
 use super::answer::{Answer, Content};
 use super::aside::Seat;
 use super::body::{self, Shaped, Verdict, mask, masked_error, masked_value};
+use super::exchange::Seen;
 use super::failure::{self, Failure};
 use super::feed::Feed;
 use super::headers;
-use super::report::{CallReport, Spent, Step};
+use super::masks::Masks;
+use super::report::{CallReport, Exchange, Spent, Step};
 
 /// When a call came, and what is counted on its way.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub(super) struct Receipt {
     pub(super) steps: Vec<Step>,
     /// What the feed of the call's conversation will be told, where it names one.
     pub(super) feed: Option<Box<Feed>>,
+    /// What is sent and comes back, where an observer wants it.
+    pub(super) seen: Option<Box<Seen>>,
+    /// The same when the call has ended, masked.
+    pub(super) exchange: Option<Exchange>,
     timestamp: jiff::Timestamp,
 }
 
@@ -68,6 +75,8 @@ impl Receipt {
             spent: Spent::default(),
             steps: Vec::new(),
             feed: None,
+            seen: None,
+            exchange: None,
             timestamp: jiff::Timestamp::now(),
         }
     }
@@ -100,10 +109,12 @@ impl Receipt {
         action: Option<&'a str>,
         trace: Option<&'a TraceContext>,
         result: &'a ToolResult,
+        cause: Option<&'a str>,
     ) -> CallReport<'a> {
         let spent = Spent { total: self.started.elapsed(), ..self.spent };
         let started = self.timestamp.into();
-        CallReport { environment, action, result, started, spent, trace, steps: &self.steps }
+        let (steps, exchange) = (self.steps.as_slice(), self.exchange.as_ref());
+        CallReport { environment, action, result, started, spent, trace, steps, cause, exchange }
     }
 
     fn duration_ms(&self) -> u64 {
@@ -131,6 +142,8 @@ pub(super) struct Outcome {
     /// Output variables for which an answer that speaks of them has nothing: what is known of them holds no more.
     pub(super) cleared: Vec<String>,
     handover: Option<Handover>,
+    /// What the log says of it, masked.
+    cause: Option<String>,
 }
 
 /// All that an answer is looked at with. Owned, for another thread may have to do it.
@@ -158,6 +171,15 @@ impl Look {
         mask(text, self.deployment.redactor(&self.environment().name), self.token.as_deref())
     }
 
+    /// What a log may say of an answer: nothing that is a secret, or that the conversation keeps to itself.
+    fn for_the_log(&self, text: &str) -> String {
+        let masks = match &self.conversation {
+            Some(conversation) => Masks::of(&self.deployment, conversation, &[]),
+            None => Masks::secrets(&self.deployment, &self.environment().name),
+        };
+        masks.and_token(self.token.as_deref()).ready().content(text)
+    }
+
     /// What the model sees of `content`: without what the conversation hides, masked, and cut to fit.
     fn body(&self, content: Content, status: Status, concealed: &Concealed) -> Option<Box<RawValue>> {
         let most = self.action().response.max_chars.unwrap_or(self.deployment.limits.max_body_chars);
@@ -172,7 +194,7 @@ impl Outcome {
     pub(super) fn of(answer: Answer, look: &Look, in_time: &dyn Fn() -> bool) -> Option<Self> {
         let (mut answer, action, redact) = (answer, look.action(), |text| look.redact(text));
         let Shaped { verdict, mut extracted, headers } = body::shape(&mut answer, action, in_time)?;
-        let Answer { status, content, .. } = answer;
+        let Answer { status, content, headers: came } = answer;
         for one in &mut extracted {
             if !in_time() {
                 return None;
@@ -215,6 +237,12 @@ impl Outcome {
             return None;
         }
         let headers = headers.map(|headers| headers::shown(headers, &concealed, &redact));
+        let cause = match &content {
+            Content::BrokenJson { problem, .. } if ended == Status::Failure => {
+                Some(format!("the answer is no JSON: {problem}"))
+            }
+            _ => redirect(status, &came).map(|told| look.for_the_log(&told)),
+        };
         let body = look.body(content, ended, &concealed);
         in_time().then_some(Self {
             status: ended,
@@ -226,6 +254,7 @@ impl Outcome {
             extracted,
             cleared,
             handover: None,
+            cause,
         })
     }
 
@@ -244,6 +273,7 @@ impl Outcome {
             extracted: Vec::new(),
             cleared: Vec::new(),
             handover: Some(handover),
+            cause: None,
         }
     }
 
@@ -264,7 +294,8 @@ fn concealed(conversation: Option<&Conversation>, learned: &[Extracted]) -> Conc
 pub(super) struct Logged {
     pub(super) result: ToolResult,
     environment: String,
-    cause: Option<String>,
+    /// Why it failed, for the operator; masked.
+    pub(super) cause: Option<String>,
     /// The id of the call whose result it is, where it was not done again.
     first: Option<String>,
 }
@@ -284,10 +315,8 @@ pub(super) fn result(
 ) -> Logged {
     let redact =
         |text: String| mask(text, deployment.redactor(&call.environment), receipt.redactor.as_deref());
-    let mut cause = None;
     let outcome = outcome.unwrap_or_else(|failure| {
-        let sensitive = sensitive(deployment, &call);
-        cause = Some(sensitive.redact(&redact(failure.to_string())).into_owned());
+        let cause = Some(redact(failure.to_string()));
         let status_code = failure.status_code();
         let (status, error) = failure.into_error();
         Outcome {
@@ -300,8 +329,10 @@ pub(super) fn result(
             extracted: Vec::new(),
             cleared: Vec::new(),
             handover: None,
+            cause,
         }
     });
+    let cause = outcome.cause.map(|cause| sensitive(deployment, &call).redact(&cause).into_owned());
     let error = outcome.error.map(|error| {
         let earlier = receipt.may_be_done && error.effect == Effect::None;
         let error = if earlier { failure::after_earlier_attempt(error) } else { error };

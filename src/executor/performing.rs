@@ -98,6 +98,7 @@ impl Gateway {
         receipt.cancellation = control.cancellation();
         receipt.is_withdrawn = control.is_withdrawn();
         receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
+        receipt.exchange = admitted.exchange(deployment, &call, receipt, &outcome);
         let conversation = admitted.conversation.as_deref();
         if receipt.seat.is_none() {
             let long = weight(&call, conversation).max(weight_of_masks(conversation));

@@ -140,7 +140,7 @@ impl Masked {
     }
 }
 
-fn describe(request: &RequestSpec, credentials: &Credentials, masks: &Masks<'_>) -> Preview {
+pub(super) fn describe(request: &RequestSpec, credentials: &Credentials, masks: &Masks<'_>) -> Preview {
     let clean = |text: &str| masks.request(text);
     let Masked { url, headers: defined, body } = Masked::of(request, credentials, &clean);
     let parsed = Url::parse(&request.url).ok();

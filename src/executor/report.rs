@@ -7,10 +7,17 @@ use http::Method;
 
 use crate::tool::{ToolResult, TraceContext};
 
+use super::PreviewedRequest;
+
 /// Sees every call end. Called on the call's own way: must not block.
 pub trait Observer: Debug + Send + Sync {
     /// A call has ended.
     fn call_ended(&self, report: &CallReport<'_>);
+
+    /// Whether reports are to hold the request and the head of the answer. That costs every call.
+    fn wants_exchanges(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a call.
@@ -30,6 +37,19 @@ pub struct CallReport<'a> {
     pub trace: Option<&'a TraceContext>,
     /// What it did on its way, in this order.
     pub steps: &'a [Step],
+    /// Why it failed, in the words of the log.
+    pub cause: Option<&'a str>,
+    /// What was sent and what came back; `None` where nothing was sent, or nobody wants it.
+    pub exchange: Option<&'a Exchange>,
+}
+
+/// A request and the head of the answer to it, with all masked that must not be written down.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The request, as it was sent first.
+    pub request: PreviewedRequest,
+    /// The HTTP status and the headers of the last answer, where one came.
+    pub answer: Option<(u16, Vec<(String, String)>)>,
 }
 
 /// Where the time of a call went; what is left is the gateway's own.

@@ -128,6 +128,92 @@ async fn a_fresh_project_can_be_checked_listed_previewed_and_called() {
 }
 
 #[tokio::test]
+async fn a_call_says_what_was_sent_and_where_it_was_redirected_when_that_is_asked_for() {
+    let upstream = Upstream::start(|request| match request.line() {
+        "POST /read?api_key=s3cr3t-of-the-key" => Reply::Raw(
+            b"HTTP/1.1 302 Found\r\nlocation: https://ann:pa55word@new.example.com/read?lang=en&code=4f1c&k=s3cr3t-of-the-key&pin=4711-0815\r\n\
+              set-cookie: session=abc\r\nx-request-id: req-1\r\nx-said: s3cr3t-of-the-key, 4711-0815\r\ncontent-length: 0\r\n\r\n"
+                .to_vec(),
+        ),
+        _ => Reply::Close,
+    })
+    .await;
+    let project = write_project(&files(
+        upstream.port,
+        &[
+            ("secrets.toml", "[development]\nkey = \"s3cr3t-of-the-key\"\n"),
+            ("auth/key.yaml", "type: api_key\nin: query\nkey_name: api_key\nkey: {secret: key}\n"),
+            (
+                "actions/read.yaml",
+                "description: d\nconnection: api\nauth: key\nmethod: POST\npath: /read\nheaders: {X-Version: '2'}\n\
+                 parameters: {type: object, properties: {pin: {type: string, x-sensitive: true}, name: {type: string}}}\n",
+            ),
+            ("actions/lost.yaml", "description: d\nconnection: api\npath: /lost\nretry: {max_attempts: 1}\n"),
+        ],
+    ));
+    let dir = project.path().to_str().unwrap();
+    let quiet = run(&["call", "read", "-p", dir, "pin=4711-0815", "name=Ann"], &[]).await;
+    let output = run(&["call", "read", "-p", dir, "--verbose", "pin=4711-0815", "name=Ann"], &[]).await;
+    let (result, status) = printed(&output);
+    assert_eq!((status, &result["error"]["code"]), (Some(1), &json!("upstream_redirect")));
+    assert_eq!(printed(&quiet).0["error"], result["error"], "the result is the same");
+    assert!(quiet.stderr.is_empty(), "{}", errors(&quiet));
+    let told = errors(&output);
+    let lines: Vec<&str> = told.lines().collect();
+    let place = "https://***@new.example.com/read?lang=en&code=***&k=***&pin=***";
+    assert_eq!(lines[0], format!("> POST http://127.0.0.1:{}/read?api_key=***", upstream.port));
+    for line in [
+        "> x-version: 2",
+        "> content-type: application/json",
+        r#"> {"pin":"***","name":"Ann"}"#,
+        "< 302",
+        &format!("< location: {place}"),
+        "< set-cookie: ***",
+        "< x-request-id: req-1",
+        "< x-said: ***, ***",
+        &format!("* cause: a redirect to `{place}`"),
+    ] {
+        assert!(lines.contains(&line), "{line}\n{told}");
+    }
+    for untold in ["s3cr3t", "4711", "pa55word", "4f1c", "abc"] {
+        assert!(!told.contains(untold), "{untold}: {told}");
+    }
+    let told = errors(&run(&["call", "lost", "-p", dir, "-v"], &[]).await);
+    assert!(told.contains("> GET ") && told.contains("* no answer came\n* cause: "), "{told}");
+    let told = errors(&run(&["call", "read", "-p", dir, "-v", "pin=[1]", "nam=x"], &[]).await);
+    assert!(told.starts_with("* nothing was sent\n* cause: invalid arguments: "), "{told}");
+}
+
+#[tokio::test]
+async fn the_log_says_where_a_redirect_leads() {
+    let upstream = Upstream::start(|request| {
+        let place =
+            if request.line().contains("bare") { "" } else { "\r\nlocation: /v2/read?token=abc&q=4711-0815" };
+        Reply::Raw(format!("HTTP/1.1 308 Moved{place}\r\ncontent-length: 0\r\n\r\n").into_bytes())
+    })
+    .await;
+    let action = |path: &str| {
+        format!(
+            "description: d\nconnection: api\npath: {path}\n\
+             parameters: {{type: object, properties: {{pin: {{type: string, x-sensitive: true}}}}}}\n"
+        )
+    };
+    let (read, bare) = (action("/read"), action("/bare"));
+    let project = write_project(&files(
+        upstream.port,
+        &[("actions/read.yaml", read.as_str()), ("actions/bare.yaml", bare.as_str())],
+    ));
+    let gateway = Process::serve(project.path(), &[]);
+    gateway.call("read", json!({"pin": "4711-0815"})).await;
+    let log = gateway.wait_for("tool.name=\"read\"");
+    let line = log.lines().find(|line| line.contains("upstream_redirect")).unwrap();
+    assert!(line.ends_with("cause=\"a redirect to `/v2/read?token=***&q=***`\""), "{line}");
+    gateway.call("bare", json!({})).await;
+    let log = gateway.wait_for("tool.name=\"bare\"");
+    assert!(log.contains("cause=\"a redirect that names no place\""), "{log}");
+}
+
+#[tokio::test]
 async fn init_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("secrets.toml"), "mine").unwrap();
