@@ -227,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_redirects_says_where_without_the_secrets_of_a_sign_in() {
+        let mut headers = HeaderMap::new();
+        let place = http::HeaderValue::from_static("https://id.example.com/login?state=xyz&lang=en");
+        headers.insert(http::header::LOCATION, place);
+        let response = Response { status: StatusCode::FOUND, headers, body: Vec::new().into() };
+        let told = "it answered 302 Found, a redirect to `https://id.example.com/login?state=***&lang=en`, which is not followed";
+        assert_eq!(read(&response).unwrap_err(), NoToken::Invalid(told.to_owned()));
+    }
+
+    #[test]
     fn an_endpoint_that_asks_to_wait_has_not_refused() {
         for (status, body, expected) in [
             (429, r#"{"error": "slow_down"}"#, "it answered 429 Too Many Requests: slow_down"),
