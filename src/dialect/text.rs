@@ -18,10 +18,11 @@ struct Told<'a> {
     note: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Error<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<&'a RawValue>,
+    /// Before the body, which may be so long that a receiver cuts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<&'a Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variables: Option<&'a Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +41,7 @@ struct Error<'a> {
 const REPLAYED: &str = "This is the answer to an earlier, identical call; it was not done again.";
 
 /// A result as JSON: the body alone where it says everything, else
-/// `{callgate_note, error: {code, message, effect, retry}, body, headers, variables, handover}` with what there is. An object that is a body
+/// `{callgate_note, error: {code, message, effect, retry}, headers, body, variables, handover}` with what there is. An object that is a body
 /// keeps its members where products read them, and gets the note as one more.
 fn json(result: &ToolResult) -> Cow<'_, str> {
     let note = result.replayed.then_some(REPLAYED);

@@ -123,6 +123,11 @@ fn extract(request: &mut PlainRequest, name: &str, path: &str) {
         request.losses.push(("extraction", message, "write `output_variables` with a JSONPath"));
         return;
     };
+    take(request, name, variable);
+}
+
+/// Adds the output `variable`, which the product calls `name`, or says that it cannot be.
+fn take(request: &mut PlainRequest, name: &str, variable: Value) {
     let ours = variable.get("name").and_then(Value::as_str).unwrap_or_default();
     if is_reserved(ours) {
         let message = format!("the variable `{}` is always there and cannot be set", short(name));

@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::import::bundle::Bundle;
 use crate::import::draft::ParametersDraft;
-use crate::import::json::{first_text, pairs, scalar, text};
+use crate::import::json::{first_text, output, pairs, scalar, text};
 use crate::import::placeholder::short;
 use crate::import::report::ImportError;
 use crate::import::request::{PlainBody, PlainPart, PlainRequest, Refusal};
 
-use super::{each, extract};
+use super::{each, extract, take};
 
 pub(in crate::import) fn voiceflow(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
     let is_tool = |map: &Map<String, Value>| {
@@ -115,9 +115,35 @@ fn read_voiceflow(tool: &Value, place: &str) -> Result<PlainRequest, Refusal> {
         if name.is_empty() {
             continue;
         }
-        extract(&mut request, name, text(mapping, "path"));
+        match of_head(name, text(mapping, "path")) {
+            Some(variable) => take(&mut request, name, variable),
+            None => extract(&mut request, name, text(mapping, "path")),
+        }
     }
     Ok(request)
+}
+
+/// The output variable `name`, where Voiceflow takes it from the head of an answer: the status is `VF_STATUS_CODE` to it,
+/// and the headers are members of `VF_HEADERS`.
+fn of_head(name: &str, path: &str) -> Option<Value> {
+    let mut variable = output(name, "$")?;
+    let path = path.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+    let path = path.strip_prefix("response.").unwrap_or(path);
+    let from = if path == "VF_STATUS_CODE" {
+        json!({"from": "status"})
+    } else {
+        let header = path.strip_prefix("VF_HEADERS")?;
+        let quoted = |open: &str, close: &str| header.strip_prefix(open)?.strip_suffix(close);
+        let header =
+            quoted("['", "']").or_else(|| quoted("[\"", "\"]")).or_else(|| header.strip_prefix('.'))?;
+        let is_name =
+            !header.is_empty() && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        json!({"from": "header", "header": is_name.then_some(header)?})
+    };
+    let members = variable.as_object_mut()?;
+    members.shift_remove("path");
+    members.extend(from.as_object().cloned().unwrap_or_default());
+    Some(variable)
 }
 
 /// `{{[name].id}}`, as exports write a variable, as `{{name}}`.

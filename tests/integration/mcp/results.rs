@@ -117,3 +117,39 @@ async fn a_declared_output_is_kept_or_the_call_is_an_error() {
         assert!(told.contains("\"code\":\"invalid_response\"") && told.contains(body), "{told}");
     }
 }
+
+#[tokio::test]
+async fn headers_that_an_action_names_are_told_beside_the_body() {
+    let upstream = Upstream::start(|request| {
+        let body = if request.line().contains("typed") { "{\"left\": \"few\"}" } else { "{\"left\": 3}" };
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req-1";
+        Reply::Raw(format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let action = |path: &str, more: &str| {
+        format!(
+            "description: d\nconnection: api\npath: {path}\nresponse: {{headers: [X-Request-Id]}}\n{more}"
+        )
+    };
+    let schema = "output_schema: {type: object, properties: {left: {type: integer}}, required: [left]}\n";
+    let (plain, kept, broken) = (action("/plain", ""), action("/kept", schema), action("/typed", schema));
+    let actions = [
+        ("actions/plain.yaml", plain.as_str()),
+        ("actions/kept.yaml", kept.as_str()),
+        ("actions/broken.yaml", broken.as_str()),
+    ];
+    let gateway = gateway(upstream.port, &actions).await;
+    let session = Session::begin(&gateway.url).await;
+    let told = json!({"headers": {"X-Request-Id": "req-1"}, "body": {"left": 3}});
+    for (id, name, structured) in
+        [(1, "plain", Some(&told)), (2, "kept", Some(&json!({"left": 3}))), (3, "broken", None)]
+    {
+        let reply = session.send(&call(id, name, json!({}))).await;
+        let result = reply.result();
+        assert_eq!(result.get("structuredContent"), structured, "{name}: {result}");
+        let text: serde_json::Value =
+            serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        assert_eq!(text["headers"], told["headers"], "{name}: {result}");
+        assert_eq!(result["isError"], name == "broken");
+    }
+}
