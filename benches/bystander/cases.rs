@@ -40,21 +40,22 @@ enum Request {
 }
 
 impl Case {
-    pub(crate) fn action(&self, number: usize) -> String {
-        format!("costly_{number}")
+    pub(crate) fn action(&self) -> String {
+        format!("costly_{}", self.number)
     }
 
-    pub(crate) fn definition(&self, number: usize) -> String {
+    pub(crate) fn definition(&self) -> String {
         format!(
-            "description: {}\nconnection: api\nmethod: POST\npath: /{number}\n{}\n",
+            "description: {}\nconnection: api\nmethod: POST\npath: /{}\n{}\n",
             self.name.replace(':', ""),
+            self.number,
             self.keys
         )
     }
 
     /// The method and path of the costly request, and its body.
     pub(crate) fn request(&self, conversation: &str) -> (String, String) {
-        let (name, arguments) = (self.action(self.number), &self.arguments);
+        let (name, arguments) = (self.action(), &self.arguments);
         let of = format!("/v1/conversations/{conversation}");
         let call = format!(
             "{{\"name\":\"{name}\",\"conversation_id\":\"{conversation}\",\"arguments\":{arguments}}}"
@@ -224,12 +225,12 @@ fn answers() -> Vec<Case> {
             list(8_000, |_| format!("{}1{}", "[".repeat(100), "]".repeat(100))),
         ),
         answer(
-            "answer: 110,000 objects, a condition on all",
+            "condition: on each of 110,000 objects",
             "success_when: count(@.body[?@.id == 109999]) == 1",
             objects(110_000),
         ),
         answer(
-            "answer: 110,000 objects, judged by count($..*)",
+            "condition: on what is below 110,000 objects",
             "success_when: count(@.body[?count(@..id) > 1]) == 0",
             objects(110_000),
         ),
@@ -260,31 +261,31 @@ fn masks() -> Vec<Case> {
 }
 
 fn conversations() -> Vec<Case> {
-    let small = list(25_000, |n| format!("{{\"a\":{}}}", n % 10));
+    let small = list(12_000, |n| format!("{{\"a\":{}}}", n % 10));
     let value: Value = serde_json::from_str(&small).unwrap_or_default();
     let of = |name: &str, keys: &str, request| Case {
         variables: Some(Map::from_iter([("list".to_owned(), value.clone())])),
         request,
         ..case(name, keys)
     };
-    let names = list(60_000, |n| format!("\"n{n}\":1")).replace(['[', ']'], "");
-    let marks = list(60_000, |n| format!("\"n{}\"", 59_999 - n));
+    let names = list(40_000, |n| format!("\"n{n}\":1")).replace(['[', ']'], "");
+    let marks = list(40_000, |n| format!("\"n{}\"", 39_999 - n));
     let render = "{{.variables.list}}";
     vec![
         of(
-            "variables: 25,000 objects in a template",
+            "variables: 12,000 objects in a template",
             &format!("body: '{{\"all\": {render}}}'"),
             Request::Call,
         ),
-        of("variables: 25,000 objects looked at", "", Request::Look),
+        of("variables: 12,000 objects looked at", "", Request::Look),
         of(
-            "variables: 25,000 objects set",
+            "variables: 12,000 objects set",
             "",
             Request::Change(format!("{{\"variables\":{{\"more\":1,\"list\":{small}}}}}")),
         ),
-        of("variables: 25,000 objects in a prompt", "", Request::Prompt(render.repeat(4))),
+        of("variables: 12,000 objects in a prompt", "", Request::Prompt(render.repeat(4))),
         of(
-            "variables: 60,000 marked names",
+            "variables: 40,000 marked names",
             "",
             Request::Change(format!("{{\"variables\":{{{names}}},\"sensitive\":{marks}}}")),
         ),

@@ -66,9 +66,10 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<()> {
-    let cases = cases::all();
+    let mut cases = cases::all();
+    cases.retain(|case| case.name.contains(&options.case));
     let folder = tempfile::tempdir()?;
-    let upstream = upstream::start(cases.iter().map(Case::answer).collect())?;
+    let upstream = upstream::start(cases.iter().map(|case| (case.number, case.answer())).collect())?;
     write(folder.path(), upstream, &cases)?;
     let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let binary =
@@ -79,7 +80,7 @@ fn measure(options: &Options) -> Result<()> {
     runtime.block_on(async {
         wait_until_ready(gateway).await?;
         println!("{:<48} {:>9} {:>9}  ends in", "costly call", "takes", "others");
-        for case in cases.iter().filter(|case| case.name.contains(&options.case)) {
+        for case in &cases {
             let mut rounds = Vec::new();
             for round in 0..options.rounds.max(1) {
                 rounds.push(one(gateway, case, round).await.with_context(|| case.name.clone())?);
@@ -108,8 +109,8 @@ fn write(folder: &Path, upstream: SocketAddr, cases: &[Case]) -> Result<()> {
         ("secrets.toml".to_owned(), "[production]\ntoken = \"bystander-5f1c9d0e7a3b\"\n".to_owned()),
         ("actions/hours.yaml".to_owned(), HOURS.to_owned()),
     ];
-    for (number, case) in cases.iter().enumerate() {
-        files.push((format!("actions/{}.yaml", case.action(number)), case.definition(number)));
+    for case in cases {
+        files.push((format!("actions/{}.yaml", case.action()), case.definition()));
     }
     for (path, text) in files {
         let path = folder.join(path);

@@ -1,5 +1,6 @@
 //! The upstream: answers `/NUMBER` with the answer of that case.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use anyhow::Result;
 pub(crate) type Answer = (&'static str, String);
 
 /// Starts the upstream, with a thread for each connection.
-pub(crate) fn start(answers: Vec<Answer>) -> Result<SocketAddr> {
+pub(crate) fn start(answers: HashMap<usize, Answer>) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let answers = Arc::new(answers);
@@ -23,7 +24,7 @@ pub(crate) fn start(answers: Vec<Answer>) -> Result<SocketAddr> {
     Ok(address)
 }
 
-fn answer_all(mut stream: TcpStream, answers: &[Answer]) -> Result<()> {
+fn answer_all(mut stream: TcpStream, answers: &HashMap<usize, Answer>) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let (mut line, mut path, mut length) = (String::new(), String::new(), 0_u64);
@@ -40,7 +41,7 @@ fn answer_all(mut stream: TcpStream, answers: &[Answer]) -> Result<()> {
         }
         std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
         let number = path.trim_start_matches('/').split('?').next().unwrap_or_default().parse::<usize>()?;
-        let Some((media, body)) = answers.get(number) else { return Ok(()) };
+        let Some((media, body)) = answers.get(&number) else { return Ok(()) };
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n", body.len())?;
         stream.write_all(body.as_bytes())?;
     }
