@@ -220,6 +220,7 @@ enum Access {
 }
 
 /// Everything that templates read.
+#[derive(Default)]
 struct Values {
     parameters: Map<String, Value>,
     variables: Map<String, Value>,
@@ -327,7 +328,14 @@ impl Gateway {
         };
         match receipt.waiting(self.claim(&mut admitted, &call, control)).await.transpose() {
             None => self.go_ahead(call, admitted, &mut receipt, ending, control).await,
-            Some(first) => self.end_unsent(call, first, admitted.conversation, &mut receipt, ending),
+            Some(first) => {
+                let Admitted { conversation, values, .. } = admitted;
+                // To let go of many values takes long, too.
+                let weight = weight(&call, conversation.as_deref());
+                let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
+                drop(values);
+                self.end_unsent(call, first, conversation, &mut receipt, ending)
+            }
         }
     }
 

@@ -18,8 +18,8 @@ use super::failure::Failure;
 use super::outcome::{Look, Outcome, Receipt};
 use super::speech::Voice;
 use super::{
-    Admitted, CallControl, Deployment, Ending, Gateway, Target, conversations, intent, learning, weight,
-    weight_of_masks,
+    Admitted, CallControl, Deployment, Ending, Gateway, Target, Values, conversations, intent, learning,
+    weight, weight_of_masks,
 };
 
 /// What a call does, once nothing stands in its way.
@@ -78,33 +78,32 @@ impl Gateway {
             Ok(_) => admitted.check_guards(deployment).map_err(Failure::from),
             Err(none) => Err(Failure::no_seat(*none, true)),
         };
-        let admitted = &*admitted;
-        let voice = Voice::new(&call, admitted, deployment);
-        let prepared = guarded.and_then(|()| prepare(admitted, &call, deployment, &voice));
+        let voice = Voice::new(&call, &*admitted, deployment);
+        let prepared = guarded.and_then(|()| prepare(&*admitted, &call, deployment, &voice));
         let prepared = match prepared {
             Ok(Prepared::Request(..)) if admitted.deadline.left().is_zero() => Err(Failure::TooLate),
             prepared => prepared,
         };
-        drop(seat);
         // The caller hears nothing of a call that does not go ahead.
         let goes_ahead = prepared.is_ok();
+        if goes_ahead {
+            control.started(|| voice.started());
+        }
+        drop(seat);
         let outcome = match prepared {
-            Ok(prepared) => {
-                control.started(|| voice.started());
-                self.perform(deployment, &call, admitted, prepared, receipt, control).await
-            }
+            Ok(prepared) => self.perform(deployment, &call, &*admitted, prepared, receipt, control).await,
             Err(failure) => Err(failure),
         };
         receipt.cancellation = control.cancellation();
         receipt.is_withdrawn = control.is_withdrawn();
-        receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
-        receipt.exchange = admitted.exchange(deployment, &call, receipt, &outcome);
         let conversation = admitted.conversation.as_deref();
         if receipt.seat.is_none() {
             let long = weight(&call, conversation).max(weight_of_masks(conversation));
             let seat = self.seat(long, Deadline::after(learning::STORING)).await;
             receipt.seat = seat.unwrap_or_default();
         }
+        receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
+        receipt.exchange = admitted.exchange(deployment, &call, receipt, &outcome);
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
             Some(_) => Change::default(),
@@ -123,6 +122,8 @@ impl Gateway {
         let stored = conversation.filter(|_| carried.is_none());
         let done =
             learning::Done { claim: admitted.claim.as_ref(), conversation: stored, result: &result, change };
+        // To let go of many values takes long, too.
+        admitted.values = Values::default();
         drop(receipt.seat.take());
         self.keep(done, receipt, admitted.deadline).await;
         drop(entry);
