@@ -43,7 +43,8 @@ const PROJECT: &[(&str, &str)] = &[
     (
         "actions/ask.yaml",
         "description: Asks.\nconnection: keyed\npath: /ask\nparameters: {type: object, properties: {how: {type: string}}}\n\
-         response: {headers: [X-Request-Id, retry-after, Set-Cookie, X-Absent, X-Key]}\nretry: {max_attempts: 1}\n",
+         response: {headers: [X-Request-Id, retry-after, Set-Cookie, X-Absent, X-Key]}\nretry: {max_attempts: 1}\n\
+         output_variables: [{name: said, from: header, header: X-Key, expose: true}]\n",
     ),
     (
         "actions/ask_in_text.yaml",
@@ -283,4 +284,13 @@ async fn a_model_reads_the_headers_in_the_form_of_every_provider() {
         let text = json!({"body": "In words.", "headers": {"X-Request-Id": "req-7"}});
         assert_eq!(told[1], text, "{route}");
     }
+}
+
+#[tokio::test]
+async fn a_variable_from_a_header_keeps_nothing_of_a_secret() {
+    let (gateway, _upstream) = start().await;
+    let result = call(&gateway, "ask", json!({})).await;
+    assert_eq!(result["variables"], json!({"said": "you sent Bearer ***"}));
+    let (_, known) = gateway.get("/v1/conversations/c").await;
+    assert_eq!(known["variables"]["said"]["value"], "you sent Bearer ***");
 }
