@@ -63,6 +63,7 @@ async fn check(what: &str, reply: Reply, taken_at_most: u64) {
     let upstream = Upstream::start(move |_| reply.clone()).await;
     let project = write_project(&files(upstream.port, &[READ, WRITE]));
     let process = Process::serve(project.path(), &[]);
+    let idle = process.peak_memory();
     for (name, effect, retry) in [("read", "none", later), ("write", "unknown", "no")] {
         let result = process.call(name, json!({})).await;
         assert_eq!(told(&result).0, ("failure", code, effect, retry), "{what}: {result}");
@@ -70,8 +71,15 @@ async fn check(what: &str, reply: Reply, taken_at_most: u64) {
         let taken = upstream.hung_up().await;
         assert!(taken <= taken_at_most, "{what}: {taken} bytes were taken before it hung up");
     }
-    if let Some(kilobytes) = process.peak_memory() {
-        assert!(kilobytes < 100_000, "{what}: {kilobytes} kB of memory were used");
+    assert_flat(&process, idle, what);
+}
+
+/// Asserts that a process has not used much more memory than when it was `idle`, in kilobytes.
+#[track_caller]
+fn assert_flat(process: &Process, idle: Option<u64>, what: &str) {
+    const MOST: u64 = 50_000;
+    if let (Some(idle), Some(now)) = (idle, process.peak_memory()) {
+        assert!(now < idle + MOST, "{what}: {now} kB of memory were used, {idle} kB by the start");
     }
 }
 
@@ -109,6 +117,7 @@ async fn a_head_of_a_hundred_megabytes_is_given_up_in_flat_memory() {
 async fn requests_of_ten_megabytes_are_refused_in_flat_memory() {
     let project = write_project(&files(1, &[READ]));
     let process = Process::serve(project.path(), &[]);
+    let idle = process.peak_memory();
     let body = json!({"name": "read", "arguments": {"a": "x".repeat(10_000_000)}});
     for answer in futures_util::future::join_all((0..8).map(|_| process.post("/v1/tool-calls", &body))).await
     {
@@ -117,7 +126,5 @@ async fn requests_of_ten_megabytes_are_refused_in_flat_memory() {
     let name = "x".repeat(1_000_000);
     let result = process.call(&name, json!({})).await;
     assert_eq!(told(&result).0.1, "unknown_tool");
-    if let Some(kilobytes) = process.peak_memory() {
-        assert!(kilobytes < 100_000, "{kilobytes} kB of memory were used");
-    }
+    assert_flat(&process, idle, "large requests");
 }
