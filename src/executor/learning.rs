@@ -83,21 +83,23 @@ pub(super) fn note_refused(refused: &[Refused]) {
 }
 
 /// What a call leaves in its conversation, but for the state that it leads to. A variable that the answer
-/// speaks of is never left as it was: it is set anew or taken away, also where the new value does not fit.
-pub(super) fn change(call: &ToolCall, outcome: &Result<Outcome, Failure>) -> Change {
-    let Some(outcome) = outcome.as_ref().ok().filter(|_| call.conversation_id.is_some()) else {
+/// speaks of is never left as it was: it is set anew or taken away, also where the new value does not fit. The values
+/// are taken out of `outcome`: they may be large.
+pub(super) fn change(call: &ToolCall, outcome: &mut Result<Outcome, Failure>) -> Change {
+    let Some(outcome) = outcome.as_mut().ok().filter(|_| call.conversation_id.is_some()) else {
         return Change::default();
     };
     let set_at_ms = now_ms();
-    let variable = |one: &output::Extracted| Variable {
-        value: one.value.clone(),
-        shown: one.shown.clone(),
+    let variable = |one: output::Extracted| Variable {
+        value: one.value,
+        shown: one.shown,
         source: Source::Call { id: call.id.clone(), action: call.name.clone() },
         sensitive: one.sensitive,
         hidden: one.hidden,
         set_at_ms,
     };
-    let set: Vec<_> = outcome.extracted.iter().map(|one| (one.name.clone(), variable(one))).collect();
+    let extracted = std::mem::take(&mut outcome.extracted);
+    let set: Vec<_> = extracted.into_iter().map(|one| (one.name.clone(), variable(one))).collect();
     let unset = set.iter().map(|(name, _)| name).chain(&outcome.cleared).cloned().collect();
     let succeeded = outcome.is_success().then(|| call.name.clone());
     Change { unset, set, succeeded, ..Change::default() }

@@ -498,12 +498,12 @@ impl Gateway {
     fn conclude(
         &self,
         call: ToolCall,
-        outcome: Result<Outcome, Failure>,
+        mut outcome: Result<Outcome, Failure>,
         receipt: &Receipt,
         ending: Ending<'_>,
     ) -> Arc<ToolResult> {
         let Ending { deployment, carried } = ending;
-        let next = carried.map(|carried| (carried, call.clone(), learning::change(&call, &outcome)));
+        let next = carried.map(|carried| (carried, call.clone(), learning::change(&call, &mut outcome)));
         let is_hopeless = outcome.as_ref().is_err_and(Failure::is_by_the_values);
         let times = if is_hopeless { self.count(deployment, &call) } else { 1 };
         // A name that is no action's is the model's own text: no label for it.

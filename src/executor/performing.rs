@@ -90,7 +90,7 @@ impl Gateway {
             control.started(|| voice.started());
         }
         drop(seat);
-        let outcome = match prepared {
+        let mut outcome = match prepared {
             Ok(prepared) => self.perform(deployment, &call, &*admitted, prepared, receipt, control).await,
             Err(failure) => Err(failure),
         };
@@ -107,7 +107,7 @@ impl Gateway {
         // What the caller carries is in the result; nothing of it is stored.
         let mut change = match carried {
             Some(_) => Change::default(),
-            None => learning::change(&call, &outcome),
+            None => learning::change(&call, &mut outcome),
         };
         let result = self.conclude(call, outcome, receipt, ending);
         if result.status == Status::Success && receipt.attempts > 0 {
