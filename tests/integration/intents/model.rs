@@ -217,6 +217,8 @@ struct Product {
     ids: Ids,
     wishes: Vec<Wish>,
     requests: Vec<Request>,
+    /// The calls of requests that were answered.
+    answered: Vec<Vec<Call>>,
     /// The requests, by number, that were answered with something that was done then.
     fresh: Vec<(usize, Content)>,
     /// Requests posted so far.
@@ -226,8 +228,8 @@ struct Product {
 
 impl Product {
     fn new(conversation: String, ids: Ids) -> Self {
-        let (wishes, requests, fresh) = Default::default();
-        Self { conversation, ids, wishes, requests, fresh, posted: 0, calls: 0 }
+        let (wishes, requests, answered, fresh) = Default::default();
+        Self { conversation, ids, wishes, requests, answered, fresh, posted: 0, calls: 0 }
     }
 
     async fn take(&mut self, world: &World, step: &Step, log: &mut String) -> Result<(), String> {
@@ -242,9 +244,11 @@ impl Product {
                 _ => return Ok(()),
             },
         };
+        // Who repeats what was answered has no reason to start over.
+        let has_answer = !matches!(step.what, What::Turn(_)) && self.answered.contains(&request.calls);
         for (fault, node) in &step.tries {
             self.posted += 1;
-            let over = self.over(&request);
+            let over = if has_answer { request.clone() } else { self.over(&request) };
             let before = world.desk().entries().len();
             let posted = [&request, &over].map(|request| {
                 let mut body = super::body(&self.conversation, &request.calls);
@@ -278,6 +282,7 @@ impl Product {
                 self.learn(&request, results, before);
             }
             if answers.iter().any(Option::is_some) {
+                self.answered.extend([request.calls, over.calls]);
                 return Ok(());
             }
             if step.start_over {
