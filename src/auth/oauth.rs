@@ -513,7 +513,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_token_says_what_it_is() {
         let invalid = |what: &str| format!("the token endpoint's answer is not a token response ({what})");
-        check(302, "", &invalid("it answered 302 Found, a redirect, which is not followed"));
+        check(302, "", &invalid("it answered 302 Found, a redirect that names no place, which is not followed"));
         check(
             307,
             "<a>moved</a>",

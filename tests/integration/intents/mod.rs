@@ -7,7 +7,8 @@
 //! - repeats a request, whole, with the same ids and values, where it got no answer; or at once, before its
 //!   conversation goes on. With ids that are unique it may repeat it at any time;
 //! - may give up a request that never got an answer and have the model start over, under new ids. What the model then asks
-//!   for with the same values is the same wish: it never learned what became of the first;
+//!   for with the same values is the same wish: it never learned what became of the first. What was given up is not sent
+//!   any more;
 //! - has an answer where it has read all of it. That an answer was written by the gateway and lost behind it, in a proxy,
 //!   is outside: where ids are not unique nothing tells that from a new wish.
 //!

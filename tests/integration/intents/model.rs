@@ -240,7 +240,7 @@ impl Product {
                 None => return Ok(()),
             },
             What::Old(at) => match self.requests.get(*at) {
-                Some(old) if self.ids.are_unique() => old.clone(),
+                Some(old) if self.ids.are_unique() && !self.is_given_up(*at) => old.clone(),
                 _ => return Ok(()),
             },
         };
@@ -290,6 +290,14 @@ impl Product {
             }
         }
         Ok(())
+    }
+
+    /// Whether a wish of a request was asked for again under other ids.
+    fn is_given_up(&self, at: usize) -> bool {
+        let old = &self.requests[at];
+        let is_of_both = |wish: &usize| old.wishes.values().any(|one| one == wish);
+        let is_another = |later: &Request| later.calls != old.calls && later.wishes.values().any(is_of_both);
+        self.requests[at..].iter().any(is_another)
     }
 
     /// The request of a new turn of the model.
