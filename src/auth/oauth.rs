@@ -513,11 +513,17 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_token_says_what_it_is() {
         let invalid = |what: &str| format!("the token endpoint's answer is not a token response ({what})");
-        check(302, "", &invalid("it answered 302 Found, a redirect that names no place, which is not followed"));
+        check(
+            302,
+            "",
+            &invalid("it answered 302 Found, a redirect that names no place, which is not followed"),
+        );
         check(
             307,
             "<a>moved</a>",
-            &invalid("it answered 307 Temporary Redirect, a redirect, which is not followed"),
+            &invalid(
+                "it answered 307 Temporary Redirect, a redirect that names no place, which is not followed",
+            ),
         );
         check(500, "<html>", &invalid("it answered 500 Internal Server Error without an error of OAuth"));
         check(404, "{\"detail\": 1}", &invalid("it answered 404 Not Found without an error of OAuth"));
