@@ -7,20 +7,22 @@
 use callgate::conversation::Carried;
 use callgate::executor::StateError;
 use callgate::fuzzing::states;
+use callgate::tool::Scope;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let [choice, rest @ ..] = input else { return };
+    let scope = Scope::shared("production");
     if choice % 2 == 0 {
         let Ok(text) = std::str::from_utf8(rest) else { return };
-        match states().open("production", None, text.to_owned()) {
+        match states().open(&scope, None, text.to_owned()) {
             Ok(carried) => assert!(text.is_empty() && carried.conversation().variables.is_empty()),
             Err(error) => assert_eq!(error, StateError::Invalid),
         }
         return;
     }
-    let Some(carried) = Carried::read("production", rest, String::new(), 1) else { return };
-    let again = Carried::read("production", &carried.to_bytes(), String::new(), 1);
+    let Some(carried) = Carried::read(&scope, rest, String::new(), 1) else { return };
+    let again = Carried::read(&scope, &carried.to_bytes(), String::new(), 1);
     assert_eq!(again.as_ref(), Some(&carried));
     let (step, change) = (carried.step().clone(), carried.last_change());
     let (next, _) = carried.next(step, &change, 7, |next| next.to_bytes().len() < 2_000);
