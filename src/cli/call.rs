@@ -100,7 +100,7 @@ fn told(report: &CallReport<'_>) -> String {
                 }
             }
             if report.result.attempts > 1 {
-                lines.push(format!("* sent {} times; this is the last answer", report.result.attempts));
+                lines.push(format!("* sent {} times; this was the last time", report.result.attempts));
             }
         }
     }
