@@ -84,8 +84,8 @@ impl Seats {
         if deadline.left().is_zero() { Err(NoSeat::TooLate) } else { Ok(seat) }
     }
 
-    /// Has `work` done at a seat, and moves to it, if the call can be moved. If the deadline comes first, the call goes on without: what
-    /// cannot be interrupted keeps its seat until it ends.
+    /// Has `work` done at a seat, and moves to it, if the call can be moved. If the deadline comes first, the call goes on
+    /// without: what cannot be interrupted keeps its seat until it ends.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,

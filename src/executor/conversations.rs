@@ -11,14 +11,13 @@ use crate::conversation::{
     Conversation, ConversationKey, DEFAULT_TTL, ListPosition, Opened, Opening, StoreError, Summary,
     heap_bytes, now_ms,
 };
-use crate::egress::Deadline;
 use crate::secrets::MASK;
 use crate::tool::Scope;
 
 use super::feed::variables_set;
 use super::hooks::{HookReport, Occasion};
 use super::masks::Masks;
-use super::{Gateway, Movable, Seat, WEIGHT_OF_MASKS, learning};
+use super::{Gateway, Movable, Seat, WEIGHT_OF_MASKS};
 
 /// A variable that a caller sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -364,7 +363,7 @@ impl Gateway {
     async fn seat_for<'v>(&self, values: impl Iterator<Item = &'v Value>) -> Option<Seat> {
         let bytes: usize = values.map(heap_bytes).sum();
         let bytes = bytes.saturating_mul(WEIGHT_OF_MASKS);
-        self.seat(bytes, Deadline::after(learning::STORING)).await.unwrap_or_default()
+        self.seat_if_any(bytes).await
     }
 
     /// The same conversation as its caller may see it: sensitive variables are

@@ -15,7 +15,7 @@ use crate::conversation::{Conversation, ConversationKey, millis, timestamp};
 use crate::egress::Deadline;
 use crate::tool::{Delivery, Status, ToolCall, ToolCallIds, ToolError, ToolResult};
 
-use super::{Access, CallControl, Deployment, Gateway, Movable, learning};
+use super::{Access, CallControl, Deployment, Gateway, Movable};
 
 /// What became of an action that runs when a conversation is created.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -121,7 +121,7 @@ impl Gateway {
         let events = page.inspect_err(|error| tracing::warn!(%error, "the record has no events"));
         let events = events.map(|page| page.events).unwrap_or_default();
         let bytes = events.iter().map(|event| event.data.get().len()).sum::<usize>() + conversation.bytes;
-        let _seat = self.seat(bytes, Deadline::after(learning::STORING)).await;
+        let _seat = self.seat_if_any(bytes).await;
         let events = events.into_iter().map(|event| {
             let data: Value = serde_json::from_str(event.data.get()).unwrap_or_default();
             json!({"id": event.id, "type": event.kind, "at": timestamp(event.at_ms), "data": data})

@@ -320,7 +320,7 @@ impl Gateway {
                 let first = receipt.waiting(self.done_before(known, &call, control)).await;
                 // To say what is wrong with long arguments takes long, too.
                 let weight = weight(&call, conversation.as_deref());
-                let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
+                let _seat = self.seat_if_any(weight).await;
                 // What was done is told, and not what is in its way by now.
                 let first = first.and_then(|first| first.ok_or(failure));
                 return self.end_unsent(call, first, conversation, &mut receipt, ending);
@@ -332,7 +332,7 @@ impl Gateway {
                 let Admitted { conversation, values, .. } = admitted;
                 // To let go of many values takes long, too.
                 let weight = weight(&call, conversation.as_deref());
-                let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
+                let _seat = self.seat_if_any(weight).await;
                 drop(values);
                 self.end_unsent(call, first, conversation, &mut receipt, ending)
             }
@@ -414,6 +414,11 @@ impl Gateway {
     /// Moves the call aside for work on so many bytes; not, where they are few.
     pub(crate) async fn seat(&self, bytes: usize, deadline: Deadline) -> Result<Option<Seat>, NoSeat> {
         if bytes < LONG { Ok(None) } else { self.shared.seats.take(deadline).await.map(Some) }
+    }
+
+    /// The same for work that is done in any case, at a seat or without: what it works on is bounded.
+    async fn seat_if_any(&self, bytes: usize) -> Option<Seat> {
+        self.seat(bytes, Deadline::after(learning::STORING)).await.unwrap_or_default()
     }
 
     /// Has `work` on so many bytes done aside, and ended by the deadline; where they are few, here, and told late rather

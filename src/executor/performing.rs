@@ -99,8 +99,7 @@ impl Gateway {
         let conversation = admitted.conversation.as_deref();
         if receipt.seat.is_none() {
             let long = weight(&call, conversation).max(weight_of_masks(conversation));
-            let seat = self.seat(long, Deadline::after(learning::STORING)).await;
-            receipt.seat = seat.unwrap_or_default();
+            receipt.seat = self.seat_if_any(long).await;
         }
         receipt.failed = if goes_ahead { voice.failed(&outcome) } else { None };
         receipt.exchange = admitted.exchange(deployment, &call, receipt, &outcome);

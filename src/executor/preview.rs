@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::action::RequestSpec;
 use crate::conversation::Carried;
-use crate::egress::{Credentials, Deadline};
+use crate::egress::Credentials;
 use crate::secrets::MASK;
 use crate::tool::{ToolCall, ToolError};
 
@@ -61,7 +61,7 @@ impl Gateway {
         let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
         let known = admitted.as_ref().ok().and_then(|admitted| admitted.conversation.as_deref());
         let weight = weight(call, known).max(weight_of_masks(known));
-        let _seat = self.seat(weight, Deadline::after(learning::STORING)).await;
+        let _seat = self.seat_if_any(weight).await;
         let rendered = admitted.and_then(|mut admitted| {
             // Without a conversation there is nothing to ask, and a request to look at all the same.
             if admitted.conversation.is_some() {

@@ -8,7 +8,6 @@ use crate::action::template::{
 };
 use crate::action::variables::InvalidVariables;
 use crate::conversation::{Conversation, ConversationKey, heap_bytes};
-use crate::egress::Deadline;
 
 use super::conversations::ConversationError;
 use super::masks::Masks;
@@ -120,7 +119,7 @@ impl Gateway {
     /// A seat for the work on so many bytes of a prompt; what cannot have one is done all the same, for it is bounded.
     async fn seat_for_prompt(&self, bytes: usize) -> Option<Seat> {
         let bytes = bytes.saturating_mul(WEIGHT_OF_ARGUMENTS);
-        self.seat(bytes, Deadline::after(learning::STORING)).await.unwrap_or_default()
+        self.seat_if_any(bytes).await
     }
 }
 
