@@ -20,8 +20,6 @@
 //! The modules below follow in that order: a module uses those before it,
 //! never those after it (`tests/tidy.rs` holds them to it).
 
-pub mod definition;
-pub mod action;
 pub mod catalog;
 pub mod tool;
 pub mod secrets;
@@ -33,8 +31,11 @@ pub mod dialect;
 pub mod settings;
 pub mod telemetry;
 pub mod project;
-pub mod import;
 pub mod demo;
 pub mod server;
 #[doc(hidden)]
 pub mod fuzzing;
+
+pub use callgate_action as action;
+pub use callgate_definition as definition;
+pub use callgate_import as import;

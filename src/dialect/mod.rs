@@ -8,7 +8,6 @@
 //! Pure: no I/O. One call of a turn that cannot be read is refused by itself; it never costs the
 //! others their results.
 
-pub mod lower;
 mod fields;
 mod turn;
 mod text;
@@ -34,6 +33,8 @@ use crate::tool::ToolSpec;
 
 use self::lower::{Fate, Profile, Report};
 use self::spec::Prepared;
+
+pub use callgate_schema::lower;
 
 pub use self::spec::{NoSpecs, SpecOptions};
 pub use self::turn::{IncomingCall, Malformed, Outcome, Turn};

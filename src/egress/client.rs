@@ -10,7 +10,9 @@ use percent_encoding::utf8_percent_encode;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::action::{QUERY, RequestSpec};
+use callgate_text::percent::QUERY;
+
+use crate::action::RequestSpec;
 
 use super::clients::Clients;
 use super::error::{EgressError, classify};

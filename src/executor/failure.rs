@@ -13,9 +13,9 @@ use crate::action::{Action, GuardError, LongValue, ParametersFailure, RenderFail
 use crate::auth::{TokenError, TokenErrorKind};
 use crate::catalog::Environment;
 use crate::conversation::StoreError;
-use crate::definition::closest;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
+use callgate_text::closest;
 
 use super::aside::NoSeat;
 use super::{Deployment, guarding, missing};

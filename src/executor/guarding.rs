@@ -104,7 +104,7 @@ fn check(
 fn place(name: &str) -> String {
     let mut pointer = "/variables".to_owned();
     for part in name.split('.') {
-        crate::definition::push_token(&mut pointer, part);
+        callgate_text::push_token(&mut pointer, part);
     }
     pointer
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::action::check_states;
 use crate::auth::Webhooks;
 use crate::catalog::{Catalog, Environment, known_environments};
-use crate::definition::{Problem, Problems, ProjectFiles, closest, read_project};
+use crate::definition::{Problem, Problems, ProjectFiles, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
 use crate::egress::WaysBuilder;
@@ -24,6 +24,7 @@ use crate::executor::{ConversationRules, Deployment, ExecutorLimits};
 use crate::secrets::{Secrets, Sources};
 use crate::settings::{FILE, Settings};
 use crate::tool::ToolSpec;
+use callgate_text::closest;
 
 /// A project, loaded.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 //! from the moment they are read; they leave only as credentials of a request
 //! (`auth`, `egress`), and the [`Redactor`] masks them in whatever else leaves.
 
-mod beginnings;
 mod lines;
 mod redactor;
 mod seal;
@@ -91,7 +90,7 @@ impl Secrets {
                 .into_iter()
                 .flat_map(|values| values.files.keys())
                 .collect();
-            let near = crate::definition::closest(name, &names)
+            let near = callgate_text::closest(name, &names)
                 .map(|near| format!("did you mean `{near}`? else "))
                 .unwrap_or_default();
             problems.push(

@@ -6,16 +6,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
-use crate::action::{QUERY, disguise};
+use callgate_text::percent::QUERY;
+use callgate_text::{Finder, disguise};
 
-use super::beginnings::Beginnings;
 use super::{MIN_MASKED, lines};
 
 /// What stands where a secret stood.
@@ -42,49 +40,6 @@ const MIN_SENSITIVE: usize = 3;
 #[derive(Clone, Default)]
 pub struct Redactor {
     finder: Finder,
-    /// Bytes of the shortest pattern: a shorter text holds none, for no escape is
-    /// shorter than what it stands for.
-    shortest: usize,
-}
-
-/// Finds the patterns.
-#[derive(Clone)]
-enum Finder {
-    /// One after the other: made in a moment, for the few values of one call.
-    Each(Vec<memmem::Finder<'static>>),
-    /// All at once: for a project's secrets, made at load, and for many values.
-    All(AhoCorasick),
-    /// All at once by how they begin: for many long values, of which an automaton would be large.
-    Begin(Box<Beginnings>),
-}
-
-impl Default for Finder {
-    fn default() -> Self {
-        Self::Each(Vec::new())
-    }
-}
-
-impl Finder {
-    fn len(&self) -> usize {
-        match self {
-            Self::Each(finders) => finders.len(),
-            Self::All(finder) => finder.patterns_len(),
-            Self::Begin(beginnings) => beginnings.len(),
-        }
-    }
-
-    fn find(&self, bytes: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-        match self {
-            Self::Each(finders) => {
-                for finder in finders {
-                    let length = finder.needle().len();
-                    finder.find_iter(bytes).for_each(|at| found(at..at + length));
-                }
-            }
-            Self::All(finder) => finder.find_iter(bytes).for_each(|place| found(place.range())),
-            Self::Begin(beginnings) => beginnings.find(bytes, found),
-        }
-    }
 }
 
 impl fmt::Debug for Redactor {
@@ -122,35 +77,29 @@ impl Redactor {
                 }
             }
         }
-        let shortest = patterns.iter().map(Vec::len).min().unwrap_or_default();
+        if max_each > 0
+            && patterns.iter().map(Vec::len).sum::<usize>() > MAX_ALL_BYTES
+            && patterns.len() > max_each
+        {
+            return Self { finder: Finder::beginnings(patterns).unwrap_or_default() };
+        }
+        let patterns: Vec<Vec<u8>> = patterns.into_iter().collect();
         if patterns.len() <= max_each {
-            let finders = patterns.iter().map(|pattern| memmem::Finder::new(pattern).into_owned());
-            return Self { finder: Finder::Each(finders.collect()), shortest };
+            return Self { finder: Finder::each(&patterns) };
         }
-        if max_each > 0 && patterns.iter().map(Vec::len).sum::<usize>() > MAX_ALL_BYTES {
-            let beginnings = Beginnings::new(patterns);
-            return Self { finder: beginnings.map(Finder::Begin).unwrap_or_default(), shortest };
-        }
-        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns).ok();
-        debug_assert!(
-            finder.is_some() || patterns.is_empty(),
-            "secrets are far below the automaton's limits"
-        );
-        Self { finder: finder.map(Finder::All).unwrap_or_default(), shortest }
+        let finder = Finder::all(&patterns);
+        debug_assert!(finder.is_some(), "secrets are far below the automaton's limits");
+        Self { finder: finder.unwrap_or_default() }
     }
 
     /// How much memory it takes, roughly, in bytes.
     pub fn size(&self) -> usize {
-        match &self.finder {
-            Finder::Each(finders) => finders.iter().map(|finder| finder.needle().len() + 64).sum(),
-            Finder::All(finder) => finder.memory_usage(),
-            Finder::Begin(beginnings) => beginnings.size(),
-        }
+        self.finder.size()
     }
 
     /// Whether there is nothing to mask.
     pub fn is_empty(&self) -> bool {
-        self.finder.len() == 0
+        self.finder.is_empty()
     }
 
     /// `text` with every secret masked; borrowed where there is none.
@@ -161,7 +110,7 @@ impl Redactor {
     /// The same with what `other` masks: at once, for a part that one of them masks would keep the other
     /// one from finding the whole.
     pub fn redact_beside<'t>(&self, other: Option<&Self>, text: &'t str) -> Cow<'t, str> {
-        let is_of_use = |one: &&Self| !one.is_empty() && text.len() >= one.shortest;
+        let is_of_use = |one: &&Self| !one.is_empty() && text.len() >= one.finder.shortest();
         let both = [Some(self).filter(is_of_use), other.filter(is_of_use)];
         if both.iter().all(Option::is_none) {
             return Cow::Borrowed(text);

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::definition::{Problem, Problems, closest};
+use crate::definition::{Problem, Problems};
+use callgate_text::closest;
 
 /// Largest secret file.
 const MAX_BYTES: u64 = 64 * 1024;

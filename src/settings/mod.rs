@@ -32,9 +32,10 @@ use url::Url;
 
 use crate::action::RateRules;
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Document, Problem, Problems, closest, read_document, salvage_toml};
+use crate::definition::{Document, Problem, Problems, read_document, salvage_toml};
 use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
+use callgate_text::closest;
 
 use self::variables::{Variable, explain};
 

@@ -5,8 +5,9 @@ use figment::providers::{Env, Serialized};
 use figment::value::{Dict, Value};
 
 use crate::definition::schema::Checker;
-use crate::definition::{Document, Problem, Problems, closest};
+use crate::definition::{Document, Problem, Problems};
 use crate::secrets::Sources;
+use callgate_text::closest;
 
 use super::{Settings, schema};
 

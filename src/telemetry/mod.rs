@@ -16,8 +16,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::definition::closest;
 use crate::settings::{LogFormat, LogSettings};
+use callgate_text::closest;
 
 pub use self::lines::{Flush, LogMask};
 

@@ -42,9 +42,6 @@ mod demo;
 mod observe;
 mod reload;
 mod schemas;
-mod parameters;
-mod template_data;
-mod template_properties;
 #[path = "../external/openapi.rs"]
 mod openapi;
 #[path = "../external/httpbin.rs"]

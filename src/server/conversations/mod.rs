@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::action::QUERY;
 use crate::conversation::{ConversationKey, ListPosition, MAX_LISTED, MAX_TTL};
-use crate::definition::closest;
 use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable, HookReport};
 use crate::tool::random_u64;
+use callgate_text::closest;
+use callgate_text::percent::QUERY;
 
 use super::body::{JsonBody, Segment};
 use super::keys::{Caller, excerpt};

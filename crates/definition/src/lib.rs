@@ -1,0 +1,42 @@
+//! Definitions, as written: the files of a project directory.
+//!
+//! A file becomes a [`Document`] (its JSON value and where every part of it
+//! stands), is checked against the JSON Schema of its kind ([`schema`]) so that
+//! all problems of a file come at once, and is then mirrored by a plain serde
+//! type. What the words mean is decided by the crate `callgate-action`, not here.
+
+mod document;
+mod toml;
+mod yaml;
+mod yaml_value;
+mod problem;
+pub mod schema;
+mod action;
+mod auth;
+mod connection;
+mod guards;
+mod retry;
+mod speech;
+mod value;
+mod project;
+
+pub use self::action::{
+    ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, NamedPickDefinition,
+    OutputSource, OutputVariableDefinition, PartDefinition, PickDefinition, ResponseDefinition,
+};
+pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
+pub use self::connection::{
+    BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
+};
+pub use self::document::{Document, Format, Place};
+pub use self::guards::{Hook, NextStateDefinition, NextStates};
+pub use self::problem::{Problem, Problems, Severity};
+pub use self::project::{
+    Located, ProjectFiles, SECRET_PLACEHOLDER, SecretsFile, VariablesFile, read_document, read_project,
+    read_secrets_text,
+};
+pub use self::retry::{RetryDefinition, RetryOn};
+pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition};
+pub use self::toml::salvage as salvage_toml;
+pub use self::value::{Scalar, ValueDefinition};
+pub use self::yaml_value::read_value;
