@@ -12,4 +12,4 @@ mod pointer;
 
 pub use self::closest::closest;
 pub use self::finder::Finder;
-pub use self::pointer::{push_token, unescape_token};
+pub use self::pointer::{escape_token, push_token, unescape_token};

@@ -1,14 +1,18 @@
 //! JSON Pointers (RFC 6901).
 
-/// Appends one reference token to a JSON Pointer, escaped (RFC 6901 section 3).
+use std::borrow::Cow;
+
+/// Appends one reference token to a JSON Pointer, escaped.
 pub fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
-    for c in token.chars() {
-        match c {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            _ => pointer.push(c),
-        }
+    pointer.push_str(&escape_token(token));
+}
+
+/// Escapes one reference token (RFC 6901 section 3).
+pub fn escape_token(token: &str) -> Cow<'_, str> {
+    match token.contains(['~', '/']) {
+        true => Cow::Owned(token.replace('~', "~0").replace('/', "~1")),
+        false => Cow::Borrowed(token),
     }
 }
 

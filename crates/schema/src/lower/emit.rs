@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::parameters::subschemas;
+use crate::walk;
 
 use super::gather::{Found, Gathered, Part};
 use super::members::Members;
@@ -158,17 +158,13 @@ impl<'a> Engine<'a> {
 
     /// The same for every list in a schema that is not lowered otherwise.
     pub(super) fn add_all_items(&mut self, whole: &mut Value) {
-        let mut todo = vec![(self.root, String::new())];
-        while let Some((schema, at)) = todo.pop() {
-            let Value::Object(members) = schema else { continue };
+        for (members, at) in walk::all(self.root) {
             if let Some(Value::Object(list)) = whole.pointer_mut(&at)
                 && self.add_items(list)
             {
                 let said = if members.contains_key("prefixItems") { "prefixItems" } else { "type" };
                 self.report.note(&format!("{at}/{said}"), Fate::Lowered, ITEMS_ADDED);
             }
-            let inner = subschemas(members).into_iter();
-            todo.extend(inner.map(|sub| (sub.schema, format!("{at}{}", sub.pointer))));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
-use crate::parameters::resolve;
+use crate::reference::resolve;
 use callgate_text::push_token;
 
 use super::Engine;

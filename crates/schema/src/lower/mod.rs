@@ -35,7 +35,8 @@ pub use self::report::{Count, Fate, Note, Report};
 
 pub use self::values::type_names;
 
-use crate::parameters::{Aliases, subschemas};
+use crate::parameters::Aliases;
+use crate::walk::subschemas;
 use callgate_text::push_token;
 
 use self::gather::Part;
@@ -169,7 +170,7 @@ impl<'a> Engine<'a> {
             self.report.note(&at, fate, how);
         }
         for inner in subschemas(members) {
-            self.note_all(inner.schema, &format!("{pointer}{}", inner.pointer), fate, how);
+            self.note_all(inner.schema, &inner.pointer(pointer), fate, how);
         }
     }
 }

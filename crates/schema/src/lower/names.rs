@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::parameters::{Aliases, Place, is_plain, subschemas};
+use crate::keyword::REFERENCES;
+use crate::parameters::{Aliases, is_plain};
+use crate::walk::subschemas;
 
 use super::emit::add_words;
 
@@ -33,15 +35,14 @@ pub(super) fn refused(schema: &Value) -> usize {
 /// Whether a `$ref` leads to a part that looks at the arguments as a whole, or may.
 fn refers_to_itself(schema: &Value, is_root: bool) -> bool {
     let Value::Object(members) = schema else { return false };
-    let references = ["$ref", "$dynamicRef", "$recursiveRef"];
     let leads_back = |reference: &Value| {
         let definition = |text: &str| text.starts_with("#/$defs/") || text.starts_with("#/definitions/");
         is_root || !reference.as_str().is_some_and(definition)
     };
-    references.iter().filter_map(|keyword| members.get(*keyword)).any(leads_back)
+    REFERENCES.iter().filter_map(|keyword| members.get(*keyword)).any(leads_back)
         || subschemas(members)
             .iter()
-            .any(|sub| refers_to_itself(sub.schema, is_root && sub.place == Place::Same))
+            .any(|sub| refers_to_itself(sub.schema, is_root && sub.applies.to_same_value()))
 }
 
 /// Renames in all that looks at the arguments as a whole.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::keyword;
+
 use super::Engine;
 use super::emit::{IN_WORDS, Node};
 use super::gather::Found;
@@ -165,15 +167,7 @@ pub(super) fn inferred_types(out: &Map<String, Value>) -> Vec<&'static str> {
         }
     }
     if kinds.is_empty() {
-        kinds.extend(out.keys().find_map(|keyword| match keyword.as_str() {
-            "properties" | "required" | "additionalProperties" | "minProperties" | "maxProperties" => {
-                Some("object")
-            }
-            "items" | "prefixItems" | "minItems" | "maxItems" | "uniqueItems" => Some("array"),
-            "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => Some("number"),
-            "pattern" | "minLength" | "maxLength" | "format" => Some("string"),
-            _ => None,
-        }));
+        kinds.extend(out.keys().find_map(|name| keyword::judges(name)));
     }
     kinds
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::parameters::same_value;
+use crate::walk::same_value;
 
 /// Longest list of values that is written out, in characters.
 const MAX_LIST: usize = 600;

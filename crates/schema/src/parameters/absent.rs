@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::kinds::{Kind, takes};
-use super::subschema::{same_value, subschemas};
+use crate::walk::{same_value, subschemas};
 
 /// The nesting of arguments that is looked into; `serde_json` reads no deeper.
 const MAX_DEPTH: usize = 128;
@@ -76,7 +76,7 @@ fn inside<'s>(root: &'s Value, schemas: &[&'s Value], value: &mut Value, depth: 
             for schema in schemas {
                 same_value(root, schema, true, &mut |map| {
                     let inner = subschemas(map).into_iter();
-                    let inner = inner.filter(|sub| ["items", "prefixItems"].contains(&sub.keyword));
+                    let inner = inner.filter(|sub| ["items", "prefixItems"].contains(&sub.keyword.name));
                     forms.extend(inner.map(|sub| sub.schema));
                 });
             }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::subschema::same_value;
+use crate::walk::same_value;
 
 /// The longest name that every provider takes.
 const MAX_LENGTH: usize = 64;

@@ -11,6 +11,8 @@ use super::defaults::Defaults;
 use super::explain::Explainer;
 use super::lint::{Linter, SchemaProblem};
 use super::{path, text};
+use crate::keyword::REFERENCES;
+use crate::walk;
 
 /// Steps after which a pattern with look-around gives up on a text.
 const BACKTRACK_LIMIT: usize = 100_000;
@@ -99,18 +101,14 @@ pub(super) fn build(
 
 /// The `$ref` that an error of the build is about; the build does not say where it stands.
 fn reference_pointer(schema: &Value, message: &str) -> String {
-    let mut todo = vec![(schema, String::new())];
-    while let Some((value, pointer)) = todo.pop() {
-        let Some(members) = value.as_object() else { continue };
-        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+    for (members, pointer) in walk::all(schema) {
+        for keyword in REFERENCES {
             let reference = members.get(keyword).and_then(Value::as_str).unwrap_or_default();
             let tail = reference.rsplit_once('#').map_or(reference, |(_, fragment)| fragment);
             if !tail.is_empty() && message.contains(tail) {
                 return format!("{pointer}/{keyword}");
             }
         }
-        let inner = super::subschema::subschemas(members);
-        todo.extend(inner.into_iter().map(|s| (s.schema, format!("{pointer}{}", s.pointer))));
     }
     String::new()
 }
@@ -198,7 +196,7 @@ fn meta(schema: &Value, draft: Draft, problems: &mut Vec<SchemaProblem>) {
             }
             _ => {
                 let words = explainer.finding(error).predicate;
-                let subject = path::speakable(&path::unescape(keyword));
+                let subject = path::speakable(&callgate_text::unescape_token(keyword));
                 SchemaProblem::error(pointer, format!("`{subject}` {words}"))
             }
         };

@@ -7,9 +7,9 @@
 use serde_json::{Map, Value};
 
 use super::kinds::{Kind, takes};
-use super::path;
 use super::strict_json::parse_value;
-use super::subschema::same_value;
+use crate::keyword::OTHER_MEMBERS;
+use crate::walk::same_value;
 
 /// The nesting of arguments that is looked into; `serde_json` reads no deeper.
 const MAX_DEPTH: usize = 128;
@@ -99,8 +99,7 @@ impl<'s> Decoding<'s> {
                 let of = |keyword: &str| map.get(keyword).and_then(Value::as_object).into_iter().flatten();
                 declared.extend(of("properties"));
                 others.extend(of("patternProperties").map(|(_, schema)| schema));
-                let rest = ["additionalProperties", "unevaluatedProperties"];
-                others.extend(rest.iter().filter_map(|keyword| map.get(*keyword)));
+                others.extend(OTHER_MEMBERS.iter().filter_map(|keyword| map.get(*keyword)));
             });
         }
         // `false` says only that a name is not expected.
@@ -111,7 +110,7 @@ impl<'s> Decoding<'s> {
             if inner.is_empty() {
                 inner.clone_from(&others);
             }
-            self.inside(&path::escape(name), &inner, value, depth);
+            self.inside(&callgate_text::escape_token(name), &inner, value, depth);
         }
     }
 

@@ -12,7 +12,8 @@ use callgate_text::closest;
 
 use super::path::{self, Path};
 use super::violation::{MAX_VIOLATIONS, Violation};
-use super::{sensitive, subschema, text};
+use super::{sensitive, text};
+use crate::{reference, walk};
 
 /// Nested `anyOf` and `oneOf` are entered this far.
 const MAX_BRANCH_DEPTH: usize = 8;
@@ -327,12 +328,12 @@ pub(super) fn declared<'s>(root: &'s Value, schema: &'s Map<String, Value>) -> V
         }
     };
     add(schema);
-    if let Some(target) = subschema::target(root, schema) {
-        subschema::same_value(root, target, true, &mut add);
+    if let Some(target) = reference::target(root, schema) {
+        walk::same_value(root, target, true, &mut add);
     }
-    for sub in subschema::subschemas(schema) {
-        if sub.place == subschema::Place::Same && sub.keyword != "not" {
-            subschema::same_value(root, sub.schema, true, &mut add);
+    for sub in walk::subschemas(schema) {
+        if sub.describes_same_value() {
+            walk::same_value(root, sub.schema, true, &mut add);
         }
     }
     names

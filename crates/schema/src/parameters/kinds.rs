@@ -1,7 +1,7 @@
 //! Which kinds of values a schema takes, as far as its types and values say.
 use serde_json::{Map, Value};
 
-use super::subschema;
+use crate::reference;
 
 /// Schemas that one question looks at, at most. Past that, the answer is yes.
 const MAX_LOOKS: u32 = 1_000;
@@ -65,7 +65,7 @@ impl<'s> Question<'s> {
             _ => return true,
         };
         self.fits_words(members)
-            && subschema::target(self.root, members).is_none_or(|target| self.ask(target, depth + 1))
+            && reference::target(self.root, members).is_none_or(|target| self.ask(target, depth + 1))
             && forms(members, "allOf").is_none_or(|mut all| all.all(|form| self.ask(form, depth + 1)))
             && ["anyOf", "oneOf"].iter().all(|keyword| {
                 forms(members, keyword).is_none_or(|mut all| all.any(|form| self.ask(form, depth + 1)))

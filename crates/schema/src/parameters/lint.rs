@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use callgate_text::closest;
 
-use super::subschema::{self, KEYWORDS, Place};
+use crate::keyword::{self, KEYWORDS, OTHER_MEMBERS};
+use crate::{reference, walk};
+
 use super::{explain, path, sensitive, text};
 
 /// Deeper schemas are refused, to bound the stack of everything that walks one.
@@ -88,14 +90,11 @@ pub(super) struct Linter<'s> {
 impl<'s> Linter<'s> {
     pub(super) fn new(root: &'s Value, draft: Draft) -> Self {
         let mut ids = Vec::new();
-        let mut todo = vec![root];
-        while let Some(members) = todo.pop().map(Value::as_object) {
-            let Some(members) = members else { continue };
+        for (members, _) in walk::all(root) {
             let id = members.get("$id").and_then(Value::as_str).unwrap_or_default();
             if !id.is_empty() && !id.starts_with('#') {
                 ids.push(id);
             }
-            todo.extend(subschema::subschemas(members).into_iter().map(|sub| sub.schema));
         }
         Self {
             root,
@@ -119,7 +118,7 @@ impl<'s> Linter<'s> {
         }
         let options = jsonschema::options();
         for (keyword, value) in members {
-            let at = || format!("{pointer}/{}", path::escape(keyword));
+            let at = || format!("{pointer}/{}", callgate_text::escape_token(keyword));
             match (keyword.as_str(), value) {
                 ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
                     self.reference(reference, &at());
@@ -145,7 +144,8 @@ impl<'s> Linter<'s> {
                 ("pattern", Value::String(pattern)) => self.patterns.push((at(), pattern)),
                 ("patternProperties", Value::Object(patterns)) => {
                     for pattern in patterns.keys() {
-                        self.patterns.push((format!("{}/{}", at(), path::escape(pattern)), pattern));
+                        self.patterns
+                            .push((format!("{}/{}", at(), callgate_text::escape_token(pattern)), pattern));
                     }
                 }
                 ("format", Value::String(name)) if !options.is_known_format(self.draft, name) => {
@@ -163,9 +163,9 @@ impl<'s> Linter<'s> {
         let mut names: Vec<&str> = around.to_vec();
         names.extend(explain::declared(self.root, members));
         self.required(members, pointer, &names);
-        for sub in subschema::subschemas(members) {
-            let names = if sub.place == Place::Same { names.as_slice() } else { &[] };
-            self.visit(sub.schema, &format!("{pointer}{}", sub.pointer), names);
+        for sub in walk::subschemas(members) {
+            let names = if sub.applies.to_same_value() { names.as_slice() } else { &[] };
+            self.visit(sub.schema, &sub.pointer(pointer), names);
         }
     }
 
@@ -174,18 +174,18 @@ impl<'s> Linter<'s> {
         let slip = ["sensitive", "x-secret", "secret"].contains(&keyword)
             || (keyword != sensitive::KEYWORD && closest(keyword, [sensitive::KEYWORD]).is_some());
         if slip && *value == Value::Bool(true) {
-            let at = format!("{pointer}/{}", path::escape(keyword));
+            let at = format!("{pointer}/{}", callgate_text::escape_token(keyword));
             let message = format!("`{}` marks nothing as sensitive", path::speakable(keyword));
             self.problems
                 .push(SchemaProblem::warning(&at, message).hint("did you mean `x-sensitive: true`?"));
             return;
         }
-        let known = KEYWORDS.contains(&keyword) || FOREIGN_KEYWORDS.contains(&keyword);
+        let known = keyword::find(keyword).is_some() || FOREIGN_KEYWORDS.contains(&keyword);
         if known || keyword.starts_with("x-") {
             return;
         }
-        if let Some(meant) = closest(keyword, KEYWORDS.iter().copied()) {
-            let at = format!("{pointer}/{}", path::escape(keyword));
+        if let Some(meant) = closest(keyword, KEYWORDS.iter().map(|keyword| keyword.name)) {
+            let at = format!("{pointer}/{}", callgate_text::escape_token(keyword));
             let message = format!("unknown keyword `{}`", path::speakable(keyword));
             let hint = format!("did you mean `{meant}`?");
             self.problems.push(SchemaProblem::warning(&at, message).hint(hint));
@@ -194,8 +194,9 @@ impl<'s> Linter<'s> {
 
     /// Warns of required names that no `properties` declares.
     fn required(&mut self, schema: &Map<String, Value>, pointer: &str, declared: &[&str]) {
-        let open = ["additionalProperties", "unevaluatedProperties", "patternProperties"]
+        let open = OTHER_MEMBERS
             .iter()
+            .chain(&["patternProperties"])
             .any(|keyword| schema.get(*keyword).is_some_and(|value| *value != Value::Bool(false)));
         let Some(Value::Array(required)) = schema.get("required") else { return };
         // A part that others refer to may leave the declaration to them.
@@ -235,7 +236,7 @@ impl<'s> Linter<'s> {
         // With an identifier below the root, only the build knows what `#` stands for.
         let own = self.root.get("$id").and_then(Value::as_str);
         let nested = self.ids.iter().any(|id| Some(*id) != own);
-        if nested || subschema::resolve(self.root, reference).is_some() {
+        if nested || reference::resolve(self.root, reference).is_some() {
             return;
         }
         let message = format!("`{spoken}` does not exist in this schema");
@@ -273,8 +274,8 @@ impl<'s> Linter<'s> {
         if known.is_some() {
             return known;
         }
-        let same = subschema::subschemas(members).into_iter().filter(|s| s.place == Place::Same);
-        let next = subschema::target(self.root, members).into_iter().chain(same.map(|s| s.schema));
+        let same = walk::subschemas(members).into_iter().filter(|sub| sub.applies.to_same_value());
+        let next = reference::target(self.root, members).into_iter().chain(same.map(|s| s.schema));
         let mut highest = 0;
         for next in next.filter(|next| !std::ptr::eq(*next, schema)) {
             highest = highest.max(1 + self.height(next, depth + 1)?);

@@ -15,7 +15,6 @@
 //! is known to be cheap.
 mod compile;
 mod lint;
-mod subschema;
 mod visible;
 mod defaults;
 mod strict_json;
@@ -43,6 +42,8 @@ use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::walk::{self, same_value};
+
 use self::defaults::Defaults;
 use self::explain::Explainer;
 use self::visible::Closing;
@@ -51,7 +52,6 @@ pub use self::aliases::{Aliases, is_plain};
 pub use self::lint::SchemaProblem;
 pub use self::output_schema::OutputSchema;
 pub use self::strict_json::parse_arguments;
-pub(crate) use self::subschema::{Place, resolve, same_value, subschemas};
 pub use self::text::FORMATS;
 pub use self::violation::{InvalidArguments, Violation};
 pub use self::visible::with_property;
@@ -364,14 +364,11 @@ fn required(schema: &Value, branches: bool) -> HashSet<String> {
 
 fn known(schema: &Value) -> HashSet<String> {
     let mut names = HashSet::new();
-    let mut todo = vec![schema];
-    while let Some(schema) = todo.pop() {
-        let Some(members) = schema.as_object() else { continue };
+    for (members, _) in walk::all(schema) {
         let properties = members.get("properties").and_then(Value::as_object);
         names.extend(properties.into_iter().flat_map(Map::keys).cloned());
         let listed = members.get("required").and_then(Value::as_array).into_iter().flatten();
         names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
-        todo.extend(subschema::subschemas(members).into_iter().map(|sub| sub.schema));
     }
     names
 }

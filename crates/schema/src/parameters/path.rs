@@ -1,6 +1,8 @@
 //! Where a value stands in the arguments, as a pointer and as a model would say it.
 use serde_json::Value;
 
+use callgate_text::{push_token, unescape_token};
+
 use super::text;
 
 /// Names longer than this are cut when they are spoken.
@@ -22,7 +24,7 @@ impl Path {
     pub(super) fn from_pointer(pointer: &str, arguments: &Value) -> Self {
         let mut here = Some(arguments);
         let steps = pointer.split('/').skip(1).map(|step| {
-            let name = unescape(step);
+            let name = unescape_token(step);
             match (here, name.parse::<usize>()) {
                 (Some(Value::Array(items)), Ok(index)) => {
                     here = items.get(index);
@@ -48,10 +50,9 @@ impl Path {
     pub(super) fn pointer(&self) -> String {
         let mut out = String::new();
         for step in &self.0 {
-            out.push('/');
             match step {
-                Segment::Name(name) => out.push_str(&escape(name)),
-                Segment::Index(index) => out.push_str(&index.to_string()),
+                Segment::Name(name) => push_token(&mut out, name),
+                Segment::Index(index) => push_token(&mut out, &index.to_string()),
             }
         }
         out
@@ -90,16 +91,6 @@ pub(super) fn speakable(name: &str) -> String {
         })
         .collect();
     text::cut(&clean, MAX_SPOKEN_NAME_CHARS)
-}
-
-/// Escapes one reference token of a JSON Pointer.
-pub(super) fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
-/// Undoes [`escape`].
-pub(super) fn unescape(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! selects. Where the result does not satisfy the schema, other branches are tried.
 use serde_json::{Map, Number, Value};
 
-use super::subschema::{self, Place};
+use crate::{keyword, reference, walk};
+
 use super::{sample_pattern, text};
 
 /// Forms that are tried before the first one is kept as it is.
@@ -118,7 +119,7 @@ impl<'s> Maker<'s> {
                 continue;
             }
             parts.push(members);
-            todo.extend(subschema::target(self.root, members));
+            todo.extend(reference::target(self.root, members));
             if let Some(Value::Array(all)) = members.get("allOf") {
                 todo.extend(all.iter().rev());
             }
@@ -266,20 +267,16 @@ fn kind<'s>(parts: &Parts<'s>) -> &'s str {
     if let Some(kinds) = kinds {
         return kinds.iter().copied().find(|kind| *kind != "null").unwrap_or("null");
     }
-    let has = |keywords: &[&str]| {
-        parts.iter().any(|part| keywords.iter().any(|keyword| part.contains_key(*keyword)))
-    };
+    let judges =
+        |kind: &str| parts.iter().any(|part| part.keys().any(|name| keyword::judges(name) == Some(kind)));
     let same_value = |part: &&Map<String, Value>| {
-        subschema::subschemas(part)
+        walk::subschemas(part)
             .iter()
-            .any(|sub| sub.place == Place::Same && sub.schema.get("properties").is_some())
+            .any(|sub| sub.applies.to_same_value() && sub.schema.get("properties").is_some())
     };
-    if has(&["properties", "required", "additionalProperties", "minProperties"]) {
-        "object"
-    } else if has(&["items", "prefixItems", "minItems", "contains", "uniqueItems"]) {
-        "array"
-    } else if has(&["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]) {
-        "number"
+    let judged = ["object", "array", "number"].into_iter().find(|kind| judges(kind));
+    if let Some(judged) = judged {
+        judged
     } else if parts.iter().any(same_value) {
         "object"
     } else {

@@ -1,193 +1,109 @@
-//! A text that matches a regular expression, for the common ones.
+//! A text that matches a regular expression.
+
+use regex_syntax::ast::parse::ParserBuilder;
+use regex_syntax::ast::{
+    Ast, ClassPerlKind, ClassSet, ClassSetItem, Literal, RepetitionKind, RepetitionRange,
+};
+use regex_syntax::hir::translate::Translator;
+use regex_syntax::hir::{Class, HirKind};
 
 /// Repetitions past this are not written out.
-const MAX_REPEAT: usize = 64;
+const MAX_REPEAT: u32 = 64;
 /// Groups inside groups are followed this far.
-const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: u32 = 16;
 /// Longer results are given up.
 const MAX_CHARS: usize = 4096;
+/// What stands for a character of a class that says only what it leaves out, the plainest first.
+const PLAIN: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_ .";
 
-/// Makes up a text for `pattern`; `None` for what it does not understand.
+/// Makes up a text for `pattern`; `None` if it cannot be read (look-around, references back) or the
+/// text would be long.
 pub(super) fn matching(pattern: &str) -> Option<String> {
-    let mut reader = Reader { rest: pattern.chars().collect(), at: 0 };
-    let text = reader.alternatives(0)?;
-    (reader.at == reader.rest.len()).then_some(text)
+    let ast = ParserBuilder::new().nest_limit(MAX_DEPTH).build().parse(pattern).ok()?;
+    let mut text = String::new();
+    push(&ast, pattern, &mut text)?;
+    Some(text)
 }
 
-struct Reader {
-    rest: Vec<char>,
-    at: usize,
-}
-
-impl Reader {
-    fn peek(&self) -> Option<char> {
-        self.rest.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let next = self.peek();
-        self.at += usize::from(next.is_some());
-        next
-    }
-
-    fn take(&mut self, expected: char) -> bool {
-        let taken = self.peek() == Some(expected);
-        self.at += usize::from(taken);
-        taken
-    }
-
-    /// Reads `a|b|c` and keeps the first.
-    fn alternatives(&mut self, depth: usize) -> Option<String> {
-        if depth > MAX_DEPTH {
-            return None;
+/// Appends what `ast` matches: of alternatives the first, of repetitions the fewest, but at least one,
+/// so that the text shows the part.
+fn push(ast: &Ast, pattern: &str, out: &mut String) -> Option<()> {
+    match ast {
+        Ast::Empty(_) | Ast::Flags(_) | Ast::Assertion(_) => {}
+        Ast::Dot(_) => out.push('x'),
+        Ast::Literal(literal) => out.push(literal.c),
+        Ast::ClassPerl(class) => out.push(of_perl(&class.kind, class.negated)),
+        Ast::ClassUnicode(_) => out.push(of_class(ast, pattern)?),
+        Ast::ClassBracketed(class) => {
+            let first = match (&class.kind, class.negated) {
+                (ClassSet::Item(item), false) => first_of(item),
+                _ => None,
+            };
+            out.push(first.or_else(|| of_class(ast, pattern))?);
         }
-        let first = self.sequence(depth)?;
-        while self.take('|') {
-            self.sequence(depth)?;
-        }
-        Some(first)
-    }
-
-    fn sequence(&mut self, depth: usize) -> Option<String> {
-        let mut out = String::new();
-        while let Some(next) = self.peek() {
-            if matches!(next, '|' | ')') {
-                break;
-            }
-            let piece = self.atom(depth)?;
-            out.push_str(&piece.repeat(self.repetitions()?));
-            if out.len() > MAX_CHARS {
+        Ast::Group(group) => push(&group.ast, pattern, out)?,
+        Ast::Concat(all) => all.asts.iter().try_for_each(|one| push(one, pattern, out))?,
+        Ast::Alternation(all) => push(all.asts.first()?, pattern, out)?,
+        Ast::Repetition(repetition) => {
+            let (least, most) = match &repetition.op.kind {
+                RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore | RepetitionKind::OneOrMore => {
+                    (1, None)
+                }
+                RepetitionKind::Range(RepetitionRange::Exactly(times)) => (*times, Some(*times)),
+                RepetitionKind::Range(RepetitionRange::AtLeast(least)) => (*least, None),
+                RepetitionKind::Range(RepetitionRange::Bounded(least, most)) => (*least, Some(*most)),
+            };
+            if least > MAX_REPEAT {
                 return None;
             }
+            let mut piece = String::new();
+            push(&repetition.ast, pattern, &mut piece)?;
+            let times = if most == Some(0) { 0 } else { least.max(1) };
+            if out.len() + piece.len() * times as usize > MAX_CHARS {
+                return None;
+            }
+            out.push_str(&piece.repeat(times as usize));
         }
-        Some(out)
     }
+    (out.len() <= MAX_CHARS).then_some(())
+}
 
-    fn atom(&mut self, depth: usize) -> Option<String> {
-        Some(match self.next()? {
-            '^' | '$' => String::new(),
-            '.' => "x".to_owned(),
-            '(' => {
-                if self.take('?') {
-                    // Look-around needs a search; names of groups mean nothing here.
-                    match self.next()? {
-                        ':' => {}
-                        '<' if !matches!(self.peek()?, '=' | '!') => while self.next()? != '>' {},
-                        _ => return None,
-                    }
-                }
-                let inner = self.alternatives(depth + 1)?;
-                self.take(')').then_some(inner)?
-            }
-            '[' => self.class()?.to_string(),
-            '\\' => match self.escape()? {
-                Escape::Nothing => String::new(),
-                Escape::Char(c) => c.to_string(),
-            },
-            '*' | '+' | '?' => return None,
-            other => other.to_string(),
-        })
-    }
-
-    /// The fewest repetitions, but one where none would do, so that the text shows the part.
-    fn repetitions(&mut self) -> Option<usize> {
-        let times = match self.peek() {
-            Some('*' | '+' | '?') => {
-                self.at += 1;
-                1
-            }
-            Some('{') => {
-                self.at += 1;
-                let least: usize = self.number().parse().ok()?;
-                let most = if self.take(',') { self.number() } else { least.to_string() };
-                if !self.take('}') || least > MAX_REPEAT {
-                    return None;
-                }
-                if most == "0" { 0 } else { least.max(1) }
-            }
-            _ => return Some(1),
-        };
-        self.take('?');
-        Some(times)
-    }
-
-    fn number(&mut self) -> String {
-        let mut digits = String::new();
-        while let Some(digit) = self.peek().filter(char::is_ascii_digit) {
-            digits.push(digit);
-            self.at += 1;
-        }
-        digits
-    }
-
-    fn escape(&mut self) -> Option<Escape> {
-        Some(Escape::Char(match self.next()? {
-            'b' | 'B' => return Some(Escape::Nothing),
-            'd' => '1',
-            'w' | 'D' | 'S' => 'a',
-            's' | 'W' => ' ',
-            't' => '\t',
-            'n' => '\n',
-            'r' => '\r',
-            'p' | 'P' => {
-                while self.next()? != '}' {}
-                'A'
-            }
-            'u' => {
-                let code: String = (0..4).map_while(|_| self.next()).collect();
-                char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
-            }
-            // A back-reference repeats what is not remembered.
-            digit if digit.is_ascii_alphanumeric() => return None,
-            literal => literal,
-        }))
-    }
-
-    /// Reads `[…]` and picks one of its characters.
-    fn class(&mut self) -> Option<char> {
-        let negated = self.take('^');
-        let mut ranges: Vec<(char, char)> = Vec::new();
-        loop {
-            let first = match self.next()? {
-                ']' => break,
-                '\\' => match self.escape()? {
-                    Escape::Char(c) => c,
-                    Escape::Nothing => '\u{8}',
-                },
-                c => c,
-            };
-            let is_range = self.peek() == Some('-') && self.rest.get(self.at + 1) != Some(&']');
-            let last = match is_range {
-                true => {
-                    self.at += 1;
-                    match self.next()? {
-                        '\\' => match self.escape()? {
-                            Escape::Char(c) => c,
-                            Escape::Nothing => return None,
-                        },
-                        c => c,
-                    }
-                }
-                false => first,
-            };
-            ranges.push((first, last));
-        }
-        match negated {
-            false => ranges.first().map(|(first, _)| *first),
-            true => ('a'..='z')
-                .chain('A'..='Z')
-                .chain('0'..='9')
-                .chain(['-', '_', ' ', '.'])
-                .find(|c| !ranges.iter().any(|(first, last)| (*first..=*last).contains(c))),
-        }
+fn of_perl(kind: &ClassPerlKind, negated: bool) -> char {
+    match (kind, negated) {
+        (ClassPerlKind::Digit, false) => '1',
+        (ClassPerlKind::Word, false) | (ClassPerlKind::Digit | ClassPerlKind::Space, true) => 'a',
+        (ClassPerlKind::Space, false) | (ClassPerlKind::Word, true) => ' ',
     }
 }
 
-enum Escape {
-    Nothing,
-    Char(char),
+/// The character that an author names first in `[…]`; `None` if a name stands there.
+fn first_of(item: &ClassSetItem) -> Option<char> {
+    match item {
+        ClassSetItem::Literal(Literal { c, .. }) => Some(*c),
+        ClassSetItem::Range(range) => Some(range.start.c),
+        ClassSetItem::Perl(class) => Some(of_perl(&class.kind, class.negated)),
+        ClassSetItem::Union(union) => first_of(union.items.first()?),
+        ClassSetItem::Bracketed(class) => match (&class.kind, class.negated) {
+            (ClassSet::Item(item), false) => first_of(item),
+            _ => None,
+        },
+        ClassSetItem::Empty(_) | ClassSetItem::Ascii(_) | ClassSetItem::Unicode(_) => None,
+    }
 }
 
+/// The plainest character that the class `ast` takes, else its first one.
+fn of_class(ast: &Ast, pattern: &str) -> Option<char> {
+    let hir = Translator::new().translate(pattern, ast).ok()?;
+    let class = match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => class.clone(),
+        HirKind::Class(Class::Bytes(class)) => class.to_unicode_class()?,
+        // A class of one character.
+        HirKind::Literal(literal) => return std::str::from_utf8(&literal.0).ok()?.chars().next(),
+        _ => return None,
+    };
+    let takes = |c: &char| class.ranges().iter().any(|range| (range.start()..=range.end()).contains(c));
+    PLAIN.chars().find(takes).or_else(|| class.ranges().first().map(|range| range.start()))
+}
 #[cfg(test)]
 mod tests {
     use serde_json::json;

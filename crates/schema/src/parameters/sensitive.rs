@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::path::escape;
-use super::subschema::{self, Place};
+use callgate_text::push_token;
+
+use crate::keyword::{self, Applies, OTHER_MEMBERS};
+use crate::walk::{self, Step};
 
 /// The keyword; of no meaning to JSON Schema, which lets unknown ones be.
 pub(super) const KEYWORD: &str = "x-sensitive";
@@ -14,15 +16,7 @@ pub(super) const MASKED: &str = "***";
 
 /// Whether `schema` marks anything at all.
 pub(super) fn marks_any(schema: &Value) -> bool {
-    let mut todo = vec![schema];
-    while let Some(schema) = todo.pop() {
-        let Some(members) = schema.as_object() else { continue };
-        if is_marked(members) {
-            return true;
-        }
-        todo.extend(subschema::subschemas(members).into_iter().map(|sub| sub.schema));
-    }
-    false
+    walk::all(schema).any(|(members, _)| is_marked(members))
 }
 
 fn is_marked(schema: &Map<String, Value>) -> bool {
@@ -33,16 +27,12 @@ fn is_marked(schema: &Map<String, Value>) -> bool {
 /// and providers refuse keywords that they do not know.
 pub(super) fn without_marks(schema: &Value) -> Value {
     let mut clean = schema.clone();
-    let mut todo = vec![(schema, String::new())];
-    while let Some((schema, pointer)) = todo.pop() {
-        let Some(members) = schema.as_object() else { continue };
+    for (members, pointer) in walk::all(schema) {
         if members.contains_key(KEYWORD)
             && let Some(Value::Object(clean)) = clean.pointer_mut(&pointer)
         {
             clean.shift_remove(KEYWORD);
         }
-        let inner = subschema::subschemas(members);
-        todo.extend(inner.into_iter().map(|sub| (sub.schema, format!("{pointer}{}", sub.pointer))));
     }
     clean
 }
@@ -89,12 +79,11 @@ impl<'s> Search<'s> {
         }
         let cut = pointer.len();
         match value {
-            Value::Object(members) if holding.iter().any(|schema| has_inner(schema, MEMBERS)) => {
+            Value::Object(members) if holding.iter().any(|schema| holds(schema, Applies::Members)) => {
                 for (name, member) in members {
                     let inner: Vec<&Value> =
                         holding.iter().flat_map(|schema| of_member(schema, name)).collect();
-                    pointer.push('/');
-                    pointer.push_str(&escape(name));
+                    push_token(pointer, name);
                     if !inner.is_empty() {
                         self.find(&inner, member, pointer);
                     } else if self.strays && marks_inside(self.root, &holding) {
@@ -103,8 +92,8 @@ impl<'s> Search<'s> {
                     pointer.truncate(cut);
                 }
             }
-            Value::Array(items) if holding.iter().any(|schema| has_inner(schema, ITEMS)) => {
-                let inner: Vec<&Value> = holding.iter().flat_map(|schema| inner_of(schema, ITEMS)).collect();
+            Value::Array(items) if holding.iter().any(|schema| holds(schema, Applies::Items)) => {
+                let inner: Vec<&Value> = holding.iter().flat_map(|schema| for_items(schema)).collect();
                 for (index, item) in items.iter().enumerate() {
                     pointer.push_str(&format!("/{index}"));
                     self.find(&inner, item, pointer);
@@ -126,7 +115,7 @@ fn hold<'s>(
     seen: &mut HashSet<*const Map<String, Value>>,
     holding: &mut Vec<&'s Map<String, Value>>,
 ) {
-    subschema::same_value(root, schema, true, &mut |members| {
+    walk::same_value(root, schema, true, &mut |members| {
         if seen.insert(std::ptr::from_ref(members)) {
             holding.push(members);
         }
@@ -141,7 +130,7 @@ fn marks_inside<'s>(root: &'s Value, holding: &[&'s Map<String, Value>]) -> bool
         if is_marked(schema) {
             return true;
         }
-        for inner in subschema::subschemas(schema).into_iter().filter(|sub| sub.place == Place::Inner) {
+        for inner in walk::subschemas(schema).into_iter().filter(|sub| sub.applies.to_inner_value()) {
             hold(root, inner.schema, &mut seen, &mut todo);
         }
     }
@@ -151,32 +140,27 @@ fn marks_inside<'s>(root: &'s Value, holding: &[&'s Map<String, Value>]) -> bool
 /// The schemas that may hold for the member `name`. A pattern counts for every
 /// name: to mask too much is no harm.
 fn of_member<'s>(schema: &'s Map<String, Value>, name: &str) -> Vec<&'s Value> {
-    let declared = schema.get("properties").and_then(|properties| properties.get(name));
-    let others = subschema::subschemas(schema).into_iter().filter(|sub| {
-        sub.place == Place::Inner
-            && match sub.keyword {
-                "patternProperties" => true,
-                "additionalProperties" | "unevaluatedProperties" => declared.is_none(),
-                _ => false,
-            }
-    });
-    let others: Vec<&Value> = others.map(|sub| sub.schema).collect();
-    declared.into_iter().chain(others).collect()
+    let subschemas = walk::subschemas(schema);
+    let is_declared =
+        |sub: &walk::Subschema<'_>| sub.keyword.name == "properties" && sub.step == Some(Step::Name(name));
+    let declared = subschemas.iter().any(is_declared);
+    let may_hold = |sub: &walk::Subschema<'_>| match sub.keyword.name {
+        "patternProperties" => true,
+        keyword if OTHER_MEMBERS.contains(&keyword) => !declared,
+        _ => is_declared(sub),
+    };
+    subschemas.into_iter().filter(may_hold).map(|sub| sub.schema).collect()
 }
 
-/// Keywords whose schemas hold for members.
-const MEMBERS: &[&str] =
-    &["properties", "patternProperties", "additionalProperties", "unevaluatedProperties"];
-/// Keywords whose schemas may hold for an item, whichever it is.
-const ITEMS: &[&str] = &["items", "prefixItems", "contains", "additionalItems", "unevaluatedItems"];
-
-fn has_inner(schema: &Map<String, Value>, keywords: &[&str]) -> bool {
-    keywords.iter().any(|keyword| schema.contains_key(*keyword))
+/// Whether a schema holds others that apply to the members or the items of its value.
+fn holds(schema: &Map<String, Value>, to: Applies) -> bool {
+    schema.keys().any(|name| keyword::applies(name) == Some(to))
 }
 
-fn inner_of<'s>(schema: &'s Map<String, Value>, keywords: &[&str]) -> Vec<&'s Value> {
-    let inner = subschema::subschemas(schema).into_iter();
-    inner.filter(|sub| keywords.contains(&sub.keyword)).map(|sub| sub.schema).collect()
+/// The schemas that may hold for an item, whichever it is.
+fn for_items(schema: &Map<String, Value>) -> Vec<&Value> {
+    let inner = walk::subschemas(schema).into_iter();
+    inner.filter(|sub| sub.applies == Applies::Items).map(|sub| sub.schema).collect()
 }
 
 /// The texts and numbers in `values`.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use jsonschema::Draft;
 use serde_json::{Map, Value, json};
 
-use super::subschema::{self, Place};
+use crate::keyword::{OTHER_MEMBERS, REFERENCES};
+use crate::reference;
+use crate::walk::{self, Subschema};
 
 /// Keywords by which an author decides about unknown arguments.
 const OPENING: &[&str] = &["additionalProperties", "unevaluatedProperties", "patternProperties"];
@@ -24,9 +26,8 @@ pub(super) enum Closing {
 
 /// Decides how the root of `schema` is closed.
 pub(super) fn closing(schema: &Map<String, Value>, draft: Draft) -> Closing {
-    let references = ["$ref", "$dynamicRef", "$recursiveRef"];
-    let in_place = references.iter().any(|keyword| schema.contains_key(*keyword))
-        || subschema::subschemas(schema).iter().any(|sub| sub.place == Place::Same && sub.keyword != "not");
+    let in_place = REFERENCES.iter().any(|keyword| schema.contains_key(*keyword))
+        || walk::subschemas(schema).iter().any(Subschema::describes_same_value);
     if OPENING.iter().any(|keyword| schema.contains_key(*keyword)) {
         Closing::Author
     } else if !in_place {
@@ -100,17 +101,14 @@ fn closed_parts(schema: &Value) -> Vec<String> {
             continue;
         }
         let refuses = |keyword: &&str| members.get(*keyword) == Some(&Value::Bool(false));
-        if !pointer.is_empty() && ["additionalProperties", "unevaluatedProperties"].iter().any(refuses) {
+        if !pointer.is_empty() && OTHER_MEMBERS.iter().any(refuses) {
             closed.push(pointer.clone());
         }
-        for sub in subschema::subschemas(members) {
-            if sub.place == Place::Same && sub.keyword != "not" {
-                todo.push(format!("{pointer}{}", sub.pointer));
-            }
-        }
-        let references = ["$ref", "$dynamicRef", "$recursiveRef"];
-        let targets = references.iter().filter_map(|keyword| members.get(*keyword)?.as_str());
-        todo.extend(targets.filter_map(|reference| Some(subschema::resolve(schema, reference)?.1)));
+        let inner = walk::subschemas(members);
+        let same = inner.iter().filter(|sub| sub.describes_same_value());
+        todo.extend(same.map(|sub| sub.pointer(&pointer)));
+        let targets = REFERENCES.iter().filter_map(|keyword| members.get(*keyword)?.as_str());
+        todo.extend(targets.filter_map(|reference| Some(reference::resolve(schema, reference)?.1)));
     }
     closed
 }
@@ -118,7 +116,7 @@ fn closed_parts(schema: &Value) -> Vec<String> {
 /// Whether `schema`, or anything that looks at the same value, names a hidden property.
 fn mentions(root: &Value, schema: &Value, hidden: &[&str]) -> bool {
     let mut found = false;
-    subschema::same_value(root, schema, true, &mut |members| {
+    walk::same_value(root, schema, true, &mut |members| {
         let denied = members.get("not").and_then(Value::as_object);
         found |= names_one(members, hidden) || denied.is_some_and(|not| names_one(not, hidden));
     });
@@ -186,9 +184,9 @@ fn strip(root: &Value, schema: &Value, hidden: &[&str], depth: usize) -> Value {
             out.shift_remove("allOf");
         }
     }
-    let target = subschema::target(root, members).filter(|target| touches(target));
+    let target = reference::target(root, members).filter(|target| touches(target));
     if let Some(target) = target {
-        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+        for keyword in REFERENCES {
             out.shift_remove(keyword);
         }
         if depth < MAX_INLINED {
