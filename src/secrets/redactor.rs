@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
-use callgate_text::percent::QUERY;
+use callgate_text::percent::{PATH, QUERY};
 use callgate_text::{Finder, disguise};
 
 use super::{MIN_MASKED, lines};
@@ -21,10 +21,8 @@ pub const MASK: &str = "***";
 
 /// Shortest piece of a base64 text that is taken for a secret's.
 const MIN_BASE64: usize = 4;
-/// What JavaScript's `encodeURIComponent` writes with percent signs.
+/// What JavaScript's `encodeURIComponent` encodes; Python's `quote` encodes what is not in a path.
 const COMPONENT: &AsciiSet = &QUERY.remove(b'!').remove(b'\'').remove(b'(').remove(b')').remove(b'*');
-/// What Python's `quote` does.
-const QUOTE: &AsciiSet = &QUERY.remove(b'/');
 /// Most patterns that are looked for one after the other: some four values.
 const MAX_EACH: usize = 64;
 /// Most bytes of patterns of which an automaton is made; of more, only of how they begin.
@@ -145,7 +143,7 @@ fn add_forms(text: &str, patterns: &mut Patterns) {
 /// Adds what a secret is rarely written as: in UTF-16, and percent-encoded in the ways of common clients before it
 /// stands in a `Basic`.
 fn add_rare_forms(text: &str, patterns: &mut Patterns) {
-    for set in [QUERY, COMPONENT, QUOTE, NON_ALPHANUMERIC] {
+    for set in [QUERY, COMPONENT, PATH, NON_ALPHANUMERIC] {
         let percent = utf8_percent_encode(text, set).to_string();
         for form in [small_digits(&percent), percent.replace("%20", "+"), percent] {
             add_base64(form.as_bytes(), patterns);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::document::Document;
 use super::problem::Problem;
 use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
-use callgate_text::{closest, push_token};
+use callgate_text::{closest, push_token, unescape_token};
 
 /// A kind of definition file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn set_aside(value: &mut Value, error: &ValidationError<'_>, required: &[&str]) 
         // A text is a text, if a wrong one: what stands beside it can be judged.
         (_, ValidationErrorKind::Pattern { .. } | ValidationErrorKind::MinLength { .. }) => {}
         (Some(key), _) => {
-            let key = key.replace("~1", "/").replace("~0", "~");
+            let key = unescape_token(key);
             map.shift_remove(&key);
             if required.contains(&key.as_str()) {
                 map.insert(key, Value::String(String::new()));
@@ -321,7 +321,7 @@ fn label(document: &Value, pointer: &str) -> String {
     let (mut path, mut key) = (String::new(), String::new());
     let (mut at, mut is_item) = (Some(document), false);
     for token in pointer.split('/').skip(1) {
-        key = token.replace("~1", "/").replace("~0", "~");
+        key = unescape_token(token);
         is_item = at.is_some_and(Value::is_array);
         match is_item {
             true => path.push_str(&format!("[{key}]")),

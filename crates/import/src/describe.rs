@@ -1,5 +1,7 @@
 //! Descriptions in Markdown and HTML → one or two plain sentences; those that are written for a model stay whole.
 
+use callgate_text::disguise;
+
 /// Longest description of an action that is made of a documentation.
 const MAX_CHARS: usize = 500;
 /// Longest description that every provider takes (Vapi cuts at 1,000).
@@ -106,18 +108,11 @@ fn without_markup(line: &str, out: &mut String) {
             '*' if rest.starts_with('*') => rest = &rest[1..],
             '\\' if rest.starts_with(['_', '*', '[', ']', '`', '#']) => {}
             '&' => {
-                let entity = [
-                    ("amp;", "&"),
-                    ("lt;", "<"),
-                    ("gt;", ">"),
-                    ("quot;", "\""),
-                    ("#39;", "'"),
-                    ("nbsp;", " "),
-                ];
-                match entity.iter().find(|(name, _)| rest.starts_with(name)) {
-                    Some((name, text)) => {
-                        out.push_str(text);
-                        rest = &rest[name.len()..];
+                let from = line.len() - rest.len() - 1;
+                match disguise::entity(&line.as_bytes()[from..]) {
+                    Some((c, length)) => {
+                        out.push(c);
+                        rest = &line[from + length..];
                     }
                     None => out.push(c),
                 }

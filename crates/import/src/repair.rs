@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use callgate_action::parameters::Parameters;
-use callgate_text::push_token;
+use callgate_schema::keyword::{self, Keyword};
 
 use super::draft::ParametersDraft;
 
@@ -89,10 +89,9 @@ fn removable(pointer: &str) -> Option<(String, &'static str)> {
         if !is_name && let Some(keyword) = REMOVABLE.iter().find(|keyword| **keyword == token) {
             return Some((owner, keyword));
         }
-        is_name =
-            !is_name && matches!(token, "properties" | "$defs" | "patternProperties" | "dependentSchemas");
-        let raw = token.replace("~1", "/").replace("~0", "~");
-        push_token(&mut owner, &raw);
+        is_name = !is_name && keyword::find(token).is_some_and(Keyword::holds_names);
+        owner.push('/');
+        owner.push_str(token);
     }
     None
 }

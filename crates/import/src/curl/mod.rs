@@ -460,8 +460,7 @@ fn encoded_field(option: &str, text: &str) -> Result<String, ImportError> {
         None => ("", text),
     };
     let mut field = if name.is_empty() { String::new() } else { format!("{name}=") };
-    let encoded =
-        |text: &str| percent_encoding::utf8_percent_encode(text, callgate_text::percent::QUERY).to_string();
+    let encoded = |text: &str| callgate_text::percent::encode(text, callgate_text::percent::QUERY);
     while let Some(at) = rest.find("{{") {
         let Some(length) = rest[at..].find("}}") else { break };
         field.push_str(&encoded(&rest[..at]));

@@ -1,6 +1,6 @@
 //! An OpenAPI document and what its references lead to.
 
-use percent_encoding::percent_decode_str;
+use callgate_schema::reference;
 use serde_json::Value;
 
 use crate::request::Refusal;
@@ -23,15 +23,15 @@ impl<'v> Document<'v> {
     /// It leads out of the document, or nowhere.
     pub(super) fn lookup(&self, reference: &str) -> Result<&'v Value, Refusal> {
         let shown: String = reference.chars().filter(|c| !c.is_control()).take(120).collect();
-        let Some(fragment) = reference.strip_prefix('#') else {
+        if !reference.starts_with('#') {
             return Err(Refusal(
                 "external_ref",
                 format!("`{shown}` leads out of the document"),
                 "bundle the document into one file first, such as with `redocly bundle`",
             ));
-        };
-        let pointer = percent_decode_str(fragment).decode_utf8_lossy();
-        self.root.pointer(&pointer).ok_or_else(|| {
+        }
+        let target = reference::resolve(self.root, reference);
+        target.map(|(target, _)| target).ok_or_else(|| {
             Refusal("missing_ref", format!("`{shown}` does not exist in the document"), "mend the reference")
         })
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::names::Taken;
 use crate::request::Refusal;
 use callgate_action::parameters::FORMATS;
+use callgate_schema::keyword;
 
 use super::document::Document;
 use super::tidy::{description, merged, ordered, tidy};
@@ -175,19 +176,7 @@ impl<'d, 'v> Converter<'d, 'v> {
     /// A schema of texts or numbers, which holds no others.
     fn schema_of_scalar(&mut self, schema: &Value) -> Result<Value, Stop> {
         let Some(members) = schema.as_object() else { return Ok(json!({})) };
-        let scalars = members.iter().filter(|(key, _)| {
-            !matches!(
-                key.as_str(),
-                "properties"
-                    | "items"
-                    | "allOf"
-                    | "anyOf"
-                    | "oneOf"
-                    | "not"
-                    | "additionalProperties"
-                    | "prefixItems"
-            )
-        });
+        let scalars = members.iter().filter(|(key, _)| keyword::applies(key).is_none());
         let scalars: Map<String, Value> = scalars.map(|(key, value)| (key.clone(), value.clone())).collect();
         self.count(scalars.len())?;
         self.members(&scalars, self.cut)

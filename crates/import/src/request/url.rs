@@ -1,6 +1,6 @@
 //! A URL with placeholders → a static origin, a path, a query.
 
-use percent_encoding::percent_decode_str;
+use callgate_text::percent;
 use url::Url;
 
 use callgate_action::secret_like;
@@ -120,7 +120,7 @@ pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    percent::decode_lossy(&text.replace('+', " "))
 }
 
 /// Whose webhook the address is, where who knows it may write to it.

@@ -1,11 +1,13 @@
 //! The wall: what looks like a secret leaves with no draft, however it came there.
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::draft::{ActionDraft, BodyDraft};
 use crate::placeholder::{find_outside_quotes, short};
 use callgate_action::secret_like;
+use callgate_schema::keyword::{self, Keyword};
+use callgate_schema::walk::{self, Step};
+use callgate_text::percent;
 
 use super::Refusal;
 
@@ -74,7 +76,7 @@ pub(super) fn secret_in_body(what: &str) -> Refusal {
 /// Whether a segment of a path opens something. Paths are full of long numbers
 /// of things, so that those are longer here than elsewhere.
 pub(super) fn is_secret_segment(segment: &str) -> bool {
-    let segment = percent_decode_str(segment).decode_utf8_lossy();
+    let segment = percent::decode_lossy(segment);
     secret_like::holds_known_form(&segment)
         || secret_like::is_random(&segment, 40)
         || segment.starts_with("bot") && secret_like::is_random(&segment.replace(':', ""), 32)
@@ -217,16 +219,13 @@ fn in_text(template: &str) -> Option<String> {
 /// The name of the first secret that a schema fixes or shows.
 fn in_schema(name: &str, schema: &Value) -> Option<String> {
     schema.as_object()?.iter().find_map(|(keyword, value)| match keyword.as_str() {
-        "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
-            value.as_object()?.iter().find_map(|(name, schema)| in_schema(name, schema))
-        }
-        "items" | "additionalProperties" | "not" | "if" | "then" | "else" | "contains" => {
-            in_schema(name, value)
-        }
-        "allOf" | "anyOf" | "oneOf" | "prefixItems" => {
-            value.as_array()?.iter().find_map(|schema| in_schema(name, schema))
-        }
         "const" | "default" | "value" => in_value(name, value),
+        keyword if keyword::applies(keyword).is_some() => {
+            walk::below(keyword, value).into_iter().find_map(|sub| match sub.step {
+                Some(Step::Name(name)) => in_schema(name, sub.schema),
+                _ => in_schema(name, sub.schema),
+            })
+        }
         // Texts that tell of it, and values of which it is one.
         _ => secret_like::holds_known_form(&value.to_string()).then(|| name.to_owned()),
     })
@@ -252,7 +251,7 @@ pub(super) fn strip(name: &str, schema: &mut Value, found: &mut Vec<String>) {
 fn strip_inside(name: &str, map: &mut Map<String, Value>, found: &mut Vec<String>) {
     for (keyword, value) in map {
         match value {
-            Value::Object(members) if matches!(keyword.as_str(), "properties" | "$defs" | "definitions") => {
+            Value::Object(members) if keyword::find(keyword).is_some_and(Keyword::holds_names) => {
                 members.iter_mut().for_each(|(name, schema)| strip(name, schema, found));
             }
             value => strip(name, value, found),

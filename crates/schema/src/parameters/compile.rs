@@ -5,7 +5,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{Draft, PatternOptions, Registry, ValidationError, ValidationOptions, Validator};
 use serde_json::{Map, Value, json};
 
-use callgate_text::closest;
+use callgate_text::{closest, percent};
 
 use super::defaults::Defaults;
 use super::explain::Explainer;
@@ -265,7 +265,7 @@ fn values(
     for (index, (pointer, _, is_listed)) in candidates.iter().enumerate() {
         let steps = if *is_listed { 2 } else { 1 };
         let owner = pointer.rsplitn(steps + 1, '/').last().unwrap_or_default();
-        let reference = format!("{DOCUMENT}#{}", percent_encode(owner));
+        let reference = format!("{DOCUMENT}#{}", percent::encode(owner, percent::PATH));
         places.insert(index.to_string(), json!({ "$ref": reference }));
     }
     let Ok(registry) = Registry::new().draft(linter.draft).add(DOCUMENT, schema) else { return };
@@ -289,19 +289,6 @@ fn values(
             }
         });
     }
-}
-
-/// Escapes a JSON Pointer for the fragment of a URI.
-fn percent_encode(pointer: &str) -> String {
-    let mut out = String::with_capacity(pointer.len());
-    for byte in pointer.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 fn unique(problems: Vec<SchemaProblem>) -> Vec<SchemaProblem> {

@@ -102,7 +102,10 @@ fn of_class(ast: &Ast, pattern: &str) -> Option<char> {
         _ => return None,
     };
     let takes = |c: &char| class.ranges().iter().any(|range| (range.start()..=range.end()).contains(c));
-    PLAIN.chars().find(takes).or_else(|| class.ranges().first().map(|range| range.start()))
+    PLAIN
+        .chars()
+        .find(takes)
+        .or_else(|| class.ranges().first().map(regex_syntax::hir::ClassUnicodeRange::start))
 }
 #[cfg(test)]
 mod tests {
