@@ -153,20 +153,12 @@ impl What {
             let (key, text) = pair.split_once('=').with_context(|| format!("`{pair}` is not NAME=VALUE"))?;
             variables.insert(key.to_owned(), read_value(text, None));
         }
+        let arguments = RawValue::from_string(Value::Object(arguments).to_string())?;
         let call = ToolCall {
-            id: "cli".to_owned(),
             id_is_given: false,
-            environment,
-            owner: None,
             conversation_id: self.conversation,
-            name: self.name,
-            arguments: RawValue::from_string(Value::Object(arguments).to_string())?,
             variables,
-            caller: None,
-            trace: None,
-            deadline_ms: None,
-            language: None,
-            delivery: Default::default(),
+            ..ToolCall::new("cli", &environment, &self.name, arguments)
         };
         Ok((project, call))
     }

@@ -359,7 +359,6 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Map;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -385,21 +384,8 @@ mod tests {
     #[test]
     fn a_call_that_ends_takes_no_other_call_of_its_claim_along() {
         let (under_way, claim) = (UnderWay::default(), ClaimKey::new(None, [7; 32]));
-        let call = ToolCall {
-            id: "call_1".to_owned(),
-            id_is_given: true,
-            environment: "development".to_owned(),
-            owner: None,
-            conversation_id: None,
-            name: "book".to_owned(),
-            arguments: RawValue::from_string("{}".to_owned()).unwrap(),
-            variables: Map::new(),
-            caller: None,
-            trace: None,
-            deadline_ms: None,
-            language: None,
-            delivery: Default::default(),
-        };
+        let arguments = RawValue::from_string("{}".to_owned()).unwrap();
+        let call = ToolCall::new("call_1", "development", "book", arguments);
         let controls: [Arc<CallControl>; 2] = Default::default();
         // The first one has given its claim back, and the second one has taken it.
         let [first, second] = controls.each_ref().map(|control| under_way.enter(&call, Some(claim), control));

@@ -158,20 +158,15 @@ impl Occasion<'_> {
     /// conversation of the same id has been forgotten and begins anew.
     fn call(&self, hook: Hook, name: &str, variables: Map<String, Value>) -> ToolCall {
         let Conversation { key, started_at_ms, .. } = self.conversation;
+        let id = format!("callgate:{}:{name}:{started_at_ms}", hook.as_str());
+        let arguments = RawValue::from_string("{}".to_owned()).unwrap_or_default();
         ToolCall {
-            id: format!("callgate:{}:{name}:{started_at_ms}", hook.as_str()),
-            id_is_given: true,
-            environment: key.environment().to_owned(),
             owner: key.scope().owner(),
             conversation_id: Some(key.id().to_owned()),
-            name: name.to_owned(),
-            arguments: RawValue::from_string("{}".to_owned()).unwrap_or_default(),
             variables,
             caller: self.caller.map(str::to_owned),
-            trace: None,
-            deadline_ms: None,
-            language: None,
             delivery: Delivery { ids: ToolCallIds::Unique, ..Delivery::default() },
+            ..ToolCall::new(&id, key.environment(), name, arguments)
         }
     }
 }

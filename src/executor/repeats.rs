@@ -42,27 +42,15 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use serde_json::value::RawValue;
-    use serde_json::{Map, json};
 
     use super::*;
 
     fn call(conversation: Option<&str>, arguments: &serde_json::Value) -> ToolCall {
-        ToolCall {
-            id: "x".to_owned(),
-            id_is_given: false,
-            environment: "development".to_owned(),
-            owner: None,
-            conversation_id: conversation.map(str::to_owned),
-            name: "book".to_owned(),
-            arguments: RawValue::from_string(arguments.to_string()).unwrap(),
-            variables: Map::new(),
-            caller: None,
-            trace: None,
-            deadline_ms: None,
-            language: None,
-            delivery: Default::default(),
-        }
+        let arguments = RawValue::from_string(arguments.to_string()).unwrap();
+        let call = ToolCall::new("x", "development", "book", arguments);
+        ToolCall { id_is_given: false, conversation_id: conversation.map(str::to_owned), ..call }
     }
 
     #[test]

@@ -82,6 +82,25 @@ impl Delivery {
 }
 
 impl ToolCall {
+    /// A call that its caller gave the id `id`, and nothing besides what it does.
+    pub fn new(id: &str, environment: &str, name: &str, arguments: Box<RawValue>) -> Self {
+        Self {
+            id: id.to_owned(),
+            id_is_given: true,
+            environment: environment.to_owned(),
+            owner: None,
+            conversation_id: None,
+            name: name.to_owned(),
+            arguments,
+            variables: Map::new(),
+            caller: None,
+            trace: None,
+            deadline_ms: None,
+            language: None,
+            delivery: Delivery::default(),
+        }
+    }
+
     /// Whose conversations and ids it names.
     pub fn scope(&self) -> Scope {
         Scope::of(&self.environment, self.owner.as_ref())

@@ -8,9 +8,9 @@ use callgate::conversation::change::{Change, Source, Variable};
 use callgate::conversation::{ConversationKey, MemoryStore, Opening, Store as _};
 use callgate::executor::{CallReport, Gateway, Movable, Observer};
 use callgate::project;
-use callgate::tool::{Delivery, Status, ToolCall};
+use callgate::tool::{Status, ToolCall};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::harness::{Gateway as Server, files, write_project};
 use crate::upstream::{Reply, Upstream};
@@ -44,21 +44,9 @@ async fn ended(answer: &str, arguments: Value, secret: Option<Value>) -> (Status
     if let Some(secret) = secret {
         remember(&gateway, secret).await;
     }
-    let call = ToolCall {
-        id: "call_1".to_owned(),
-        id_is_given: true,
-        environment: "development".to_owned(),
-        conversation_id: Some("c".to_owned()),
-        name: "ask".to_owned(),
-        arguments: RawValue::from_string(arguments.to_string()).unwrap(),
-        variables: Map::new(),
-        caller: None,
-        owner: None,
-        trace: None,
-        deadline_ms: None,
-        language: None,
-        delivery: Delivery::default(),
-    };
+    let arguments = RawValue::from_string(arguments.to_string()).unwrap();
+    let call = ToolCall::new("call_1", "development", "ask", arguments);
+    let call = ToolCall { conversation_id: Some("c".to_owned()), ..call };
     let result = Movable::new(async move { gateway.execute(call).await }).await;
     let is_here = *ends.0.lock().unwrap() == [thread::current().id()];
     (result.status, is_here)

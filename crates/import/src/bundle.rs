@@ -111,10 +111,7 @@ impl<'o> Bundle<'o> {
         message: impl Into<String>,
         hint: &str,
     ) {
-        self.note(Note {
-            action: (!action.is_empty()).then(|| action.to_owned()),
-            ..Note::new(NoteKind::Lossy, place, code, message, hint)
-        });
+        self.note(Note::new(NoteKind::Lossy, place, code, message, hint).of(action));
     }
 
     /// Something to fill in or decide.
@@ -126,10 +123,7 @@ impl<'o> Bundle<'o> {
         message: impl Into<String>,
         hint: &str,
     ) {
-        self.note(Note {
-            action: (!action.is_empty()).then(|| action.to_owned()),
-            ..Note::new(NoteKind::Todo, place, code, message, hint)
-        });
+        self.note(Note::new(NoteKind::Todo, place, code, message, hint).of(action));
     }
 
     /// The connection for `base_url`, made where there is none; a new one is

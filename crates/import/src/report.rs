@@ -43,6 +43,11 @@ pub struct Note {
 }
 
 impl Note {
+    /// The same about `action`, or about no single one if that is empty.
+    pub(super) fn of(self, action: &str) -> Self {
+        Self { action: (!action.is_empty()).then(|| action.to_owned()), ..self }
+    }
+
     /// A note about no single action.
     pub(super) fn new(
         kind: NoteKind,

@@ -8,7 +8,7 @@ use callgate::executor::Gateway as Executor;
 use callgate::project;
 use callgate::tool::{Status, ToolCall};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::harness::{Gateway, Process, write_project};
@@ -149,21 +149,9 @@ async fn a_reload_keeps_a_breaker_unless_its_rules_change() {
     let dir = write_project(&project(upstream.port, rules));
     let gateway = Executor::new(project::load(dir.path(), None).deployment);
     let call = async || {
-        let call = ToolCall {
-            id_is_given: false,
-            id: "call_1".to_owned(),
-            environment: "development".to_owned(),
-            owner: None,
-            conversation_id: None,
-            name: "read".to_owned(),
-            arguments: RawValue::from_string("{}".to_owned()).unwrap(),
-            variables: Map::new(),
-            caller: None,
-            trace: None,
-            deadline_ms: None,
-            language: None,
-            delivery: Default::default(),
-        };
+        let arguments = RawValue::from_string("{}".to_owned()).unwrap();
+        let call = ToolCall::new("call_1", "development", "read", arguments);
+        let call = ToolCall { id_is_given: false, ..call };
         gateway.execute(call).await.status
     };
     let reload = || gateway.replace(project::load(dir.path(), Some(&gateway.deployment())).deployment);

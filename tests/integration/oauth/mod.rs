@@ -18,7 +18,7 @@ use callgate::executor::Gateway;
 use callgate::project;
 use callgate::tool::{ToolCall, ToolResult};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::bad_input::told;
@@ -98,21 +98,8 @@ fn gateway(api: u16, tokens: u16) -> Gateway {
 }
 
 fn tool_call(name: &str) -> ToolCall {
-    ToolCall {
-        id_is_given: false,
-        id: "call_1".to_owned(),
-        environment: "development".to_owned(),
-        owner: None,
-        conversation_id: None,
-        name: name.to_owned(),
-        arguments: RawValue::from_string("{}".to_owned()).unwrap(),
-        variables: Map::new(),
-        caller: None,
-        trace: None,
-        deadline_ms: None,
-        language: None,
-        delivery: Default::default(),
-    }
+    let arguments = RawValue::from_string("{}".to_owned()).unwrap();
+    ToolCall { id_is_given: false, ..ToolCall::new("call_1", "development", name, arguments) }
 }
 
 fn shown(result: std::sync::Arc<ToolResult>) -> Value {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::parameters::type_phrase;
 use crate::walk::same_value;
 
 /// Longest list of values that is written out, in characters.
@@ -97,7 +98,7 @@ impl<'a> Words<'a> {
             return Some(list(values));
         }
         let kind = match find("type") {
-            Some(kind) => Some(type_phrase(kind)?),
+            Some(kind) => Some(types_phrase(kind)?),
             None => None,
         };
         let mut parts: Vec<String> = Vec::new();
@@ -131,7 +132,7 @@ impl<'a> Words<'a> {
     /// `text or a whole number`.
     pub(super) fn phrase_of_types(self, names: &[&str]) -> String {
         let names = Value::from(names.to_vec());
-        type_phrase(&names).unwrap_or_default()
+        types_phrase(&names).unwrap_or_default()
     }
 
     fn plural(self, schema: &'a Value, depth: usize) -> Option<String> {
@@ -225,24 +226,12 @@ fn format_phrase(format: &str) -> String {
     }
 }
 
-fn type_phrase(kind: &Value) -> Option<String> {
-    let word = |name: &str| {
-        Some(match name {
-            "string" => "text",
-            "integer" => "a whole number",
-            "number" => "a number",
-            "boolean" => "true or false",
-            "array" => "a list",
-            "object" => "an object",
-            "null" => "null",
-            _ => return None,
-        })
-    };
+fn types_phrase(kind: &Value) -> Option<String> {
     match kind {
-        Value::String(name) => word(name).map(str::to_owned),
+        Value::String(name) => type_phrase(name).map(str::to_owned),
         Value::Array(names) => {
             let words: Option<Vec<String>> =
-                names.iter().map(|name| word(name.as_str()?).map(str::to_owned)).collect();
+                names.iter().map(|name| type_phrase(name.as_str()?).map(str::to_owned)).collect();
             Some(join(&words?, "or"))
         }
         _ => None,

@@ -53,6 +53,7 @@ pub use self::lint::SchemaProblem;
 pub use self::output_schema::OutputSchema;
 pub use self::strict_json::parse_arguments;
 pub use self::text::FORMATS;
+pub(crate) use self::text::type_phrase;
 pub use self::violation::{InvalidArguments, Violation};
 pub use self::visible::with_property;
 

@@ -68,17 +68,23 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     }
 }
 
-/// The phrase after "must be" for a type's name in JSON Schema.
+/// The phrase after "must be" for a type's name in JSON Schema; another name as it is.
 pub(super) fn expected_type(name: &str) -> &str {
-    match name {
+    type_phrase(name).unwrap_or(name)
+}
+
+/// What a sentence calls a type of JSON Schema.
+pub(crate) fn type_phrase(name: &str) -> Option<&'static str> {
+    Some(match name {
         "string" => "text",
         "integer" => "a whole number",
         "number" => "a number",
         "boolean" => "true or false",
         "array" => "a list",
         "object" => "an object",
-        other => other,
-    }
+        "null" => "null",
+        _ => return None,
+    })
 }
 
 /// What a value is, for the words after "not"; `whole` says that a whole number was asked for.
