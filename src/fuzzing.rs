@@ -61,5 +61,5 @@ pub fn token_response(status: u16, media_type: &str, body: &[u8], secret: &str) 
         extra_params: Vec::new(),
         authentication: ClientAuthentication::Header,
     };
-    auth::read_token_response(&client, &SecretString::from(secret), response(status, media_type, body))
+    auth::read_token_response(&client, &SecretString::from(secret), &response(status, media_type, body))
 }

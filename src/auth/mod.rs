@@ -3,6 +3,7 @@
 mod door;
 mod oauth;
 mod reply;
+mod request;
 mod shared;
 mod webhook;
 

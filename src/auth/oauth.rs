@@ -10,23 +10,18 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use http::HeaderValue;
-use oauth2::basic::{BasicClient, BasicRequestTokenError, BasicTokenResponse};
-use oauth2::{
-    AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, Scope, TokenResponse,
-    TokenUrl,
-};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::action::{OAuth2Client, ValueSource};
-use crate::definition::ClientAuthentication;
 use crate::egress::{Deadline, Egress, EgressError, Response, Route};
 use crate::secrets::Redactor;
 
-use super::door::{Door, DoorError, answer};
-use super::reply::NoToken;
+use super::door::{Door, DoorError};
+use super::reply::{self, Granted, NoToken};
+use super::request::TokenRequest;
 use super::shared::{SharedToken, Shares, Slot, Turn, now_ms};
 
 /// How long a token is used whose server does not say `expires_in`.
@@ -42,8 +37,6 @@ const REFRESH_AHEAD: Duration = Duration::from_secs(60);
 /// How long a failed refresh keeps the next one waiting while the old token serves.
 const REFRESH_RETRY: Duration = Duration::from_secs(2);
 
-type ConfiguredClient =
-    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 type Fetching = Shared<Pin<Box<dyn Future<Output = Result<Arc<Token>, TokenError>> + Send>>>;
 
 /// Why no token could be had.
@@ -112,9 +105,7 @@ pub(super) struct TokenSource {
     secrets: String,
     /// The environment, and all that goes into the token request.
     identity: String,
-    client: Result<ConfiguredClient, String>,
-    scopes: Vec<String>,
-    extra_params: Vec<(String, String)>,
+    request: Result<TokenRequest, String>,
     redactor: Redactor,
     /// Fetches that gave a token, and those that did not.
     fetches: [AtomicU64; 2],
@@ -157,17 +148,6 @@ impl TokenSource {
         // An id that is a secret is one in the log too.
         let hidden_id = matches!(client.client_id, ValueSource::Secret { .. }).then_some(&id);
         let redactor = Redactor::new(hidden_id.into_iter().chain([&secret]));
-        let auth_type = match client.authentication {
-            ClientAuthentication::Header => AuthType::BasicAuth,
-            ClientAuthentication::Body => AuthType::RequestBody,
-        };
-        let configured =
-            TokenUrl::new(client.token_url.clone()).map_err(|error| error.to_string()).map(|url| {
-                BasicClient::new(ClientId::new(id.expose_secret().to_owned()))
-                    .set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()))
-                    .set_token_uri(url)
-                    .set_auth_type(auth_type)
-            });
         let named =
             [&client.client_id, &client.client_secret].into_iter().filter_map(ValueSource::secret_name);
         Self {
@@ -178,9 +158,7 @@ impl TokenSource {
                 .unwrap_or_default(),
             secrets: named.collect::<Vec<_>>().join(","),
             identity,
-            client: configured,
-            scopes: client.scopes.clone(),
-            extra_params: client.extra_params.clone(),
+            request: TokenRequest::new(client, id, secret),
             redactor,
             fetches: [const { AtomicU64::new(0) }; 2],
             state: Mutex::new(State::default()),
@@ -322,7 +300,7 @@ impl TokenSource {
         let started = Instant::now();
         self.audit(door.purpose);
         let asked = self.ask(door).await;
-        let fetched = asked.and_then(|response| self.read(&response, started, generation));
+        let fetched = asked.and_then(|granted| self.read(&granted, started, generation));
         self.fetches[usize::from(fetched.is_err())].fetch_add(1, Ordering::Relaxed);
         fetched.map(Arc::new)
     }
@@ -361,33 +339,18 @@ impl TokenSource {
     }
 
     /// Asks for a token through `door`.
-    async fn ask<'d, D>(&'d self, door: &'d D) -> Result<BasicTokenResponse, TokenError>
-    where
-        D: AsyncHttpClient<'d, Error = DoorError>,
-    {
-        let client =
-            self.client.as_ref().map_err(|reason| self.error(TokenErrorKind::Invalid(reason.clone())))?;
-        let mut request = client.exchange_client_credentials();
-        for scope in &self.scopes {
-            request = request.add_scope(Scope::new(scope.clone()));
-        }
-        for (name, value) in &self.extra_params {
-            request = request.add_extra_param(name.as_str(), value.as_str());
-        }
-        request.request_async(door).await.map_err(|error| self.error(self.explain(error)))
+    async fn ask(&self, door: &Door<'_>) -> Result<Granted, TokenError> {
+        let request =
+            self.request.as_ref().map_err(|reason| self.error(TokenErrorKind::Invalid(reason.clone())))?;
+        door.ask(request.spec()).await.map_err(|error| self.error(self.explain(error)))
     }
 
-    /// The token that a response to a request of the time `started` brings.
-    fn read(
-        &self,
-        response: &BasicTokenResponse,
-        started: Instant,
-        generation: u64,
-    ) -> Result<Token, TokenError> {
-        let lifetime = response.expires_in().unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
+    /// The token that was granted upon a request of the time `started`.
+    fn read(&self, granted: &Granted, started: Instant, generation: u64) -> Result<Token, TokenError> {
+        let lifetime = granted.lifetime.unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
         let refresh_at = started + lifetime.saturating_sub(REFRESH_AHEAD.min(lifetime / 4));
         let unusable_at = started + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 10));
-        self.made(response.access_token().secret(), refresh_at, unusable_at, generation)
+        self.made(&granted.token, refresh_at, unusable_at, generation)
     }
 
     fn made(
@@ -412,11 +375,11 @@ impl TokenSource {
     }
 
     /// What the failure of a token request means, without the client's secret.
-    fn explain(&self, error: BasicRequestTokenError<DoorError>) -> TokenErrorKind {
+    fn explain(&self, error: DoorError) -> TokenErrorKind {
         // Cut last: half a secret is not found any more.
         let clean = |text: String| excerpt(&self.redactor.redact(&text));
         match error {
-            BasicRequestTokenError::Request(DoorError::Egress(error)) => match error {
+            DoorError::Egress(error) => match error {
                 EgressError::Deadline => TokenErrorKind::Deadline,
                 EgressError::Connect(_) | EgressError::Unprocessed(_) | EgressError::Lost(_) => {
                     TokenErrorKind::Unreachable(clean(error.to_string()))
@@ -427,15 +390,11 @@ impl TokenSource {
                 }
                 error => TokenErrorKind::Invalid(clean(error.to_string())),
             },
-            BasicRequestTokenError::Request(DoorError::NoToken(no)) => match no {
+            DoorError::NoToken(no) => match no {
                 NoToken::Busy(text) => TokenErrorKind::Busy(clean(text)),
                 NoToken::Refused(text) => TokenErrorKind::Refused(clean(text)),
                 NoToken::Invalid(text) => TokenErrorKind::Invalid(clean(text)),
             },
-            // What the crate reads is of our own making.
-            BasicRequestTokenError::ServerResponse(_)
-            | BasicRequestTokenError::Parse(..)
-            | BasicRequestTokenError::Other(_) => TokenErrorKind::Invalid("unreadable".to_owned()),
         }
     }
 }
@@ -468,14 +427,12 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 pub(crate) fn read_token_response(
     client: &OAuth2Client,
     secret: &SecretString,
-    response: Response,
+    response: &Response,
 ) -> Result<Duration, String> {
     let source = TokenSource::new("fuzz", "fuzz", client, SecretString::from("id"), secret.clone());
-    let answer = answer(&response);
-    let door = |_| std::future::ready(answer.clone().map_err(DoorError::NoToken));
-    let (started, asked) = (Instant::now(), source.ask(&door).now_or_never());
-    let response = asked.unwrap_or_else(|| Err(source.error(TokenErrorKind::Deadline)));
-    let token = response.and_then(|response| source.read(&response, started, 0));
+    let started = Instant::now();
+    let granted = reply::read(response).map_err(|no| source.error(source.explain(DoorError::NoToken(no))));
+    let token = granted.and_then(|granted| source.read(&granted, started, 0));
     token.map(|token| token.unusable_at - started).map_err(|error| error.to_string())
 }
 
@@ -489,6 +446,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::definition::ClientAuthentication;
 
     /// What the log says of an answer of a token endpoint.
     #[track_caller]
@@ -506,7 +464,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        let told = read_token_response(&client, &SecretString::from("hunter2"), response).unwrap_err();
+        let told = read_token_response(&client, &SecretString::from("hunter2"), &response).unwrap_err();
         assert_eq!(told, format!("the auth connector `fuzz` got no token: {expected}"));
     }
 

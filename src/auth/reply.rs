@@ -120,7 +120,7 @@ fn granted(status: StatusCode, members: Option<Map<String, Value>>) -> Result<Gr
     Ok(Granted { token: token.clone(), lifetime: members.get("expires_in").and_then(lifetime) })
 }
 
-/// How long a token lives: seconds, as a number of any kind or as a text (RFC 6749 section 5.1 does not say that it is
+/// How long a token lives: whole seconds, as a number of any kind or as a text (RFC 6749 section 5.1 does not say that it is
 /// an integer, and servers know).
 fn lifetime(written: &Value) -> Option<Duration> {
     let seconds = match written {
@@ -128,7 +128,7 @@ fn lifetime(written: &Value) -> Option<Duration> {
         Value::String(text) => text.trim().parse::<f64>().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }?;
-    Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64())).ok()
+    Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_LIFETIME.as_secs_f64()).trunc()).ok()
 }
 
 /// What the endpoint itself says, for the operator. Nothing is taken of a page, or of what may be a token.

@@ -5,6 +5,7 @@
 //! another host. A proxy is one that the settings name; none is
 //! taken from the process's environment.
 
+mod bucket;
 mod client;
 mod collector;
 mod clients;
@@ -19,6 +20,7 @@ mod tls;
 mod warm;
 mod ways;
 
+pub(crate) use self::bucket::Bucket;
 pub use self::client::{Egress, Limits, Ready, Turn};
 pub use self::collector::Collector;
 pub use self::credentials::Credentials;

@@ -1,9 +1,10 @@
 //! What an event may show: secrets and sensitive values are masked, the rest is cut.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -17,15 +18,16 @@ use super::body::masked_value;
 
 /// Longest text that is looked through; of a longer one only the length is shown.
 const MAX_MASKED_BYTES: usize = 64 * 1024;
-/// Most conversations whose redactors are kept, and their size together.
-const MAX_KEPT: usize = 256;
-const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Most conversations whose redactors are kept.
+const MAX_KEPT: u32 = 256;
+/// Most bytes of all of them.
+const MAX_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 /// Shortest text that a [`Redactor`] finds.
 const SHORTEST: usize = 3;
 
 /// What conversations keep to themselves, with a redactor of each: made once, until it changes.
-#[derive(Debug, Default)]
-pub(super) struct KeptMasks(Mutex<VecDeque<(ConversationKey, Arc<Kept>)>>);
+#[derive(Debug)]
+pub(super) struct KeptMasks(Cache<ConversationKey, Arc<Kept>>);
 
 /// What one conversation keeps to itself.
 #[derive(Debug)]
@@ -37,6 +39,17 @@ struct Kept {
     bytes: usize,
 }
 
+impl Default for KeptMasks {
+    fn default() -> Self {
+        // Each counts as its share at least: so there are no more than `MAX_KEPT`.
+        let weight = |_: &ConversationKey, kept: &Arc<Kept>| {
+            u32::try_from(kept.bytes).unwrap_or(u32::MAX).max(MAX_KEPT_BYTES / MAX_KEPT)
+        };
+        let cache = Cache::builder().weigher(weight).max_capacity(MAX_KEPT_BYTES.into());
+        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+    }
+}
+
 impl KeptMasks {
     /// The redactor of a conversation that keeps `texts` to itself; `None` where there are none.
     fn of(&self, key: &ConversationKey, mut texts: Vec<String>) -> Option<Arc<Kept>> {
@@ -45,29 +58,15 @@ impl KeptMasks {
         }
         texts.sort_unstable();
         texts.dedup();
-        let known = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = all.iter().position(|(of, _)| of == key);
-            let known = at.and_then(|at| all.remove(at)).filter(|(_, kept)| kept.texts == texts);
-            // The latest ones stand last.
-            all.extend(known.clone());
-            known
-        };
-        if let Some((_, kept)) = known {
+        if let Some(kept) = self.0.get(key).filter(|kept| kept.texts == texts) {
             return Some(kept);
         }
-        // Made without the lock: that may take long.
         let redactor = Redactor::for_values(texts.iter().map(String::as_str));
         let bytes = redactor.size() + texts.iter().map(String::len).sum::<usize>();
         let kept = Arc::new(Kept { texts, redactor, bytes });
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(of, _)| of != key);
-        all.push_back((key.clone(), kept.clone()));
-        let mut bytes: usize = all.iter().map(|(_, kept)| kept.bytes).sum();
-        while all.len() > MAX_KEPT || bytes > MAX_KEPT_BYTES {
-            let Some((_, oldest)) = all.pop_front() else { break };
-            bytes -= oldest.bytes;
-        }
+        self.0.insert(key.clone(), kept.clone());
+        // Otherwise what is too much goes some insertions later.
+        self.0.run_pending_tasks();
         Some(kept)
     }
 }
@@ -284,7 +283,7 @@ mod tests {
     fn a_redactor_is_kept_until_what_it_masks_changes_and_for_so_many_conversations() {
         let (kept, texts) =
             (KeptMasks::default(), |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect());
-        let key = |id: usize| ConversationKey::new("development", &id.to_string());
+        let key = |id: u32| ConversationKey::new("development", &id.to_string());
         assert!(kept.of(&key(0), Vec::new()).is_none());
         let first = kept.of(&key(0), texts(&["s3cr3t", "other"])).expect("masks");
         let again = kept.of(&key(0), texts(&["other", "s3cr3t", "other"])).expect("masks");
@@ -292,7 +291,7 @@ mod tests {
         let changed = kept.of(&key(0), texts(&["s3cr3t"])).expect("masks");
         assert!(!Arc::ptr_eq(&first, &changed) && changed.redactor.redact("a s3cr3t") == "a ***");
         (1..=MAX_KEPT).for_each(|id| drop(kept.of(&key(id), texts(&["s3cr3t"]))));
-        assert_eq!(kept.0.lock().expect("a lock").len(), MAX_KEPT);
+        assert_eq!(kept.0.entry_count(), u64::from(MAX_KEPT));
         assert!(
             !Arc::ptr_eq(&changed, &kept.of(&key(0), texts(&["s3cr3t"])).expect("masks")),
             "it had to go"

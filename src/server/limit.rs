@@ -7,20 +7,16 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, MonotonicClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 
 use crate::auth::Product;
-use crate::egress::Deadline;
+use crate::egress::{Bucket, Deadline};
 use crate::executor::Seat;
 use crate::settings::RateSettings;
 
@@ -35,27 +31,22 @@ const ROOM_AFTER: Duration = Duration::from_secs(1);
 /// How long a request waits for its turn to be looked at.
 const FOR_A_SEAT: Duration = Duration::from_secs(5);
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>;
-
 /// The rate of one key.
 #[derive(Debug)]
 pub(super) struct KeyRate {
     settings: RateSettings,
-    limiter: Limiter,
-    quota: Quota,
+    bucket: Bucket,
+    start: Instant,
     policy: HeaderValue,
 }
 
 impl KeyRate {
     pub(super) fn new(settings: &RateSettings) -> Self {
         let burst = settings.burst();
-        let quota =
-            Quota::with_period(settings.period()).unwrap_or(Quota::per_second(burst)).allow_burst(burst);
-        let window = whole_seconds(quota.burst_size_replenished_in());
+        let bucket = Bucket::new(settings.period(), burst);
+        let window = whole_seconds(bucket.time_of(burst.get()));
         let policy = number_header(format!("\"key\";q={burst};w={window}"));
-        let limiter = RateLimiter::direct_with_clock(quota, MonotonicClock)
-            .with_middleware::<StateInformationMiddleware>();
-        Self { settings: settings.clone(), limiter, quota, policy }
+        Self { settings: settings.clone(), bucket, start: Instant::now(), policy }
     }
 
     /// Whether a rate with these settings would be the same.
@@ -65,19 +56,14 @@ impl KeyRate {
 
     /// Takes `calls`, all or none; gives how many are left.
     fn take(&self, calls: NonZeroU32) -> Result<u32, ProblemDocument> {
-        let burst = self.quota.burst_size();
-        match self.limiter.check_n(calls) {
-            Ok(Ok(state)) => Ok(state.remaining_burst_capacity()),
-            Ok(Err(not_yet)) => {
-                let wait = not_yet.wait_time_from(MonotonicClock.now());
-                Err(too_often(self.settings.per_second, burst).retry_after(whole_seconds(wait)))
-            }
-            Err(_) => {
-                let detail = format!("{calls} calls in one request; this key may make {burst} at once");
-                let window = whole_seconds(self.quota.burst_size_replenished_in());
-                Err(ProblemDocument::new(ProblemCode::RateLimited, detail).retry_after(window))
-            }
+        let burst = self.bucket.burst();
+        if calls > burst {
+            let detail = format!("{calls} calls in one request; this key may make {burst} at once");
+            let window = whole_seconds(self.bucket.time_of(burst.get()));
+            return Err(ProblemDocument::new(ProblemCode::RateLimited, detail).retry_after(window));
         }
+        let taken = self.bucket.take(calls, self.start.elapsed());
+        taken.map_err(|wait| too_often(self.settings.per_second, burst).retry_after(whole_seconds(wait)))
     }
 }
 
@@ -120,8 +106,8 @@ impl Charge {
     fn tell(&self, headers: &mut HeaderMap) {
         let Taken { rate, left } = &*self.0;
         let left = left.load(Ordering::Relaxed);
-        let missing = rate.quota.burst_size().get().saturating_sub(left);
-        let back = whole_seconds(rate.quota.replenish_interval().saturating_mul(missing));
+        let missing = rate.bucket.burst().get().saturating_sub(left);
+        let back = whole_seconds(rate.bucket.time_of(missing));
         headers.insert(POLICY, rate.policy.clone());
         headers.insert(LEFT, number_header(format!("\"key\";r={left};t={back}")));
     }

@@ -1,9 +1,11 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
 mod conversations;
+mod extract;
 mod mcp;
 mod sealing;
 mod store;
+mod text;
 mod variables;
 mod webhooks;
 
@@ -23,21 +25,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use figment::Figment;
-use figment::providers::Serialized;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::action::RateRules;
 use crate::definition::schema::{Checker, generate};
-use crate::definition::{Document, Problem, Problems, read_document, salvage_toml};
+use crate::definition::{Document, Format, Problem, Problems, read_document, salvage_toml};
 use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
 use callgate_text::closest;
 
-use self::variables::{Variable, explain};
+use self::extract::extract;
+use self::variables::{Variable, lay_over};
 
 /// The file that holds the settings of a deployment.
 pub const FILE: &str = "callgate.toml";
@@ -299,13 +301,12 @@ impl Settings {
     pub fn load(dir: &Path, problems: &mut Problems) -> Self {
         let path = dir.join(FILE);
         if !path.exists() {
-            return Self::merge(toml::Table::new(), None, problems);
+            return Self::merge(Map::new(), None, problems);
         }
-        let text = || std::fs::read_to_string(&path).unwrap_or_default();
         match read_document(&path, FILE) {
             Ok(document) => {
                 let checked = Checker::new(schema(), false).check(&document);
-                let mut table: toml::Table = text().parse().unwrap_or_default();
+                let mut table = table_of(&document);
                 // What is wrong is set aside; the rest still holds for what is judged after it.
                 table.retain(|key, _| checked.value.get(key).is_some());
                 problems.extend(checked.problems);
@@ -314,11 +315,11 @@ impl Settings {
             Err(errors) => {
                 // Which environments there are decides what else is judged.
                 let is_text = !errors.iter().any(|error| error.code == "unreadable");
-                let text = if is_text { text() } else { String::new() };
+                let text = is_text.then(|| std::fs::read_to_string(&path).ok()).flatten().unwrap_or_default();
                 let environments = salvage_toml(&text).get("environments").cloned();
                 problems.extend(errors);
                 let environments = environments.and_then(|names| serde_json::from_value(names).ok());
-                let settings = Self::merge(toml::Table::new(), None, problems);
+                let settings = Self::merge(Map::new(), None, problems);
                 Self { environments: settings.environments.clone().or(environments), ..settings }
             }
         }
@@ -326,30 +327,32 @@ impl Settings {
 
     /// Reads settings that are at hand already, and the environment variables over them.
     pub fn from_text(text: &str, problems: &mut Problems) -> Self {
-        Self::merge(text.parse().unwrap_or_default(), None, problems)
+        let table = Document::parse(FILE, text, Format::Toml).map(|document| table_of(&document));
+        Self::merge(table.unwrap_or_default(), None, problems)
     }
 
-    fn merge(file: toml::Table, document: Option<Arc<Document>>, problems: &mut Problems) -> Self {
-        let mut merged = Figment::from(Serialized::defaults(file));
+    fn merge(
+        mut merged: Map<String, Value>,
+        document: Option<Arc<Document>>,
+        problems: &mut Problems,
+    ) -> Self {
         let mut set = Vec::new();
         for Variable { name, pointer, settings } in variables::read(problems) {
-            merged = merged.merge(Serialized::defaults(settings));
+            lay_over(&mut merged, settings);
             set.push((pointer, name));
         }
-        match merged.extract::<Self>() {
+        let merged = Value::Object(merged);
+        match extract::<Self>(&merged) {
             Ok(settings) => {
                 let settings = Self { document, variables: set, ..settings };
                 settings.check(problems);
                 settings
             }
-            Err(errors) => {
-                let environments = merged.extract_inner("environments").ok();
+            Err(unfit) => {
+                let environments = merged.get("environments").and_then(|names| extract(names).ok());
                 let settings = Self { environments, document, variables: set, ..Self::default() };
-                for error in errors {
-                    let (key, reason) = (error.path.join("."), explain(&error.kind));
-                    let pointer = format!("/{}", error.path.join("/"));
-                    problems.push(settings.error(&pointer, format!("`{key}` {reason}")));
-                }
+                let message = format!("`{}` {}", unfit.path.join("."), unfit.reason);
+                problems.push(settings.error(&format!("/{}", unfit.path.join("/")), message));
                 settings
             }
         }
@@ -517,6 +520,11 @@ impl Settings {
     }
 }
 
+/// What `document` says: a TOML file is a table.
+fn table_of(document: &Document) -> Map<String, Value> {
+    document.value.as_object().cloned().unwrap_or_default()
+}
+
 /// The URL of a proxy.
 fn check_proxy(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("the proxy `{text}` is no URL: {error}"))?;
@@ -548,6 +556,6 @@ pub fn public_url_problem(url: &str) -> Option<&'static str> {
 }
 
 /// The JSON Schema of `callgate.toml`.
-pub fn schema() -> serde_json::Value {
+pub fn schema() -> Value {
     generate::<Settings>()
 }

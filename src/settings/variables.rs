@@ -1,14 +1,14 @@
 //! `CALLGATE_…` variables: settings from outside the file, each judged by itself.
 
-use figment::Figment;
-use figment::providers::{Env, Serialized};
-use figment::value::{Dict, Value};
+use serde_json::{Map, Value};
 
 use crate::definition::schema::Checker;
 use crate::definition::{Document, Problem, Problems};
 use crate::secrets::Sources;
 use callgate_text::closest;
 
+use super::extract::extract;
+use super::text::value_of;
 use super::{Settings, schema};
 
 /// How the names of variables start.
@@ -39,24 +39,19 @@ pub(super) struct Variable {
     /// What it sets: `/log/level`.
     pub(super) pointer: String,
     /// The settings that hold nothing else.
-    pub(super) settings: Dict,
+    pub(super) settings: Map<String, Value>,
 }
 
 /// The variables of the process that set something and may; what is wrong with
 /// the others is added to `problems`.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
 pub(super) fn read(problems: &mut Problems) -> Vec<Variable> {
     warn_of_strangers(problems);
-    let section_of = |key: &str| key.split("__").next().unwrap_or_default().to_ascii_lowercase();
-    let variables =
-        Env::prefixed(PREFIX).filter(move |key| SECTIONS.contains(&section_of(key.as_str()).as_str()));
     let checker = Checker::new(schema(), false);
     let mut good = Vec::new();
-    for (key, text) in variables.iter() {
-        let path = key.as_str().replace("__", ".");
-        let Ok(value) = text.parse::<Value>();
-        let Some(settings) = figment::util::nest(&path, value).into_dict() else { continue };
-        let name = format!("{PREFIX}{}", key.as_str().to_ascii_uppercase());
-        let variable = Variable { name, pointer: format!("/{}", path.replace('.', "/")), settings };
+    for (name, text) in std::env::vars_os() {
+        let (name, text) = (name.to_string_lossy(), text.to_string_lossy());
+        let Some(variable) = Variable::parse(&name, &text) else { continue };
         let wrong = variable.judge(&checker);
         if wrong.is_empty() {
             good.push(variable);
@@ -67,11 +62,31 @@ pub(super) fn read(problems: &mut Problems) -> Vec<Variable> {
 }
 
 impl Variable {
+    /// The variable `name` with this text, where it sets something. Names do not tell capitals from small letters.
+    fn parse(name: &str, text: &str) -> Option<Self> {
+        let name = name.trim();
+        let key = name.get(PREFIX.len()..).filter(|_| name[..PREFIX.len()].eq_ignore_ascii_case(PREFIX))?;
+        let key = key.trim().to_ascii_lowercase();
+        if !SECTIONS.contains(&key.split("__").next()?) || key.split('.').any(str::is_empty) {
+            return None;
+        }
+        let path = key.replace("__", ".");
+        // Names that follow an empty one say nothing.
+        let names: Vec<&str> = path.split('.').take_while(|name| !name.is_empty()).collect();
+        let nested = names
+            .iter()
+            .rev()
+            .fold(value_of(text), |value, name| Value::Object(Map::from_iter([((*name).to_owned(), value)])));
+        let Value::Object(settings) = nested else { return None };
+        let name = format!("{PREFIX}{}", key.to_ascii_uppercase());
+        Some(Self { name, pointer: format!("/{}", path.replace('.', "/")), settings })
+    }
+
     /// What is wrong with it, whatever else is set: what it lacks may stand in the file, or
     /// in another variable.
     fn judge(&self, checker: &Checker) -> Vec<Problem> {
-        let value = serde_json::to_value(&self.settings).unwrap_or_default();
-        let mut wrong = checker.check(&Document::without_places(&self.name, value)).problems;
+        let value = Value::Object(self.settings.clone());
+        let mut wrong = checker.check(&Document::without_places(&self.name, value.clone())).problems;
         wrong.retain(|problem| problem.code != "missing_key");
         for problem in wrong.iter_mut().filter(|problem| problem.message.contains("must be a list")) {
             problem.hint = Some("a list is written [production, staging]".to_owned());
@@ -79,12 +94,9 @@ impl Variable {
         if !wrong.is_empty() {
             return wrong;
         }
-        let read = Figment::from(Serialized::defaults(&self.settings)).extract::<Settings>();
-        let errors = read.err().into_iter().flatten();
-        errors
-            .filter(|error| !matches!(error.kind, figment::error::Kind::MissingField(_)))
-            .map(|error| Problem::error(&self.name, (0, 0), "invalid_setting", explain(&error.kind)))
-            .collect()
+        let unfit = extract::<Settings>(&value).err().filter(|unfit| !unfit.is_missing);
+        let problem = unfit.map(|unfit| Problem::error(&self.name, (0, 0), "invalid_setting", unfit.reason));
+        problem.into_iter().collect()
     }
 
     /// Whether it sets the value at `pointer`, or what that value is a part of. Names of
@@ -112,17 +124,75 @@ fn warn_of_strangers(problems: &mut Problems) {
     }
 }
 
-/// What figment says, for people.
-pub(super) fn explain(kind: &figment::error::Kind) -> String {
-    let text = kind.to_string();
-    if text.contains("socket address") {
-        return "must be an IP address and a port, such as 127.0.0.1:8080".to_owned();
+/// Lays `over` over `settings`: a section over a section, anything else in place of what was there.
+pub(super) fn lay_over(settings: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (name, value) in over {
+        match (settings.get_mut(&name), value) {
+            (Some(Value::Object(below)), Value::Object(above)) => lay_over(below, above),
+            (_, value) => {
+                settings.insert(name, value);
+            }
+        }
     }
-    text.replace("a nonzero usize", "a whole number from 1 on")
-        .replace("usize", "a whole number")
-        .replace("u64", "a whole number")
-        .replace("struct ", "the section ")
-        // serde puts a list of names into quotes of its own.
-        .replace("`one of `", "one of `")
-        .replace("``", "`")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, text: &str, expected: Option<(&str, &str, Value)>) {
+        let variable = Variable::parse(name, text);
+        let read = variable.map(|read| (read.name, read.pointer, Value::Object(read.settings)));
+        assert_eq!(read, expected.map(|(name, at, value)| (name.to_owned(), at.to_owned(), value)), "{name}");
+    }
+
+    #[test]
+    fn a_name_says_what_is_set_and_a_text_to_what() {
+        check(
+            "CALLGATE_LOG__LEVEL",
+            "debug",
+            Some(("CALLGATE_LOG__LEVEL", "/log/level", json!({"log": {"level": "debug"}}))),
+        );
+        check(
+            "callgate_Server__Rate__Burst",
+            "5",
+            Some((
+                "CALLGATE_SERVER__RATE__BURST",
+                "/server/rate/burst",
+                json!({"server": {"rate": {"burst": 5}}}),
+            )),
+        );
+        check(
+            "CALLGATE_ENVIRONMENTS",
+            "[a, b]",
+            Some(("CALLGATE_ENVIRONMENTS", "/environments", json!({"environments": ["a", "b"]}))),
+        );
+        check(
+            "CALLGATE_LOG____LEVEL",
+            "debug",
+            Some(("CALLGATE_LOG____LEVEL", "/log//level", json!({"log": "debug"}))),
+        );
+        for stranger in
+            ["CALLGATE_EXTERNAL", "CALLGATE_SECRET__A__B", "CALLGATE_LOG.LEVEL", "LOG__LEVEL", "CALLGÄTE", ""]
+        {
+            check(stranger, "debug", None);
+        }
+    }
+
+    #[test]
+    fn sections_are_laid_over_each_other_and_lists_are_replaced() {
+        let object = |value: Value| value.as_object().cloned().unwrap();
+        let mut settings =
+            object(json!({"log": {"level": "info", "format": "text"}, "environments": ["a", "b"]}));
+        lay_over(
+            &mut settings,
+            object(json!({"log": {"level": "debug"}, "environments": ["c"], "store": {}})),
+        );
+        let expected =
+            json!({"log": {"level": "debug", "format": "text"}, "environments": ["c"], "store": {}});
+        assert_eq!(Value::Object(settings), expected);
+    }
 }

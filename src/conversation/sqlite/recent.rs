@@ -4,76 +4,56 @@
 //! Only the thread that writes puts something in or takes it out, after each
 //! commit and in the order of the changes, before anybody is told of them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
 use super::super::size::{frame_bytes, variables_bytes};
 use super::super::{Conversation, ConversationKey};
 
-/// Most bytes of memory of either half, within a fifth.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of memory of all of them.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Most bytes of a conversation: reading a larger one from the file is worth it.
 const MAX_ONE: usize = 1024 * 1024;
 
 /// Conversations that were used of late.
-#[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<Halves>);
+#[derive(Debug)]
+pub(super) struct Recent(Cache<ConversationKey, Arc<Conversation>>);
 
-/// What is in `old` when `young` is full goes.
-#[derive(Debug, Default)]
-struct Halves {
-    young: HashMap<ConversationKey, Counted>,
-    young_bytes: usize,
-    old: HashMap<ConversationKey, Counted>,
+impl Default for Recent {
+    fn default() -> Self {
+        let weight = |_: &ConversationKey, conversation: &Arc<Conversation>| {
+            u32::try_from(bytes(conversation)).unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder().weigher(weight).max_capacity(MAX_BYTES);
+        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+    }
 }
 
-#[derive(Debug)]
-struct Counted {
-    conversation: Arc<Conversation>,
-    bytes: usize,
+fn bytes(conversation: &Conversation) -> usize {
+    frame_bytes(conversation) + variables_bytes(&conversation.variables)
 }
 
 impl Recent {
     /// The conversation, where it is here and has not expired at `now`.
     pub(super) fn find(&self, key: &ConversationKey, now: u64) -> Option<Arc<Conversation>> {
-        let halves = self.lock();
-        let found = &halves.young.get(key).or_else(|| halves.old.get(key))?.conversation;
-        (found.expires_at_ms > now).then(|| found.clone())
+        self.0.get(key).filter(|conversation| conversation.expires_at_ms > now)
     }
 
     /// A conversation has become this.
     pub(super) fn put(&self, conversation: &Arc<Conversation>) {
-        let bytes = frame_bytes(conversation) + variables_bytes(&conversation.variables);
-        let mut halves = self.lock();
-        halves.remove(&conversation.key);
-        if bytes > MAX_ONE {
-            return;
+        if bytes(conversation) > MAX_ONE {
+            return self.remove(&conversation.key);
         }
-        if halves.young_bytes + bytes > MAX_BYTES {
-            halves.old = std::mem::take(&mut halves.young);
-            halves.young_bytes = 0;
-        }
-        halves.young_bytes += bytes;
-        let counted = Counted { conversation: conversation.clone(), bytes };
-        halves.young.insert(conversation.key.clone(), counted);
+        self.0.insert(conversation.key.clone(), conversation.clone());
+        // Otherwise what is too much goes some insertions later.
+        self.0.run_pending_tasks();
     }
 
     /// A conversation has become something else, or nothing.
     pub(super) fn remove(&self, key: &ConversationKey) {
-        self.lock().remove(key);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Halves> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Halves {
-    fn remove(&mut self, key: &ConversationKey) {
-        if let Some(removed) = self.young.remove(key) {
-            self.young_bytes -= removed.bytes;
-        }
-        self.old.remove(key);
+        self.0.invalidate(key);
     }
 }
 
@@ -116,10 +96,9 @@ mod tests {
         assert_eq!(recent.find(&kept.key, 0), Some(kept));
         assert!(recent.find(&conversation(999, 0).key, 0).is_some());
         assert!(recent.find(&conversation(1, 0).key, 0).is_none());
-        let halves = recent.lock();
-        let bytes = |half: &HashMap<_, Counted>| half.values().map(|one| one.bytes).sum::<usize>();
-        assert_eq!(bytes(&halves.young), halves.young_bytes);
-        assert!(bytes(&halves.young) <= MAX_BYTES && bytes(&halves.old) <= MAX_BYTES);
+        let all: usize = recent.0.iter().map(|(_, conversation)| bytes(&conversation)).sum();
+        assert_eq!(all as u64, recent.0.weighted_size());
+        assert!(recent.0.weighted_size() <= MAX_BYTES);
     }
 
     #[test]
