@@ -38,4 +38,5 @@ pub mod fuzzing;
 
 pub use callgate_action as action;
 pub use callgate_definition as definition;
+#[cfg(feature = "import")]
 pub use callgate_import as import;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use callgate::executor::Gateway;
 use callgate::server::{self, AppState, Reloader};
+use callgate::settings::Feature;
 use callgate::telemetry;
 use clap::Args;
 
@@ -21,6 +22,7 @@ pub(crate) struct Mcp {
 
 impl Mcp {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        Feature::Mcp.require()?;
         let project = self.place.load()?;
         let environment = self.place.environment(&project)?;
         for problem in project.problems.as_slice() {

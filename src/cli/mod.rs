@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod demo;
+#[cfg_attr(not(feature = "import"), path = "no_import.rs")]
 mod import;
 mod init;
 mod mcp;

@@ -9,6 +9,7 @@ mod course;
 mod key;
 mod memory;
 mod record;
+#[cfg(feature = "redis")]
 mod redis;
 mod size;
 mod sqlite;
@@ -20,6 +21,7 @@ pub use self::memory::{ClaimLimits, MemoryLimits, MemoryStore};
 pub use self::record::{
     Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, is_name, timestamp,
 };
+#[cfg(feature = "redis")]
 pub use self::redis::{RedisError, RedisStore};
 pub use self::size::heap_bytes;
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};

@@ -7,6 +7,7 @@
 
 mod bucket;
 mod client;
+#[cfg(feature = "otlp")]
 mod collector;
 mod clients;
 mod credentials;
@@ -22,6 +23,7 @@ mod ways;
 
 pub(crate) use self::bucket::Bucket;
 pub use self::client::{Egress, Limits, Ready, Turn};
+#[cfg(feature = "otlp")]
 pub use self::collector::Collector;
 pub use self::credentials::Credentials;
 pub use self::deadline::{Deadline, DeadlineExceeded};

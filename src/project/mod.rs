@@ -2,6 +2,8 @@
 //!
 //! `callgate check`, start and reload run the same code.
 
+#[cfg_attr(not(feature = "redis"), path = "no_remote.rs")]
+mod remote;
 mod sealing;
 mod store;
 mod watch;

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::conversation::{
-    MemoryStore, RedisError, RedisStore, SqliteError, SqliteLimits, SqliteStore, Store,
-};
+use crate::conversation::{MemoryStore, SqliteError, SqliteLimits, SqliteStore, Store};
 use crate::definition::Problems;
-use crate::settings::{Settings, StoreBackend, StoreSettings, StoreUrl};
+use crate::settings::{Settings, StoreBackend, StoreSettings};
+
+use super::remote::{self, RedisError};
 
 /// Where the store of a project is, relative to it.
 const STORE_FILE: &str = ".callgate/store.db";
@@ -20,17 +19,14 @@ pub enum StoreOpenError {
     /// The file cannot be used.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The address is none.
+    /// The address is none, or this build has no store in Redis.
     #[error(transparent)]
     Redis(#[from] RedisError),
 }
 
 /// Adds to `problems` what keeps the store from being opened, as far as the settings alone tell.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
-    let url = settings.store.url.as_ref().filter(|_| settings.store.backend == StoreBackend::Redis);
-    if let Some(Err(error)) = url.map(|url| RedisStore::check_url(url.as_str())) {
-        problems.push(settings.error("/store/url", error.to_string()));
-    }
+    remote::check(settings, problems);
 }
 
 /// Opens the store of the project in `dir`. A file that is not as the last process
@@ -57,10 +53,6 @@ pub fn open_store(
             let open = if accept_new { SqliteStore::accept } else { SqliteStore::open };
             Arc::new(open(&dir.join(path), limits)?)
         }
-        StoreBackend::Redis => {
-            let url = settings.url.as_ref().map(StoreUrl::as_str).unwrap_or_default();
-            let patience = Duration::from_millis(settings.patience_ms);
-            Arc::new(RedisStore::open(url, &settings.prefix, patience)?)
-        }
+        StoreBackend::Redis => remote::open(settings)?,
     })
 }

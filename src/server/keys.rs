@@ -325,44 +325,13 @@ fn hosts<'a>(headers: &'a HeaderMap, target: &'a Uri) -> impl Iterator<Item = &'
 }
 
 /// The name that a request calls the gateway by.
-fn host<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Option<&'a str> {
+pub(super) fn host<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Option<&'a str> {
     hosts(headers, target).next()
 }
 
 /// The host of an origin, with its port where it has one.
-fn host_of(origin: &str) -> Option<&str> {
+pub(super) fn host_of(origin: &str) -> Option<&str> {
     origin.split_once("://").map(|(_, host)| host)
-}
-
-/// The origin of a URL: what stands before its path.
-fn origin_of(url: &str) -> Option<&str> {
-    let host = url.find("://")? + 3;
-    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
-    Some(&url[..end])
-}
-
-/// Refuses a page of another origin (`Origin`) where keys guard the gateway: a page of the gateway's own name, or of
-/// `public_url`, may.
-///
-/// # Errors
-///
-/// The page stands elsewhere.
-pub(super) fn check_origin(
-    state: &AppState,
-    headers: &HeaderMap,
-    target: &Uri,
-) -> Result<(), ProblemDocument> {
-    let Some(origin) = headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("?")) else { return Ok(()) };
-    let public = state.server().public_url.as_deref().and_then(origin_of);
-    let is_public = public.is_some_and(|public| public.eq_ignore_ascii_case(origin));
-    if is_public || host_of(origin).is_some_and(|page| host(headers, target) == Some(page)) {
-        return Ok(());
-    }
-    let detail = format!(
-        "a page of the origin `{}` may not speak MCP to this gateway; `public_url` of [server] names the one that may",
-        excerpt(origin)
-    );
-    Err(ProblemDocument::new(ProblemCode::ForeignOrigin, detail))
 }
 
 /// Whether `host` (with or without a port) can only be this machine.

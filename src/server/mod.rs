@@ -8,6 +8,7 @@ mod execution;
 mod keys;
 mod limit;
 mod listing;
+#[cfg_attr(not(feature = "mcp"), path = "no_mcp.rs")]
 mod mcp;
 mod openapi;
 mod problem;

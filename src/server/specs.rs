@@ -70,8 +70,10 @@ impl Moment {
 /// A list as it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Specs {
-    json: Bytes,
-    etag: HeaderValue,
+    /// The list.
+    pub(super) json: Bytes,
+    /// The same for two lists only if they are the same.
+    pub(super) etag: HeaderValue,
 }
 
 /// The lists that have been asked for since the last reload.
@@ -138,16 +140,6 @@ fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
 }
 
 impl Specs {
-    /// The list as it is sent.
-    pub(super) fn json(&self) -> &[u8] {
-        &self.json
-    }
-
-    /// Whether the two lists are the same.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.etag == other.etag
-    }
-
     /// The list, or that the caller has it already (RFC 9110 section 13.1.2).
     pub(super) fn answer(self, headers: &HeaderMap) -> Response {
         let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -200,6 +200,7 @@ impl AppState {
         !self.keys().is_empty()
     }
 
+    #[cfg(feature = "mcp")]
     pub(super) fn mcp(&self) -> &Arc<Mcp> {
         &self.0.mcp
     }

@@ -2,6 +2,7 @@
 
 mod conversations;
 mod extract;
+mod feature;
 mod mcp;
 mod sealing;
 mod store;
@@ -10,6 +11,7 @@ mod variables;
 mod webhooks;
 
 pub use self::conversations::ConversationSettings;
+pub use self::feature::{Feature, LacksFeature};
 pub use self::mcp::McpSettings;
 pub use self::sealing::SealingSettings;
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
@@ -376,6 +378,7 @@ impl Settings {
                     .hint("name a secret in `keys` of [sealing]; `callgate keygen --sealing` makes one"),
             );
         }
+        self.check_features(problems);
         let mut seen = BTreeSet::new();
         for name in self.environments.iter().flatten().filter(|name| !seen.insert(*name)) {
             let message = format!("the environment `{name}` is given twice");
@@ -438,6 +441,24 @@ impl Settings {
                 self.warning("/server/listen", "exposed", message)
                     .hint("run `callgate keygen` and add its [[keys]]"),
             );
+        }
+    }
+
+    /// What the settings ask for and this build lacks.
+    fn check_features(&self, problems: &mut Problems) {
+        let wants_redis = self.store.backend == StoreBackend::Redis;
+        for (feature, is_wanted, pointer) in [
+            (Feature::Redis, wants_redis, "/store/backend"),
+            (Feature::Otlp, self.traces.endpoint.is_some(), "/traces/endpoint"),
+        ] {
+            if is_wanted && !feature.is_built() {
+                let message = format!("this build of callgate lacks the feature `{feature}`");
+                problems.push(self.error(pointer, message).hint(feature.hint()));
+            }
+        }
+        if self.mcp != McpSettings::default() && !Feature::Mcp.is_built() {
+            let message = "this section sets nothing: this build of callgate lacks the feature `mcp`";
+            problems.push(self.warning("/mcp", "lacks_feature", message).hint(Feature::Mcp.hint()));
         }
     }
 

@@ -8,6 +8,7 @@
 mod equal;
 mod lines;
 pub mod metrics;
+#[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
 pub mod traces;
 
 use std::io::{self, IsTerminal as _};

@@ -8,7 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use callgate::conversation::{MemoryLimits, MemoryStore, RedisStore, SqliteLimits, SqliteStore, Store};
+#[cfg(feature = "redis")]
+use callgate::conversation::RedisStore;
+use callgate::conversation::{MemoryLimits, MemoryStore, SqliteLimits, SqliteStore, Store};
+/// No server is started in a build without the store in Redis.
+#[cfg(not(feature = "redis"))]
+type RedisStore = MemoryStore;
 use tempfile::TempDir;
 
 /// How long an answer of a store may take where nothing is the matter: a machine of few slow cores stands still at times.
@@ -144,7 +149,10 @@ impl RedisServer {
 
     /// The same where a server that does not answer is to be given up.
     pub(crate) fn store_for(&self, prefix: &str, patience: Duration) -> RedisStore {
-        RedisStore::open(&self.url(), prefix, patience).unwrap()
+        #[cfg(feature = "redis")]
+        return RedisStore::open(&self.url(), prefix, patience).unwrap();
+        #[cfg(not(feature = "redis"))]
+        unreachable!("no server is started in a build without the store in Redis: {prefix}, {patience:?}");
     }
 
     /// Its address.
@@ -232,9 +240,10 @@ fn program() -> Option<PathBuf> {
     static SAID: Once = Once::new();
     #[expect(clippy::disallowed_methods, reason = "a test's own look for a program")]
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let has_redis = cfg!(feature = "redis");
     let found = std::env::split_paths(&path)
         .flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)))
-        .find(|program| program.is_file());
+        .find(|program| has_redis && program.is_file());
     if found.is_none() {
         SAID.call_once(|| {
             let said = "skipped: tests on Redis, because neither redis-server nor valkey-server is on the PATH; tests/external/install_redis.sh installs one\n";

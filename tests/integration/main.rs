@@ -15,6 +15,7 @@ mod watched;
 mod upstream;
 mod relay;
 mod golden;
+#[cfg(feature = "import")]
 mod import;
 mod leaks;
 mod api;
@@ -24,6 +25,7 @@ mod bad_input;
 mod conversations;
 mod check;
 mod dialect;
+#[cfg(feature = "mcp")]
 mod mcp;
 mod oauth;
 mod speech;
@@ -42,6 +44,7 @@ mod demo;
 mod observe;
 mod reload;
 mod schemas;
+#[cfg(feature = "import")]
 #[path = "../external/openapi.rs"]
 mod openapi;
 #[path = "../external/httpbin.rs"]
@@ -50,5 +53,6 @@ mod httpbin;
 mod oidc;
 #[path = "../external/dialects.rs"]
 mod dialects;
+#[cfg(feature = "mcp")]
 #[path = "../external/mcp.rs"]
 mod mcp_clients;

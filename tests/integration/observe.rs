@@ -1,9 +1,11 @@
 //! What can be seen from outside: metrics, the audit, traces.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as AttributeValue;
-use opentelemetry_proto::tonic::trace::v1::Span;
+#[cfg(feature = "otlp")]
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{KeyValue, any_value::Value as AttributeValue},
+    trace::v1::Span,
+};
 use serde_json::json;
 
 use crate::harness::{Gateway, Process, files, write_project};
@@ -187,6 +189,7 @@ async fn every_fetch_of_a_token_is_told_whatever_comes_of_it() {
     );
 }
 
+#[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traces_go_from_the_caller_through_to_the_upstream() {
     let collector =
@@ -262,6 +265,7 @@ async fn traces_go_from_the_caller_through_to_the_upstream() {
 }
 
 /// The value of an attribute, as text.
+#[cfg(feature = "otlp")]
 fn text(attributes: &[KeyValue], key: &str) -> String {
     let found = attributes.iter().find(|attribute| attribute.key == key);
     match found.and_then(|attribute| attribute.value.clone()).and_then(|value| value.value) {

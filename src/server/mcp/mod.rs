@@ -8,6 +8,7 @@
 //! `rmcp` speaks both generations of the protocol: sessions that begin with `initialize`, and requests that stand for
 //! themselves. Who may call, how often and with what body is decided before it sees anything.
 
+mod origin;
 mod sessions;
 mod stdio;
 mod tools;
@@ -28,10 +29,11 @@ use tokio::sync::watch;
 
 use crate::settings::McpSettings;
 
+use self::origin::check_origin;
 use self::sessions::{OwnedSessions, Owner, SESSION, Sessions};
 use self::tools::{Seat, Tools};
 use super::body::{Segment, read};
-use super::keys::{Caller, check_origin};
+use super::keys::Caller;
 use super::limit;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;

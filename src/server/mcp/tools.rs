@@ -184,7 +184,7 @@ async fn changed(
         }
         let now = list(state, environment, Moment::Any).ok();
         let is_same = match (&now, &*last) {
-            (Some(now), Some(last)) => now.is(last),
+            (Some(now), Some(last)) => now.etag == last.etag,
             (now, last) => now.is_none() && last.is_none(),
         };
         if !is_same {
@@ -278,8 +278,8 @@ impl ServerHandler for Tools {
     ) -> Result<ListToolsResult, ErrorData> {
         let (place, _) = self.place(&context.id, context.extensions.get::<Parts>())?;
         let specs = self.list_now(&place).await?;
-        let bytes = specs.json().len();
-        let read = move || serde_json::from_slice::<Vec<Tool>>(specs.json());
+        let bytes = specs.json.len();
+        let read = move || serde_json::from_slice::<Vec<Tool>>(&specs.json);
         let tools = self.aside(bytes, read).await?;
         Ok(ListToolsResult::with_all_items(
             tools.map_err(|error| ErrorData::internal_error(error.to_string(), None))?,

@@ -387,6 +387,7 @@ async fn who_joined_and_had_no_time_is_told_that_it_is_unknown(on) {
 }
 }
 
+#[cfg(feature = "mcp")]
 #[tokio::test]
 async fn an_mcp_client_books_again_under_the_next_id_and_repeats_under_the_same() {
     let setup = Setup::new(&Backend::Memory).await;
@@ -409,6 +410,7 @@ async fn an_mcp_client_books_again_under_the_next_id_and_repeats_under_the_same(
     }
 }
 
+#[cfg(feature = "mcp")]
 #[tokio::test]
 async fn an_mcp_client_that_gives_up_after_five_seconds_and_starts_over_books_once() {
     let setup = Setup::new(&Backend::Memory).await;
@@ -440,6 +442,7 @@ async fn an_mcp_client_that_gives_up_after_five_seconds_and_starts_over_books_on
     assert_eq!(setup.desk.count("book"), 1);
 }
 
+#[cfg(feature = "mcp")]
 async fn begin_session(setup: &Setup) -> String {
     let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
     let begin = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
@@ -454,6 +457,7 @@ async fn begin_session(setup: &Setup) -> String {
 }
 
 /// Posts a message; the text of the answer.
+#[cfg(feature = "mcp")]
 async fn mcp(setup: &Setup, session: &str, message: Value) -> String {
     let request = setup.client.post(format!("{}/mcp/development", setup.gateway().url));
     let request =

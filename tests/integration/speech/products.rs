@@ -1,6 +1,8 @@
 //! What Vapi, Retell and ElevenLabs are given to say.
 
+#[cfg(feature = "import")]
 use callgate::definition::{Document, Format};
+#[cfg(feature = "import")]
 use callgate::import::{Options, SourceKind, import};
 use serde_json::{Value, json};
 
@@ -70,6 +72,7 @@ async fn vapi_gets_messages() {
     assert_eq!(messages("silent"), None);
 }
 
+#[cfg(feature = "import")]
 #[tokio::test]
 async fn what_vapi_gets_comes_back_by_its_import() {
     let tools = tools("vapi").await;

@@ -6,6 +6,7 @@ mod events;
 mod model;
 mod notes;
 mod outlives;
+#[cfg(feature = "redis")]
 mod recovery;
 mod settings;
 
@@ -147,6 +148,7 @@ async fn try_claim(store: &AnyStore, claim: &Claim) -> &'static str {
 }
 
 /// The same of a store that may be out of reach, which is no answer.
+#[cfg(feature = "redis")]
 async fn claim_there(store: &AnyStore, claim: &Claim) -> Option<&'static str> {
     store.claim(claim).await.ok().as_ref().map(kind)
 }
