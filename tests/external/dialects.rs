@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use crate::dialect::{gateway, upstream};
-use crate::harness::external;
+use crate::judge::Judge;
 use crate::speech::products::{FULL, NAMES};
 
 const SETTINGS: (&str, &str) =
@@ -13,7 +13,7 @@ const SECRETS: (&str, &str) = ("secrets.toml", "[development]\nretell_key = \"ke
 
 /// Runs one check of `dialects.py` against a gateway.
 async fn judge(check: &str) {
-    let Some(dir) = external() else { return };
+    let Some(dir) = Judge::Dialects.find() else { return };
     let upstream = upstream().await;
     let gateway = gateway(upstream.port, &[SETTINGS, SECRETS, FULL, NAMES]).await;
     let root = env!("CARGO_MANIFEST_DIR");

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Server, external};
+use crate::harness::{Gateway, Server};
+use crate::judge::Judge;
 
 /// The one httpbin of this test binary; it goes when our end of its stdin does.
 fn httpbin() -> Option<u16> {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let python = external()?.join("venv/bin/python");
+    let python = Judge::Httpbin.find()?.join("venv/bin/python");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/httpbin_server.py");
     Some(SERVER.get_or_init(|| Server::start(&python, &[script])).port)
 }

@@ -1,31 +1,14 @@
 //! The MCP clients that teams use, as judges: the official ones of Python and TypeScript, `fastmcp`,
 //! `langchain-mcp-adapters`, LiveKit's, Pipecat's, and the inspector.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::Once;
 use std::time::Duration;
 
 use crate::harness::{Gateway, files, write_project};
+use crate::judge::Judge;
 use crate::mcp::gateway;
 use crate::upstream::{Reply, Upstream};
-
-/// Where `tests/external/install_mcp.sh` puts things; `None` where it has not run, which is said once.
-fn installed() -> Option<PathBuf> {
-    static SAID: Once = Once::new();
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/external");
-    let dir = std::env::var_os("CALLGATE_EXTERNAL").map_or(default, PathBuf::from).join("mcp");
-    if dir.join("installed").exists() {
-        return Some(dir);
-    }
-    SAID.call_once(|| {
-        let said = "skipped: tests with MCP clients, because tests/external/install_mcp.sh has not run\n";
-        // Past the test runner, which swallows what a passing test prints.
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
-    });
-    None
-}
 
 struct Stage {
     gateway: Gateway,
@@ -66,7 +49,7 @@ fn assert_held(check: &str, said: &str) {
 }
 
 async fn python(venv: &str, check: &str) {
-    let Some(dir) = installed() else { return };
+    let Some(dir) = Judge::Mcp.find() else { return };
     let stage = stage().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/mcp_clients.py");
     let (program, project) = (env!("CARGO_BIN_EXE_callgate"), stage.project.path().to_str().unwrap());
@@ -75,7 +58,7 @@ async fn python(venv: &str, check: &str) {
 }
 
 async fn node(check: &str) {
-    let Some(dir) = installed() else { return };
+    let Some(dir) = Judge::Mcp.find() else { return };
     let stage = stage().await;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/mcp_client.mjs");
     let (program, project) = (env!("CARGO_BIN_EXE_callgate"), stage.project.path().to_str().unwrap());
@@ -136,7 +119,7 @@ async fn the_typescript_client_speaks_both_generations() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_inspector_lists_and_calls() {
-    let Some(dir) = installed() else { return };
+    let Some(dir) = Judge::Mcp.find() else { return };
     let stage = stage().await;
     let inspector = dir.join("node/node_modules/.bin/mcp-inspector");
     let header = format!("Authorization: Bearer {}", stage.key);
@@ -175,7 +158,7 @@ const CONFORMANCE: [(&str, &str); 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_conformance_suite_of_the_protocol_passes() {
-    let Some(dir) = installed() else { return };
+    let Some(dir) = Judge::Mcp.find() else { return };
     let upstream = Upstream::start(|request| match request.line() {
         // Long enough to be told of three times, also where the machine stands still meanwhile.
         "GET /slow" => Reply::After(Duration::from_secs(8), Box::new(Reply::ok("{}"))),

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Server, external};
+use crate::harness::{Gateway, Server};
+use crate::judge::Judge;
 use crate::upstream::ClosedPort;
+use crate::wait::until_so;
 
 const SECRET_OF_HEADER_CLIENT: &str = "header secret:with+odd%chars/&=~";
 const SECRET_OF_BODY_CLIENT: &str = "body secret:with+odd%chars/&=~";
@@ -23,7 +25,7 @@ struct Provider {
 impl Provider {
     /// Tokens live for `lifetime` seconds. `None` where it is not installed.
     fn start(lifetime: u32) -> Option<Self> {
-        let modules = external()?.join("node");
+        let modules = Judge::Oidc.find()?.join("node");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/oidc_server.mjs");
         let modules = modules.to_str().expect("a UTF-8 path");
         let server = Server::start(Path::new("node"), &[script, modules, &lifetime.to_string()]);
@@ -190,7 +192,7 @@ async fn a_token_that_has_expired_is_not_sent() {
     let Some(provider) = Provider::start(3) else { return };
     let gateway = provider.gateway(HEADER_CLIENT, SECRET_OF_HEADER_CLIENT).await;
     assert_success(&gateway.call("list_orders", json!({})).await);
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    until_so("the end of the token", || provider.stats().count("tokens_alive") == 0).await;
     assert_success(&gateway.call("list_orders", json!({})).await);
     let stats = provider.stats();
     assert_eq!((stats.count("token_requests"), stats.count("resource_unauthorized")), (2, 0), "{}", stats.0);

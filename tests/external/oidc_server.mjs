@@ -67,6 +67,12 @@ class Store {
   }
 }
 
+/** How many opaque tokens have not expired. */
+function alive() {
+  const tokens = [...store].filter(([key]) => key.startsWith('ClientCredentials:'));
+  return tokens.filter(([, payload]) => payload.exp * 1000 > Date.now()).length;
+}
+
 let lastBearer = null;
 
 /** JWT access tokens are in no store: the ids of those not revoked. */
@@ -247,7 +253,7 @@ handle = async (request, response) => {
     return unauthorized(response, bearer(request));
   }
   if (route === 'GET /_last-bearer') return answer(response, 200, { token: lastBearer });
-  if (route === 'GET /_stats') return answer(response, 200, stats);
+  if (route === 'GET /_stats') return answer(response, 200, { ...stats, tokens_alive: alive() });
   if (route === 'POST /_revoke-all') {
     const revoked = store.size + liveJwts.size;
     store.clear();

@@ -3,8 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use callgate::definition::Severity;
 use callgate::import::{Imported, NoteKind, Options, SourceKind, import};
@@ -12,6 +11,7 @@ use callgate::project;
 use serde_json::Value;
 
 use crate::import::write;
+use crate::judge::Judge;
 
 /// File, what it is, and a base URL for documents whose server is relative or missing.
 type Published = (&'static str, &'static str, Option<&'static str>);
@@ -32,17 +32,6 @@ const DOCUMENTS: &[Published] = &[
 
 /// The heads of the table in docs/import.md.
 const HEAD: &str = "| Document | OpenAPI | Operations | Imported | Refused, and why | Losses | Warnings of `check` |\n|---|---|---|---|---|---|---|\n";
-
-fn documents() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/external");
-    let dir = std::env::var_os("CALLGATE_EXTERNAL").map_or(default, PathBuf::from).join("openapi");
-    if dir.join("installed").exists() {
-        return Some(dir);
-    }
-    let said = "skipped: tests of published OpenAPI documents, because tests/external/install_openapi.sh has not run\n";
-    std::io::stderr().write_all(said.as_bytes()).unwrap();
-    None
-}
 
 fn counted(imported: &Imported, kind: NoteKind) -> String {
     let counts: Vec<String> =
@@ -104,7 +93,7 @@ fn row(dir: &Path, file: &str, title: &str, base_url: Option<&str>) -> String {
 
 #[test]
 fn every_operation_is_imported_or_refused_and_every_action_passes_the_check() {
-    let Some(dir) = documents() else { return };
+    let Some(dir) = Judge::Openapi.find() else { return };
     // Two at a time: a debug build takes a minute for all of them.
     let (first, second): (Vec<_>, Vec<_>) =
         DOCUMENTS.iter().enumerate().partition(|(index, _)| index % 2 == 0);

@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
 use std::time::Duration;
 
 #[cfg(feature = "redis")]
@@ -15,6 +15,10 @@ use callgate::conversation::{MemoryLimits, MemoryStore, SqliteLimits, SqliteStor
 #[cfg(not(feature = "redis"))]
 type RedisStore = MemoryStore;
 use tempfile::TempDir;
+
+use crate::judge::Judge;
+use crate::log;
+use crate::wait::until_found;
 
 /// How long an answer of a store may take where nothing is the matter: a machine of few slow cores stands still at times.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -57,7 +61,8 @@ impl Backend {
             Self::Memory => Arc::new(MemoryStore::new(MemoryLimits::default())),
             Self::Sqlite(folder) => {
                 let limits = SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() };
-                Arc::new(SqliteStore::open(&folder.path().join(name), limits).unwrap())
+                let open = || SqliteStore::open(&folder.path().join(name), limits).unwrap();
+                Arc::new(log::span().in_scope(open))
             }
             Self::Redis(server) => Arc::new(server.store(name)),
         }
@@ -114,7 +119,7 @@ impl RedisServer {
     }
 
     fn start_with(options: impl Fn() -> Vec<String>) -> Option<Self> {
-        let program = program()?;
+        let program = Judge::Redis.find()?;
         // Others may take a port that was free a moment ago.
         for _ in 0..20 {
             let (folder, port, options) = (tempfile::tempdir().unwrap(), free_port(), options());
@@ -133,13 +138,8 @@ impl RedisServer {
             ["--cluster-enabled", "yes", "--cluster-port", &bus].map(str::to_owned).to_vec()
         })?;
         assert!(server.ask("CLUSTER ADDSLOTSRANGE 0 16383").contains("OK"));
-        for _ in 0..3_000 {
-            if server.ask("CLUSTER INFO").contains("cluster_state:ok") {
-                return Some(server);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the cluster does not come up");
+        until_found("the cluster", || server.ask("CLUSTER INFO").contains("cluster_state:ok").then_some(()));
+        Some(server)
     }
 
     /// A store on it; all keys begin with `prefix`.
@@ -150,7 +150,7 @@ impl RedisServer {
     /// The same where a server that does not answer is to be given up.
     pub(crate) fn store_for(&self, prefix: &str, patience: Duration) -> RedisStore {
         #[cfg(feature = "redis")]
-        return RedisStore::open(&self.url(), prefix, patience).unwrap();
+        return log::span().in_scope(|| RedisStore::open(&self.url(), prefix, patience).unwrap());
         #[cfg(not(feature = "redis"))]
         unreachable!("no server is started in a build without the store in Redis: {prefix}, {patience:?}");
     }
@@ -195,17 +195,13 @@ impl RedisServer {
     /// Waits until this very server answers and knows what it had stored; `false` where it ends before.
     fn comes_up(&mut self) -> bool {
         let itself = format!("process_id:{}\r", self.child.id());
-        for _ in 0..6_000 {
+        until_found("an answer of redis-server", || {
             if self.child.try_wait().unwrap().is_some() {
-                return false;
+                return Some(false);
             }
             let answer = self.try_ask("INFO").unwrap_or_default();
-            if answer.contains(&itself) && answer.contains("\nloading:0\r") {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("redis-server does not answer on port {}", self.port);
+            (answer.contains(&itself) && answer.contains("\nloading:0\r")).then_some(true)
+        })
     }
 }
 
@@ -234,24 +230,6 @@ fn spawn(program: &Path, port: u16, folder: &Path, options: &Vec<String>) -> Chi
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()))
-}
-
-fn program() -> Option<PathBuf> {
-    static SAID: Once = Once::new();
-    #[expect(clippy::disallowed_methods, reason = "a test's own look for a program")]
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let has_redis = cfg!(feature = "redis");
-    let found = std::env::split_paths(&path)
-        .flat_map(|folder| ["redis-server", "valkey-server"].map(|name| folder.join(name)))
-        .find(|program| has_redis && program.is_file());
-    if found.is_none() {
-        SAID.call_once(|| {
-            let said = "skipped: tests on Redis, because neither redis-server nor valkey-server is on the PATH; tests/external/install_redis.sh installs one\n";
-            // Past the test runner, which swallows what a passing test prints.
-            std::io::stderr().write_all(said.as_bytes()).unwrap();
-        });
-    }
-    found
 }
 
 /// Methods of a [`Store`](callgate::conversation::Store) that a wrapper with a field `store` passes on as they are.

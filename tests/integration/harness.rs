@@ -1,10 +1,10 @@
 //! A gateway over a real socket, and what else tests need.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, Once, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use callgate::conversation::{MemoryStore, Store};
@@ -18,9 +18,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::leaks::marks::{self, Mark};
+use crate::leaks::marks::{self, Marks};
+use crate::log::Log;
 use crate::relay::Relay;
 use crate::upstream::tokens_of;
+use crate::wait::{until, until_found, until_so};
 
 /// A gateway over a real socket, its project in a temporary directory.
 pub(crate) struct Gateway {
@@ -32,17 +34,19 @@ pub(crate) struct Gateway {
     /// Where requests of a test's own making go, so that no byte of an answer is overlooked.
     relay: Relay,
     untold: Untold,
-    /// Where the log of this process ended when it started.
-    logged: usize,
+    /// What it logs.
+    pub log: Log,
     _stop: oneshot::Sender<()>,
 }
 
 /// What may be in no answer and in no line of the log: the secrets of a project, and the tokens that its connectors
 /// are given.
 struct Untold {
-    secrets: Vec<Mark>,
+    secrets: Marks,
     /// Where the tokens come from.
     token_ports: Vec<u16>,
+    /// Those that are known so far.
+    tokens: Mutex<(Vec<String>, Arc<Marks>)>,
 }
 
 impl Untold {
@@ -54,7 +58,8 @@ impl Untold {
             let urls = text.lines().filter_map(|line| line.trim().strip_prefix("token_url:"));
             urls.filter_map(|url| url::Url::parse(url.trim()).ok()?.port()).collect::<Vec<_>>()
         });
-        Self { secrets, token_ports: ports.collect() }
+        let tokens = Mutex::new((Vec::new(), Arc::new(Marks::new([]))));
+        Self { secrets, token_ports: ports.collect(), tokens }
     }
 
     fn is_empty(&self) -> bool {
@@ -64,10 +69,19 @@ impl Untold {
     /// Panics where `text` holds something of it in any encoding.
     #[track_caller]
     fn assert_not_in(&self, place: &str, text: &str) {
-        marks::assert_none_in(&self.secrets, place, text);
-        let tokens = self.token_ports.iter().flat_map(|port| tokens_of(*port));
-        let tokens: Vec<Mark> = tokens.map(|token| Mark::new("a token", &token)).collect();
-        marks::assert_none_in(&tokens, place, text);
+        self.secrets.assert_none_in(place, text);
+        self.tokens().assert_none_in(place, text);
+    }
+
+    /// The tokens that the connectors have been given so far.
+    fn tokens(&self) -> Arc<Marks> {
+        let tokens: Vec<String> = self.token_ports.iter().flat_map(|port| tokens_of(*port)).collect();
+        let mut known = self.tokens.lock().unwrap();
+        if known.0 != tokens {
+            let marks = Marks::new(tokens.iter().map(|token| ("a token", token.as_str())));
+            *known = (tokens, Arc::new(marks));
+        }
+        known.1.clone()
     }
 }
 
@@ -100,7 +114,7 @@ impl Gateway {
 
     /// The same with a store of the test's own.
     pub(crate) async fn start_on(files: &[(&str, String)], store: Arc<dyn Store>) -> Self {
-        let logged = log().lock().unwrap().len();
+        let log = Log::start();
         let dir = write_project(files);
         let project = project::load(dir.path(), None);
         let problems: Vec<String> =
@@ -117,7 +131,7 @@ impl Gateway {
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
         let (relay, untold) = (Relay::before(&url).await, Untold::of(dir.path()));
-        Self { url, _project: dir, client: client(), relay, untold, logged, _stop: stop }
+        Self { url, _project: dir, client: client(), relay, untold, log, _stop: stop }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -156,40 +170,49 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Waits until it has taken note of all that came over its connections so far, in the order in which it came: a
+    /// request over a further connection has been answered. So it is with one thread.
+    pub(crate) async fn caught_up(&self) {
+        assert_eq!(client().get(format!("{}/healthz", self.url)).send().await.unwrap().status(), 200);
+    }
+
+    /// Uses none of the connections of its earlier requests any more.
+    pub(crate) fn reconnect(&mut self) {
+        self.client = client();
+    }
+}
+
+/// What a gateway logs, at the level `debug`, for each call whose caller has hung up, once all that follows from it is done.
+const HUNG_UP: &str = "a caller has hung up";
+
+impl Gateway {
+    /// How many calls it has noticed the hang-up of.
+    pub(crate) fn hang_ups(&self) -> usize {
+        self.log.text().matches(HUNG_UP).count()
+    }
+
+    /// Waits until it has noticed the hang-up of so many calls in all.
+    pub(crate) async fn hung_up(&self, calls: usize) {
+        until_so(&format!("hang-up {calls}"), || self.hang_ups() >= calls).await;
+    }
+
+    /// Waits until no call is under way any more.
+    pub(crate) async fn at_rest(&self) {
+        until("the end of all calls", async || {
+            let (_, metrics) = self.get("/metrics").await;
+            metrics.as_str()?.contains("callgate_calls_in_flight 0\n").then_some(())
+        })
+        .await;
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         if !std::thread::panicking() && !self.untold.is_empty() {
-            // Looked through when others can log again.
-            let log = log().lock().unwrap()[self.logged..].to_owned();
-            self.untold.assert_not_in("the log", &log);
+            self.untold.assert_not_in("the log", &self.log.text());
             self.untold.assert_not_in("an answer", &self.relay.seen());
         }
-    }
-}
-
-/// Everything that the gateways of this process have logged so far, at the
-/// finest level.
-fn log() -> &'static Mutex<String> {
-    static LOG: OnceLock<Mutex<String>> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let filter = tracing_subscriber::EnvFilter::new("callgate=trace");
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-        // Fails only where a test has started a log of its own.
-        let _ = builder.with_writer(|| Log).try_init();
-        Mutex::default()
-    })
-}
-
-struct Log;
-
-impl std::io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        log().lock().unwrap().push_str(&String::from_utf8_lossy(line));
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
@@ -260,24 +283,6 @@ pub(crate) fn files<'a>(port: u16, more: &[(&'a str, &str)]) -> Vec<(&'a str, St
     let mut files = vec![("connections/api.yaml", connection)];
     files.extend(more.iter().map(|(name, text)| (*name, text.replace("{port}", &port.to_string()))));
     files
-}
-
-/// Where `tests/external/install.sh` puts things; `None` where it has not run,
-/// which is said once.
-pub(crate) fn external() -> Option<PathBuf> {
-    static SAID: Once = Once::new();
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/external");
-    #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
-    let dir = std::env::var_os("CALLGATE_EXTERNAL").map_or(default, PathBuf::from);
-    if dir.join("installed").exists() {
-        return Some(dir);
-    }
-    SAID.call_once(|| {
-        let said = "skipped: tests against httpbin, oidc-provider and the vendors' packages, because tests/external/install.sh has not run\n";
-        // Past the test runner, which swallows what a passing test prints.
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
-    });
-    None
 }
 
 /// A child process that prints `listening <port>`; it is killed on drop.
@@ -386,21 +391,23 @@ impl Process {
     /// Waits for a line with `part` among those written and takes everything
     /// up to it away; gives that line.
     pub(crate) fn wait_for(&self, part: &str) -> String {
-        for _ in 0..6_000 {
-            {
-                let mut lines = self.lines.lock().unwrap();
-                if let Some(at) = lines.text.find(part) {
-                    let start = lines.text[..at].rfind('\n').map_or(0, |end| end + 1);
-                    let end = lines.text[at..].find('\n').map_or(lines.text.len(), |end| at + end + 1);
-                    let line = lines.text[start..end].to_owned();
-                    lines.text.drain(..end);
-                    return line;
-                }
+        until_found(&format!("{part:?} in the log"), || {
+            let mut lines = self.lines.lock().unwrap();
+            let Some(at) = lines.text.find(part) else {
                 assert!(!lines.over, "it ended without writing {part:?}: {}", lines.text);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("no {part:?} in a minute: {}", self.written());
+                return None;
+            };
+            let start = lines.text[..at].rfind('\n').map_or(0, |end| end + 1);
+            let end = lines.text[at..].find('\n').map_or(lines.text.len(), |end| at + end + 1);
+            let line = lines.text[start..end].to_owned();
+            lines.text.drain(..end);
+            Some(line)
+        })
+    }
+
+    /// How many calls it has noticed the hang-up of, where it logs that.
+    pub(crate) fn hang_ups(&self) -> usize {
+        self.log().matches(HUNG_UP).count()
     }
 
     /// Sends a signal, such as `HUP`.
@@ -411,13 +418,8 @@ impl Process {
 
     /// Waits until it has ended and all that it wrote has been read; its exit status.
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        for _ in 0..6_000 {
-            if let Some(status) = self.child.try_wait().unwrap().filter(|_| self.lines.lock().unwrap().over) {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("still running after a minute");
+        let ended = || self.child.try_wait().unwrap().filter(|_| self.lines.lock().unwrap().over);
+        until_found("the end of the gateway", ended).code()
     }
 
     /// The most memory it has used so far, in kilobytes; `None` where the system does not say.

@@ -1,7 +1,7 @@
 //! Everything over real sockets, in one binary.
 //!
-//! What needs another program (an OAuth2 server, httpbin) is skipped with a
-//! printed reason where that is not installed; `.ci/run` installs it.
+//! What needs another program (Redis, httpbin) is skipped with a printed reason where that is not installed. `.ci/run`
+//! installs it; see [`judge`].
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +10,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
 
 mod harness;
+mod judge;
+mod log;
+mod wait;
 mod backend;
 mod watched;
 mod upstream;

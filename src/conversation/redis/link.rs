@@ -91,9 +91,11 @@ impl Worker {
             concerns: Mutex::default(),
         });
         let serving = link.clone();
+        // What the thread logs belongs to whoever has opened the store.
+        let span = tracing::Span::current();
         let thread = std::thread::Builder::new()
             .name("store-redis".to_owned())
-            .spawn(move || runtime.block_on(serve(serving, waiting)))?;
+            .spawn(move || span.in_scope(|| runtime.block_on(serve(serving, waiting))))?;
         Ok(Self { work: Some(work), link, thread: Some(thread) })
     }
 

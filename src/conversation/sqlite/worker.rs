@@ -139,7 +139,10 @@ impl Worker {
         let (jobs, waiting_jobs) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let queue = Queue { jobs: waiting_jobs, waiting: waiting.clone() };
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(queue))?;
+        // What the thread logs belongs to whoever has opened the store.
+        let span = tracing::Span::current();
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(move || span.in_scope(|| work(queue)))?;
         Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
     }
 

@@ -1,5 +1,8 @@
 //! Texts that must not be seen, and every encoding in which they might be.
 
+use std::ops::Range;
+
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -20,61 +23,84 @@ const MIN_SECRET: usize = 4;
 /// Shortest piece that is looked for in a text without its line breaks: shorter ones stand anywhere.
 const MIN_JOINED: usize = 12;
 
-/// A secret, and what it looks like in disguise.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    name: String,
-    forms: Vec<(&'static str, String)>,
+/// Secrets, and what they look like in disguise.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    forms: Vec<Form>,
+    /// Seeks every form in a text as it is.
+    all: AhoCorasick,
+    /// Those of `forms` that may be broken up.
+    breakable: Vec<usize>,
+    /// Seeks `breakable` in a text without its line breaks.
+    broken: AhoCorasick,
 }
 
-impl Mark {
-    pub(crate) fn new(name: &str, value: &str) -> Self {
-        let mut forms = Vec::new();
-        for (way, encode) in ENCODINGS {
-            forms.push((*way, encode(value)));
-        }
-        for offset in 0..3 {
-            // What of it does not depend on what stands around.
-            let padded = [vec![0; offset], value.as_bytes().to_vec()].concat();
-            let start = [0, 2, 3][offset];
-            let end = padded.len() * 4 / 3;
-            forms.push(("base64", STANDARD_NO_PAD.encode(&padded)[start..end].to_owned()));
-            forms.push(("base64url", URL_SAFE_NO_PAD.encode(&padded)[start..end].to_owned()));
-        }
-        forms.retain(|(_, form)| form.len() >= MIN_SECRET);
-        Self { name: name.to_owned(), forms }
+/// A secret in one encoding.
+#[derive(Debug)]
+struct Form {
+    /// What the secret is called.
+    name: String,
+    way: &'static str,
+    text: String,
+}
+
+impl Marks {
+    /// Secrets by their names.
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let forms: Vec<Form> = secrets.into_iter().flat_map(|(name, value)| forms(name, value)).collect();
+        let is_breakable = |form: &Form| form.way.starts_with("base64") && form.text.len() >= MIN_JOINED;
+        let breakable: Vec<usize> = (0..forms.len()).filter(|at| is_breakable(&forms[*at])).collect();
+        let all = AhoCorasick::new(forms.iter().map(|form| &form.text)).unwrap();
+        let broken = AhoCorasick::new(breakable.iter().map(|at| &forms[*at].text)).unwrap();
+        Self { forms, all, breakable, broken }
     }
 
-    /// Panics where `text` holds it in any encoding.
-    #[track_caller]
-    pub(crate) fn assert_not_in(&self, place: &str, text: &str) {
-        assert_none_in(std::slice::from_ref(self), place, text);
+    /// One secret.
+    pub(crate) fn of(name: &str, value: &str) -> Self {
+        Self::new([(name, value)])
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    /// Panics where `text` holds one of them in any encoding, in one line or in several.
     #[track_caller]
-    fn assert_no_form(&self, is_sought: impl Fn(&str, &str) -> bool, place: &str, text: &str) {
-        for (way, form) in self.forms.iter().filter(|(way, form)| is_sought(way, form)) {
-            if let Some(at) = text.find(form.as_str()) {
-                let start = text.floor_char_boundary(at.saturating_sub(200));
-                let end = text.ceil_char_boundary((at + form.len() + 200).min(text.len()));
-                panic!("{} leaks ({way}) into {place}: …{}…", self.name, &text[start..end]);
+    pub(crate) fn assert_none_in(&self, place: &str, text: &str) {
+        if let Some(found) = self.all.find(text) {
+            self.leaks(found.pattern().as_usize(), place, text, found.range());
+        }
+        if !self.breakable.is_empty() {
+            let joined = joined(text);
+            if let Some(found) = self.broken.find(&joined) {
+                self.leaks(self.breakable[found.pattern().as_usize()], place, &joined, found.range());
             }
         }
     }
+
+    #[track_caller]
+    fn leaks(&self, form: usize, place: &str, text: &str, found: Range<usize>) -> ! {
+        let Form { name, way, .. } = &self.forms[form];
+        let start = text.floor_char_boundary(found.start.saturating_sub(200));
+        let end = text.ceil_char_boundary((found.end + 200).min(text.len()));
+        panic!("{name} leaks ({way}) into {place}: …{}…", &text[start..end]);
+    }
 }
 
-/// Panics where `text` holds one of them in any encoding, in one line or in several.
-#[track_caller]
-pub(crate) fn assert_none_in(marks: &[Mark], place: &str, text: &str) {
-    if marks.is_empty() {
-        return;
+/// A secret in every encoding.
+fn forms(name: &str, value: &str) -> Vec<Form> {
+    let form = |way, text| Form { name: name.to_owned(), way, text };
+    let mut forms: Vec<Form> = ENCODINGS.iter().map(|(way, encode)| form(way, encode(value))).collect();
+    for offset in 0..3 {
+        // What of it does not depend on what stands around.
+        let padded = [vec![0; offset], value.as_bytes().to_vec()].concat();
+        let start = [0, 2, 3][offset];
+        let end = padded.len() * 4 / 3;
+        forms.push(form("base64", STANDARD_NO_PAD.encode(&padded)[start..end].to_owned()));
+        forms.push(form("base64url", URL_SAFE_NO_PAD.encode(&padded)[start..end].to_owned()));
     }
-    let joined = joined(text);
-    for mark in marks {
-        mark.assert_no_form(|_, _| true, place, text);
-        let is_broken_up = |way: &str, form: &str| way.starts_with("base64") && form.len() >= MIN_JOINED;
-        mark.assert_no_form(is_broken_up, place, &joined);
-    }
+    forms.retain(|form| form.text.len() >= MIN_SECRET);
+    forms
 }
 
 /// The text without its spaces and line breaks, escaped ones among them.
@@ -167,37 +193,30 @@ fn html(text: &str) -> String {
 }
 
 /// The secrets of a project, as its `secrets.toml` says them.
-pub(crate) fn secrets(text: &str) -> Vec<Mark> {
+pub(crate) fn secrets(text: &str) -> Marks {
     let environments: toml::Table = text.parse().unwrap_or_default();
-    let mut marks = Vec::new();
-    for (name, value) in environments.values().filter_map(toml::Value::as_table).flatten() {
-        if let Some(value) = value.as_str().filter(|value| value.chars().count() >= MIN_SECRET) {
-            marks.push(Mark::new(name, value));
-        }
-    }
-    marks
+    let all = environments.values().filter_map(toml::Value::as_table).flatten();
+    let texts = all.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    Marks::new(texts.filter(|(_, value)| value.chars().count() >= MIN_SECRET))
 }
 
 #[test]
 fn a_leak_is_found_in_every_encoding() {
-    let mark = Mark::new("m", "s3/cr \"ü\" & t");
+    let marks = Marks::new([("another", "n0thing of this"), ("m", "s3/cr \"ü\" & t")]);
+    let is_found = |text: &str| std::panic::catch_unwind(|| marks.assert_none_in("text", text)).is_err();
     for (way, encode) in ENCODINGS {
         let text = format!("before {} after", encode("s3/cr \"ü\" & t"));
-        let found = std::panic::catch_unwind(|| mark.assert_not_in("text", &text));
-        assert!(found.is_err(), "{way}");
+        assert!(is_found(&text), "{way}");
     }
     for before in ["", "u", "us", "user:"] {
         let text = STANDARD_NO_PAD.encode(format!("{before}s3/cr \"ü\" & t:more"));
-        assert!(std::panic::catch_unwind(|| mark.assert_not_in("text", &text)).is_err(), "{before}");
+        assert!(is_found(&text), "{before}");
     }
     for (way, encode) in ENCODINGS.iter().filter(|(way, _)| way.starts_with("base64")) {
         for before in 0..80 {
             let text = encode(&format!("{}s3/cr \"ü\" & t and more", "x".repeat(before)));
-            assert!(
-                std::panic::catch_unwind(|| mark.assert_not_in("text", &text)).is_err(),
-                "{way} {before}"
-            );
+            assert!(is_found(&text), "{way} {before}");
         }
     }
-    mark.assert_not_in("text", "s3/cr");
+    marks.assert_none_in("text", "s3/cr");
 }

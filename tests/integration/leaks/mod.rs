@@ -17,7 +17,7 @@ use crate::harness::{Process, callgate, write_project};
 use crate::upstream::{Reply, Upstream};
 
 use self::echo::Echo;
-use self::marks::Mark;
+use self::marks::Marks;
 
 /// Each with the characters that encoders are about. `{}` is its name.
 const SECRETS: &[(&str, &str)] = &[
@@ -92,7 +92,7 @@ fn project(api: u16, tokens: u16, format: &str) -> TempDir {
 struct Watched {
     dir: TempDir,
     process: Process,
-    marks: Vec<Mark>,
+    marks: Marks,
     _upstreams: [Upstream; 2],
 }
 
@@ -104,8 +104,7 @@ impl Watched {
         })
         .await;
         let dir = project(api.port, tokens.port, format);
-        let mut marks: Vec<Mark> = SECRETS.iter().map(|(name, value)| Mark::new(name, value)).collect();
-        marks.push(Mark::new("the access token", TOKEN));
+        let marks = Marks::new(SECRETS.iter().copied().chain([("the access token", TOKEN)]));
         let process = Process::serve(dir.path(), &[]);
         Self { dir, process, marks, _upstreams: [api, tokens] }
     }
@@ -126,7 +125,7 @@ impl Watched {
 
     #[track_caller]
     fn search(&self, place: &str, text: &str) {
-        marks::assert_none_in(&self.marks, place, text);
+        self.marks.assert_none_in(place, text);
     }
 
     /// Stops the gateway and looks through its log, which has to say `lines`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Process, write_project};
 use crate::upstream::{Reply, Upstream};
 
-use super::marks::{ENCODINGS, Mark};
+use super::marks::{ENCODINGS, Marks};
 
 const PIN: &str = "mk-pin/ü \"4929\"";
 const CARD: &str = "4111111111111111";
@@ -86,17 +86,16 @@ async fn values_of_callers_and_upstreams_stay_out_of_what_is_written_down() {
         ("actions/pay.yaml", PAY.to_owned()),
     ]);
     let mut process = Process::serve(dir.path(), &[]);
-    let hidden = Mark::new("a hidden output", HIDDEN);
-    let arguments =
-        [Mark::new("a sensitive argument", PIN), Mark::new("a number in a sensitive argument", CARD)];
+    let hidden = Marks::of("a hidden output", HIDDEN);
+    let arguments = Marks::new([("a sensitive argument", PIN), ("a number in a sensitive argument", CARD)]);
 
     let card: u64 = CARD.parse().unwrap();
     for mode in ["success", "error", "text", "page", "nothing"] {
         let call = json!({"name": "pay", "conversation_id": "c", "arguments": {"mode": mode, "pin": PIN, "card": {"number": card}}});
         let (_, result) = process.post("/v1/tool-calls", &call).await;
-        hidden.assert_not_in(mode, &result.to_string());
+        hidden.assert_none_in(mode, &result.to_string());
         if let Some(text) = result["body"].as_str() {
-            hidden.assert_not_in(mode, text);
+            hidden.assert_none_in(mode, text);
         }
         if mode == "success" {
             assert_eq!(result["variables"], json!({"pay.receipt": SHOWN}));
@@ -119,16 +118,14 @@ async fn values_of_callers_and_upstreams_stay_out_of_what_is_written_down() {
         let call = json!({"name": "pay", "arguments": arguments_sent});
         let (_, result) = process.post("/v1/tool-calls", &call).await;
         let (_, preview) = process.post("/v1/actions/pay/preview", &call).await;
-        for mark in &arguments {
-            mark.assert_not_in("a result", &result["error"].to_string());
-            mark.assert_not_in("a preview", &preview.to_string());
-        }
+        arguments.assert_none_in("a result", &result["error"].to_string());
+        arguments.assert_none_in("a preview", &preview.to_string());
     }
     let call = json!({"arguments": {"mode": "success", "pin": PIN, "card": {"number": card}, "amount": 1}});
     let (_, preview) = process.post("/v1/actions/pay/preview", &call).await;
     let preview = preview.to_string();
     assert!(preview.contains("***"), "{preview}");
-    arguments.iter().for_each(|mark| mark.assert_not_in("a preview", &preview));
+    arguments.assert_none_in("a preview", &preview);
 
     let tools = process.get("/v1/tools").await.1.to_string();
     assert!(tools.contains("\"pin\"") && !tools.contains("x-sensitive"), "{tools}");
@@ -137,7 +134,7 @@ async fn values_of_callers_and_upstreams_stay_out_of_what_is_written_down() {
     assert_eq!(process.wait(), Some(0));
     let log = process.log();
     assert!(log.contains("TRACE") && log.contains("tool call failed"), "{log}");
-    arguments.iter().for_each(|mark| mark.assert_not_in("the log", &log));
-    hidden.assert_not_in("the log", &log);
-    Mark::new("a sensitive output that is shown", SHOWN).assert_not_in("the log", &log);
+    arguments.assert_none_in("the log", &log);
+    hidden.assert_none_in("the log", &log);
+    Marks::of("a sensitive output that is shown", SHOWN).assert_none_in("the log", &log);
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::harness::{Process, write_project};
 use crate::upstream::{Captured, Reply, Upstream};
 
-use super::marks::{self, Mark};
+use super::marks::Marks;
 
 const SECRETS: &[(&str, &str)] = &[
     ("bearer_token", "mk-bearer-token-1"),
@@ -86,13 +86,13 @@ fn project(api: u16, tokens: u16, other: u16) -> TempDir {
 /// A gateway, each of whose answers is looked through.
 struct Searched {
     process: Process,
-    marks: Vec<Mark>,
+    marks: Marks,
 }
 
 impl Searched {
     #[track_caller]
     fn search(&self, place: &str, text: &str) {
-        marks::assert_none_in(&self.marks, place, text);
+        self.marks.assert_none_in(place, text);
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
@@ -137,9 +137,9 @@ async fn no_variable_keeps_what_an_upstream_repeats_of_a_secret_or_a_token() {
     let api = Upstream::start(repeat).await;
     let other = Upstream::start(|request| Reply::ok(&json!({"said": request.text()}).to_string())).await;
     let dir = project(api.port, tokens.port, other.port);
-    let mut marks: Vec<Mark> = SECRETS.iter().map(|(name, value)| Mark::new(name, value)).collect();
-    let pair = STANDARD.encode("me:mk-basic-password-1");
-    marks.extend([Mark::new("the access token", &token(1)), Mark::new("the pair of basic", &pair)]);
+    let (token, pair) = (token(1), STANDARD.encode("me:mk-basic-password-1"));
+    let more = [("the access token", token.as_str()), ("the pair of basic", pair.as_str())];
+    let marks = Marks::new(SECRETS.iter().copied().chain(more));
     let gateway = Searched { process: Process::serve(dir.path(), &[]), marks };
 
     for kind in KINDS {
