@@ -41,11 +41,11 @@ impl Watch {
         let mounted = secrets.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // What is only read, and what is beside the project (a database, an editor's swap file), is no edit.
-            let is_edit = event.is_ok_and(|event| {
-                !matches!(event.kind, EventKind::Access(_))
-                    && event.paths.iter().any(|path| is_part(&root, path) || is_within(&mounted, path))
-            });
-            if is_edit {
+            let edit = event.ok().filter(|event| !matches!(event.kind, EventKind::Access(_)));
+            let paths = edit.map(|event| event.paths).unwrap_or_default();
+            let edited = paths.iter().find(|path| is_part(&root, path) || is_within(&mounted, path));
+            if let Some(path) = edited {
+                tracing::debug!("{} has been edited", path.display());
                 // Nobody listens any more only where the watch is being dropped.
                 let _ = sender.send(());
             }

@@ -94,7 +94,10 @@ impl Drop for Waiting {
         // The server drops what it does for a caller when the caller hangs up.
         if !self.is_answered {
             let (gateway, control) = (self.gateway.clone(), self.control.clone());
-            tokio::spawn(async move { gateway.hang_up(&control).await });
+            tokio::spawn(async move {
+                gateway.hang_up(&control).await;
+                tracing::debug!("a caller has hung up");
+            });
         }
     }
 }

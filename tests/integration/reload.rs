@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Process, client, files, replace, write_project};
 use crate::upstream::{Reply, Upstream};
+use crate::wait::{until_every, until_so};
 
 fn ping(answer: &str) -> String {
     format!("description: d\ntype: static\nresponse: {answer}\n")
@@ -24,7 +25,8 @@ async fn answer(process: &Process) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_is_taken_as_soon_as_it_is_saved() {
     let project = write_project(&[("actions/ping.yaml", ping("first"))]);
-    let process = Process::serve(project.path(), &[]);
+    let level = ("CALLGATE_LOG__LEVEL", "info,callgate::project::watch=debug");
+    let process = Process::serve(project.path(), &[level]);
     let path = project.path().join("actions/ping.yaml");
     assert_eq!(answer(&process).await, "first");
     fs::write(&path, ping("second")).unwrap();
@@ -47,8 +49,12 @@ async fn an_edit_is_taken_as_soon_as_it_is_saved() {
     process.wait_for("reloaded");
     // What is beside the project is none of its business.
     fs::write(project.path().join("notes.txt"), "x").unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert!(!process.written().contains("edited"), "{}", process.written());
+    // Edits are noticed in their order, and this one comes after it.
+    fs::write(&path, ping("fourth")).unwrap();
+    process.wait_for("reloaded");
+    assert_eq!(answer(&process).await, "fourth");
+    let log = process.log();
+    assert!(log.contains("actions/ping.yaml has been edited") && !log.contains("notes.txt"), "{log}");
 }
 
 async fn reload(process: &Process, key: Option<&str>) -> (u16, Value) {
@@ -169,9 +175,7 @@ async fn no_call_fails_while_good_and_broken_edits_are_loaded() {
     }
     // Everybody sees the last one.
     let before = done.load(Ordering::Relaxed);
-    while done.load(Ordering::Relaxed) < before + 32 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_so("calls that go on", || done.load(Ordering::Relaxed) >= before + 32).await;
     over.store(true, Ordering::Relaxed);
     for caller in callers {
         let last = caller.await.unwrap();
@@ -197,13 +201,15 @@ async fn a_secret_that_is_mounted_outside_the_project_is_taken_when_it_changes()
 
 /// Edits a file until that is noticed: the gateway may be about to begin watching.
 async fn edit_until_reloaded(process: &Process, path: &Path) {
-    for number in 0..600 {
-        replace(path, &format!("secret-value-{number}"));
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut number = 0;
+    // It is taken when nothing has changed for a moment.
+    until_every(Duration::from_millis(500), "an edit that is noticed", async || {
         if process.written().contains("reloaded") {
-            process.wait_for("reloaded");
-            return;
+            return Some(());
         }
-    }
-    panic!("not noticed: {}", process.log());
+        number += 1;
+        replace(path, &format!("secret-value-{number}"));
+        None
+    })
+    .await;
 }

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::wait::until_so;
+
 /// A request, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Captured {
@@ -161,12 +163,7 @@ impl Upstream {
 
     /// Waits until `count` requests have come.
     pub(crate) async fn received(&self, count: usize) {
-        let all = async {
-            while self.requests().len() < count {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), all).await.expect("the requests do not come");
+        until_so(&format!("request {count}"), || self.requests.lock().unwrap().len() >= count).await;
     }
 
     /// Every request so far.
@@ -222,10 +219,10 @@ async fn converse<F: Fn(&Captured) -> Reply>(
                 return;
             }
             Reply::Close | Reply::After(..) | Reply::Held(..) => return,
-            Reply::Stall => return tokio::time::sleep(Duration::from_secs(60)).await,
+            Reply::Stall => return std::future::pending().await,
             Reply::RawThenStall(bytes) => {
                 let _ = stream.write_all(&bytes).await;
-                return tokio::time::sleep(Duration::from_secs(60)).await;
+                return std::future::pending().await;
             }
             Reply::Endless(head) => {
                 return flood.pour(&mut stream, &head, &[b'0'; 64 * 1024], usize::MAX).await;

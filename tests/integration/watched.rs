@@ -1,7 +1,7 @@
-//! A store that is waited for, and of which a test knows when somebody waits for another's call.
+//! A store of which a test knows what it has done.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callgate::conversation::change::{Applied, Change};
 use callgate::conversation::{
@@ -11,24 +11,57 @@ use callgate::tool::ToolResult;
 use tokio::sync::Semaphore;
 
 use crate::backend::passed_on;
+use crate::wait::until_so;
 
-/// Another store, and a permit for each call that has joined another one.
+/// Another store.
 #[derive(Debug)]
 pub(crate) struct Watched {
     store: Arc<dyn Store>,
+    /// A permit for each call that has joined another one.
     joined: Semaphore,
+    /// Claims that were answered.
+    claimed: AtomicUsize,
+    /// Results that were stored.
+    settled: AtomicUsize,
+    /// Calls that have joined another one and know how that ended.
+    heard: AtomicUsize,
 }
 
 impl Watched {
     pub(crate) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, joined: Semaphore::new(0) })
+        let [claimed, settled, heard] = [0; 3].map(AtomicUsize::new);
+        Arc::new(Self { store, joined: Semaphore::new(0), claimed, settled, heard })
     }
 
     /// Waits until one more call has joined another one.
     pub(crate) async fn joined(&self) {
-        let joined = tokio::time::timeout(Duration::from_secs(60), self.joined.acquire()).await;
+        let joined = tokio::time::timeout(std::time::Duration::from_secs(60), self.joined.acquire()).await;
         joined.expect("no call has joined another one in a minute").unwrap().forget();
     }
+
+    /// Waits until so many claims have been answered in all.
+    pub(crate) async fn claimed(&self, count: usize) {
+        until_so(&format!("claim {count}"), || self.claimed.load(Ordering::SeqCst) >= count).await;
+    }
+
+    /// Waits until so many results have been stored in all.
+    pub(crate) async fn settled(&self, count: usize) {
+        until_so(&format!("result {count}"), || self.settled.load(Ordering::SeqCst) >= count).await;
+    }
+
+    /// Waits until so many calls that have joined another one know how that ended.
+    pub(crate) async fn heard(&self, count: usize) {
+        until_so(&format!("end {count}"), || self.heard.load(Ordering::SeqCst) >= count).await;
+    }
+}
+
+/// An answer that is counted when it is there.
+fn counted<'a, T: Send + 'a>(count: &'a AtomicUsize, answer: Answer<'a, T>) -> Answer<'a, T> {
+    Box::pin(async move {
+        let answer = answer.await;
+        count.fetch_add(1, Ordering::SeqCst);
+        answer
+    })
 }
 
 impl Store for Watched {
@@ -37,11 +70,11 @@ impl Store for Watched {
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
         // Who waits has said before that it does.
         self.joined.add_permits(1);
-        self.store.ended(key)
+        counted(&self.heard, self.store.ended(key))
     }
 
     fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        self.store.claim(claim)
+        counted(&self.claimed, self.store.claim(claim))
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
@@ -54,7 +87,7 @@ impl Store for Watched {
         result: &'a Arc<ToolResult>,
         change: Change,
     ) -> Answer<'a, Applied> {
-        self.store.settle(claim, result, change)
+        counted(&self.settled, self.store.settle(claim, result, change))
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::{Api, HOURS, ORDER, Reply};
 use crate::harness::{Gateway, Process, files, send_raw, write_project};
 use crate::upstream::{self, Upstream};
+use crate::wait::until;
 
 /// A gateway with two keys, of which the first has a rate of its own.
 async fn rated(server: &str, rate: &str) -> (Api, String, String) {
@@ -186,12 +187,8 @@ async fn beyond_what_the_process_takes_calls_are_turned_away() {
     assert_eq!(api.post("/v1/actions/get_order/preview", &preview).await.status, 200);
     gate.add_permits(100);
     assert_eq!(waiting.await.unwrap().status, 200);
-    let mut left = 6_000;
-    while api.post("/v1/tool-calls", &hours()).await.status != 200 {
-        left -= 1;
-        assert!(left > 0, "there is room no more");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let has_room = async || (api.post("/v1/tool-calls", &hours()).await.status == 200).then_some(());
+    until("room for a call", has_room).await;
     // More at once than there ever is room for: none of them is begun.
     let sent = upstream.requests().len();
     let reply = api.post("/v1/tool-calls", &json!({"calls": [order(), order(), order()]})).await;

@@ -8,6 +8,7 @@ use super::{HERE, begin, call, events, path, start};
 use crate::api::Api;
 use crate::backend::{Backend, on_every_store};
 use crate::harness::{Process, client, write_project};
+use crate::wait::until;
 
 /// A stream that is read message by message.
 struct Followed {
@@ -154,13 +155,8 @@ async fn followers_are_bounded() {
     // Pages are there all the same, and so is the place of one who goes.
     assert_eq!(events(&api, "c").await.len(), 1);
     all.pop();
-    for _ in 0..2_000 {
-        if request().send().await.unwrap().status() == 200 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("no place comes free");
+    let is_free = async || (request().send().await.unwrap().status() == 200).then_some(());
+    until("a place that comes free", is_free).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{HERE, begin, path, start};
 use crate::api::Reply;
 use crate::backend::{Backend, on_every_store};
+use crate::wait::until;
 
 #[track_caller]
 fn assert_refused(reply: &Reply, status: u16, code: &str, part: &str) {
@@ -104,12 +105,6 @@ on_every_store! {
         }
         // Gone when its time is over, unless it is used; looking is no use.
         begin(&api, "brief", json!({"ttl_seconds": 1})).await;
-        for _ in 0..2_000 {
-            if api.get(&path("brief")).await.status == 404 {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("it is there after twenty seconds");
+        until("its end", async || (api.get(&path("brief")).await.status == 404).then_some(())).await;
     }
 }

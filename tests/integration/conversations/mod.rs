@@ -13,6 +13,7 @@ use crate::api::Api;
 use crate::backend::Backend;
 use crate::harness::{Gateway, files};
 use crate::upstream::{Reply, Upstream};
+use crate::wait::until;
 
 const ORDER: (&str, &str) = (
     "actions/get_order.yaml",
@@ -89,14 +90,8 @@ async fn events(api: &Api, id: &str) -> Vec<Value> {
 
 /// The events once there are `count` of them: what nobody waits for may come a moment later.
 async fn events_once(api: &Api, id: &str, count: usize) -> Vec<Value> {
-    for _ in 0..2_000 {
-        let found = events(api, id).await;
-        if found.len() >= count {
-            return found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("no {count} events: {:?}", events(api, id).await);
+    let all = async || Some(events(api, id).await).filter(|found| found.len() >= count);
+    until(&format!("{count} events of {id}"), all).await
 }
 
 fn types(events: &[Value]) -> Vec<&str> {

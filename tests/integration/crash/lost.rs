@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::{Call, Load, bookings, code, is_success, is_unknown, project, replay, serve};
 use crate::harness::{callgate, client};
 use crate::upstream::{Reply, Upstream};
+use crate::wait::until_so;
 
 const PARTS: [&str; 3] = ["store.db", "store.db-wal", "store.db.marker"];
 
@@ -190,9 +191,8 @@ async fn a_gateway_whose_finished_bookings_are_gone_does_not_start_unless_it_is_
 
     let mut process = crate::harness::Process::serve_with(dir.path(), &["--accept-new-store"], &[]);
     // The log is written by a thread of its own: before or after the line that a start waits for.
-    while !process.log().contains("what has been done may be done again") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let told = "what has been done may be done again";
+    until_so(told, || process.log().contains(told)).await;
     let again = calls[0].send(&client(), &process.url).await.unwrap();
     assert_eq!(
         (&again["status"], &again["replayed"]),

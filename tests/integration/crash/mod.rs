@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use crate::backend::PATIENCE;
 use crate::harness::{Process, client, files, write_project};
 use crate::upstream::{Captured, Reply, Upstream};
+use crate::wait::{until, until_so};
 
 const ACTIONS: &[(&str, &str)] = &[
     (
@@ -114,14 +115,11 @@ impl Call {
 
     /// Sends it as often as it takes for the store to be there.
     async fn send_until_stored(&self, client: &reqwest::Client, url: &str) -> Value {
-        for _ in 0..600 {
+        until("an answer of the store", async || {
             let told = self.send(client, url).await.expect("an answer");
-            if !is_unavailable(&told) {
-                return told;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the store is out of reach for a minute");
+            (!is_unavailable(&told)).then_some(told)
+        })
+        .await
     }
 }
 
@@ -224,13 +222,7 @@ impl Load {
     /// Waits until `more` further calls have been told what `is_wanted`.
     async fn goes_on(&self, more: usize, is_wanted: impl Fn(&Value) -> bool) {
         let before = self.count(&is_wanted);
-        for _ in 0..6_000 {
-            if self.count(&is_wanted) >= before + more {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("no {more} further calls in a minute: {:?}", self.calls.lock().unwrap());
+        until_so(&format!("{more} further calls"), || self.count(&is_wanted) >= before + more).await;
     }
 
     /// Every call that was made, in the order of its conversation.

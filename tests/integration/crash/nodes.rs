@@ -10,6 +10,7 @@ use super::{Call, Effects, Load, bookings, is_success, project, random, replay, 
 use crate::backend::RedisServer;
 use crate::harness::{Process, client};
 use crate::upstream::Upstream;
+use crate::wait::until;
 
 /// Two nodes of one project on one server.
 struct Nodes {
@@ -124,17 +125,15 @@ async fn check_feed(client: &reqwest::Client, urls: &[String; 2], number: usize,
         nodes.clone().filter(|node| node % 3 == 0).count() + nodes.filter(|node| node % 5 == 0).count();
     let feed = async |url: &String| {
         // A replay is told without its caller waiting for it.
-        for _ in 0..2_000 {
+        until(&format!("{replays} replays of c{number}"), async || {
             let asked = client.get(format!("{url}/v1/conversations/c{number}/events?limit=500"));
             let page: Value =
                 serde_json::from_str(&asked.send().await.unwrap().text().await.unwrap()).unwrap();
             let events = page["events"].as_array().unwrap().clone();
-            if events.iter().filter(|event| event["type"] == "replay").count() >= replays {
-                return events;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("c{number}: not {replays} replays");
+            let told = events.iter().filter(|event| event["type"] == "replay").count();
+            (told >= replays).then_some(events)
+        })
+        .await
     };
     let events = feed(&urls[0]).await;
     assert_eq!(events, feed(&urls[1]).await);

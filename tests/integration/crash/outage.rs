@@ -1,11 +1,15 @@
-//! Redis is gone for ten seconds under load, and comes back.
+//! Redis is gone under load for longer than a node is believed to live without a sign, and comes back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{Effects, Load, bookings, code, is_success, is_unavailable, project, replay, serve};
 use crate::backend::RedisServer;
+use crate::wait::{until, until_so};
+
+/// How long a node is believed to live, and a little more.
+const LEASE: Duration = Duration::from_millis(5_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_nothing_is_done_twice_and_with_it_all_goes_on() {
@@ -19,7 +23,8 @@ async fn without_redis_nothing_is_done_twice_and_with_it_all_goes_on() {
     let load = Load::start("c", 16, &urls);
     load.goes_on(30, is_success).await;
     redis.kill();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let killed = Instant::now();
+    load.goes_on(1, is_unavailable).await;
     // What needs no store goes on meanwhile, and the process says that it lives.
     let read = nodes[0].call("look", json!({})).await;
     assert_eq!(read["status"], "success", "{read}");
@@ -29,25 +34,15 @@ async fn without_redis_nothing_is_done_twice_and_with_it_all_goes_on() {
         (code(&refused), &refused["status"], &refused["error"]["effect"], &refused["error"]["retry"]),
         ("store_unavailable", &json!("exception"), &json!("none"), &json!("later")),
     );
-    tokio::time::sleep(Duration::from_millis(9_300)).await;
+    until_so("the end of every lease", || killed.elapsed() > LEASE).await;
     load.goes_on(1, is_unavailable).await;
     redis.restart();
     // Nobody restarts a gateway: new conversations go on.
-    let mut went_on = false;
-    for _ in 0..1_200 {
-        let (_, told) = nodes[0]
-            .post(
-                "/v1/tool-calls",
-                &json!({"name": "book", "conversation_id": "e", "arguments": {"slot": "after"}}),
-            )
-            .await;
-        went_on = told["status"] == "success";
-        if went_on {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(went_on, "no call went through after the restart of Redis");
+    let after = json!({"name": "book", "conversation_id": "e", "arguments": {"slot": "after"}});
+    until("a call that goes through after the restart of Redis", async || {
+        is_success(&nodes[0].post("/v1/tool-calls", &after).await.1).then_some(())
+    })
+    .await;
     load.goes_on(30, is_success).await;
     let calls = load.stop().await;
     assert!(calls.iter().all(|call| call.told.is_some()), "every call was answered");
@@ -94,19 +89,13 @@ async fn a_redis_that_keeps_nothing_is_warned_of_once_and_in_the_health_page() {
     // Whoever comes meanwhile is refused, so that the gateway knows that it is gone.
     node.post("/v1/tool-calls", &books).await;
     forgetful.restart();
-    let mut stored = false;
-    for _ in 0..1_200 {
-        stored = is_success(&node.post("/v1/tool-calls", &books).await.1);
-        if stored {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(stored, "Redis is not found again");
+    until("a Redis that is found again", async || {
+        is_success(&node.post("/v1/tool-calls", &books).await.1).then_some(())
+    })
+    .await;
     let told = |node: &crate::harness::Process, what: &str| node.log().matches(what).count();
-    while told(&node, "Redis may forget") == 0 || told(&node, "Redis keeps nothing") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let are_told = || told(&node, "Redis may forget") > 0 && told(&node, "Redis keeps nothing") > 0;
+    until_so("both warnings", are_told).await;
     assert_eq!(
         (told(&node, "Redis keeps nothing"), told(&node, "Redis may forget")),
         (1, 1),

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::harness::{Gateway, Process, write_project};
 use crate::upstream::{ClosedPort, Reply, Upstream};
+use crate::wait::until;
 
 const READ: &str = "description: reads\nconnection: api\npath: /read\ntimeout_ms: 60000\n";
 
@@ -96,18 +97,11 @@ async fn a_failing_service_is_left_alone_and_others_are_not() {
     // One that is left alone for less.
     let brief = breaker.replace("3600000", "50");
     let gateway = Gateway::start(&project(upstream.port, &brief)).await;
-    let mut left = 6_000;
-    while told(&gateway.call("read", json!({})).await) != open() {
-        left -= 1;
-        assert!(left > 0, "it never opens");
-    }
+    let is_open = async || (told(&gateway.call("read", json!({})).await) == open()).then_some(());
+    until("a breaker that opens", is_open).await;
     status.store(200, Ordering::SeqCst);
-    let mut left = 6_000;
-    while told(&gateway.call("read", json!({})).await) == open() {
-        left -= 1;
-        assert!(left > 0, "it never closes again");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let is_closed = async || (told(&gateway.call("read", json!({})).await) != open()).then_some(());
+    until("a breaker that closes again", is_closed).await;
     assert_eq!(gateway.call("write", json!({})).await["status"], "success");
 }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::api::Api;
 use crate::backend::{RedisServer, on_every_store};
 use crate::harness::{Process, write_project};
+use crate::wait::{until, until_so};
 
 const HOOKS: &[(&str, &str)] = &[
     (
@@ -91,7 +92,7 @@ impl Nodes {
 
     /// The first request to `path`, once it is there.
     async fn request(&self, path: &str) -> Captured {
-        until(async || self.sent(path).into_iter().next()).await
+        until(path, async || self.sent(path).into_iter().next()).await
     }
 
     async fn events(&self, id: &str) -> Vec<Value> {
@@ -101,23 +102,12 @@ impl Nodes {
 
     /// The event of this type and action, once it is there.
     async fn event(&self, id: &str, kind: &str, name: &str) -> Value {
-        until(async || {
+        until(&format!("{kind} of {name}"), async || {
             let events = self.events(id).await;
             events.into_iter().find(|event| event["type"] == kind && event["data"]["name"] == name)
         })
         .await
     }
-}
-
-/// What `found` gives, as soon as it gives anything.
-pub(super) async fn until<T>(mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..6_000 {
-        if let Some(found) = found().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not in a minute");
 }
 
 /// What became of the hooks of a reply, by name: their status, and the code of their error.
@@ -182,7 +172,7 @@ async fn what_is_slow_goes_on_behind_the_reply() {
     assert_eq!(begun["variables"].get("customer.name"), None);
     gate.add_permits(1);
     let path = format!("/v1/conversations/c?{HERE}");
-    let name = until(async || {
+    let name = until("the name", async || {
         let now = nodes.one().get(&path).await.body;
         Some(now["variables"].get("customer.name")?["value"].clone())
     })
@@ -253,12 +243,12 @@ on_every_store! {
 
 #[tokio::test]
 async fn the_end_is_told_once_although_its_claim_is_forgotten() {
-    let nodes = Nodes::new(&Backend::Memory, answer).await;
+    let mut nodes = Nodes::new(&Backend::Memory, answer).await;
     nodes.begin("c", "+49301").await;
     let path = format!("/v1/conversations/c?{HERE}");
     assert_eq!(nodes.one().ask("DELETE", &path, &Value::Null).await.status, 200);
     // Its result is kept before the feed tells of it.
-    until(async || {
+    until("the end of the hook", async || {
         let told = |event: &Value| {
             let id = event["data"]["tool_call_id"].as_str().unwrap_or_default();
             event["type"] == "response_received" && id.starts_with("callgate:end:save_call:")
@@ -270,8 +260,8 @@ async fn the_end_is_told_once_although_its_claim_is_forgotten() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3 * 60 * 60)).await;
     tokio::time::resume();
-    // Connections that were idle for so long are closed.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Connections that were idle for so long are being closed.
+    nodes.nodes[0].0.reconnect();
     assert_eq!(nodes.one().ask("DELETE", &path, &Value::Null).await.status, 200);
     let refused = nodes.event("c", "error", "save_call").await;
     assert_eq!(refused["data"]["code"], "too_many_calls", "{refused}");
@@ -286,10 +276,9 @@ async fn leave_early(api: &Api, redis: &RedisServer, line: &str, body: &str) {
         format!("{line} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     redis.signal("STOP");
     stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    api.0.caught_up().await;
     drop(stream);
-    // The server has to notice first.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    api.0.caught_up().await;
     redis.signal("CONT");
 }
 
@@ -301,13 +290,13 @@ async fn who_does_not_wait_for_the_reply_begins_and_ends_all_the_same() {
     nodes.begin("first", "+49301").await;
     let request = json!({"id": "c", "variables": {"caller_phone": "+49301"}}).to_string();
     leave_early(nodes.one(), redis, "POST /v1/conversations", &request).await;
-    until(async || (nodes.sent("/callers").len() == 2).then_some(())).await;
+    until_so("the hook of the start", || nodes.sent("/callers").len() == 2).await;
     leave_early(nodes.one(), redis, &format!("DELETE /v1/conversations/c?{HERE}"), "").await;
     assert!(nodes.request("/calls").await.text().contains("\"Ann\""));
     // What is to be erased is not only ended.
     let path = format!("/v1/conversations/first?{HERE}");
     leave_early(nodes.one(), redis, &format!("DELETE {}&forget=true", path), "").await;
-    until(async || (nodes.one().get(&path).await.status == 404).then_some(())).await;
+    until("its end", async || (nodes.one().get(&path).await.status == 404).then_some(())).await;
     assert_eq!(nodes.sent("/calls").len(), 1);
 }
 

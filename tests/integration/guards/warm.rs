@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::egress::tls::{Authority, front};
+use crate::wait::until;
 
 /// A service behind TLS, its token server, and the way to them: each piece takes `delay`, as over a long line.
 struct Service {
@@ -67,7 +68,7 @@ impl Service {
 
     /// Waits until the service was asked for a head, and the token server for a token.
     async fn ready(&self) {
-        super::hooks::until(async || {
+        until("a connection and a token", async || {
             let is_warm = self.heads() > 0 && !self.tokens.requests().is_empty();
             is_warm.then_some(())
         })

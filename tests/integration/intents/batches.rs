@@ -1,7 +1,8 @@
 //! Turns of several calls: posted twice, hung up on, started over.
 
 use super::ids::{ALL, Ids};
-use super::{Call, Setup, body, call, is_replay, rises};
+use super::shaky::rises;
+use super::{Call, Setup, body, call, is_replay};
 use crate::backend::on_every_store;
 
 /// A turn that books a slot twice and another one once.

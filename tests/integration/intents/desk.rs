@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::upstream::{Captured, Reply, Upstream};
+use crate::wait::until_so;
 
 /// The actions of a project in front of a desk. The window is longer than any test, so that no test depends on its pace.
 pub(super) const ACTIONS: &[(&str, &str)] = &[
@@ -125,12 +126,7 @@ impl Desk {
 
     /// Waits until more than `before` requests of a conversation have come.
     pub(super) async fn arrives(&self, conversation: &str, before: usize) {
-        let arrives = async {
-            while self.arrived(conversation) <= before {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), arrives).await.expect("no request comes");
+        until_so("a request", || self.arrived(conversation) > before).await;
     }
 }
 

@@ -34,12 +34,11 @@ mod shaky;
 mod world;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use self::desk::{ACTIONS, Desk};
-use self::shaky::{Shaky, rises};
+use self::shaky::Shaky;
 use self::world::Fault;
 use crate::backend::Backend;
 use crate::harness::{Gateway, client, files};
@@ -111,19 +110,21 @@ impl Setup {
 
     /// The same, but what was hung up on goes on until it is released.
     async fn hang_up_and_leave_running(&self, path: &str, conversation: &str, body: &Value) {
-        let (arrived, left) = (self.desk.arrived(conversation), self.left());
+        let (arrived, hang_ups) = (self.desk.arrived(conversation), self.gateway().hang_ups());
         let request = self.client.post(format!("{}{path}", self.gateway().url)).body(body.to_string());
         let request = request.header("callgate-conversation-id", conversation).send();
         tokio::select! {
             answer = request => panic!("it is answered: {answer:?}"),
             () = self.desk.arrives(conversation, arrived) => {}
         }
-        rises(&self.store().left, left).await;
+        self.gateway().hung_up(hang_ups + calls_in(body)).await;
     }
+}
 
-    fn left(&self) -> usize {
-        self.store().left.load(std::sync::atomic::Ordering::SeqCst)
-    }
+/// How many calls a request has, whatever product it comes from.
+fn calls_in(body: &Value) -> usize {
+    let lists = ["/calls", "/tool_calls", "/message/toolCallList"].map(|path| body.pointer(path));
+    lists.into_iter().flatten().find_map(Value::as_array).map_or(1, Vec::len)
 }
 
 /// A call as a model makes it.
@@ -218,9 +219,4 @@ fn parse(text: &str) -> (Call, &str) {
     assert!(["done", "again"].contains(&what), "{text}");
     let id = (id != "-").then(|| id.to_owned());
     (Call { id, action: action.to_owned(), slot: slot.parse().unwrap() }, what)
-}
-
-/// A little longer than the gateway needs to notice something, where nothing tells that it has.
-async fn a_moment() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -44,6 +44,11 @@ impl Processes {
         self.nodes[node % self.nodes.len()].borrow().url.clone()
     }
 
+    /// How many calls a node has noticed the hang-up of.
+    pub(super) fn hang_ups(&self, node: usize) -> usize {
+        self.nodes[node % self.nodes.len()].borrow().hang_ups()
+    }
+
     fn start_again(&self, node: usize) {
         let redis = self.redis.as_ref().map(RefCell::borrow);
         *self.nodes[node].borrow_mut() = serve(self.project.path(), redis.as_deref());
@@ -109,8 +114,10 @@ fn hurried(request: &Value) -> Value {
 fn serve(project: &Path, redis: Option<&RedisServer>) -> Process {
     let patience = PATIENCE.as_millis().to_string();
     let url = redis.map(RedisServer::url).unwrap_or_default();
+    // Hang-ups are told of at this level.
+    let level = "error,callgate::server::execution=debug";
     let mut variables =
-        vec![("CALLGATE_LOG__LEVEL", "error"), ("CALLGATE_STORE__PATIENCE_MS", patience.as_str())];
+        vec![("CALLGATE_LOG__LEVEL", level), ("CALLGATE_STORE__PATIENCE_MS", patience.as_str())];
     if redis.is_some() {
         variables.extend([("CALLGATE_STORE__BACKEND", "redis"), ("CALLGATE_STORE__URL", url.as_str())]);
     }

@@ -1,12 +1,12 @@
 //! Products: how each of them repeats, interrupts and starts over.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::ids::random_looking;
-use super::{Call, Setup, a_moment, body, call, is_replay, results, rises, says_replay};
+use super::shaky::rises;
+use super::{Call, Setup, body, call, calls_in, is_replay, results, says_replay};
 use crate::backend::{Backend, on_every_store};
 use crate::bad_input::told;
 
@@ -271,7 +271,7 @@ pub(super) async fn hang_up_unsent_while<T>(
     meanwhile: impl Future<Output = T>,
 ) -> T {
     let store = setup.store();
-    let (sending, left) = (store.sending.load(Ordering::SeqCst), setup.left());
+    let (sending, hang_ups) = (store.sending.load(Ordering::SeqCst), setup.gateway().hang_ups());
     store.let_send(false);
     let request =
         setup.client.post(format!("{}/v1/tool-calls", setup.gateway().url)).body(body.to_string()).send();
@@ -283,10 +283,9 @@ pub(super) async fn hang_up_unsent_while<T>(
     store.let_others_send();
     let came = meanwhile.await;
     drop(request);
-    rises(&store.left, left).await;
-    a_moment().await;
+    setup.gateway().hung_up(hang_ups + calls_in(body)).await;
     store.let_send(true);
-    a_moment().await;
+    setup.gateway().at_rest().await;
     came
 }
 
@@ -436,8 +435,14 @@ async fn an_mcp_client_that_gives_up_after_five_seconds_and_starts_over_books_on
         tokio::join!(mcp(&setup, &session, book(2)), release).0
     };
     // What is cancelled may not be answered at all.
-    let first = tokio::time::timeout(Duration::from_secs(1), mcp(&setup, &session, book(1)));
-    let (_, second) = tokio::join!(first, later);
+    let first = async {
+        mcp(&setup, &session, book(1)).await;
+        std::future::pending::<()>().await;
+    };
+    let second = tokio::select! {
+        () = first => unreachable!(),
+        second = later => second,
+    };
     assert!(says_replay(&second), "{second}");
     assert_eq!(setup.desk.count("book"), 1);
 }

@@ -1,4 +1,4 @@
-//! A store that fails where a test wants it to, and of which a test knows who waits and who has left.
+//! A store that fails where a test wants it to, and of which a test knows who waits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use callgate::tool::ToolResult;
 use tokio::sync::watch;
 
 use crate::backend::passed_on;
+use crate::wait::until_so;
 
 /// A step of a call in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,21 +57,17 @@ pub(super) struct Shaky {
     pub sending: AtomicUsize,
     /// Calls that wait for another's end.
     pub joined: AtomicUsize,
-    /// Calls whose callers have left, or that were given back.
-    pub left: AtomicUsize,
 }
 
 impl Shaky {
     pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        let counters = [0; 3].map(AtomicUsize::new);
-        let [sending, joined, left] = counters;
+        let [sending, joined] = [0; 2].map(AtomicUsize::new);
         Arc::new(Self {
             store,
             outage: Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             sending,
             joined,
-            left,
         })
     }
 
@@ -111,14 +108,9 @@ fn unavailable() -> StoreError {
     StoreError::Unavailable { backend: "shaky", cause: "the test says so".to_owned() }
 }
 
-/// Waits until a counter is above `before`, a moment at most: not every call is counted.
+/// Waits until a counter is above `before`.
 pub(super) async fn rises(counter: &AtomicUsize, before: usize) {
-    let rises = async {
-        while counter.load(Ordering::SeqCst) <= before {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_millis(150), rises).await;
+    until_so(&format!("more than {before}"), || counter.load(Ordering::SeqCst) > before).await;
 }
 
 impl Store for Shaky {
@@ -157,12 +149,10 @@ impl Store for Shaky {
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
-        self.left.fetch_add(1, Ordering::SeqCst);
         self.store.release(claim)
     }
 
     fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
-        self.left.fetch_add(1, Ordering::SeqCst);
         self.store.orphan(key)
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::desk::{Desk, Fate};
 use super::processes::Processes;
 use super::shaky::{At, Outage, rises};
-use super::{Setup, a_moment, results};
+use super::{Node, Setup, calls_in, results};
+use crate::wait::until_so;
 
 /// What befalls a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,29 +73,31 @@ impl World {
         }
     }
 
-    /// A call of `node` that has joined another one, or a moment.
+    /// Lets a call of `node` join another one. Not every call does, and of another process nothing tells; whatever comes
+    /// first, what is told afterwards has to be true.
     async fn joins(&self, node: usize) {
-        match self {
-            Self::Here(setup) => {
-                let joined = &setup.nodes[node % setup.nodes.len()].store.joined;
-                rises(joined, joined.load(Ordering::SeqCst)).await;
+        let joined = async {
+            match self {
+                Self::Here(setup) => {
+                    let joined = &setup.nodes[node % setup.nodes.len()].store.joined;
+                    rises(joined, joined.load(Ordering::SeqCst)).await;
+                }
+                Self::There(_) => std::future::pending().await,
             }
-            Self::There(_) => a_moment().await,
-        }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(100), joined).await;
     }
 
-    /// What the node needs to notice that its caller has hung up.
-    async fn leaves(&self, node: usize, before: usize) {
-        match self {
-            Self::Here(setup) => rises(&setup.nodes[node % setup.nodes.len()].store.left, before).await,
-            Self::There(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-        }
+    /// Waits until a node has noticed that the caller of `request` has hung up; `before` is what it had noticed before.
+    async fn leaves(&self, node: usize, before: usize, request: &Value) {
+        until_so("a hang-up", || self.hang_ups(node) >= before + calls_in(request)).await;
     }
 
-    fn left(&self, node: usize) -> usize {
+    /// How many calls a node has noticed the hang-up of.
+    fn hang_ups(&self, node: usize) -> usize {
         match self {
-            Self::Here(setup) => setup.nodes[node % setup.nodes.len()].store.left.load(Ordering::SeqCst),
-            Self::There(_) => 0,
+            Self::Here(setup) => setup.nodes[node % setup.nodes.len()].gateway.hang_ups(),
+            Self::There(processes) => processes.hang_ups(node),
         }
     }
 
@@ -176,36 +179,30 @@ impl World {
 
     /// Hangs up once the desk has got a request; gives the answer where that comes first.
     async fn gone(&self, conversation: &str, node: usize, request: &Value) -> Told {
-        let (left, arrived) = (self.left(node), self.desk().arrived(conversation));
+        let (hang_ups, arrived) = (self.hang_ups(node), self.desk().arrived(conversation));
         tokio::select! {
             told = self.post(node, request) => return told,
             () = self.desk().arrives(conversation, arrived) => {}
         }
-        self.leaves(node, left).await;
+        self.leaves(node, hang_ups, request).await;
         None
     }
 
     /// Hangs up on what is claimed and not sent.
     async fn gone_unsent(&self, setup: &Setup, node: usize, request: &Value) -> Told {
-        let store = &setup.nodes[node % setup.nodes.len()].store;
-        let left = self.left(node);
-        let sending = store.sending.load(Ordering::SeqCst);
+        let Node { gateway, store } = &setup.nodes[node % setup.nodes.len()];
+        let (hang_ups, sending) = (gateway.hang_ups(), store.sending.load(Ordering::SeqCst));
         store.let_send(false);
-        let claimed = async {
-            while store.sending.load(Ordering::SeqCst) <= sending {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
         let told = tokio::select! {
             told = self.post(node, request) => told,
-            () = claimed => None,
+            () = rises(&store.sending, sending) => None,
         };
         if told.is_none() {
-            self.leaves(node, left).await;
+            self.leaves(node, hang_ups, request).await;
         }
         store.let_send(true);
         if told.is_none() {
-            a_moment().await;
+            gateway.at_rest().await;
         }
         told
     }
@@ -218,9 +215,10 @@ impl World {
         [first, second]: [&Value; 2],
         hangs_up: bool,
     ) -> Vec<Told> {
-        let (arrived, left) = (self.desk().arrived(conversation), self.left(node));
+        let (arrived, hang_ups) = (self.desk().arrived(conversation), self.hang_ups(node));
         self.desk().hold(conversation);
-        let mut first = Box::pin(self.post(node, first));
+        let request = first;
+        let mut first = Box::pin(self.post(node, request));
         tokio::select! {
             told = &mut first => {
                 self.desk().release(conversation);
@@ -238,7 +236,7 @@ impl World {
         }
         if hangs_up {
             drop(first);
-            self.leaves(node, left).await;
+            self.leaves(node, hang_ups, request).await;
             self.desk().release(conversation);
             return vec![None, second.await];
         }

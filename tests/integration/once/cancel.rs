@@ -1,7 +1,6 @@
 //! What is not sent can be stopped; what is sent cannot be called back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -11,6 +10,7 @@ use crate::backend::{Backend, on_every_store};
 use crate::bad_input::told;
 use crate::harness::Gateway;
 use crate::upstream::{Reply, Upstream};
+use crate::wait::until;
 
 /// A gateway whose calls wait for a token before they are sent.
 pub(super) struct Waiting {
@@ -109,22 +109,23 @@ async fn only_a_call_under_way_can_be_cancelled(on) {
 }
 }
 
-/// Expects that the id of `call` is free again, once the server has noticed that its caller hung up. A call that comes
-/// before joins it, and leaves it as it is by running out of time.
+/// Expects that the id of `call` is free again. A call that comes before the cancelled one has ended joins it, and leaves
+/// it as it is by running out of time.
 async fn assert_freed(gateway: &Gateway, mut call: Value) {
     call["deadline_ms"] = json!(200);
-    for _ in 0..100 {
+    until("the end of the cancelled call", async || {
         let result = gateway.call_with(call.clone()).await;
         assert_eq!(result["replayed"], Value::Null, "{result}");
-        if result["error"]["code"] != "in_progress" {
-            assert_eq!(
-                result["error"]["effect"], "none",
-                "it waits for its token, as the first one did: {result}"
-            );
-            return;
+        if result["error"]["code"] == "in_progress" {
+            return None;
         }
-    }
-    panic!("nobody has noticed that the caller hung up");
+        assert_eq!(
+            result["error"]["effect"], "none",
+            "it waits for its token, as the first one did: {result}"
+        );
+        Some(())
+    })
+    .await;
 }
 
 on_every_store! {
@@ -132,6 +133,7 @@ async fn a_caller_that_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
+    gateway.hung_up(1).await;
     assert_freed(gateway, book("call_1", 9)).await;
     assert_eq!(waiting.setup.sent(), 0);
     waiting.gate.add_permits(10);
@@ -147,6 +149,7 @@ async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up_on_a_stream(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
+    gateway.hung_up(1).await;
     assert_freed(gateway, book("call_1", 9)).await;
     assert_eq!(waiting.setup.sent(), 0);
     waiting.gate.add_permits(10);
@@ -172,8 +175,7 @@ on_every_store! {
 async fn a_write_whose_answer_reached_nobody_is_not_done_again_under_another_id(on) {
     let (setup, gate) = Setup::held(on).await;
     hang_up(&setup.gateway, &book("call_1", 9), setup.upstream.received(1)).await;
-    // The server has to notice first.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    setup.gateway.hung_up(1).await;
     let result = hurried(&setup.gateway, book("call_2", 9)).await;
     assert_eq!(result["error"]["code"], "in_progress", "it joins the call that nobody waits for");
     gate.add_permits(1);
@@ -204,7 +206,7 @@ async fn one_of_two_callers_who_hangs_up_cancels_nothing(on) {
         waiting.setup.store.joined().await;
     };
     hang_up(gateway, &book("call_1", 9), joined).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    gateway.hung_up(1).await;
     waiting.gate.add_permits(1);
     let result = receiver.await.unwrap().await.unwrap();
     assert_eq!((&result["status"], &result["replayed"]), (&json!("success"), &json!(true)), "{result}");

@@ -1,11 +1,9 @@
 //! Callers who are gone before they have their answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::sleep;
 
 use super::cancel::Waiting;
 use super::{ACTIONS, Setup, book, cancel, hang_up, numbered, spawn};
@@ -14,8 +12,6 @@ use crate::bad_input::told;
 use crate::harness::files;
 use crate::upstream::{Reply, Upstream};
 
-/// What the server needs to notice that somebody has hung up, and more.
-const NOTICED: Duration = Duration::from_millis(300);
 const JSON: &str = "application/json";
 
 /// An upstream that answers by [`numbered`], slot 2 not before there is a permit.
@@ -64,10 +60,10 @@ async fn a_turn_that_reached_nobody_is_not_done_again(on) {
         let (setup, gate) = slow_second(on).await;
         let first_is_done = async {
             setup.upstream.received(2).await;
-            sleep(NOTICED).await;
+            setup.store.settled(1).await;
         };
         hang_up(&setup.gateway, (path, JSON), &turn, first_is_done).await;
-        sleep(NOTICED).await;
+        setup.gateway.hung_up(2).await;
         gate.add_permits(1);
         // The model starts over, with ids of its own.
         for (id, slot) in [("call_3", 1), ("call_4", 2)] {
@@ -84,11 +80,10 @@ async fn a_turn_that_was_answered_is_done_again_under_other_ids(on) {
     for (path, turn) in turns([1, 3]) {
         let (setup, _) = slow_second(on).await;
         assert_eq!(setup.gateway.post(path, turn.to_string()).await.0, 200);
-        sleep(NOTICED).await;
         for (id, slot) in [("call_3", 1), ("call_4", 3)] {
             assert_eq!(setup.gateway.call_with(book(id, slot)).await["replayed"], Value::Null, "{path}");
         }
-        assert_eq!(setup.sent(), 4, "{path}");
+        assert_eq!((setup.sent(), setup.gateway.hang_ups()), (4, 0), "{path}");
     }
 }
 }
@@ -99,27 +94,25 @@ async fn who_waits_for_a_place_can_be_cancelled(on) {
     let first = spawn(&setup.gateway, book("call_1", 1));
     setup.upstream.received(1).await;
     let second = spawn(&setup.gateway, book("call_2", 2));
-    sleep(NOTICED).await;
-    let (mut status, mut reply) = (404, Value::Null);
-    for _ in 0..600 {
-        (status, reply) = cancel(&setup.gateway, "/v1/tool-calls/call_2").await;
-        if status != 404 {
-            break;
-        }
-        // It is not under way yet.
-        sleep(NOTICED / 10).await;
-    }
+    // With its claim, it waits for its place.
+    setup.store.claimed(2).await;
+    let (status, reply) = cancel(&setup.gateway, "/v1/tool-calls/call_2").await;
     assert_eq!((status, &reply["cancellation"]), (200, &json!("not_sent")));
     assert_eq!(told(&second.await.unwrap()).0, ("exception", "cancelled", "none", "later"));
     // Whoever hangs up leaves the queue as well.
-    hang_up(&setup.gateway, ("/v1/tool-calls", JSON), &book("call_3", 3), sleep(NOTICED)).await;
-    sleep(NOTICED).await;
+    hang_up(&setup.gateway, ("/v1/tool-calls", JSON), &book("call_3", 3), setup.store.claimed(3)).await;
+    setup.gateway.hung_up(1).await;
     gate.add_permits(10);
     assert_eq!(first.await.unwrap()["status"], "success");
-    sleep(NOTICED).await;
-    assert_eq!(setup.sent(), 1);
+    // Who still waited for the place would have it before this one.
     assert_eq!(setup.gateway.call_with(book("call_4", 4)).await["status"], "success");
-    assert_eq!(setup.sent(), 2);
+    let slots: Vec<Value> = setup
+        .upstream
+        .requests()
+        .iter()
+        .map(|request| serde_json::from_slice::<Value>(&request.body).unwrap()["slot"].clone())
+        .collect();
+    assert_eq!(slots, [1, 4]);
 }
 }
 
@@ -129,7 +122,7 @@ async fn outlive(setup: &Setup, sent: impl Future<Output = ()>) -> Value {
     let (sender, receiver) = oneshot::channel();
     let joined = async {
         sent.await;
-        for deadline_ms in [900, 10_000] {
+        for deadline_ms in [200, 900, 10_000] {
             let mut hurried = book("call_1", 9);
             hurried["deadline_ms"] = json!(deadline_ms);
             let mut second = spawn(gateway, hurried);
@@ -199,14 +192,14 @@ async fn a_result_that_was_joined_and_reached_nobody_is_not_forgotten(on) {
             setup.upstream.received(2).await;
             joined.send(()).unwrap();
             is_gone.await.unwrap();
-            sleep(NOTICED).await;
+            gateway.hung_up(1).await;
             gate.add_permits(1);
-            sleep(NOTICED).await;
+            setup.store.heard(1).await;
         })
         .await;
     };
     tokio::join!(alone, turned);
-    sleep(NOTICED).await;
+    gateway.hung_up(3).await;
     let again = gateway.call_with(book("call_3", 1)).await;
     assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &json!(true)), "{again}");
     assert_eq!(setup.sent(), 2);

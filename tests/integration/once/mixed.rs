@@ -1,7 +1,5 @@
 //! Writes of which some have an id and some have none.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::cancel::hang_up;
@@ -19,8 +17,7 @@ async fn a_write_whose_answer_reached_nobody_is_found_with_an_id_and_without(on)
         [(book("call_1", 1), without_id(1)), (without_id(2), book("call_2", 2)), (without_id(3), without_id(3))];
     for (at, (first, second)) in pairs.iter().enumerate() {
         hang_up(&setup.gateway, first, setup.upstream.received(at + 1)).await;
-        // The server has to notice first.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        setup.gateway.hung_up(at + 1).await;
         gate.add_permits(1);
         let again = setup.gateway.call_with(second.clone()).await;
         assert_eq!((&again["replayed"], &again["body"]), (&json!(true), &json!({"id": at + 1})), "{second}");

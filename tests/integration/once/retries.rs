@@ -1,6 +1,5 @@
 //! Retries that can do no harm, and no others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,27 +43,8 @@ async fn run(action: &str, replies: Vec<Reply>) -> (Value, usize) {
     (result, requests.len())
 }
 
-/// What the gateways of this thread log from now on.
-struct Log {
-    lines: tempfile::NamedTempFile,
-    _kept: tracing::subscriber::DefaultGuard,
-}
-
-impl Log {
-    fn start() -> Self {
-        let lines = tempfile::NamedTempFile::new().unwrap();
-        let subscriber = tracing_subscriber::fmt().with_env_filter("callgate=debug");
-        let subscriber = subscriber.with_writer(Arc::new(lines.reopen().unwrap())).finish();
-        Self { lines, _kept: tracing::subscriber::set_default(subscriber) }
-    }
-
-    /// Waits until a call has been refused once, and waits for its next attempt.
-    async fn sent_again(&self) {
-        while !std::fs::read_to_string(self.lines.path()).unwrap().contains("the request is sent again") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
+/// What is logged when a call was refused, and waits for its next attempt.
+const SENT_AGAIN: &str = "the request is sent again";
 
 fn status(status: u16) -> Reply {
     Reply::Json(status, "{}".to_owned())
@@ -113,9 +93,8 @@ async fn a_write_gets_through_to_an_upstream_that_was_away_for_a_moment() {
     let closed = ClosedPort::new();
     let action = action("POST", "retry: {max_attempts: 10, backoff_ms: 50, max_backoff_ms: 200}");
     let gateway = Gateway::start(&files(closed.port, &[("actions/x.yaml", &action)])).await;
-    let log = Log::start();
     let late = async {
-        log.sent_again().await;
+        gateway.log.says(SENT_AGAIN).await;
         Upstream::on(closed.listen(), |_| Reply::ok("{}"))
     };
     let (result, upstream) = tokio::join!(gateway.call_with(json!({"name": "x"})), late);
@@ -129,9 +108,8 @@ async fn a_call_can_be_cancelled_between_attempts_of_which_nothing_was_sent() {
     let closed = ClosedPort::new();
     let action = action("POST", "retry: {max_attempts: 2, backoff_ms: 30000, max_backoff_ms: 30000}");
     let gateway = Gateway::start(&files(closed.port, &[("actions/x.yaml", &action)])).await;
-    let log = Log::start();
     let cancelled = async {
-        log.sent_again().await;
+        gateway.log.says(SENT_AGAIN).await;
         cancel(&gateway, "/v1/tool-calls/call_1").await
     };
     let call = json!({"name": "x", "conversation_id": "c", "tool_call_id": "call_1"});

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{ALL, all_of, call, gateway};
 use crate::harness::{Process, files, write_project};
 use crate::upstream::{Reply, Upstream};
+use crate::wait::until;
 
 /// Answers 500 where the number is 500.
 async fn upstream() -> Upstream {
@@ -75,10 +76,7 @@ async fn a_reload_forgets_nothing() {
     std::fs::write(&path, super::QUIET.1.replace("Asks.", "Asks again.")).unwrap();
     process.signal("HUP");
     process.wait_for("reload");
-    let mut after = listed().await;
-    while after["description"] != "Asks again." {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        after = listed().await;
-    }
+    let edited = async || Some(listed().await).filter(|action| action["description"] == "Asks again.");
+    let after = until("the edited action", edited).await;
     assert_eq!(after["expected_ms"], before["expected_ms"]);
 }

@@ -1,7 +1,6 @@
 //! States that were changed, that are another's, or too old.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,6 +8,7 @@ use serde_json::json;
 
 use super::{KEY_1, Setup, project, refused, secrets, settings, state, upstream};
 use crate::harness::Gateway;
+use crate::wait::until;
 
 #[tokio::test]
 async fn a_state_that_was_changed_is_refused_and_nothing_says_where() {
@@ -104,16 +104,14 @@ async fn a_state_of_another_gateway_is_refused() {
 
 #[tokio::test]
 async fn a_state_expires_and_each_call_gives_a_fresh_one() {
-    let setup = Setup::with(&settings(&["STATE_KEY_1"], "state_ttl_ms = 1000\n")).await;
+    let setup = Setup::with(&settings(&["STATE_KEY_1"], "state_ttl_ms = 300\n")).await;
     let first = setup.call("verify", None, "").await;
-    let (status, code, detail) = loop {
+    let (status, code, detail) = until("the end of the state", async || {
         let call = json!({"environment": "development", "name": "hours", "state": state(&first)}).to_string();
         let (status, answer) = setup.gateway.post("/v1/tool-calls", call).await;
-        if status != 200 {
-            break (status, answer["code"].clone(), answer["detail"].clone());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (status != 200).then(|| (status, answer["code"].clone(), answer["detail"].clone()))
+    })
+    .await;
     assert_eq!((status, code), (410, json!("state_expired")));
     assert_eq!(detail, "`state` has expired: begin a new conversation with \"\"");
     assert_eq!(setup.call("verify", None, "").await["status"], "success");

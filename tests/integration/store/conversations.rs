@@ -11,7 +11,9 @@ use callgate::conversation::{
 use callgate::tool::Scope;
 use serde_json::{Value, json};
 
-use super::{AnyStore, again, claim, exact, key, many, open, result, set, suite, try_claim, until, variable};
+use super::{
+    AnyStore, again, claim, exact, key, later, many, open, result, set, suite, try_claim, until, variable,
+};
 
 suite!(
     a_conversation_begins_once,
@@ -51,13 +53,12 @@ async fn a_conversation_begins_once(store: AnyStore) {
 }
 
 async fn a_conversation_expires_after_its_last_use(store: AnyStore) {
-    const TTL_MS: u64 = 30_000;
+    const TTL_MS: u64 = 20_000;
     let opening = Opening { ttl: Duration::from_millis(TTL_MS), first: None };
     let start = store.open(&key("used"), opening).await.unwrap().conversation.started_at_ms;
     // Each use keeps it for its whole time again; what is less than a part of that is not written down.
     for is_change in [false, true] {
-        tokio::time::sleep(Duration::from_millis(TTL_MS / 50)).await;
-        let before = now_ms();
+        let before = later(now_ms() + TTL_MS / 50).await;
         if is_change {
             store.update(&key("used"), set("x", json!(1))).await.unwrap();
         } else {
@@ -273,7 +274,7 @@ async fn an_end_is_the_first_one(store: AnyStore) {
     store.update(&key("c"), end()).await.unwrap();
     let first = store.find(&key("c")).await.unwrap().unwrap().ended_at_ms;
     assert!(first.is_some());
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    later(first.unwrap()).await;
     store.update(&key("c"), end()).await.unwrap();
     assert_eq!(store.find(&key("c")).await.unwrap().unwrap().ended_at_ms, first);
 }
@@ -301,7 +302,7 @@ async fn conversations_are_listed_by_their_start(store: AnyStore) {
     for number in 0..25 {
         store.open(&key(&format!("c{number:02}")), Opening::default()).await.unwrap();
         if number % 5 == 0 {
-            tokio::time::sleep(Duration::from_millis(3)).await;
+            later(now_ms()).await;
         }
     }
     store.open(&ConversationKey::new("production", "elsewhere"), Opening::default()).await.unwrap();

@@ -155,16 +155,16 @@ async fn claim_there(store: &AnyStore, claim: &Claim) -> Option<&'static str> {
 
 /// Waits until a look at the store gives what is expected.
 async fn until<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(look: impl Fn() -> F, expected: T) {
-    let mut last = None;
-    for _ in 0..3_000 {
-        let found = look().await;
-        if found == expected {
-            return;
-        }
-        last = Some(found);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{last:?} and not {expected:?} after a minute");
+    let is_so = async || (look().await == expected).then_some(());
+    crate::wait::until(&format!("{expected:?}"), is_so).await;
+}
+
+/// Waits until the clock on the wall says more than `time_ms`; what it says.
+async fn later(time_ms: u64) -> u64 {
+    crate::wait::until("a later time", async || {
+        Some(callgate::conversation::now_ms()).filter(|now| *now > time_ms)
+    })
+    .await
 }
 
 /// A JSON text, in which numbers keep their digits.
