@@ -8,8 +8,7 @@ use callgate_definition::{
     TlsDefinition,
 };
 
-use super::compile::SecretUse;
-use super::http_action::WrittenAt;
+use super::written::{SecretUse, WrittenAt};
 
 /// What a connection says besides where it leads; the defaults for an action without one.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +135,7 @@ pub struct FileSource {
 }
 
 /// Compiles what `connection` says for `environment`; `prefix` is where it leads.
-pub(super) fn compile(
+pub(crate) fn compile(
     connection: &Located<ConnectionDefinition>,
     environment: &str,
     prefix: &str,
@@ -173,12 +172,12 @@ pub(super) fn compile(
 }
 
 /// Where `key` stands: in the environment's override where it is set there.
-pub(super) fn pointer(overridden: bool, environment: &str, key: &str) -> String {
+pub(crate) fn pointer(overridden: bool, environment: &str, key: &str) -> String {
     if overridden { format!("/environments/{environment}/{key}") } else { format!("/{key}") }
 }
 
 /// Warns of certificates for a service that is asked without TLS.
-pub(super) fn warn_without_tls(url: &str, document: &Document, pointer: &str, problems: &mut Problems) {
+pub(crate) fn warn_without_tls(url: &str, document: &Document, pointer: &str, problems: &mut Problems) {
     if url.starts_with("http://") {
         let message = "`tls` changes nothing: the service is asked by http://";
         problems.push(
@@ -189,16 +188,16 @@ pub(super) fn warn_without_tls(url: &str, document: &Document, pointer: &str, pr
 }
 
 /// Compiles a `tls` section.
-pub(super) struct Tls<'a> {
-    pub(super) document: &'a Document,
-    pub(super) pointer: &'a str,
-    pub(super) environment: &'a str,
-    pub(super) problems: &'a mut Problems,
-    pub(super) secrets: &'a mut Vec<SecretUse>,
+pub(crate) struct Tls<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) pointer: &'a str,
+    pub(crate) environment: &'a str,
+    pub(crate) problems: &'a mut Problems,
+    pub(crate) secrets: &'a mut Vec<SecretUse>,
 }
 
 impl Tls<'_> {
-    pub(super) fn source(&mut self, tls: &TlsDefinition) -> Option<TlsSource> {
+    pub(crate) fn source(&mut self, tls: &TlsDefinition) -> Option<TlsSource> {
         let file = |name: &Option<String>, key: &str| {
             name.as_ref().map(|name| FileSource { name: name.clone(), written: self.written(key) })
         };

@@ -7,9 +7,8 @@ use callgate_definition::{
     Scalar, ValueDefinition,
 };
 
-use super::compile::SecretUse;
 use super::connection::{self, TlsSource};
-use super::http_action::WrittenAt;
+use super::written::{SecretUse, WrittenAt};
 
 /// A rule for credentials: which, and where they travel. Holds names of
 /// secrets, never their values.
@@ -107,7 +106,7 @@ impl From<&ValueDefinition> for ValueSource {
 }
 
 /// Compiles the connector `located` for `environment`.
-pub(super) fn compile(
+pub(crate) fn compile(
     located: &Located<AuthDefinition>,
     environment: &str,
     problems: &mut Problems,

@@ -4,21 +4,21 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::request::RenderFailure;
+use super::failure::RenderFailure;
 use callgate_schema::parameters::Parameters;
 use callgate_template::{Data, RenderError, Root, Template};
 
 /// The value of one field.
 #[derive(Debug)]
 pub struct Field {
-    pub(super) template: Template,
+    pub(crate) template: Template,
     /// The template is nothing but a parameter that may be absent: then the
     /// whole field is left out.
-    pub(super) optional: bool,
+    pub(crate) optional: bool,
 }
 
 impl Field {
-    pub(super) fn new(template: Template, parameters: &Parameters) -> Self {
+    pub(crate) fn new(template: Template, parameters: &Parameters) -> Self {
         let optional = template.sole_reference().is_some_and(|reference| {
             reference.root == Root::Parameters
                 && reference.path.first().is_some_and(|name| !parameters.is_required(name))
@@ -31,7 +31,7 @@ impl Field {
     /// # Errors
     ///
     /// Fails where a value that is needed is absent.
-    pub(super) fn value<'d>(
+    pub(crate) fn value<'d>(
         &self,
         data: &Data<'d>,
         place: &str,
@@ -52,7 +52,7 @@ impl Field {
     /// # Errors
     ///
     /// Fails where a value that is needed is absent or not allowed in this place.
-    pub(super) fn optional_text(
+    pub(crate) fn optional_text(
         &self,
         data: &Data<'_>,
         place: &str,
@@ -64,7 +64,7 @@ impl Field {
     }
 
     /// One error for each value that the field needs and that is absent, up to `most`.
-    pub(super) fn missing(&self, data: &Data<'_>, most: usize) -> Vec<RenderError> {
+    pub(crate) fn missing(&self, data: &Data<'_>, most: usize) -> Vec<RenderError> {
         match self.template.value(data) {
             Some(Ok(None)) if self.optional => Vec::new(),
             _ => self.template.missing(data, most),
@@ -78,7 +78,7 @@ impl Field {
 
 /// The JSON value of a template: of a sole reference the value itself, else the
 /// rendered text.
-pub(super) fn native(template: &Template, data: &Data<'_>, place: &str) -> Result<Value, RenderFailure> {
+pub(crate) fn native(template: &Template, data: &Data<'_>, place: &str) -> Result<Value, RenderFailure> {
     if let Some(value) = template.value(data)
         && let Some(value) = value.map_err(|error| RenderFailure::template(place, error))?
     {
@@ -90,7 +90,7 @@ pub(super) fn native(template: &Template, data: &Data<'_>, place: &str) -> Resul
 
 /// Calls `put` for each text that `value` becomes in a query or form: a list
 /// repeats the key, an object is JSON, null is left out.
-pub(super) fn each_text(value: &Value, put: &mut dyn FnMut(&str)) {
+pub(crate) fn each_text(value: &Value, put: &mut dyn FnMut(&str)) {
     match value {
         Value::Null => {}
         Value::String(text) => put(text),

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::bound::{Bound, Handover};
 use super::compile::{Compiler, pointer_to};
+use super::failure::{MAX_MISSING, RenderFailure};
 use super::fields::native;
-use super::request::{MAX_MISSING, RenderFailure};
-use super::{Bound, Handover};
+
 use callgate_schema::parameters::Parameters;
 use callgate_template::{Data, RenderError, Target, Template};
 
@@ -97,7 +98,7 @@ impl Part {
 
 impl Compiler<'_> {
     /// Compiles `response` of an action of type `static`.
-    pub(super) fn fixed_answer(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<FixedAnswer> {
+    pub(crate) fn fixed_answer(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<FixedAnswer> {
         let Some(value) = self.over.response.as_ref().or(self.definition.response.as_ref()) else {
             if !self.was_set_aside(&["response"]) {
                 let message = "an action of type `static` needs `response`";

@@ -1,13 +1,12 @@
 //! When an action may be called: what its definition asks of the conversation.
 //!
 //! Guards are pure: they are asked with what is known of the conversation, and
-//! say what stands in the way. `guard_rules.rs` compiles them.
+//! say what stands in the way. `compile/guards.rs` compiles them.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::Action;
 use super::output::Path;
 use callgate_schema::parameters::InvalidArguments;
 use callgate_template::compare_numbers;
@@ -25,20 +24,20 @@ pub struct Guards {
     /// The states that the action exists in; `None` for all.
     pub available_in: Option<Vec<String>>,
     /// The actions that lead to one of these states.
-    pub(super) leads: Vec<String>,
+    pub(crate) leads: Vec<String>,
     /// Parameters whose values must be known.
-    pub(super) allowed: Vec<AllowedValues>,
+    pub(crate) allowed: Vec<AllowedValues>,
 }
 
 /// A parameter whose values an earlier call must have returned.
 #[derive(Debug)]
-pub(super) struct AllowedValues {
+pub(crate) struct AllowedValues {
     /// Name of the parameter.
-    pub(super) parameter: String,
+    pub(crate) parameter: String,
     /// Where the allowed values stand, in an object with the member `variables`.
-    pub(super) path: Path,
+    pub(crate) path: Path,
     /// The actions that learn them.
-    pub(super) sources: Vec<String>,
+    pub(crate) sources: Vec<String>,
 }
 
 /// What guards ask about a conversation.
@@ -99,68 +98,70 @@ impl Guards {
     }
 
     /// Whether the action exists in a conversation that is in `state`.
-    pub(super) fn are_open_in(&self, state: Option<&str>) -> bool {
+    pub(crate) fn are_open_in(&self, state: Option<&str>) -> bool {
         let Some(states) = &self.available_in else { return true };
         state.is_some_and(|state| states.iter().any(|known| known == state))
     }
 }
 
-impl Action {
-    /// Asks the guards of the action, but for `max_calls`, which only the store can count.
-    /// `known` is an object with the member `variables`.
+impl Guards {
+    /// Asks the guards, but for `max_calls`, which only the store can count. `known` is an object with
+    /// the member `variables`; `is_sensitive` says whether an argument must not be told.
     ///
     /// # Errors
     ///
     /// The first thing that stands in the way.
-    pub fn check_guards(
+    pub(crate) fn check(
         &self,
         conversation: Option<&dyn KnownConversation>,
         known: &Value,
         parameters: &Map<String, Value>,
+        is_sensitive: &dyn Fn(&Map<String, Value>) -> bool,
     ) -> Result<(), GuardError> {
-        let guards = &self.guards;
-        if !guards.need_conversation() {
+        if !self.need_conversation() {
             return Ok(());
         }
         let Some(conversation) = conversation else { return Err(GuardError::NoConversation) };
-        if let Some(available_in) = &guards.available_in
-            && !guards.are_open_in(conversation.state())
+        if let Some(available_in) = &self.available_in
+            && !self.are_open_in(conversation.state())
         {
             return Err(GuardError::NotAvailable {
                 state: conversation.state().map(str::to_owned),
                 available_in: available_in.clone(),
-                leads: guards.leads.clone(),
+                leads: self.leads.clone(),
             });
         }
-        let first = guards.only_after.iter().filter(|name| !conversation.has_succeeded(name));
+        let first = self.only_after.iter().filter(|name| !conversation.has_succeeded(name));
         let first: Vec<String> = first.cloned().collect();
         if !first.is_empty() {
             return Err(GuardError::TooEarly { first });
         }
-        for allowed in &guards.allowed {
+        for allowed in &self.allowed {
             let Some(sent) = parameters.get(&allowed.parameter).filter(|sent| !sent.is_null()) else {
                 continue;
             };
             if let Some(unknown) = allowed.unknown(sent, known) {
-                return Err(GuardError::Arguments(self.not_allowed(allowed, unknown, conversation, known)));
+                let sent = Map::from_iter([(allowed.parameter.clone(), unknown.clone())]);
+                let refusal = allowed.refusal(unknown, is_sensitive(&sent), conversation, known);
+                return Err(GuardError::Arguments(refusal));
             }
         }
         Ok(())
     }
+}
 
+impl AllowedValues {
     /// Tells which values are allowed, as far as the model may know them.
-    fn not_allowed(
+    fn refusal(
         &self,
-        allowed: &AllowedValues,
         unknown: &Value,
+        is_sensitive: bool,
         conversation: &dyn KnownConversation,
         known: &Value,
     ) -> InvalidArguments {
-        let sent = Map::from_iter([(allowed.parameter.clone(), unknown.clone())]);
-        let is_sensitive = self.parameters.has_sensitive(&sent);
         let mut named: Vec<&Value> = Vec::new();
         let mut count = 0_usize;
-        allowed.path.locate(known, |place, value| {
+        self.path.locate(known, |place, value| {
             for value in values_of(value) {
                 count += 1;
                 let is_plain = value.is_string() || value.is_number() || value.is_boolean();
@@ -171,11 +172,9 @@ impl Action {
             }
         });
         let sent = if is_sensitive { None } else { Some(unknown) };
-        InvalidArguments::not_allowed(&allowed.parameter, sent, &named, count, &allowed.sources)
+        InvalidArguments::not_allowed(&self.parameter, sent, &named, count, &self.sources)
     }
-}
 
-impl AllowedValues {
     /// What of `sent` is none of the allowed values: itself, or one of its items.
     fn unknown<'s>(&self, sent: &'s Value, known: &Value) -> Option<&'s Value> {
         let known = Known::of(self.path.select(known).into_iter().flat_map(values_of));

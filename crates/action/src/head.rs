@@ -1,47 +1,12 @@
 //! How long the URL and the headers of a request may be, and which value makes them too long.
 
-use std::fmt;
-
 use serde_json::Value;
 
-use super::Bound;
+use super::bound::Bound;
+use super::failure::{LongValue, RenderFailure, TooLong};
 use super::http_action::{Body, HttpAction};
-use super::request::{RenderFailure, RequestSpec};
+use super::request::RequestSpec;
 use callgate_template::{Data, Reference, Root};
-
-/// A part of a request's head that is longer than allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{place}` of the request comes to {bytes} bytes, more than `limits.max_url_bytes` allows ({limit}){}",
-    longest.as_ref().map(|longest| format!("; the longest value in it is `{longest}`")).unwrap_or_default()
-)]
-pub struct TooLong {
-    /// What is too long: `url`, or `headers.X-Note`.
-    pub place: String,
-    /// Its length.
-    pub bytes: usize,
-    /// The longest that is allowed.
-    pub limit: usize,
-    /// The longest value in it.
-    pub longest: Option<LongValue>,
-}
-
-/// Where a long value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LongValue {
-    /// Arguments, or variables.
-    pub root: Root,
-    /// Its path there.
-    pub path: Vec<String>,
-    /// Whether a definition binds it: then no model can shorten it.
-    pub is_bound: bool,
-}
-
-impl fmt::Display for LongValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ".{}.{}", self.root.as_str(), self.path.join("."))
-    }
-}
 
 impl HttpAction {
     /// Checks that the URL of `request`, and each header that a template fills, has at most `limit` bytes.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use callgate_definition::Document;
-
 use super::connection::ConnectionRules;
 use super::connector::Connector;
 use super::fields::Field;
 use super::multipart::Part;
 use super::retry::RetryPolicy;
+use super::written::WrittenAt;
 use callgate_template::Template;
 
 /// An HTTP call, compiled.
@@ -25,13 +24,13 @@ pub struct HttpAction {
     /// Where the prefix is written.
     pub written: WrittenAt,
     /// The path after the prefix.
-    pub(super) path: Template,
+    pub(crate) path: Template,
     /// Static query text.
-    pub(super) static_query: String,
+    pub(crate) static_query: String,
     /// Query parameters by name.
-    pub(super) query: Vec<(String, Field)>,
+    pub(crate) query: Vec<(String, Field)>,
     /// Headers with static or templated values.
-    pub(super) headers: Vec<PlainHeader>,
+    pub(crate) headers: Vec<PlainHeader>,
     /// Headers whose values are secrets.
     pub secret_headers: Vec<SecretHeader>,
     /// The auth connector.
@@ -39,7 +38,7 @@ pub struct HttpAction {
     /// What is sent as body.
     pub body: Body,
     /// The body's media type.
-    pub(super) content_type: Option<HeaderValue>,
+    pub(crate) content_type: Option<HeaderValue>,
     /// Time to connect.
     pub connect_timeout: Duration,
     /// The longest silence of the service, where that is limited.
@@ -47,22 +46,7 @@ pub struct HttpAction {
     /// When the request may be sent again.
     pub retry: RetryPolicy,
     /// Parameters that the path, `query:` or a header of the action has placed already; not sent again.
-    pub(super) placed: Vec<String>,
-}
-
-/// A place in a file of the project, for the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenAt {
-    /// The file, relative to the project.
-    pub file: String,
-    /// Line and column.
-    pub place: (usize, usize),
-}
-
-impl WrittenAt {
-    pub(super) fn at(document: &Document, pointer: &str) -> Self {
-        Self { file: document.file.clone(), place: document.at_value(pointer) }
-    }
+    pub(crate) placed: Vec<String>,
 }
 
 /// A header without secrets.
@@ -71,9 +55,9 @@ pub struct PlainHeader {
     /// Its name.
     pub name: HeaderName,
     /// Its value, if it is the same for every call.
-    pub(super) fixed: Option<HeaderValue>,
+    pub(crate) fixed: Option<HeaderValue>,
     /// Its value, where it is not.
-    pub(super) field: Option<Field>,
+    pub(crate) field: Option<Field>,
 }
 
 /// A header whose value is a secret.

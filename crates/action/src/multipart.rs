@@ -4,23 +4,23 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use serde_json::{Map, Value};
 
+use super::failure::RenderFailure;
 use super::fields::{Field, each_text};
-use super::request::RenderFailure;
 use callgate_template::Data;
 
 /// One part, compiled.
 #[derive(Debug)]
 pub struct Part {
-    pub(super) name: String,
-    pub(super) field: Field,
-    pub(super) filename: Option<String>,
-    pub(super) content_type: Option<String>,
+    pub(crate) name: String,
+    pub(crate) field: Field,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: Option<String>,
 }
 
 /// The body and its boundary.
-pub(super) struct Encoded {
-    pub(super) body: Vec<u8>,
-    pub(super) boundary: String,
+pub(crate) struct Encoded {
+    pub(crate) body: Vec<u8>,
+    pub(crate) boundary: String,
 }
 
 /// Encodes the parts of an action.
@@ -28,7 +28,7 @@ pub(super) struct Encoded {
 /// # Errors
 ///
 /// Fails where a value that is needed is absent.
-pub(super) fn encode(parts: &[Part], data: &Data<'_>) -> Result<Encoded, RenderFailure> {
+pub(crate) fn encode(parts: &[Part], data: &Data<'_>) -> Result<Encoded, RenderFailure> {
     let mut list = Vec::with_capacity(parts.len());
     for part in parts {
         let place = format!("multipart.{}", part.name);
@@ -43,7 +43,7 @@ pub(super) fn encode(parts: &[Part], data: &Data<'_>) -> Result<Encoded, RenderF
 }
 
 /// Encodes all parameters, each as a part.
-pub(super) fn encode_flat(parameters: &Map<String, Value>, placed: &[String]) -> Encoded {
+pub(crate) fn encode_flat(parameters: &Map<String, Value>, placed: &[String]) -> Encoded {
     let mut list: Vec<(&str, String)> = Vec::new();
     for (name, value) in parameters.iter().filter(|(name, _)| !placed.contains(name)) {
         each_text(value, &mut |text| list.push((name, text.to_owned())));

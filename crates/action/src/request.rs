@@ -11,14 +11,11 @@ use serde_json::{Map, Value};
 
 use callgate_text::percent::QUERY;
 
+use super::failure::{MAX_MISSING, RenderFailure};
 use super::fields::{Field, each_text};
-use super::head::TooLong;
 use super::http_action::{Body, HttpAction};
 use super::multipart;
-use callgate_template::{Data, RenderError, RenderErrorCode};
-
-/// Most values that a failure names besides the first one.
-pub(super) const MAX_MISSING: usize = 9;
+use callgate_template::{Data, RenderError};
 
 /// A request as it will be sent, but for its credentials. Comparable, so that
 /// tests need no network.
@@ -39,62 +36,6 @@ impl RequestSpec {
     pub fn add_header(&mut self, name: HeaderName, value: impl FnOnce() -> HeaderValue) {
         if !self.headers.iter().any(|(there, _)| *there == name) {
             self.headers.push((name, value()));
-        }
-    }
-}
-
-/// Why a request could not be made from its arguments.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderFailure {
-    /// A template failed.
-    #[error("cannot fill in `{place}`: {error}")]
-    Template {
-        /// Where the template stands, such as `body` or `headers.X-Note`.
-        place: String,
-        /// What is wrong.
-        error: Box<RenderError>,
-        /// What else is missing, where a value is.
-        others: Vec<RenderError>,
-    },
-    /// A header value that HTTP cannot carry.
-    #[error("the value of `{place}` may not hold control characters")]
-    HeaderValue {
-        /// Where the value stands.
-        place: String,
-    },
-    /// A URL or a header value that is longer than allowed.
-    #[error(transparent)]
-    TooLong(Box<TooLong>),
-}
-
-impl RenderFailure {
-    pub(super) fn template(place: &str, error: RenderError) -> Self {
-        Self::Template { place: place.to_owned(), error: Box::new(error), others: Vec::new() }
-    }
-
-    /// The same, with everything else that is missing, where a value is. A reference counts once.
-    pub(super) fn and_missing(mut self, found: impl IntoIterator<Item = RenderError>) -> Self {
-        if let Self::Template { error, others, .. } = &mut self
-            && error.code == RenderErrorCode::MissingVariable
-        {
-            for one in found {
-                let is_new = one.reference != error.reference
-                    && others.iter().all(|known| known.reference != one.reference);
-                if is_new && others.len() < MAX_MISSING {
-                    others.push(one);
-                }
-            }
-        }
-        self
-    }
-
-    /// What is missing of it, where a value is.
-    pub(super) fn into_missing(self) -> Vec<RenderError> {
-        match self {
-            Self::Template { error, others, .. } if error.code == RenderErrorCode::MissingVariable => {
-                std::iter::once(*error).chain(others).collect()
-            }
-            Self::Template { .. } | Self::HeaderValue { .. } | Self::TooLong(_) => Vec::new(),
         }
     }
 }
@@ -221,7 +162,7 @@ impl HttpAction {
         body
     }
 
-    pub(super) fn unplaced<'d>(
+    pub(crate) fn unplaced<'d>(
         &'d self,
         parameters: &'d Map<String, Value>,
     ) -> impl Iterator<Item = (&'d String, &'d Value)> {

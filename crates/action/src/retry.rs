@@ -32,7 +32,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    pub(super) fn compile(definition: &ActionDefinition, method: &Method) -> Self {
+    pub(crate) fn compile(definition: &ActionDefinition, method: &Method) -> Self {
         let written = definition.retry.clone().unwrap_or_default();
         let on = written.on.as_deref();
         let statuses = on.map_or(STATUSES.to_vec(), |on| {
@@ -87,7 +87,7 @@ impl RetryPolicy {
 
     /// Whether this action asks for a retry on something that never leads to one, since that
     /// could do the same twice.
-    pub(super) fn idle_wishes(&self) -> bool {
+    pub(crate) fn idle_wishes(&self) -> bool {
         !self.idempotent && (self.on_connection_lost || self.on_read_timeout || !self.statuses.is_empty())
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use callgate_definition::SpeechTextDefinition;
 
-use super::Bound;
+use super::bound::Bound;
 use super::compile::{Compiler, pointer_to};
 use callgate_schema::parameters::{Parameters, with_property};
 use callgate_template::{Data, RenderError, Root, Target, Template};
@@ -151,7 +151,7 @@ pub fn spoken(text: &str) -> Option<String> {
 
 impl Compiler<'_> {
     /// The schema that models are offered: without what is bound, with `say` where it is asked for.
-    pub(super) fn model_schema(&self, parameters: &Parameters, bind: &[Bound]) -> Value {
+    pub(crate) fn model_schema(&self, parameters: &Parameters, bind: &[Bound]) -> Value {
         let hidden: Vec<&str> = bind.iter().map(|bound| bound.name.as_str()).collect();
         let schema = parameters.schema_without(&hidden);
         if !self.definition.say {
@@ -160,7 +160,7 @@ impl Compiler<'_> {
         with_property(schema, SAY, json!({"type": "string", "description": SAY_DESCRIPTION}))
     }
 
-    pub(super) fn speech(&mut self, parameters: &Parameters, bind: &[Bound], timeout: Duration) -> Speech {
+    pub(crate) fn speech(&mut self, parameters: &Parameters, bind: &[Bound], timeout: Duration) -> Speech {
         let say = self.definition.say;
         if say && (parameters.is_declared(SAY) || self.definition.bind.contains_key(SAY)) {
             let message = "`say: true` adds a parameter `say`, and the action has one of its own";

@@ -8,7 +8,7 @@ use url::Url;
 /// # Errors
 ///
 /// Says which rule it breaks.
-pub(super) fn check_absolute(text: &str) -> Result<Url, String> {
+pub(crate) fn check_absolute(text: &str) -> Result<Url, String> {
     let authority_end = text.find("://").map_or(0, |at| at + 3);
     let authority = text[authority_end..].split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains("{{") || text[..authority_end].contains("{{") {
@@ -34,13 +34,13 @@ pub(super) fn check_absolute(text: &str) -> Result<Url, String> {
 
 /// A URL as written, in parts: `https://host/base` + `/path` + `?static`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// Scheme, host and port, and the connection's base path, without a `/` at the end.
-    pub(super) prefix: String,
+    pub(crate) prefix: String,
     /// The path, a template; starts with `/`, or empty.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Static query, without `?`.
-    pub(super) query: String,
+    pub(crate) query: String,
 }
 
 /// Splits the path of an action from its static query.
@@ -48,7 +48,7 @@ pub(super) struct Parts {
 /// # Errors
 ///
 /// Says which rule the path breaks.
-pub(super) fn split_path(path: &str) -> Result<(String, String), String> {
+pub(crate) fn split_path(path: &str) -> Result<(String, String), String> {
     let (path, query) = split_query(path);
     if !path.is_empty() && !path.starts_with('/') {
         return Err("a path starts with `/`".to_owned());
@@ -70,7 +70,7 @@ pub(super) fn split_path(path: &str) -> Result<(String, String), String> {
 /// # Errors
 ///
 /// As [`check_absolute`] and [`split_path`].
-pub(super) fn split_absolute(url: &str) -> Result<Parts, String> {
+pub(crate) fn split_absolute(url: &str) -> Result<Parts, String> {
     let authority_end = url.find("://").map_or(0, |at| at + 3);
     let path_start = url[authority_end..].find(['/', '?', '#']).map_or(url.len(), |at| authority_end + at);
     let (prefix, rest) = url.split_at(path_start);

@@ -17,7 +17,7 @@ pub struct VariableReads {
 
 impl VariableReads {
     /// Adds what one template reads.
-    pub(super) fn add(&mut self, source: &str, references: &[Reference]) {
+    pub(crate) fn add(&mut self, source: &str, references: &[Reference]) {
         // By the text, since a path may be known only at render: `index .variables .parameters.x`.
         if !source.replace("static_variables", "").contains("variables") {
             return;

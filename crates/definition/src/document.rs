@@ -4,17 +4,6 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::problem::Problem;
-
-/// The syntax of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// YAML 1.2 (JSON is YAML too).
-    Yaml,
-    /// TOML 1.0.
-    Toml,
-}
-
 /// Where a value stands in its file. Lines and columns are 1-based, columns
 /// count characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,18 +41,6 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses `text`.
-    ///
-    /// # Errors
-    ///
-    /// Every syntax error and every repeated key, each with its place.
-    pub fn parse(file: &str, text: &str, format: Format) -> Result<Self, Vec<Problem>> {
-        match format {
-            Format::Yaml => super::yaml::parse(file, text),
-            Format::Toml => super::toml::parse(file, text),
-        }
-    }
-
     /// A value that stands in no file: all its places are 0:0.
     pub fn without_places(name: &str, value: Value) -> Self {
         let nowhere = Place { value: (0, 0), ..Place::default() };

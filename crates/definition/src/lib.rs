@@ -6,6 +6,7 @@
 //! type. What the words mean is decided by the crate `callgate-action`, not here.
 
 mod document;
+mod format;
 mod toml;
 mod yaml;
 mod yaml_value;
@@ -28,7 +29,8 @@ pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthenticatio
 pub use self::connection::{
     BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
 };
-pub use self::document::{Document, Format, Place};
+pub use self::document::{Document, Place};
+pub use self::format::Format;
 pub use self::guards::{Hook, NextStateDefinition, NextStates};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::document::{Document, Format};
+use super::document::Document;
+use super::format::Format;
 use super::problem::{Problem, Problems};
 use super::schema::{Checked, Checker, FileKind};
 use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};

@@ -149,7 +149,8 @@ fn no_map(span: Span) -> Problem {
 mod tests {
     use serde_json::json;
 
-    use super::super::document::{Document, Format};
+    use super::super::document::Document;
+    use super::super::format::Format;
     use super::*;
 
     #[test]

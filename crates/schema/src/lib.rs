@@ -5,7 +5,8 @@
 //! [`walk`], which lists the schemas inside a schema, and [`mod@reference`], which follows a `$ref`.
 
 pub mod keyword;
-pub mod walk;
+mod subschema;
 pub mod reference;
+pub mod walk;
 pub mod parameters;
 pub mod lower;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use callgate_text::percent;
 
 use crate::keyword::REFERENCES;
-use crate::walk::subschemas;
+use crate::subschema::subschemas;
 
 /// Follows a reference inside the document `root`; gives the target and its JSON Pointer.
 ///

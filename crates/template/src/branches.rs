@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use super::conditions::{Condition, Facts, Plan};
 use super::escape::Escape;
-use super::render::{Evaluator, json_problem};
+use super::render::Evaluator;
+use super::rendered::json_problem;
 use super::tree::{Arm, Data, Node, Origin, Target, Template};
 use super::value::{MADE_UP, Value};
 

@@ -2,8 +2,15 @@
 //!
 //! Messages hold names, types and positions, never a value of the data: values may be secrets.
 
-use super::scan::Place;
 use super::tree::Root;
+
+/// A place in the source: byte offset, line and column from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) offset: usize,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
 
 /// The stable code of a [`TemplateError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

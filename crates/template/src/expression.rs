@@ -4,9 +4,9 @@ use callgate_text::closest;
 
 use gotmpl::parse::{CommandNode, Expr, PipeNode, SmolStr};
 
-use super::error::TemplateErrorCode;
+use super::error::{Place, TemplateErrorCode};
 use super::literal::Literal;
-use super::scan::{Place, TokenKind};
+use super::scan::TokenKind;
 use super::scope::{Known, MAX_VARIABLES};
 use super::syntax::Lowering;
 use super::tree::{Base, Expression, Operator, Origin, OriginId, Reference, Root};

@@ -34,6 +34,7 @@ mod tree;
 mod value;
 mod number;
 mod escape;
+mod rendered;
 mod render;
 mod conditions;
 mod branches;

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use serde_json::Value as Json;
-use serde_json::value::RawValue;
 
 use super::error::{RenderError, RenderErrorCode, clip};
 use super::escape::{Escape, is_dot_segment};
 use super::literal::Literal;
-use super::syntax::path_of;
+use super::rendered::{json_problem, path_of};
 use super::tree::{Arm, Base, Data, Expression, Node, Operator, Origin, OriginId, Target, Template};
 use super::value::Value;
 
@@ -104,21 +103,6 @@ impl Template {
         };
         Err(Box::new(RenderError { code, reference: None, root_and_path: None, line, column, message }))
     }
-}
-
-/// Returns what keeps `text` from being JSON, and the line and column; nothing of the text itself.
-pub(super) fn json_problem(text: &str) -> Option<(String, usize, usize)> {
-    // A raw value is checked without being built, and without a limit on nesting.
-    let error = serde_json::from_str::<&RawValue>(text).err()?;
-    // A built one knows better words, such as `trailing comma`.
-    let error = match serde_json::from_str::<Json>(text) {
-        Err(better) if (better.line(), better.column()) == (error.line(), error.column()) => better,
-        _ => error,
-    };
-    let (line, column) = (error.line(), error.column());
-    let message = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    Some((message.strip_suffix(&place).unwrap_or(&message).to_owned(), line, column))
 }
 
 fn native(literal: &Literal) -> Json {

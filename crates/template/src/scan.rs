@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::error::{TemplateError, TemplateErrorCode};
+use super::error::{Place, TemplateError, TemplateErrorCode};
 use super::literal::Literal;
 
 /// The longest template source, in bytes.
@@ -50,14 +50,6 @@ pub(super) enum TokenKind {
 pub(super) struct Token {
     pub(super) kind: TokenKind,
     pub(super) bytes: Range<usize>,
-    pub(super) line: usize,
-    pub(super) column: usize,
-}
-
-/// A place in the source: byte offset, line and column from 1.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) offset: usize,
     pub(super) line: usize,
     pub(super) column: usize,
 }

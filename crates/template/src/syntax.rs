@@ -3,11 +3,11 @@
 use gotmpl::TemplateError as ParserError;
 use gotmpl::parse::{ActionNode, BranchNode, ListNode, Node as Parsed, Parser, Pos};
 
-use super::error::{TemplateError, TemplateErrorCode};
+use super::error::{Place, TemplateError, TemplateErrorCode};
 use super::escape::{Escape, is_dot_segment};
 use super::json_context::JsonContext;
-use super::render::json_problem;
-use super::scan::{MAX_ERRORS, MAX_SOURCE_BYTES, Place, Scan};
+use super::rendered::{json_problem, path_of};
+use super::scan::{MAX_ERRORS, MAX_SOURCE_BYTES, Scan};
 use super::scope::{Known, Scope};
 use super::tree::{Arm, Node, Origin, Reference, Target, Template};
 
@@ -74,11 +74,6 @@ impl Template {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the part of a path template that is the path: what stands before `?` or `#`.
-pub(super) fn path_of(text: &str) -> &str {
-    text.split(['?', '#']).next().unwrap_or_default()
 }
 
 const START: Place = Place { offset: 0, line: 1, column: 1 };

@@ -1,8 +1,8 @@
 //! The inside of an action: tokens, their separation, and the words that are allowed.
 
-use super::error::{TemplateError, TemplateErrorCode};
+use super::error::{Place, TemplateError, TemplateErrorCode};
 use super::literal::{self, Literal};
-use super::scan::{MAX_ERRORS, Place, Scanner, Stop, Token, TokenKind};
+use super::scan::{MAX_ERRORS, Scanner, Stop, Token, TokenKind};
 
 /// The most parentheses open at one place.
 const MAX_OPEN_PARENTHESES: usize = 32;

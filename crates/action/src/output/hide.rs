@@ -6,12 +6,9 @@ use serde_json::Value;
 
 use callgate_text::push_token;
 
-use super::Output;
 use super::cursor::Cursor;
-use super::sought::Sought;
-
-/// What stands in the body where a value was taken away.
-pub const HIDDEN: &str = "[hidden]";
+use super::sought::{HIDDEN, Sought};
+use super::variable::Output;
 
 /// The text of `body` without the values that hidden outputs extract, wherever
 /// they stand in it; `None` where nothing had to be hidden. Every other byte

@@ -8,76 +8,34 @@ mod cut;
 mod headers;
 mod hide;
 mod html;
+mod path;
 mod reach;
 mod response;
 mod sought;
 mod source;
+mod variable;
 
 pub use self::charset::{Decoded, decode};
 pub use self::condition::{Condition, ConditionProblem};
 pub use self::cut::{ASK_FOR_LESS, cut_lists, cut_to_fit};
 pub use self::headers::header_text;
-pub use self::hide::{Concealed, HIDDEN, hide};
+pub use self::hide::{Concealed, hide};
 pub use self::html::{html_to_text, is_html};
-pub use self::response::{Response, ResponseProblem};
-pub use self::sought::sought_texts;
-pub use self::source::{Answered, Said};
+pub(crate) use self::path::Path;
+pub use self::response::Response;
+pub use self::sought::{HIDDEN, sought_texts};
+pub use self::source::{Answered, ResponseProblem, Said};
+pub use self::variable::Output;
 
-use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use serde_json_path::JsonPath;
-
-use callgate_definition::OutputVariableDefinition;
 
 use self::hide::Masked;
-use self::reach::Reach;
+use self::path::Time;
 use self::sought::Sought;
-use self::source::{Source, chosen_headers};
-
-/// Most values, counted with those inside of others, that one variable takes.
-const MAX_EXTRACTED: usize = 1_000_000;
-/// Most matches of one path whose places are looked for.
-const MAX_LOCATED: usize = 50_000;
-
-/// Values after which the clock is looked at.
-const LOOK_EVERY: usize = 1_024;
-
-/// A value to take from a response.
-#[derive(Debug)]
-pub struct Output {
-    /// Dotted name of the variable.
-    pub name: String,
-    source: Source,
-    /// Whether the model is shown the value under `variables`.
-    pub shown: bool,
-    /// Whether the value is removed from the body that the model sees.
-    pub hidden: bool,
-    /// Whether the value is redacted in logs and events.
-    pub sensitive: bool,
-    /// Whether the variable keeps its value where an answer has none for it.
-    pub keeps: bool,
-}
-
-/// A compiled JSONPath.
-#[derive(Debug)]
-pub(super) enum Path {
-    /// Names only, as a JSON Pointer: at most one match.
-    Single(String),
-    /// Anything else.
-    Query(JsonPath, Shape, Reach),
-}
-
-/// What several matches of a path become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// A wildcard or slice asks for a list, however many there are.
-    List,
-    /// Any other path: one match is the value itself, several are a list.
-    Value,
-}
+use self::source::Source;
 
 /// A value that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,180 +53,19 @@ pub struct Extracted {
     pub hidden: bool,
 }
 
-impl Output {
-    /// Compiles a definition.
-    ///
-    /// # Errors
-    ///
-    /// Every key that its source does not take, and why a path or a name is refused.
-    pub(super) fn compile(definition: &OutputVariableDefinition) -> Result<Self, Vec<ResponseProblem>> {
-        Ok(Self {
-            name: definition.name.clone(),
-            source: Source::compile(definition)?,
-            shown: definition.expose == Some(true),
-            hidden: definition.expose == Some(false)
-                || definition.sensitive && definition.expose != Some(true),
-            sensitive: definition.sensitive,
-            keeps: definition.keep,
-        })
+/// As [`Source::find`] in a body of JSON, but what is hidden inside the values found is taken
+/// from `masked`. A value that is hidden itself was exposed on purpose.
+fn find_masked(output: &Output, body: &Value, masked: &Masked<'_>) -> Option<Value> {
+    let Source::Body(path) = &output.source else { return None };
+    if masked.unknown {
+        return Some(Value::from(HIDDEN));
     }
-
-    /// Whether its value is a part of the body.
-    pub fn is_of_body(&self) -> bool {
-        matches!(self.source, Source::Body(_))
-    }
-
-    /// Whether its value is the header of this name.
-    pub fn is_of_header(&self, name: &HeaderName) -> bool {
-        matches!(&self.source, Source::Header(of) if of == name)
-    }
-
-    /// Whether its value is all of the body, also where that is a text.
-    pub fn is_all_of_body(&self) -> bool {
-        matches!(&self.source, Source::Body(path) if path.is_root())
-    }
-
-    /// As [`Source::find`] in a body of JSON, but what is hidden inside the values found is taken
-    /// from `masked`. A value that is hidden itself was exposed on purpose.
-    fn find_masked(&self, body: &Value, masked: &Masked<'_>) -> Option<Value> {
-        let Source::Body(path) = &self.source else { return None };
-        if masked.unknown {
-            return Some(Value::from(HIDDEN));
-        }
-        let mut found = Vec::new();
-        let located = path.locate(body, |place, value| {
-            let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
-            found.push(seen.unwrap_or(value).clone());
-        });
-        if located { path.shape().of(found.into_iter()) } else { Some(Value::from(HIDDEN)) }
-    }
-
-    /// What of the body is its value; see [`Path::locate`].
-    fn locate<'b>(&'b self, body: &'b Value, found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
-        match &self.source {
-            Source::Body(path) => path.locate(body, found),
-            Source::Header(_) | Source::Status => true,
-        }
-    }
-}
-
-/// The time that there is for looking at an answer.
-struct Time<'a> {
-    is_left: &'a dyn Fn() -> bool,
-    is_over: Cell<bool>,
-}
-
-impl Time<'_> {
-    /// Looks at the clock.
-    fn is_left(&self) -> bool {
-        let is_over = self.is_over.get() || !(self.is_left)();
-        self.is_over.set(is_over);
-        !is_over
-    }
-}
-
-/// Counts the values in `value` off `left`; false where there are more, or no time is left.
-fn take_values(value: &Value, left: &mut usize, time: &Time<'_>) -> bool {
-    let Some(less) = left.checked_sub(1) else { return false };
-    *left = less;
-    if less.is_multiple_of(LOOK_EVERY) && !time.is_left() {
-        return false;
-    }
-    match value {
-        Value::Array(items) => items.iter().all(|item| take_values(item, left, time)),
-        Value::Object(map) => map.values().all(|item| take_values(item, left, time)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    }
-}
-
-impl Path {
-    pub(super) fn compile(text: &str) -> Result<Self, String> {
-        let path = JsonPath::parse(text).map_err(|error| format!("invalid JSONPath `{text}`: {error}"))?;
-        Ok(match pointer(text) {
-            Some(pointer) => Self::Single(pointer),
-            None => Self::Query(path, shape(text), Reach::of(text)),
-        })
-    }
-
-    fn shape(&self) -> Shape {
-        match self {
-            Self::Single(_) => Shape::Value,
-            Self::Query(_, shape, _) => *shape,
-        }
-    }
-
-    /// Whether it is `$`, and nothing else.
-    fn is_root(&self) -> bool {
-        matches!(self, Self::Single(pointer) if pointer.is_empty())
-    }
-
-    fn find(&self, body: &Value, time: &Time<'_>) -> Option<Value> {
-        let (path, shape) = match self {
-            Self::Single(pointer) => return body.pointer(pointer).cloned(),
-            Self::Query(_, _, reach) if !reach.allows(body) => return None,
-            Self::Query(path, shape, _) => (path, *shape),
-        };
-        let found = path.query(body).all();
-        // What `$..x` finds may be many times the whole: parts of parts.
-        let mut left = MAX_EXTRACTED;
-        let mut copies = Vec::with_capacity(found.len());
-        for value in found {
-            if !take_values(value, &mut left, time) {
-                return None;
-            }
-            copies.push(value.clone());
-        }
-        shape.of(copies.into_iter())
-    }
-
-    /// The value of every match; none where to look for them would take too long.
-    pub(super) fn select<'b>(&self, body: &'b Value) -> Vec<&'b Value> {
-        match self {
-            Self::Single(pointer) => body.pointer(pointer).into_iter().collect(),
-            Self::Query(path, _, reach) if reach.allows(body) => path.query(body).all(),
-            Self::Query(..) => Vec::new(),
-        }
-    }
-
-    /// Calls `found` with the place and the value of every match; false, and
-    /// not at all, where there are too many to be told where they stand, or to look for them would take too long.
-    pub(super) fn locate<'b>(
-        &'b self,
-        body: &'b Value,
-        mut found: impl FnMut(Cow<'b, str>, &'b Value),
-    ) -> bool {
-        match self {
-            Self::Single(pointer) => {
-                if let Some(value) = body.pointer(pointer) {
-                    found(Cow::Borrowed(pointer), value);
-                }
-            }
-            Self::Query(_, _, reach) if !reach.allows(body) => return false,
-            // A place takes a hundred times the memory of a match.
-            Self::Query(path, _, _) if path.query(body).len() > MAX_LOCATED => return false,
-            Self::Query(path, _, _) => {
-                for node in path.query_located(body) {
-                    found(Cow::Owned(node.location().to_json_pointer()), node.node());
-                }
-            }
-        }
-        true
-    }
-}
-
-impl Shape {
-    fn of(self, mut found: impl Iterator<Item = Value>) -> Option<Value> {
-        match self {
-            Self::List => Some(found.collect()),
-            Self::Value => {
-                let first = found.next()?;
-                match found.next() {
-                    None => Some(first),
-                    Some(second) => Some([first, second].into_iter().chain(found).collect()),
-                }
-            }
-        }
-    }
+    let mut found = Vec::new();
+    let located = path.locate(body, |place, value| {
+        let seen = masked.body.pointer(&place).filter(|_| masked.places.binary_search(&place).is_err());
+        found.push(seen.unwrap_or(value).clone());
+    });
+    if located { path.shape().of(found.into_iter()) } else { Some(Value::from(HIDDEN)) }
 }
 
 /// Takes the values of `outputs` out of the `body` of an answer; a path that finds nothing sets
@@ -285,7 +82,7 @@ pub fn extract_in_time(
     answered: &Answered<'_>,
     in_time: &dyn Fn() -> bool,
 ) -> Option<Vec<Extracted>> {
-    let time = Time { is_left: in_time, is_over: Cell::new(false) };
+    let time = Time::new(in_time);
     let masked = OnceCell::new();
     let mut extracted: Vec<Extracted> = outputs
         .iter()
@@ -297,7 +94,7 @@ pub fn extract_in_time(
                 // Only what holds other values can hold a hidden one.
                 (Value::Object(_) | Value::Array(_), Said::Json(body)) => {
                     match masked.get_or_init(|| Masked::of(outputs, body)) {
-                        Some(masked) => output.find_masked(body, masked),
+                        Some(masked) => find_masked(output, body, masked),
                         None => Some(value.clone()),
                     }
                 }
@@ -351,55 +148,13 @@ pub fn hidden_texts<'o>(
     Some(texts)
 }
 
-/// The JSON Pointer of a path of plain names, such as `$.ticket.id`. An index
-/// is left to the query engine: to a pointer, `0` may be a member's name too.
-fn pointer(path: &str) -> Option<String> {
-    let mut pointer = String::new();
-    let names = path.strip_prefix('$')?;
-    if names.is_empty() {
-        return Some(pointer);
-    }
-    for name in names.strip_prefix('.')?.split('.') {
-        let plain = |c: char| c.is_alphanumeric() || c == '_';
-        if name.is_empty() || name.starts_with(char::is_numeric) || !name.chars().all(plain) {
-            return None;
-        }
-        pointer.push('/');
-        pointer.push_str(name);
-    }
-    Some(pointer)
-}
-
-/// Whether a path asks for a list: a wildcard or a slice outside of quotes and filters.
-fn shape(path: &str) -> Shape {
-    let (mut quote, mut filter) = (None, 0_usize);
-    let mut previous = ' ';
-    let mut escaped = false;
-    for c in path.chars() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None => match c {
-                '\'' | '"' => quote = Some(c),
-                '?' if filter == 0 => filter = 1,
-                '[' | '(' if filter > 0 => filter += 1,
-                ']' | ')' if filter > 0 => filter -= 1,
-                '*' | ':' if filter == 0 && (c == ':' || matches!(previous, '.' | '[' | ',' | ' ')) => {
-                    return Shape::List;
-                }
-                _ => {}
-            },
-        }
-        previous = c;
-    }
-    Shape::Value
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use std::cell::Cell;
+
+    use callgate_definition::OutputVariableDefinition;
 
     use super::*;
 

@@ -10,8 +10,11 @@ use callgate_definition::{NamedPickDefinition, PickDefinition, ResponseDefinitio
 use callgate_text::push_token;
 
 use super::cursor::Cursor;
+use super::cut::{ASK_FOR_LESS, cut_lists};
 use super::hide::Hidden;
-use super::{ASK_FOR_LESS, MAX_LOCATED, Output, Path, Shape, chosen_headers, cut_lists};
+use super::path::{MAX_LOCATED, Path, Shape};
+use super::source::{ResponseProblem, chosen_headers};
+use super::variable::Output;
 
 /// Most bytes of picked parts: parts of parts, which `$..*` picks, may be many
 /// times the whole.
@@ -47,19 +50,6 @@ enum Pick {
 struct Member {
     name: String,
     pick: Pick,
-}
-
-/// Why a [`Response`] or an [`Output`] cannot be compiled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseProblem {
-    /// The JSON Pointer (RFC 6901) from its definition.
-    pub pointer: String,
-    /// A stable code.
-    pub code: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub hint: &'static str,
 }
 
 impl Response {

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use callgate_text::{Finder, disguise};
 
-use super::HIDDEN;
+/// What stands in the body where a value was taken away.
+pub const HIDDEN: &str = "[hidden]";
 
 /// Shortest text that is looked for all over the body; shorter ones are hidden
 /// only where the path finds them, or half the body would vanish.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use callgate_definition::{OutputSource, OutputVariableDefinition};
 
 use super::headers::{MAX_TAKEN_BYTES, header_text};
-use super::{Path, ResponseProblem, Time};
+use super::path::{Path, Time};
 
 /// The part of an answer that a value is taken from.
 #[derive(Debug)]
@@ -36,6 +36,19 @@ pub enum Said<'a> {
     Text(&'a str),
     /// Nothing that could be taken for a value.
     Nothing,
+}
+
+/// Why a [`Response`](super::Response) or an [`Output`](super::Output) cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseProblem {
+    /// The JSON Pointer (RFC 6901) from its definition.
+    pub pointer: String,
+    /// A stable code.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: &'static str,
 }
 
 impl Source {

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::request::Refusal;
 
+/// The methods that an operation may have.
+pub(super) const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 /// Longest chain of references from one to the next.
 const MAX_CHAIN: usize = 16;
 
@@ -51,4 +53,10 @@ impl<'v> Document<'v> {
         }
         Err(Refusal("circular_ref", "a reference leads back to itself".to_owned(), "mend the reference"))
     }
+}
+
+/// One token of a JSON Pointer.
+pub(super) fn escape(token: &str) -> String {
+    let shown: String = token.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    shown.replace('~', "~0").replace('/', "~1")
 }

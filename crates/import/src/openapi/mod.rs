@@ -22,13 +22,11 @@ use super::names;
 use super::report::ImportError;
 use super::selection::Candidate;
 
-use self::document::Document;
+use self::document::{Document, METHODS, escape};
 use self::naming::Naming;
 use self::operation::Operation;
 use self::security::Schemes;
 
-/// The methods that an operation may have.
-const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 /// Most operations of one document.
 const MAX_OPERATIONS: usize = 10_000;
 
@@ -148,10 +146,4 @@ fn unsupported(root: &Value, version: &str) -> ImportError {
         format!("OpenAPI {} is not supported", super::placeholder::short(version)),
         "3.0 and 3.1 are",
     )
-}
-
-/// One token of a JSON Pointer.
-fn escape(token: &str) -> String {
-    let shown: String = token.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    shown.replace('~', "~0").replace('/', "~1")
 }

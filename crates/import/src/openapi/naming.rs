@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 use crate::json::{text, texts};
 use crate::names::{self, Called};
 
-use super::METHODS;
-use super::document::Document;
+use super::document::{Document, METHODS};
 
 /// How often each name is wanted in a document.
 pub(super) struct Naming {

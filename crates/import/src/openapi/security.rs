@@ -275,7 +275,7 @@ fn authorization(scheme: &Value) -> Means {
 
 /// Says once per scheme that its key is sent as it is.
 fn tell_bare(bundle: &mut Bundle<'_>, name: &str) {
-    let at = format!("#/components/securitySchemes/{}", super::escape(name));
+    let at = format!("#/components/securitySchemes/{}", super::document::escape(name));
     if bundle.report.notes.iter().all(|note| note.place != at) {
         let message = format!("`{}` is sent in `Authorization` without a word before it", short(name));
         bundle.todo(&at, "", "authorization", message, WHOLE_VALUE);
@@ -284,7 +284,7 @@ fn tell_bare(bundle: &mut Bundle<'_>, name: &str) {
 
 /// Says once per scheme why it is a fixed token.
 fn tell_once(bundle: &mut Bundle<'_>, name: &str, scheme: &Value) {
-    let at = format!("#/components/securitySchemes/{}", super::escape(name));
+    let at = format!("#/components/securitySchemes/{}", super::document::escape(name));
     if bundle.report.notes.iter().any(|note| note.place == at) {
         return;
     }

@@ -1,6 +1,6 @@
 //! `{{path | filter: argument}}`: the filters of Liquid that a template can say.
 
-use super::{Converter, Meaning, Spot, Step, Unsupported, operand, reference, unsupported, words};
+use super::{Converter, Meaning, Spot, Step, Unsupported, meaning, operand, reference, unsupported, words};
 
 /// Filters that change how a text looks and not what it says.
 const LOOKS: &[&str] = &[
@@ -96,7 +96,7 @@ impl Converter<'_, '_> {
             if text.chars().all(|c| c.is_ascii_alphanumeric() || " _.-+:/".contains(c)) {
                 self.known(&text);
             } else {
-                self.action(&words::go_text(&text));
+                self.action(&meaning::go_text(&text));
             }
             self.action(&format!("end{after}"));
             return Ok(());
@@ -109,7 +109,7 @@ impl Converter<'_, '_> {
         };
         match (self.resolve)(&other, spot) {
             Meaning::Text(text) => {
-                self.action(&format!("{before}or {meaning} {}{after}", words::go_text(&text)));
+                self.action(&format!("{before}or {meaning} {}{after}", meaning::go_text(&text)));
             }
             other => self.action(&format!(
                 "{before}or {} {}{after}",

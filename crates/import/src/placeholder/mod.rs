@@ -11,14 +11,15 @@
 //! What has no exact counterpart is an error (loops, partials, computed values)
 //! or a loss (a filter that is left out); nothing is carried as plain text.
 
+mod meaning;
 mod words;
 mod liquid;
 mod filters;
-mod optional;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::optional::Optional;
+use self::meaning::unsupported;
+pub(crate) use self::meaning::{Meaning, Optional, Spot, Step, Unsupported, operand, reference};
 use self::words::Condition;
 pub(crate) use self::words::{find_outside_quotes, path, short};
 
@@ -26,35 +27,6 @@ pub(crate) use self::words::{find_outside_quotes, path, short};
 const MAX_OPEN: usize = 24;
 /// Longest text that is converted, in bytes; the template allows as much.
 const MAX_BYTES: usize = 256 * 1024;
-
-/// One step into a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Key(String),
-    Index(usize),
-}
-
-/// What a placeholder stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// A parameter of the tool, and the way into it.
-    Parameter(Vec<Step>),
-    /// A parameter that may be absent.
-    Optional(Vec<Step>),
-    /// A variable of the conversation.
-    Variable(Vec<Step>),
-    /// A text that is known now.
-    Text(String),
-}
-
-/// Where a placeholder stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spot {
-    /// In text, or in a string of a JSON body.
-    Text,
-    /// In a JSON body, where a value is expected.
-    JsonValue,
-}
 
 /// Says what the placeholder with these steps means.
 pub(crate) type Resolve<'r> = dyn FnMut(&[Step], Spot) -> Meaning + 'r;
@@ -79,13 +51,6 @@ pub(crate) struct Converted {
     /// The parameters in it that may be absent. In text, nothing stands for an
     /// absent one; where a JSON value is expected, it is not provided for.
     pub(crate) optional: Vec<Optional>,
-}
-
-/// A construct without a counterpart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unsupported {
-    /// What it is, with the construct in backticks.
-    pub(crate) message: String,
 }
 
 /// Converts `text`.
@@ -255,6 +220,27 @@ impl<'t> Converter<'t, '_> {
         Ok(())
     }
 
+    /// A parameter that may be absent.
+    fn optional(&mut self, steps: Vec<Step>, before: &str, after: &str) {
+        let Some(Step::Key(name)) = steps.first().cloned() else { return };
+        let optional = Optional { name, code: reference(&Meaning::Optional(steps)) };
+        if self.asked.iter().any(|(_, code)| *code == optional.code) {
+            self.action(&format!("{before}{}{after}", optional.code));
+            return;
+        }
+        match self.spot() {
+            Spot::JsonValue => self.action(&format!("{before}{}{after}", optional.code)),
+            Spot::Text => {
+                self.action(&format!("{before}if {}", optional.is_present()));
+                self.action(&optional.code);
+                self.action(&format!("end{after}"));
+            }
+        }
+        if !self.out.optional.contains(&optional) {
+            self.out.optional.push(optional);
+        }
+    }
+
     /// `{{…}}`: an output, a Handlebars block or a comment.
     fn mustache(&mut self) -> Result<(), Unsupported> {
         let is_triple = self.rest.starts_with("{{{");
@@ -393,45 +379,6 @@ impl<'t> Converter<'t, '_> {
             (code, is_optional)
         })
     }
-}
-
-fn unsupported(message: String) -> Unsupported {
-    Unsupported { message }
-}
-
-/// `.parameters.a.b`, or `index .parameters "a-b" 0` where a field cannot be said.
-pub(crate) fn reference(meaning: &Meaning) -> String {
-    let (root, steps) = match meaning {
-        Meaning::Parameter(steps) | Meaning::Optional(steps) => (".parameters", steps),
-        Meaning::Variable(steps) => (".variables", steps),
-        Meaning::Text(text) => return words::go_text(text),
-    };
-    let is_field = |step: &Step| matches!(step, Step::Key(key) if crate::names::is_field(key));
-    let fields = steps.iter().take_while(|step| is_field(step)).count();
-    let mut code = root.to_owned();
-    for step in &steps[..fields] {
-        if let Step::Key(key) = step {
-            code.push('.');
-            code.push_str(key);
-        }
-    }
-    if fields == steps.len() {
-        return code;
-    }
-    let mut code = format!("index {code}");
-    for step in &steps[fields..] {
-        code.push(' ');
-        match step {
-            Step::Key(key) => code.push_str(&words::go_text(key)),
-            Step::Index(index) => code.push_str(&index.to_string()),
-        }
-    }
-    code
-}
-
-/// `code` as an argument of a function.
-pub(crate) fn operand(code: &str) -> String {
-    if code.contains(' ') && !code.starts_with(['"', '(']) { format!("({code})") } else { code.to_owned() }
 }
 
 /// `{{.parameters.name}}`, for a parameter of any name.

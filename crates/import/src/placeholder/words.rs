@@ -1,6 +1,6 @@
 //! The words inside placeholders: paths, literals, conditions.
 
-use super::{Step, Unsupported, operand};
+use super::meaning::{Step, Unsupported, go_text, operand};
 
 /// Longest path of a placeholder.
 const MAX_STEPS: usize = 16;
@@ -57,24 +57,6 @@ pub(crate) fn literal_text(word: &str) -> Option<String> {
     }
     let is_number = serde_json::from_str::<serde_json::Number>(word).is_ok();
     (is_number || matches!(word, "true" | "false" | "null")).then(|| word.to_owned())
-}
-
-/// `text` as a literal of the Go template.
-pub(crate) fn go_text(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The part of `text` that a message shows.

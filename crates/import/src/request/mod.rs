@@ -3,6 +3,7 @@
 
 mod plain;
 mod known;
+mod lowering;
 mod wall;
 mod token;
 mod thing;
@@ -34,6 +35,7 @@ pub(super) use self::plain::{
 };
 pub(super) use self::url::{host, pairs};
 
+use self::lowering::Lowering;
 use self::meaning::{dotted, meaning};
 
 /// Adds an action for `request`, or a note that says why there is none.
@@ -93,22 +95,6 @@ fn is_without_body(method: &str) -> bool {
 
 /// What messages call a segment of the path.
 const PATH: &str = "the path";
-
-pub(super) struct Lowering<'r, 'b, 'o> {
-    pub(super) request: &'r PlainRequest,
-    pub(super) bundle: &'b mut Bundle<'o>,
-    pub(super) draft: ActionDraft,
-    taken: Taken,
-    /// Variables of the conversation that it reads.
-    variables: BTreeSet<String>,
-    pub(super) has_connector: bool,
-    /// Names of the query: a flat body has no members of these names.
-    in_query: Vec<String>,
-    /// Fixed values that travel in the query and are secrets.
-    query_secrets: Vec<(String, String)>,
-    /// Whether what is converted is a fixed value, which is there before any other one.
-    binds: bool,
-}
 
 impl Lowering<'_, '_, '_> {
     fn run(&mut self) -> Result<(), Refusal> {

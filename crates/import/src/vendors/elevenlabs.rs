@@ -10,7 +10,7 @@ use crate::report::ImportError;
 use crate::request::{PlainRequest, Refusal};
 
 use super::elevenlabs_list::{self, constant};
-use super::{each, extract, lost_keys, method_or, milliseconds};
+use super::tools::{each, extract, lost_keys, method_or, milliseconds};
 
 const LOST: &[&str] = &[
     "tool_call_sound",

@@ -8,7 +8,7 @@ use crate::report::ImportError;
 use crate::request::{PlainRequest, Refusal};
 
 use super::messages::is_sayable;
-use super::{each, extract, lost_keys, method_or, parameters};
+use super::tools::{each, extract, lost_keys, method_or, parameters};
 
 const LOST: &[&str] = &["enable_typing_sound"];
 

@@ -12,7 +12,7 @@ use crate::placeholder::short;
 use crate::report::ImportError;
 use crate::request::{PlainBody, PlainPart, PlainRequest, Refusal};
 
-use super::{each, extract, take};
+use super::tools::{each, extract, take};
 
 pub(crate) fn voiceflow(root: &Value, bundle: &mut Bundle<'_>) -> Result<(), ImportError> {
     let is_tool = |map: &Map<String, Value>| {
@@ -198,7 +198,7 @@ fn inputs(value: Option<&Value>) -> ParametersDraft {
     match value {
         // A JSON Schema.
         Some(Value::Object(map)) if map.get("properties").is_some_and(Value::is_object) => {
-            return super::parameters(value);
+            return super::tools::parameters(value);
         }
         Some(Value::Object(map)) => map.iter().for_each(|(name, from)| take(name, from)),
         Some(Value::Array(items)) => items.iter().for_each(|item| match item {

@@ -8,7 +8,8 @@ use crate::json::{pairs, scalar, text};
 use crate::report::ImportError;
 use crate::request::{PlainRequest, Refusal};
 
-use super::{each, extract, lost_keys, messages, milliseconds, parameters};
+use super::messages;
+use super::tools::{each, extract, lost_keys, milliseconds, parameters};
 
 const LOST: &[&str] = &["backoffPlan", "rejectionPlan", "encryptedPaths", "async"];
 

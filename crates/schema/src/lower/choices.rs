@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::Engine;
-use super::emit::{IN_WORDS, Node};
-use super::gather::{Choice, Gathered, Part};
+use super::engine::Engine;
+use super::gather::{Choice, Gathered, Part, is_null};
+use super::node::Node;
 use super::profile::Types;
 use super::report::Fate;
 use super::values::type_names;
-use super::words::{is_annotation, join, value_text};
+use super::words::{IN_WORDS, is_annotation, join, value_text};
 
 /// One branch of a choice, looked into.
 struct Branch<'a> {
@@ -254,10 +254,4 @@ fn tag<'a>(branches: &[Branch<'a>]) -> Option<&'a str> {
         let distinct = values.iter().enumerate().all(|(at, value)| !values[..at].contains(value));
         distinct && values.iter().all(Option::is_some)
     })
-}
-
-pub(super) fn is_null(schema: &Value) -> bool {
-    schema.get("type").is_some_and(|kind| kind == "null")
-        || schema.get("const") == Some(&Value::Null)
-        || schema.get("enum") == Some(&json!([null]))
 }

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::Engine;
-use super::emit::{IN_WORDS, Node};
+use super::engine::Engine;
 use super::gather::{Condition, Part, Test};
+use super::node::Node;
 use super::report::Fate;
-use super::words::{bare, is_annotation, sentence};
+use super::words::{IN_WORDS, bare, is_annotation, sentence};
 
 /// Conditions inside conditions are told this deep.
 const MAX_NESTED: usize = 3;

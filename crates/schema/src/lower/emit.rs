@@ -4,49 +4,16 @@ use serde_json::{Map, Value, json};
 
 use crate::walk;
 
+use super::engine::{Engine, MAX_DEPTH};
 use super::gather::{Found, Gathered, Part};
-use super::members::Members;
+use super::node::Node;
 use super::profile::Types;
 use super::report::Fate;
 use super::values::{inferred_types, type_names};
-use super::words::{bare, constraint, join, list, sentence, value_text};
-use super::{Engine, MAX_DEPTH};
-
-/// How a keyword went into words.
-pub(super) const IN_WORDS: &str = "said in words in the description";
+use super::words::{IN_WORDS, add_words, bare, constraint, join, list, sentence, value_text};
 
 /// What became of a list that does not say what it holds.
 const ITEMS_ADDED: &str = "`items` added: the provider refuses a list without";
-
-/// A schema that is being written.
-#[derive(Debug, Default)]
-pub(super) struct Node<'a> {
-    pub(super) out: Map<String, Value>,
-    /// Sentences for the description.
-    pub(super) words: Vec<String>,
-    pub(super) members: Members<'a>,
-    pub(super) at_root: bool,
-    pub(super) depth: usize,
-}
-
-impl Node<'_> {
-    fn is_whole(&self) -> bool {
-        self.out.get("type").is_some_and(|kind| kind == "integer")
-    }
-
-    /// Says that null is allowed, in the provider's way.
-    pub(super) fn allow_null(&mut self, types: Types) {
-        match (types, self.out.get_mut("type")) {
-            (Types::Nullable, _) => {
-                self.out.insert("nullable".to_owned(), Value::Bool(true));
-            }
-            (Types::One, _) => self.words.push("May be null.".to_owned()),
-            (_, Some(kind @ Value::String(_))) => *kind = json!([kind.clone(), "null"]),
-            (_, Some(Value::Array(kinds))) if !kinds.contains(&json!("null")) => kinds.push(json!("null")),
-            _ => {}
-        }
-    }
-}
 
 impl<'a> Engine<'a> {
     /// Writes what `parts` say of one value.
@@ -307,25 +274,6 @@ impl<'a> Engine<'a> {
         };
         let free = node.is_whole() && self.profile.keeps(instead, false) && !node.out.contains_key(instead);
         Some((instead, json!(value.as_i64().filter(|_| free)?.checked_add(step)?)))
-    }
-}
-
-/// Adds sentences to the description of a schema.
-pub(super) fn add_words(schema: &mut Value, words: &[String]) {
-    let Value::Object(members) = schema else { return };
-    let mut text =
-        members.get("description").and_then(Value::as_str).unwrap_or_default().trim_end().to_owned();
-    for words in words.iter().filter(|words| !words.is_empty()) {
-        if text.contains(words.as_str()) {
-            continue;
-        }
-        if !text.is_empty() {
-            text = format!("{} ", sentence(&text));
-        }
-        text.push_str(words);
-    }
-    if !text.is_empty() {
-        members.insert("description".to_owned(), Value::String(text));
     }
 }
 

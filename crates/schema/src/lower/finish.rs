@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::emit::add_words;
 use super::profile::Limits;
 use super::report::Count;
+use super::words::add_words;
 
 /// More values than this make an enum a large one for OpenAI.
 const LARGE_ENUM: usize = 250;

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::reference::resolve;
 use callgate_text::push_token;
 
-use super::Engine;
-use super::choices::is_null;
+use super::engine::Engine;
 use super::profile::{References, Types};
 use super::report::Fate;
 
@@ -248,4 +247,11 @@ fn dependent<'a>(rules: &'a Map<String, Value>, pointer: &str) -> Vec<Condition<
         }
     };
     rules.iter().map(rule).collect()
+}
+
+/// Whether a schema takes null and nothing else.
+pub(super) fn is_null(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "null")
+        || schema.get("const") == Some(&Value::Null)
+        || schema.get("enum") == Some(&json!([null]))
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Engine;
-use super::emit::{IN_WORDS, Node, add_words};
+use super::engine::Engine;
 use super::gather::{Found, Gathered, Part};
+use super::node::Node;
 use super::report::Fate;
-use super::words::{bare, constraint, sentence};
+use super::words::{IN_WORDS, add_words, bare, constraint, sentence};
 
 impl<'a> Engine<'a> {
     /// Items of a list.

@@ -2,85 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Engine;
-use super::emit::{IN_WORDS, Node, add_words};
+use super::engine::Engine;
 use super::gather::{Found, Part};
+use super::node::{Member, Node};
 use super::report::Fate;
 use super::values::inferred_types;
-use super::words::{bare, join, sentence};
-
-/// The properties of an object.
-#[derive(Debug, Default)]
-pub(super) struct Members<'a> {
-    all: Vec<Member<'a>>,
-    required: Vec<&'a str>,
-}
-
-/// One property.
-#[derive(Debug)]
-struct Member<'a> {
-    name: &'a str,
-    /// What is always said of it.
-    always: Vec<Part<'a>>,
-    /// What is said of it when something holds: `When category is billing`.
-    sometimes: Vec<(String, Part<'a>)>,
-    words: Vec<String>,
-}
-
-impl<'a> Members<'a> {
-    fn member(&mut self, name: &'a str) -> &mut Member<'a> {
-        let at = match self.all.iter().position(|member| member.name == name) {
-            Some(at) => at,
-            None => {
-                let member = Member { name, always: vec![], sometimes: vec![], words: vec![] };
-                self.all.push(member);
-                self.all.len() - 1
-            }
-        };
-        &mut self.all[at]
-    }
-
-    /// Adds what is always said of a property.
-    pub(super) fn declare(&mut self, name: &'a str, part: Part<'a>) {
-        self.member(name).always.push(part);
-    }
-
-    /// Adds what is said of a property when `when` holds.
-    pub(super) fn declare_when(&mut self, name: &'a str, when: &str, part: Part<'a>) {
-        self.member(name).sometimes.push((when.to_owned(), part));
-    }
-
-    /// Makes a property required.
-    pub(super) fn require(&mut self, name: &'a str) {
-        if !self.required.contains(&name) {
-            self.required.push(name);
-        }
-    }
-
-    /// Adds a sentence to the description of a property.
-    pub(super) fn say(&mut self, name: &'a str, words: String) {
-        self.member(name).words.push(words);
-    }
-
-    pub(super) fn is_required(&self, name: &str) -> bool {
-        self.required.contains(&name)
-    }
-
-    /// Takes what all of `branches` branches say alike of a property for said always.
-    pub(super) fn settle(&mut self, branches: usize) {
-        for member in &mut self.all {
-            let alike = member.sometimes.len() == branches
-                && member.sometimes.windows(2).all(|pair| pair[0].1.schema == pair[1].1.schema);
-            if alike && branches > 1 {
-                member.always.extend(member.sometimes.drain(..).next().map(|(_, part)| part));
-            }
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.required.is_empty()
-    }
-}
+use super::words::{IN_WORDS, add_words, bare, join, sentence};
 
 impl<'a> Engine<'a> {
     /// Writes the properties into `properties` and `required`.

@@ -18,11 +18,13 @@
 mod choices;
 mod conditions;
 mod emit;
+mod engine;
 mod finish;
 mod gather;
 mod items;
 mod members;
 mod names;
+mod node;
 mod profile;
 mod report;
 mod values;
@@ -39,14 +41,12 @@ use crate::parameters::Aliases;
 use crate::walk::subschemas;
 use callgate_text::push_token;
 
+use self::engine::Engine;
 use self::gather::Part;
 use self::words::Words;
 
 /// Most schemas that are written out.
 const MAX_SCHEMAS: usize = 5_000;
-/// Deepest nesting that is written out.
-const MAX_DEPTH: usize = 40;
-
 /// A schema as a provider gets it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lowered {
@@ -108,36 +108,7 @@ pub fn description_limit(profile: &Profile) -> Option<usize> {
     profile.limits.description
 }
 
-/// One schema on its way to one provider.
-struct Engine<'a> {
-    root: &'a Value,
-    profile: &'a Profile,
-    words: Words<'a>,
-    report: Report,
-    /// The schemas that are being written out, outermost first.
-    stack: Vec<&'a Value>,
-    /// How many schemas may still be written out.
-    left: usize,
-    /// Definitions that are referred to: name, schema, place.
-    needed: Vec<(&'a str, &'a Value, String)>,
-    /// Rules about the arguments as a whole.
-    sentences: Vec<String>,
-}
-
 impl<'a> Engine<'a> {
-    /// Takes one schema from what may still be written out.
-    fn spend(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left > 0
-    }
-
-    /// Remembers a definition that is referred to.
-    fn need(&mut self, name: &'a str, schema: &'a Value, pointer: String) {
-        if !self.needed.iter().any(|(known, _, _)| *known == name) {
-            self.needed.push((name, schema, pointer));
-        }
-    }
-
     /// Adds `$defs`, with what the definitions themselves refer to.
     fn define(&mut self, lowered: &mut Value) {
         let mut definitions = serde_json::Map::new();

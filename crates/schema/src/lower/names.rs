@@ -6,7 +6,7 @@ use crate::keyword::REFERENCES;
 use crate::parameters::{Aliases, is_plain};
 use crate::walk::subschemas;
 
-use super::emit::add_words;
+use super::words::add_words;
 
 /// Writes the top-level properties of `schema` under their aliases; whether it did. A schema that refers
 /// to its own root stays as it is: inside, what comes under an alias does not get its name again.

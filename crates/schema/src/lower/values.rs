@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::keyword;
 
-use super::Engine;
-use super::emit::{IN_WORDS, Node};
+use super::engine::Engine;
 use super::gather::Found;
+use super::node::Node;
 use super::profile::Types;
 use super::report::Fate;
-use super::words::{list, sentence, value_text};
+use super::words::{IN_WORDS, list, sentence, value_text};
 
 impl<'a> Engine<'a> {
     /// `type`: what all of them allow, in a form that the provider has.

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::parameters::type_phrase;
 use crate::walk::same_value;
 
+/// How a keyword went into words.
+pub(super) const IN_WORDS: &str = "said in words in the description";
+
 /// Longest list of values that is written out, in characters.
 const MAX_LIST: usize = 600;
 /// Longest text of one value.
@@ -297,4 +300,23 @@ pub(super) fn sentence(text: &str) -> String {
         out.push('.');
     }
     out
+}
+
+/// Adds sentences to the description of a schema.
+pub(super) fn add_words(schema: &mut Value, words: &[String]) {
+    let Value::Object(members) = schema else { return };
+    let mut text =
+        members.get("description").and_then(Value::as_str).unwrap_or_default().trim_end().to_owned();
+    for words in words.iter().filter(|words| !words.is_empty()) {
+        if text.contains(words.as_str()) {
+            continue;
+        }
+        if !text.is_empty() {
+            text = format!("{} ", sentence(&text));
+        }
+        text.push_str(words);
+    }
+    if !text.is_empty() {
+        members.insert("description".to_owned(), Value::String(text));
+    }
 }

@@ -10,10 +10,10 @@ use callgate_definition::{
     ActionDefinition, ActionOverride, ConnectionDefinition, Document, Located, Problems, ProjectFiles,
 };
 
-use super::HttpAction;
-use super::compile::{Compiler, Surroundings};
-use super::connection::TlsSource;
-use super::variables::VariableReads;
+use super::compiler::{Compiler, Surroundings};
+use crate::connection::TlsSource;
+use crate::http_action::HttpAction;
+use crate::variables::VariableReads;
 use callgate_schema::parameters::Parameters;
 
 /// Finds what is wrong with the connections and connectors of `files` that no

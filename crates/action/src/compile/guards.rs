@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use callgate_definition::{ActionDefinition, ActionKind, Hook, Located, NextStates, Problem};
+use callgate_definition::{
+    ActionDefinition, ActionKind, Hook, Located, NextStates, Problem, Problems, ProjectFiles,
+};
 use callgate_text::closest;
 
-use super::Bound;
-use super::compile::{Compiler, pointer_to};
-use super::guards::{AllowedValues, Guards};
-use super::output::Path;
+use super::compiler::{Compiler, pointer_to};
+use crate::bound::Bound;
+use crate::guards::{AllowedValues, Guards};
+use crate::output::Path;
 use callgate_schema::parameters::Parameters;
 
 /// What stands before the name of a variable in a path of `allowed_values_from`.
@@ -220,6 +222,37 @@ fn names_of(path: &str) -> Option<Vec<&str>> {
     let plain = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let end = rest.find('[').unwrap_or(rest.len());
     Some(rest[..end].split('.').skip(1).take_while(plain).collect())
+}
+
+/// Warns of states in `available_in` that no action leads to by `next_state`, and that are not
+/// among `known`, the ones that the settings speak of.
+pub fn check_states<'k>(
+    files: &'k ProjectFiles,
+    known: impl IntoIterator<Item = &'k String>,
+    problems: &mut Problems,
+) {
+    let next = files.actions.iter().filter_map(|action| action.definition.next_state.clone());
+    let next: Vec<NextStates> = next.map(NextStates::from).collect();
+    let mut known: BTreeSet<&String> = known.into_iter().collect();
+    known.extend(next.iter().flat_map(NextStates::all));
+    for action in &files.actions {
+        for (index, state) in action.definition.available_in.iter().flatten().enumerate() {
+            if known.contains(state) {
+                continue;
+            }
+            let hint = closest(state, known.iter().copied()).map_or_else(
+                || {
+                    "where callers set it by `current_state`, name it in `states` of [conversations]"
+                        .to_owned()
+                },
+                |near| format!("did you mean `{near}`?"),
+            );
+            let place = action.document.at_value(&format!("/available_in/{index}"));
+            let message = format!("nothing leads to the state `{state}`");
+            problems
+                .push(Problem::warning(&action.document.file, place, "unknown_state", message).hint(hint));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use callgate_definition::{ActionKind, OutputSource, ResponseDefinition};
 
-use super::compile::Compiler;
-use super::output::{Condition, ConditionProblem, Output, Response, ResponseProblem};
-use super::variables;
+use super::compiler::Compiler;
+use crate::output::{Condition, ConditionProblem, Output, Response, ResponseProblem};
+use crate::variables;
 use callgate_schema::parameters::OutputSchema;
 
 impl Compiler<'_> {

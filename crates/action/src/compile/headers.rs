@@ -8,14 +8,30 @@ use callgate_definition::{
     ConnectionDefinition, ConnectionOverride, Document, Located, Problem, Scalar, ValueDefinition,
 };
 
-use super::compile::{Compiler, SecretUse, pointer_to};
-use super::compile_http::placed_by;
-use super::fields::Field;
-use super::http_action::{PlainHeader, SecretHeader};
-use super::secret_like;
-use super::{Bound, is_transport_header};
+use super::compiler::{Compiler, pointer_to};
+use crate::bound::Bound;
+use crate::fields::Field;
+use crate::http_action::{PlainHeader, SecretHeader};
+use crate::secret_like;
+use crate::written::SecretUse;
 use callgate_schema::parameters::Parameters;
-use callgate_template::Target;
+use callgate_template::{Root, Target, Template};
+
+/// Set from the request itself or by the connection: of the connection (RFC 9110 section 7.6.1),
+/// of the framing of a message (RFC 9112 section 6), or of a proxy.
+const TRANSPORT: &[&str] = &[
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-connection",
+    "proxy-authorization",
+];
 
 /// A header as written, and where.
 pub(super) struct Written<'a> {
@@ -166,4 +182,19 @@ fn put<'a>(
 ) {
     written.retain(|other| !other.name.eq_ignore_ascii_case(name));
     written.push(Written { name, value, document: document.clone(), pointer: pointer_to(base, name) });
+}
+
+/// Whether the header of this name, in lower case, belongs to the transport.
+pub fn is_transport_header(name: &str) -> bool {
+    TRANSPORT.contains(&name)
+}
+
+/// Parameters that a template places.
+pub(super) fn placed_by(template: &Template) -> Vec<String> {
+    template
+        .references()
+        .iter()
+        .filter(|reference| reference.root == Root::Parameters)
+        .filter_map(|reference| reference.path.first().cloned())
+        .collect()
 }

@@ -2,9 +2,9 @@
 
 use callgate_definition::{AuthDefinition, ConnectionDefinition, Located, Problem};
 
-use super::compile::Compiler;
-use super::connector::{self, Connector};
-use super::url;
+use super::compiler::{Compiler, check_known};
+use crate::connector::{self, Connector};
+use crate::url;
 
 impl<'a> Compiler<'a> {
     fn connection_name(&self) -> Option<&'a String> {
@@ -23,7 +23,7 @@ impl<'a> Compiler<'a> {
         let name = self.connection_name()?;
         let found = self.named_connection();
         if let Some(found) = found {
-            super::compile::check_known(
+            check_known(
                 &found.document,
                 found.definition.environments.keys(),
                 self.around.known_environments,
@@ -178,7 +178,7 @@ impl<'a> Compiler<'a> {
             );
             return None;
         };
-        super::compile::check_known(
+        check_known(
             &found.document,
             found.definition.environments.keys(),
             self.around.known_environments,

@@ -6,17 +6,18 @@ use http::header::HeaderValue;
 
 use callgate_definition::{Method, Problem, Scalar, ValueDefinition};
 
-use super::Bound;
-use super::compile::{Compiler, pointer_to};
-use super::compile_headers::Written;
-use super::compile_target::base_url_pointer;
-use super::connection::{self, ConnectionRules};
-use super::fields::Field;
-use super::http_action::{Body, HttpAction, WrittenAt};
-use super::multipart::Part;
-use super::retry::RetryPolicy;
+use super::compiler::{Compiler, pointer_to};
+use super::headers::{Written, placed_by};
+use super::target::base_url_pointer;
+use crate::bound::Bound;
+use crate::connection::{self, ConnectionRules};
+use crate::fields::Field;
+use crate::http_action::{Body, HttpAction};
+use crate::multipart::Part;
+use crate::retry::RetryPolicy;
+use crate::written::WrittenAt;
 use callgate_schema::parameters::Parameters;
-use callgate_template::{Root, Target, Template};
+use callgate_template::Target;
 
 impl<'a> Compiler<'a> {
     pub(super) fn http(&mut self, parameters: &Parameters, bind: &[Bound]) -> Option<HttpAction> {
@@ -245,16 +246,6 @@ impl<'a> Compiler<'a> {
             _ => Body::FlatJson,
         })
     }
-}
-
-/// Parameters that a template places.
-pub(super) fn placed_by(template: &Template) -> Vec<String> {
-    template
-        .references()
-        .iter()
-        .filter(|reference| reference.root == Root::Parameters)
-        .filter_map(|reference| reference.path.first().cloned())
-        .collect()
 }
 
 fn body_content_type(body: &Body, asked: Option<&str>) -> Option<HeaderValue> {

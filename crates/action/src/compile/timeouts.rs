@@ -6,7 +6,7 @@ use callgate_definition::{
     ActionDefinition, ActionKind, ActionOverride, ConnectionDefinition, ConnectionOverride,
 };
 
-use super::compile::Compiler;
+use super::compiler::Compiler;
 
 /// Time for a call for which nothing is said.
 const DEFAULT_TIMEOUT_MS: u64 = 5_000;

@@ -1,0 +1,32 @@
+//! Values that an action sets itself.
+
+use callgate_template::Template;
+use serde_json::Value;
+
+/// Where a handover leads.
+#[derive(Debug)]
+pub struct Handover {
+    /// E.164 number.
+    pub phone_number: Option<String>,
+    /// Name of a queue.
+    pub queue: Option<String>,
+    pub(crate) message: Option<Template>,
+}
+
+/// A value that wins over the model's argument of the same name.
+#[derive(Debug)]
+pub struct Bound {
+    /// Name of the parameter.
+    pub name: String,
+    /// Where the value comes from.
+    pub value: BoundValue,
+}
+
+/// Where a bound value comes from.
+#[derive(Debug)]
+pub enum BoundValue {
+    /// A constant.
+    Constant(Value),
+    /// A template; a sole reference keeps its JSON type.
+    Template(Template),
+}
