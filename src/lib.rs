@@ -9,16 +9,21 @@
 //!
 //! ```text
 //! start   files ─► definition ─► action ─► catalog ─► tool specs ─► model
-//! call    tool call ─► arguments ─► request ─► credentials ─► response ─► outputs ─► tool result
+//! call    tool call ─► arguments ─► claim ─► request ─► credentials ─► response ─► outputs ─► tool result
 //! ```
 //!
 //! At start: [`definition::read_project`] → [`action::compile`] →
 //! [`catalog::Catalog`] → [`tool::ToolSpec`] → [`dialect::Dialect`].
-//! Per call: [`tool::ToolCall`] → [`executor::Gateway::execute`] →
-//! [`tool::ToolResult`]; start reading there.
+//! Per call: [`tool::ToolCall`] → [`executor::Gateway::run`] →
+//! [`tool::ToolResult`]; start reading there. ARCHITECTURE.md draws both, with the types between the steps.
 //!
-//! The modules below follow in that order: a module uses those before it,
-//! never those after it (`tests/tidy.rs` holds them to it).
+//! The first two steps are crates of their own. The modules below follow in order: a module uses
+//! those before it, never those after it (`tests/tidy.rs` holds them to it).
+
+pub use callgate_action as action;
+pub use callgate_definition as definition;
+#[cfg(feature = "import")]
+pub use callgate_import as import;
 
 pub mod catalog;
 pub mod tool;
@@ -35,8 +40,3 @@ pub mod demo;
 pub mod server;
 #[doc(hidden)]
 pub mod fuzzing;
-
-pub use callgate_action as action;
-pub use callgate_definition as definition;
-#[cfg(feature = "import")]
-pub use callgate_import as import;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::action::RequestSpec;
 use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Route};
 
-use super::oauth::Purpose;
 use super::reply::{self, Granted, NoToken};
 
 /// Largest answer of a token endpoint.
@@ -19,6 +18,15 @@ pub(super) enum DoorError {
     /// The answer holds no token.
     #[error("no token")]
     NoToken(NoToken),
+}
+
+/// What a token is fetched for, as the audit says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A call that waits for it.
+    Call,
+    /// Calls to come: the one in use grows old, or a conversation has begun.
+    Background,
 }
 
 /// The way to the token endpoint.

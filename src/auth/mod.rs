@@ -27,9 +27,10 @@ use crate::definition::{Problem, Problems};
 use crate::egress::{Credentials, Deadline, Egress, Route, Target, WaysBuilder};
 use crate::secrets::{Keyring, MASK, Redactor, Secrets};
 
+use self::door::Purpose;
+use self::oauth::TokenSource;
 pub(crate) use self::oauth::read_token_response;
 pub use self::oauth::{DEFAULT_LIFETIME, TokenError, TokenErrorKind};
-use self::oauth::{Purpose, TokenSource};
 use self::shared::Shares;
 
 /// The credentials of every action of every environment, resolved at load.

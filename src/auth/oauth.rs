@@ -19,15 +19,13 @@ use crate::action::{OAuth2Client, ValueSource};
 use crate::egress::{Deadline, Egress, EgressError, Response, Route};
 use crate::secrets::Redactor;
 
-use super::door::{Door, DoorError};
-use super::reply::{self, Granted, NoToken};
+use super::door::{Door, DoorError, Purpose};
+use super::reply::{self, Granted, MAX_LIFETIME, NoToken};
 use super::request::TokenRequest;
 use super::shared::{SharedToken, Shares, Slot, Turn, now_ms};
 
 /// How long a token is used whose server does not say `expires_in`.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
-/// Longest life that is believed; a server may name any number.
-pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Longest wait for a token endpoint; a call's own deadline may be sooner.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// A token is not used in the last moments of its life: it has to travel.
@@ -83,15 +81,6 @@ pub(super) struct Token {
     pub(super) generation: u64,
     refresh_at: Instant,
     unusable_at: Instant,
-}
-
-/// What a token is fetched for, as the audit says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// A call that waits for it.
-    Call,
-    /// Calls to come: the one in use grows old, or a conversation has begun.
-    Background,
 }
 
 /// The token of one client in one environment.

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::action::output::decode;
 use crate::egress::{Response, redirect};
 
-use super::oauth::MAX_LIFETIME;
-
+/// Longest life that is believed; a server may name any number.
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Types of tokens that are of no use without a proof that each request carries besides.
 const WITH_PROOF: [&str; 4] = ["mac", "dpop", "pop", "n_a"];
 /// Errors by which an endpoint asks to wait (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5).

@@ -7,15 +7,17 @@ mod demo;
 mod import;
 mod init;
 mod mcp;
+mod place;
 mod serve;
 mod show;
+mod terminal;
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use callgate::project::{self, Project};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+
+use self::place::{Where, loaded};
+use self::terminal::{print_line, runtime};
 
 /// A tool-calling gateway for voice agents: HTTP actions in, LLM tools out.
 #[derive(Debug, Parser)]
@@ -100,55 +102,4 @@ impl Command {
             Self::Health(command) => command.run(),
         }
     }
-}
-
-/// Which project, which environment.
-#[derive(Debug, Args)]
-struct Where {
-    /// The project directory
-    #[arg(long, short, default_value = ".", value_name = "DIR")]
-    project: PathBuf,
-    /// The environment; may be left out where the project has only one
-    #[arg(long, short, value_name = "NAME")]
-    environment: Option<String>,
-}
-
-impl Where {
-    /// Loads the project; problems go to standard error.
-    fn load(&self) -> anyhow::Result<Project> {
-        loaded(project::load(&self.project, None))
-    }
-
-    fn environment(&self, project: &Project) -> anyhow::Result<String> {
-        let served = project.deployment.environment_names();
-        match (&self.environment, served) {
-            (Some(name), _) if served.contains(name) => Ok(name.clone()),
-            (Some(name), _) => anyhow::bail!("no environment `{name}`; there are: {}", served.join(", ")),
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => anyhow::bail!("name one with --environment: {}", served.join(", ")),
-        }
-    }
-}
-
-/// The project, unless it has errors, which are printed.
-fn loaded(project: Project) -> anyhow::Result<Project> {
-    if project.problems.has_errors() {
-        check::print(project.problems);
-        anyhow::bail!("the project has errors");
-    }
-    Ok(project)
-}
-
-/// Prints a line to standard output; a reader that has read enough (`| head`)
-/// is no error.
-fn print_line(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -133,7 +133,7 @@ pub(super) async fn reload_when_told(
             Some(()) = edited(&mut edits) => tracing::info!("the project's files have been edited"),
         }
         // What came of it is in the log.
-        let _ = reloader.reload(state).await;
+        let _ = state.reload_from(reloader).await;
     }
 }
 

@@ -10,7 +10,7 @@ use crate::action::{output, variables};
 
 use super::change::{Applied, Change, Refusal, Refused, Variable};
 use super::key::{ConversationKey, MAX_NAME_BYTES};
-use super::store::Summary;
+use super::time::timestamp;
 
 /// Most bytes of variables in one conversation: names, values as JSON and what is shown of them.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -44,6 +44,21 @@ pub struct Conversation {
     pub calls: BTreeMap<String, Calls>,
     /// Texts that models must not see, the longest first.
     pub concealed: Arc<Vec<String>>,
+}
+
+/// A line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its id.
+    pub id: String,
+    /// When it began, in milliseconds since 1970 (UTC).
+    pub started_at_ms: u64,
+    /// When it will be forgotten, if nothing uses it before.
+    pub expires_at_ms: u64,
+    /// When it was ended.
+    pub ended_at_ms: Option<u64>,
+    /// The state it is in.
+    pub state: Option<String>,
 }
 
 /// How often an action was called in a conversation.
@@ -249,12 +264,6 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
         Value::Object(members) => levels == 0 || members.values().any(|item| is_deeper(item, levels - 1)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
-}
-
-/// Milliseconds since 1970 (UTC) as RFC 3339, to the millisecond.
-pub fn timestamp(at_ms: u64) -> String {
-    let millis = i64::try_from(at_ms).unwrap_or(i64::MAX);
-    format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
 /// Whether `name` is a dotted name.

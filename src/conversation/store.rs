@@ -17,7 +17,7 @@ use crate::tool::{Scope, ToolResult};
 use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::key::{ClaimKey, ConversationKey};
-use super::record::Conversation;
+use super::record::{Conversation, Summary};
 
 /// How long a conversation is kept after its last use, where nobody says else.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(2 * 60 * 60);
@@ -168,21 +168,6 @@ pub struct ListPosition {
     pub started_at_ms: u64,
     /// Its id.
     pub id: String,
-}
-
-/// A line of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Its id.
-    pub id: String,
-    /// When it began, in milliseconds since 1970 (UTC).
-    pub started_at_ms: u64,
-    /// When it will be forgotten, if nothing uses it before.
-    pub expires_at_ms: u64,
-    /// When it was ended.
-    pub ended_at_ms: Option<u64>,
-    /// The state it is in.
-    pub state: Option<String>,
 }
 
 /// What a backend gives back in its own time.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::tool::ToolSpec;
 
-use super::Dialect;
 use super::lower::{Fate, Profile, Report, count, description_limit, lower};
+use super::name::Dialect;
 
 /// What a list of specs is made for.
 #[derive(Clone, Copy, Debug, Default)]

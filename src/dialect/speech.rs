@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::action::{Speech, SpeechText};
 
-use super::Dialect;
 use super::lower::{Fate, Note};
+use super::name::Dialect;
 
 const OF_THE_CALL: &str = "it is filled in by each call, and the product says only what is always the same";
 const ONE_LANGUAGE: &str = "the product takes one language: name it as `language`";

@@ -9,6 +9,7 @@ mod redactor;
 mod seal;
 mod source;
 
+use self::redactor::MIN_MASKED;
 pub use self::redactor::{MASK, Redactor};
 pub use self::seal::{Keyring, SealError, SealingKey};
 pub use self::source::Sources;
@@ -19,9 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::action::SecretUse;
 use crate::definition::{Problem, Problems, SecretsFile};
-
-/// Shortest secret that can be masked without masking ordinary words too.
-const MIN_MASKED: usize = 4;
 
 /// The secrets of all served environments.
 #[derive(Debug, Default)]

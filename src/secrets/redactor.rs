@@ -14,11 +14,13 @@ use url::form_urlencoded;
 use callgate_text::percent::{PATH, QUERY};
 use callgate_text::{Finder, disguise};
 
-use super::{MIN_MASKED, lines};
+use super::lines;
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
 
+/// Shortest secret that can be masked without masking ordinary words too.
+pub(super) const MIN_MASKED: usize = 4;
 /// Shortest piece of a base64 text that is taken for a secret's.
 const MIN_BASE64: usize = 4;
 /// What JavaScript's `encodeURIComponent` encodes; Python's `quote` encodes what is not in a path.

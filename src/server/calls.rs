@@ -18,26 +18,12 @@ use crate::tool::{Delivery, FailureCode, ToolCall, ToolError, ToolResult, random
 use super::body::{JsonBody, Object, Segment};
 use super::execution::{CallHeaders, Waiting, check_running, execute};
 use super::keys::Caller;
-use super::limit::{self, Room};
+use super::limit::Room;
 use super::problem::{ProblemCode, ProblemDocument};
-use super::state::AppState;
+use super::state::{AppState, no_room};
 use super::stateless;
 use super::stream::{self, WantsStream};
-use super::whose;
-
-/// Longest id of a call or a conversation.
-const MAX_ID_BYTES: usize = 256;
-
-/// What the id of a call or a conversation may be, in words.
-pub(super) const ID_RULE: &str =
-    "may have 256 bytes, no control characters, and no placeholder that was not filled in (`{{…}}`)";
-
-/// Whether `id` can be the id of a call or a conversation. What a product was to fill in and did not
-/// would be one conversation for all of its callers.
-pub(super) fn is_id(id: &str) -> bool {
-    let is_placeholder = || id.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"));
-    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control) && !is_placeholder()
-}
+use super::whose::{self, ID_RULE, is_id};
 
 /// One call.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -150,7 +136,7 @@ pub(super) async fn create(
         let (mut call, carried) = to_call_and_state(&state, &caller, request)?;
         call.trace = headers.trace(&state);
         let mut begun = state.begin_calls(1)?;
-        let running = begun.pop().ok_or_else(limit::no_room)?;
+        let running = begun.pop().ok_or_else(no_room)?;
         if as_stream {
             return Ok(stream::answer(&state, vec![(call, running)], carried.as_ref()));
         }

@@ -20,14 +20,14 @@ use crate::executor::{CallControl, is_same_call};
 use crate::tool::{Delivery, Owner, Scope, ToolCall, ToolCallIds};
 
 use super::body::RawBody;
-use super::calls::{ID_RULE, is_id, new_id};
+use super::calls::new_id;
 use super::execution::{CallHeaders, Waiting, execute};
 use super::keys::Caller;
 use super::limit::Room;
-use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
+use super::query::checked;
 use super::state::{AppState, RunningCall};
-use super::whose;
+use super::whose::{self, ID_RULE, is_id};
 
 /// Names the environment, where the query does not.
 const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");

@@ -16,8 +16,8 @@ use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
 
 use super::body::Segment;
 use super::keys::Caller;
-use super::listing::checked;
 use super::problem::{ProblemCode, ProblemDocument};
+use super::query::checked;
 use super::state::{AppState, RunningCall};
 use super::unbroken::{Panicked, Unbroken};
 

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
-use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use sha2::{Digest, Sha256};
@@ -16,9 +14,8 @@ use crate::auth::Product;
 use crate::settings::{IdRule, KeySettings, RateSettings, Settings, Sharing};
 use crate::tool::{Owner, Scope, ToolCallIds};
 
-use super::limit::{Charge, KeyRate};
 use super::problem::{ProblemCode, ProblemDocument};
-use super::state::AppState;
+use super::rate::{Charge, KeyRate};
 
 /// A key may come in this header too, for callers that cannot set `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -241,29 +238,12 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<AppState> for Caller {
-    type Rejection = ProblemDocument;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        // Found out already where a rate may have to be taken before the body is read.
-        match parts.extensions.get::<Result<Self, ProblemDocument>>() {
-            Some(identified) => identified.clone(),
-            None => identify(state, &parts.headers, &parts.uri),
-        }
-    }
-}
-
 /// Who sends a request with these headers to this target.
 ///
 /// # Errors
 ///
 /// Nobody who may.
-pub(super) fn identify(
-    state: &AppState,
-    headers: &HeaderMap,
-    target: &Uri,
-) -> Result<Caller, ProblemDocument> {
-    let keys = state.keys();
+pub(super) fn identify(keys: &Keys, headers: &HeaderMap, target: &Uri) -> Result<Caller, ProblemDocument> {
     if keys.is_empty() {
         return from_this_machine(headers, target).map(|()| Caller { admin: true, ..Caller::default() });
     }

@@ -21,6 +21,7 @@ use super::body::Segment;
 use super::conversations;
 use super::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
+use super::query::{EnvironmentQuery, checked};
 use super::specs::{Moment, SpecList};
 use super::state::AppState;
 use super::whose;
@@ -48,15 +49,6 @@ pub(super) struct ToolsQuery {
     base_url: Option<String>,
     /// The language of the texts that `retell` and `elevenlabs` say (BCP 47); the first one of each where left out.
     language: Option<String>,
-}
-
-/// Which environment.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct EnvironmentQuery {
-    /// The environment; may be left out where there is only one choice.
-    pub(super) environment: Option<String>,
 }
 
 /// The actions of an environment.
@@ -298,14 +290,6 @@ pub fn own_specs(deployment: &Deployment, environment: &str) -> Value {
     let environments = deployment.catalog.environments().iter().filter(|one| one.name == environment);
     let offered = environments.flat_map(Environment::offered);
     offered.map(|action| serde_json::json!(view(deployment, environment, action))).collect()
-}
-
-pub(super) fn checked<T>(
-    query: Result<Query<T>, axum::extract::rejection::QueryRejection>,
-) -> Result<T, ProblemDocument> {
-    query
-        .map(|Query(query)| query)
-        .map_err(|error| ProblemDocument::new(ProblemCode::InvalidRequest, error.body_text()))
 }
 
 fn with_actions<T>(

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{calls, conversations, dialects, execution, listing, mcp, reload, webhooks};
+use super::{calls, conversations, dialects, execution, health, listing, mcp, reload, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,9 +35,9 @@ use super::{calls, conversations, dialects, execution, listing, mcp, reload, web
         conversations::prompt::render,
         conversations::events::events,
         reload::reload,
-        super::metrics,
-        super::healthz,
-        super::readyz,
+        health::metrics,
+        health::healthz,
+        health::readyz,
         serve,
     ),
     components(schemas(calls::Results, calls::PreviewFailure)),

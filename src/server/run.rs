@@ -21,10 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::settings::Settings;
-
+use super::exposure::ServeError;
 use super::progress::{Progress, Streams, Watched};
-use super::{AppState, router};
+use super::routes::router;
+use super::state::AppState;
 
 /// How long a new connection may take to send the head of its first request.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -36,28 +36,6 @@ const IDLE: Duration = Duration::from_secs(75);
 /// How long clients may take to read the last of their answers once the server has stopped and no call is under way;
 /// never more than half the grace.
 const LAST_READS: Duration = Duration::from_secs(5);
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Anybody on the network could call.
-    #[error(
-        "refusing to listen on {0}, which is not loopback, without a key: run `callgate keygen` and add its [[keys]] to callgate.toml"
-    )]
-    Exposed(SocketAddr),
-    /// Listening failed later on.
-    #[error("the server failed")]
-    Io(#[from] io::Error),
-}
-
-/// Refuses an address that the network can reach while no key guards it.
-///
-/// # Errors
-///
-/// [`ServeError::Exposed`].
-pub fn check_exposure(settings: &Settings) -> Result<(), ServeError> {
-    if settings.is_exposed() { Err(ServeError::Exposed(settings.server.listen)) } else { Ok(()) }
-}
 
 /// Serves until `stop` is done; then takes no more calls and lets those under
 /// way finish, for `grace` at most.

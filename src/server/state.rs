@@ -10,13 +10,16 @@ use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics, of_environments};
 
-use super::conversations::events::MAX_FOLLOWERS;
 use super::keys::Keys;
-use super::limit;
 use super::mcp::Mcp;
-use super::problem::ProblemDocument;
-use super::reload::Reloader;
+use super::problem::{ProblemCode, ProblemDocument};
+use super::reloader::Reloader;
 use super::specs::KeptSpecs;
+
+/// Most feeds that are followed at a time, in this process.
+pub(super) const MAX_FOLLOWERS: usize = 256;
+/// When to come again after the process had no room: calls are short.
+pub(super) const ROOM_AFTER_SECONDS: u64 = 1;
 
 /// What the routes share. A clone is one pointer, which threads do not share with
 /// each other: each request takes several.
@@ -180,7 +183,7 @@ impl AppState {
         let all = u32::try_from(calls)
             .ok()
             .and_then(|calls| self.0.places.clone().try_acquire_many_owned(calls).ok());
-        let mut places = all.ok_or_else(limit::no_room)?;
+        let mut places = all.ok_or_else(no_room)?;
         let begun = std::iter::from_fn(|| places.split(1))
             .take(calls)
             .map(|place| RunningCall { _going: self.0.running.enter(), _place: place });
@@ -212,4 +215,10 @@ impl AppState {
     pub(super) fn server(&self) -> &ServerSettings {
         &self.0.server
     }
+}
+
+/// The process has no room for a call.
+pub(super) fn no_room() -> ProblemDocument {
+    let detail = "too many calls are in flight (`max_calls_in_flight`); nothing was done";
+    ProblemDocument::new(ProblemCode::Overloaded, detail).retry_after(ROOM_AFTER_SECONDS)
 }

@@ -4,9 +4,22 @@
 use crate::conversation::ConversationKey;
 use crate::tool::Scope;
 
-use super::calls::{ID_RULE, is_id};
 use super::keys::excerpt;
 use super::problem::{ProblemCode, ProblemDocument};
+
+/// Longest id of a call or a conversation.
+const MAX_ID_BYTES: usize = 256;
+
+/// What the id of a call or a conversation may be, in words.
+pub(super) const ID_RULE: &str =
+    "may have 256 bytes, no control characters, and no placeholder that was not filled in (`{{…}}`)";
+
+/// Whether `id` can be the id of a call or a conversation. What a product was to fill in and did not
+/// would be one conversation for all of its callers.
+pub(super) fn is_id(id: &str) -> bool {
+    let is_placeholder = || id.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"));
+    id.len() <= MAX_ID_BYTES && !id.contains(char::is_control) && !is_placeholder()
+}
 
 /// The conversation that a caller of `scope` means by `id`.
 ///

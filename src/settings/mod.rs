@@ -3,8 +3,11 @@
 mod conversations;
 mod extract;
 mod feature;
+mod keys;
+mod log;
 mod mcp;
 mod sealing;
+mod sections;
 mod store;
 mod text;
 mod variables;
@@ -12,29 +15,26 @@ mod webhooks;
 
 pub use self::conversations::ConversationSettings;
 pub use self::feature::{Feature, LacksFeature};
+pub use self::keys::{IdRule, KeySettings, RateSettings, Sharing};
+pub use self::log::{LogFormat, LogSettings, TraceSettings};
 pub use self::mcp::McpSettings;
 pub use self::sealing::SealingSettings;
+pub use self::sections::{EgressSettings, LimitSettings, SecretSettings, ServerSettings, Settings, schema};
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
     ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,
     WebhookConversations, WebhookSettings,
 };
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::action::RateRules;
-use crate::definition::schema::{Checker, generate};
+use crate::definition::schema::Checker;
 use crate::definition::{Document, Format, Problem, Problems, read_document, salvage_toml};
 use crate::egress::{InvalidRule, Outlet, Policy};
 use crate::secrets::Sources;
@@ -45,257 +45,6 @@ use self::variables::{Variable, lay_over};
 
 /// The file that holds the settings of a deployment.
 pub const FILE: &str = "callgate.toml";
-
-/// Settings of a deployment. Every one can be set by an environment variable
-/// too: `CALLGATE_SERVER__LISTEN` for `listen` of `[server]`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Callgate settings")]
-pub struct Settings {
-    /// The environments this deployment serves. Left out: every one that a
-    /// definition, `variables.toml` or `secrets.toml` speaks of, else `development`.
-    #[schemars(length(min = 1), inner(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")))]
-    pub environments: Option<Vec<String>>,
-    /// The HTTP server.
-    pub server: ServerSettings,
-    /// Limits of every call.
-    pub limits: LimitSettings,
-    /// Where conversations are kept, and what has been done.
-    pub store: StoreSettings,
-    /// Secrets besides `secrets.toml`.
-    pub secrets: SecretSettings,
-    /// The keys of what leaves the gateway sealed.
-    pub sealing: SealingSettings,
-    /// What is logged.
-    pub log: LogSettings,
-    /// Traces of calls.
-    pub traces: TraceSettings,
-    /// Keys of those who may call. Made by `callgate keygen`.
-    pub keys: Vec<KeySettings>,
-    /// What the webhooks of orchestrators must show; one that is left out wants a key, as all routes do.
-    pub webhooks: WebhookSettings,
-    /// Conversations: phone calls and chats.
-    pub conversations: ConversationSettings,
-    /// The MCP server at `/mcp/{environment}`.
-    pub mcp: McpSettings,
-    /// What requests may reach, by environment.
-    #[schemars(extend("propertyNames" = {"pattern": r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}))]
-    pub egress: BTreeMap<String, EgressSettings>,
-    /// The file, for places.
-    #[serde(skip)]
-    document: Option<Arc<Document>>,
-    /// What variables set, and their names, for places.
-    #[serde(skip)]
-    variables: Vec<(String, String)>,
-}
-
-/// The HTTP server.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerSettings {
-    /// Address to listen on. Anything but loopback needs at least one key.
-    #[schemars(with = "String")]
-    pub listen: SocketAddr,
-    /// Threads that serve calls; left out: one for each processor.
-    pub workers: Option<NonZeroUsize>,
-    /// Largest request body.
-    #[schemars(range(min = 1_024, max = 67_108_864))]
-    pub max_request_bytes: usize,
-    /// Most calls in one request.
-    #[schemars(range(min = 1, max = 1_000))]
-    pub max_calls_per_request: usize,
-    /// Most calls under way at a time, in the whole process; beyond it calls are turned away (503).
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub max_calls_in_flight: usize,
-    /// The rate of every key that has none of its own. Left out: as many calls as come.
-    pub rate: Option<RateSettings>,
-    /// How long a client may take nothing of its answer before it is hung up on.
-    #[schemars(range(min = 100, max = 3_600_000))]
-    pub write_timeout_ms: u64,
-    /// How long calls under way may take to finish at shutdown.
-    pub shutdown_grace_ms: u64,
-    /// Whether edits of the project's files are taken as soon as they are saved, as by SIGHUP.
-    pub watch: bool,
-    /// Where the gateway is reached from outside, such as `https://gate.example.com`: the address in
-    /// tool definitions that call back.
-    pub public_url: Option<String>,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            workers: None,
-            max_request_bytes: 1024 * 1024,
-            max_calls_per_request: 32,
-            max_calls_in_flight: 1_024,
-            rate: None,
-            write_timeout_ms: 30_000,
-            shutdown_grace_ms: 10_000,
-            watch: true,
-            public_url: None,
-        }
-    }
-}
-
-/// Limits of every call.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LimitSettings {
-    /// Largest answer of an upstream, decoded.
-    #[schemars(range(min = 1_024, max = 268_435_456))]
-    pub max_response_bytes: usize,
-    /// Longest body that a model is shown.
-    #[schemars(range(min = 100))]
-    pub max_body_chars: usize,
-    /// Longest URL of a request, and longest value of a header that a template fills.
-    #[schemars(range(min = 1_000, max = 60_000))]
-    pub max_url_bytes: usize,
-}
-
-impl Default for LimitSettings {
-    fn default() -> Self {
-        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000, max_url_bytes: 8_000 }
-    }
-}
-
-/// What the requests of one environment may reach, and through what.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct EgressSettings {
-    /// What may be reached besides public addresses: addresses, CIDR ranges, host names, `*.name` for all names below
-    /// one. Left out: loopback, while the gateway listens on loopback and has no keys; else nothing.
-    pub allow: Option<Vec<String>>,
-    /// A proxy that all requests go through: `http://host:port`. Left out: none, whatever the process's environment says.
-    pub proxy: Option<String>,
-}
-
-/// Secrets besides `secrets.toml`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SecretSettings {
-    /// A directory of files, as Docker and Kubernetes mount secrets:
-    /// `<environment>/<name>`, or `<name>` for every environment.
-    pub directory: Option<PathBuf>,
-}
-
-/// What is logged.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogSettings {
-    /// What is written: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `warn,callgate=debug`.
-    pub level: String,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
-    }
-}
-
-/// Traces of calls, over OTLP.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TraceSettings {
-    /// The collector's endpoint for traces over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Left out: no traces.
-    #[schemars(regex(pattern = r"^https?://"))]
-    pub endpoint: Option<String>,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Whose conversations calls belong to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Sharing {
-    /// The caller's own, which no other caller sees or changes.
-    Own,
-    /// Those that all callers of the environment share.
-    #[default]
-    Shared,
-}
-
-/// A key of somebody who may call; only its hash is kept.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KeySettings {
-    /// Whose it is, for the log.
-    pub name: String,
-    /// `sha256:` and 64 hexadecimal digits.
-    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
-    pub hash: String,
-    /// The environments it may use; left out: all that are served.
-    #[serde(default)]
-    pub environments: Option<Vec<String>>,
-    /// Whether it may reload the project by `POST /admin/reload`.
-    #[serde(default)]
-    pub admin: bool,
-    /// How often it may call; left out: as `server.rate` says.
-    #[serde(default)]
-    pub rate: Option<RateSettings>,
-    /// Whose conversations its calls belong to: `own`, which no other key sees, or those that it shares with every key
-    /// that says `shared`. Left out: `shared`; `callgate keygen` writes `own`.
-    #[serde(default)]
-    pub conversations: Sharing,
-    /// What the `tool_call_id` values of its calls stand for.
-    #[serde(default)]
-    pub tool_call_ids: IdRule,
-}
-
-/// What the `tool_call_id` values of a caller stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum IdRule {
-    /// An id stands for one call of its conversation, until an id of the conversation comes with two contents, or if it is
-    /// made of the name of the tool (`book:0`). Then a call is new once the answer of the earlier one was delivered and
-    /// another call has begun.
-    #[default]
-    Auto,
-    /// An id stands for one call of its conversation, for as long as results are kept.
-    Unique,
-    /// An id holds within one request: the model server uses the same ids in each turn.
-    PerTurn,
-}
-
-/// How often a key may call.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RateSettings {
-    /// Calls per second; a fraction for fewer than one.
-    #[schemars(range(min = 0.001, max = 1_000_000))]
-    pub per_second: f64,
-    /// Calls at once after a pause; left out: one second's worth.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub burst: Option<u32>,
-}
-
-impl RateSettings {
-    /// Calls at once after a pause.
-    pub fn burst(&self) -> NonZeroU32 {
-        self.rules().burst
-    }
-
-    /// Time from one call to the next at this rate.
-    pub fn period(&self) -> Duration {
-        self.rules().period()
-    }
-
-    fn rules(&self) -> RateRules {
-        RateRules::new(self.per_second, self.burst)
-    }
-}
 
 impl Settings {
     /// Reads `callgate.toml` of the project directory `dir`, if there is one,
@@ -574,9 +323,4 @@ pub fn public_url_problem(url: &str) -> Option<&'static str> {
         return Some("must not hold a user or a password");
     }
     None
-}
-
-/// The JSON Schema of `callgate.toml`.
-pub fn schema() -> Value {
-    generate::<Settings>()
 }

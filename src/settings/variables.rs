@@ -8,8 +8,8 @@ use crate::secrets::Sources;
 use callgate_text::closest;
 
 use super::extract::extract;
+use super::sections::{Settings, schema};
 use super::text::value_of;
-use super::{Settings, schema};
 
 /// How the names of variables start.
 const PREFIX: &str = "CALLGATE_";

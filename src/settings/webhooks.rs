@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Sharing;
+use super::keys::Sharing;
 use crate::auth::{HmacAlgorithm, HmacRule, Product, WebhookRule};
 
 /// What the webhooks of orchestrators must show. The secrets are named here and held by each environment.

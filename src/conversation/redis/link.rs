@@ -20,8 +20,6 @@ use super::scripts::{Scripts, Write};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// How long a lost connection may take to come back before calls are refused.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long a holder is believed to live after its last sign.
-pub(super) const LEASE: Duration = Duration::from_secs(5);
 /// How often holders give a sign.
 const RENEW_EVERY: Duration = Duration::from_millis(1_250);
 /// The longest that a claim is renewed: no call takes that long.

@@ -16,8 +16,9 @@ use super::super::course::MAX_RECENT;
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
 use super::super::{Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TWINS, Opening, Slot, millis};
-use super::link::LEASE;
 
+/// How long a holder is believed to live after its last sign.
+pub(super) const LEASE: Duration = Duration::from_secs(5);
 /// How long a claim under way is kept besides its result's time: nobody knows
 /// how its call ended, which is itself worth knowing.
 const UNDER_WAY: Duration = Duration::from_secs(10 * 60);

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::file::{SqliteError, make_private};
-use super::{schema, worker};
+use super::schema;
+use super::transaction::atomically;
 
 /// How long the position stays where it is while there are commits.
 const MOVE_EVERY: Duration = Duration::from_secs(1);
@@ -402,7 +403,7 @@ fn stamp(connection: &Connection) -> rusqlite::Result<(u32, u32)> {
 }
 
 fn identify(connection: &Connection, id: u32, at: u32) -> rusqlite::Result<()> {
-    worker::atomically(connection, |connection| {
+    atomically(connection, |connection| {
         connection.pragma_update(None, "application_id", id.cast_signed())?;
         connection.pragma_update(None, "user_version", at.cast_signed())
     })

@@ -11,6 +11,7 @@ mod notes;
 mod recent;
 mod schema;
 mod sweep;
+mod transaction;
 mod worker;
 
 use std::collections::HashSet;
@@ -29,7 +30,8 @@ use self::conversations::Changed;
 use self::marker::Marker;
 use self::recent::Recent;
 use self::sweep::Sweep;
-use self::worker::{Terms, Worker, atomically, unavailable};
+use self::transaction::atomically;
+use self::worker::{Terms, Worker, unavailable};
 use super::bells::Bells;
 use super::change::{Applied, Change, Source};
 use super::event::EventPage;

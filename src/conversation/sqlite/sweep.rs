@@ -11,7 +11,7 @@ use super::super::{ConversationKey, now_ms};
 use super::claims;
 use super::conversations::integer;
 use super::recent::Recent;
-use super::worker::atomically;
+use super::transaction::atomically;
 
 /// Rows of one step: what a call that comes meanwhile waits for.
 const STEP: usize = 500;

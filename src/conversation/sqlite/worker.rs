@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::marker::Marker;
 use super::sweep::Sweep;
+use super::transaction::execute;
 
 /// Most jobs of one commit.
 const MAX_BATCH: usize = 256;
@@ -310,27 +311,6 @@ fn roll_back(connection: &Connection) {
     {
         tracing::error!(%error, "the store cannot take back what it has not written");
     }
-}
-
-pub(super) fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// Does all of `work` or nothing of it, whether in a transaction or not.
-pub(super) fn atomically<T>(
-    connection: &Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    execute(connection, "SAVEPOINT job")?;
-    let done = work(connection);
-    // Where the disk is full, SQLite itself has taken it back, and there is no savepoint.
-    if !connection.is_autocommit() {
-        if done.is_err() {
-            execute(connection, "ROLLBACK TO job")?;
-        }
-        execute(connection, "RELEASE job")?;
-    }
-    done
 }
 
 #[cfg(test)]

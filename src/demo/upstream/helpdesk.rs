@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::credentials::{self, HELPDESK_KEY, HELPDESK_TOKEN};
+use super::oauth;
+use super::shared::Shared;
 use super::wire::{Answer, Call, Reply, first};
-use super::{Upstream, lock, oauth};
 
 /// Most tickets kept; the oldest goes first.
 const MAX_TICKETS: usize = 1_000;
@@ -97,7 +98,7 @@ impl Ticket {
 }
 
 /// `POST /tickets`
-pub(super) async fn create(State(upstream): State<Upstream>, call: Call) -> Answer {
+pub(super) async fn create(State(helpdesk): State<Shared<Helpdesk>>, call: Call) -> Answer {
     credentials::bearer(&call, HELPDESK_TOKEN)?;
     credentials::header_key(&call, "X-Internal-Key", HELPDESK_KEY)?;
     let body = call.json()?;
@@ -119,7 +120,7 @@ pub(super) async fn create(State(upstream): State<Upstream>, call: Call) -> Answ
         return Err(Reply::invalid("`email` must be an e-mail address"));
     }
     let (status, priority) = (ticket.status.clone(), ticket.priority.clone());
-    let number = lock(&upstream.0.helpdesk).open(ticket);
+    let number = helpdesk.lock().open(ticket);
     let body = json!({"ticket": {
         "id": format!("TCK-{number}"), "status": status, "priority": priority, "upload_token": token,
     }});
@@ -127,14 +128,22 @@ pub(super) async fn create(State(upstream): State<Upstream>, call: Call) -> Answ
 }
 
 /// `GET /tickets/{id}`
-pub(super) async fn show(State(upstream): State<Upstream>, Path(id): Path<String>, call: Call) -> Answer {
+pub(super) async fn show(
+    State(helpdesk): State<Shared<Helpdesk>>,
+    Path(id): Path<String>,
+    call: Call,
+) -> Answer {
     credentials::bearer(&call, HELPDESK_TOKEN)?;
-    let view = lock(&upstream.0.helpdesk).ticket(&id)?.view(&id);
+    let view = helpdesk.lock().ticket(&id)?.view(&id);
     Ok(Reply::new(StatusCode::OK, json!({"ticket": view})))
 }
 
 /// `PATCH /tickets/{id}`
-pub(super) async fn update(State(upstream): State<Upstream>, Path(id): Path<String>, call: Call) -> Answer {
+pub(super) async fn update(
+    State(helpdesk): State<Shared<Helpdesk>>,
+    Path(id): Path<String>,
+    call: Call,
+) -> Answer {
     credentials::bearer(&call, HELPDESK_TOKEN)?;
     let fields = call.json()?;
     known_keys(&fields, &["status", "priority", "comment"])?;
@@ -144,7 +153,7 @@ pub(super) async fn update(State(upstream): State<Upstream>, Path(id): Path<Stri
     if status.is_none() && priority.is_none() && comment.is_none() {
         return Err(Reply::invalid("give `status`, `priority` or `comment`"));
     }
-    let mut helpdesk = lock(&upstream.0.helpdesk);
+    let mut helpdesk = helpdesk.lock();
     let ticket = helpdesk.ticket(&id)?;
     if let Some(comment) = comment {
         ticket.add_note(comment)?;
@@ -155,7 +164,11 @@ pub(super) async fn update(State(upstream): State<Upstream>, Path(id): Path<Stri
 }
 
 /// `POST /tickets/{id}/notes`
-pub(super) async fn add_note(State(upstream): State<Upstream>, Path(id): Path<String>, call: Call) -> Answer {
+pub(super) async fn add_note(
+    State(helpdesk): State<Shared<Helpdesk>>,
+    Path(id): Path<String>,
+    call: Call,
+) -> Answer {
     credentials::bearer(&call, HELPDESK_TOKEN)?;
     let parts = call.multipart()?;
     let note = first(&parts, "note").filter(|note| !note.trim().is_empty());
@@ -164,7 +177,7 @@ pub(super) async fn add_note(State(upstream): State<Upstream>, Path(id): Path<St
     if length > MAX_TEXT_CHARS {
         return Err(Reply::invalid(format!("`note` is longer than {MAX_TEXT_CHARS} characters")));
     }
-    let mut helpdesk = lock(&upstream.0.helpdesk);
+    let mut helpdesk = helpdesk.lock();
     let ticket = helpdesk.ticket(&id)?;
     if ticket.upload_token.is_some() && ticket.upload_token.as_deref() != first(&parts, "upload_token") {
         let message = "the part `upload_token` must hold the token that opening the ticket returned";
@@ -200,13 +213,13 @@ pub(super) async fn classify(call: Call) -> Answer {
 }
 
 /// `POST /feedback`
-pub(super) async fn feedback(State(upstream): State<Upstream>, call: Call) -> Answer {
+pub(super) async fn feedback(State(helpdesk): State<Shared<Helpdesk>>, call: Call) -> Answer {
     credentials::bearer(&call, HELPDESK_TOKEN)?;
     let form = call.form()?;
     let rating = first(&form, "rating").and_then(|rating| rating.parse::<u8>().ok());
     let rating = rating.filter(|rating| (1..=5).contains(rating));
     let rating = rating.ok_or_else(|| Reply::invalid("`rating` must be a whole number from 1 to 5"))?;
-    let mut helpdesk = lock(&upstream.0.helpdesk);
+    let mut helpdesk = helpdesk.lock();
     helpdesk.ratings = helpdesk.ratings.saturating_add(1);
     let body = json!({"feedback": {
         "number": helpdesk.ratings,

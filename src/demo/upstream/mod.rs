@@ -14,6 +14,7 @@
 //! | `GET /accounts/{number}` | Basic |
 //! | `GET /_requests` | none: the last 50 requests, credentials masked |
 
+mod shared;
 mod wire;
 mod credentials;
 mod requests;
@@ -24,24 +25,48 @@ mod scheduling;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use axum::Router;
+use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post};
 
-/// Handle to what the example upstream remembers. A clone is a pointer.
-#[derive(Clone, Debug, Default)]
-pub struct Upstream(Arc<Memory>);
+use self::helpdesk::Helpdesk;
+use self::oauth::Tokens;
+use self::requests::Requests;
+use self::scheduling::Scheduling;
+use self::shared::Shared;
 
-/// Each part has its own lock, held for a lookup or a change and never across
-/// an `await`; each is bounded.
-#[derive(Debug, Default)]
-struct Memory {
-    tokens: Mutex<oauth::Tokens>,
-    helpdesk: Mutex<helpdesk::Helpdesk>,
-    scheduling: Mutex<scheduling::Scheduling>,
-    requests: Mutex<requests::Requests>,
+/// Handle to what the example upstream remembers, each part of it bounded. A clone is a few pointers.
+#[derive(Clone, Debug, Default)]
+pub struct Upstream {
+    tokens: Shared<Tokens>,
+    helpdesk: Shared<Helpdesk>,
+    scheduling: Shared<Scheduling>,
+    requests: Shared<Requests>,
+}
+
+impl FromRef<Upstream> for Shared<Tokens> {
+    fn from_ref(upstream: &Upstream) -> Self {
+        upstream.tokens.clone()
+    }
+}
+
+impl FromRef<Upstream> for Shared<Helpdesk> {
+    fn from_ref(upstream: &Upstream) -> Self {
+        upstream.helpdesk.clone()
+    }
+}
+
+impl FromRef<Upstream> for Shared<Scheduling> {
+    fn from_ref(upstream: &Upstream) -> Self {
+        upstream.scheduling.clone()
+    }
+}
+
+impl FromRef<Upstream> for Shared<Requests> {
+    fn from_ref(upstream: &Upstream) -> Self {
+        upstream.requests.clone()
+    }
 }
 
 /// The routes of the example upstream.
@@ -65,12 +90,6 @@ pub fn router(upstream: Upstream) -> Router {
         .route("/appointments", post(scheduling::book))
         .route("/appointments/{id}", delete(scheduling::cancel))
         .route("/_requests", get(requests::list))
-        .layer(from_fn_with_state(upstream.clone(), requests::record))
+        .layer(from_fn_with_state(upstream.requests.clone(), requests::record))
         .with_state(upstream)
-}
-
-/// Locks `mutex`. What a panicking holder left behind is whole: every change is
-/// one insertion or one assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::credentials::{self, CLIENT_ID, CLIENT_SECRET};
+use super::shared::Shared;
 use super::wire::{Answer, Call, Reply, first};
-use super::{Upstream, lock};
 
 /// The scopes there are.
 const SCOPES: [&str; 2] = ["appointments.read", "appointments.write"];
@@ -48,9 +48,9 @@ impl Tokens {
 }
 
 /// Checks that the caller has a token with `scope`.
-pub(super) fn require(upstream: &Upstream, call: &Call, scope: &str) -> Result<(), Reply> {
+pub(super) fn require(tokens: &Shared<Tokens>, call: &Call, scope: &str) -> Result<(), Reply> {
     let value = credentials::bearer_token(call)?;
-    let tokens = lock(&upstream.0.tokens);
+    let tokens = tokens.lock();
     let token = tokens.find(value).ok_or_else(credentials::invalid_token)?;
     if token.scopes.contains(&scope) {
         return Ok(());
@@ -61,7 +61,7 @@ pub(super) fn require(upstream: &Upstream, call: &Call, scope: &str) -> Result<(
 }
 
 /// `POST /oauth/token`
-pub(super) async fn token(State(upstream): State<Upstream>, call: Call) -> Answer {
+pub(super) async fn token(State(tokens): State<Shared<Tokens>>, call: Call) -> Answer {
     let form =
         call.form().map_err(|_| invalid_request("the body must be application/x-www-form-urlencoded"))?;
     if form.iter().enumerate().any(|(at, (name, _))| form[..at].iter().any(|(earlier, _)| earlier == name)) {
@@ -85,7 +85,7 @@ pub(super) async fn token(State(upstream): State<Upstream>, call: Call) -> Answe
         "expires_in": EXPIRES_IN_SECONDS,
         "scope": token.scopes.join(" "),
     });
-    lock(&upstream.0.tokens).keep(token);
+    tokens.lock().keep(token);
     Ok(uncached(Reply::new(StatusCode::OK, body)))
 }
 

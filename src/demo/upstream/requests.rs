@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::credentials::SECRETS;
+use super::shared::Shared;
 use super::wire::{Answer, Reply, decode, read};
-use super::{Upstream, lock};
 
 /// Most requests kept.
 const MAX_REQUESTS: usize = 50;
@@ -50,13 +50,17 @@ pub(super) struct Requests {
 }
 
 /// `GET /_requests`
-pub(super) async fn list(State(upstream): State<Upstream>) -> Answer {
-    let requests = lock(&upstream.0.requests);
+pub(super) async fn list(State(requests): State<Shared<Requests>>) -> Answer {
+    let requests = requests.lock();
     Ok(Reply::new(StatusCode::OK, json!({"seen": requests.seen, "requests": requests.last})))
 }
 
 /// Keeps what came in and what status went out, and makes every error JSON.
-pub(super) async fn record(State(upstream): State<Upstream>, request: Request, next: Next) -> Response {
+pub(super) async fn record(
+    State(requests): State<Shared<Requests>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.uri().path() == "/_requests" {
         return json_errors(next.run(request).await);
     }
@@ -72,7 +76,7 @@ pub(super) async fn record(State(upstream): State<Upstream>, request: Request, n
         }
         Err(reply) => (reply.into_response(), "(too large)".to_owned()),
     };
-    let mut requests = lock(&upstream.0.requests);
+    let mut requests = requests.lock();
     requests.seen += 1;
     let entry = json!({
         "number": requests.seen,

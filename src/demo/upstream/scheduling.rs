@@ -7,8 +7,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::oauth::{self, Tokens};
+use super::shared::Shared;
 use super::wire::{Answer, Call, Reply};
-use super::{Upstream, lock, oauth};
 
 /// Most appointments kept; the oldest goes first.
 const MAX_APPOINTMENTS: usize = 1_000;
@@ -68,8 +69,12 @@ struct Slot {
 }
 
 /// `GET /appointments/slots?service=&date=&region=`
-pub(super) async fn slots(State(upstream): State<Upstream>, call: Call) -> Answer {
-    oauth::require(&upstream, &call, "appointments.read")?;
+pub(super) async fn slots(
+    State(tokens): State<Shared<Tokens>>,
+    State(scheduling): State<Shared<Scheduling>>,
+    call: Call,
+) -> Answer {
+    oauth::require(&tokens, &call, "appointments.read")?;
     let service = service(call.query("service"))?;
     let region = call.query("region").unwrap_or("eu");
     if REGIONS.iter().all(|(name, _)| *name != region) {
@@ -79,7 +84,7 @@ pub(super) async fn slots(State(upstream): State<Upstream>, call: Call) -> Answe
     if date.is_some_and(|date| !is_date(date)) {
         return Err(Reply::invalid("`date` must be written as YYYY-MM-DD"));
     }
-    let scheduling = lock(&upstream.0.scheduling);
+    let scheduling = scheduling.lock();
     let free = all_slots(today())
         .into_iter()
         .filter(|slot| slot.region == region && date.is_none_or(|date| slot.date == date))
@@ -91,8 +96,12 @@ pub(super) async fn slots(State(upstream): State<Upstream>, call: Call) -> Answe
 }
 
 /// `POST /appointments`
-pub(super) async fn book(State(upstream): State<Upstream>, call: Call) -> Answer {
-    oauth::require(&upstream, &call, "appointments.write")?;
+pub(super) async fn book(
+    State(tokens): State<Shared<Tokens>>,
+    State(scheduling): State<Shared<Scheduling>>,
+    call: Call,
+) -> Answer {
+    oauth::require(&tokens, &call, "appointments.write")?;
     let body = call.json()?;
     let appointment = body.get("appointment").unwrap_or(&Value::Null);
     let text = |pointer: &str| appointment.pointer(pointer).and_then(Value::as_str);
@@ -118,7 +127,7 @@ pub(super) async fn book(State(upstream): State<Upstream>, call: Call) -> Answer
     let slot = slot.ok_or_else(|| {
         Reply::error(StatusCode::NOT_FOUND, "slot_not_found", "there is no such slot in the next seven days")
     })?;
-    let number = lock(&upstream.0.scheduling).book(&slot.id).ok_or_else(|| {
+    let number = scheduling.lock().book(&slot.id).ok_or_else(|| {
         Reply::error(
             StatusCode::CONFLICT,
             "slot_taken",
@@ -139,10 +148,15 @@ pub(super) async fn book(State(upstream): State<Upstream>, call: Call) -> Answer
 }
 
 /// `DELETE /appointments/{id}`
-pub(super) async fn cancel(State(upstream): State<Upstream>, Path(id): Path<String>, call: Call) -> Answer {
-    oauth::require(&upstream, &call, "appointments.write")?;
+pub(super) async fn cancel(
+    State(tokens): State<Shared<Tokens>>,
+    State(scheduling): State<Shared<Scheduling>>,
+    Path(id): Path<String>,
+    call: Call,
+) -> Answer {
+    oauth::require(&tokens, &call, "appointments.write")?;
     let number = id.strip_prefix("APT-").and_then(|number| number.parse::<u64>().ok());
-    let removed = number.and_then(|number| lock(&upstream.0.scheduling).appointments.remove(&number));
+    let removed = number.and_then(|number| scheduling.lock().appointments.remove(&number));
     match removed {
         Some(_) => Ok(Reply::new(StatusCode::OK, json!({"appointment": {"id": id, "status": "cancelled"}}))),
         None => {

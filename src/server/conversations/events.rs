@@ -25,13 +25,11 @@ use crate::executor::ConversationError;
 
 use super::super::body::Segment;
 use super::super::keys::{Caller, identify};
-use super::super::listing::checked;
 use super::super::problem::{ProblemCode, ProblemDocument};
-use super::super::state::AppState;
+use super::super::query::checked;
+use super::super::state::{AppState, MAX_FOLLOWERS};
 use super::{invalid, page_size, problem};
 
-/// Most feeds that are followed at a time, in this process.
-pub(crate) const MAX_FOLLOWERS: usize = 256;
 /// Events of a page, where nothing else is asked for.
 const PAGE: usize = 100;
 /// Events that a follower's stream holds at a time: it may be read slowly.
@@ -249,7 +247,7 @@ impl Follower {
     /// Whether who follows would still be let in: a reload may have taken the key away, or
     /// given it conversations of its own.
     fn may_follow(&self) -> bool {
-        let caller = identify(&self.state, &self.headers, &self.target);
+        let caller = identify(&self.state.keys(), &self.headers, &self.target);
         caller.is_ok_and(|caller| {
             let environment = self.key.environment();
             caller.may_use(environment) && caller.scope(environment) == *self.key.scope()

@@ -30,8 +30,8 @@ use callgate_text::percent::QUERY;
 
 use super::body::{JsonBody, Segment};
 use super::keys::{Caller, excerpt};
-use super::listing::{EnvironmentQuery, checked};
 use super::problem::{ProblemCode, ProblemDocument, RefusedVariable, RefusedVariables};
+use super::query::{EnvironmentQuery, checked};
 use super::state::AppState;
 use super::whose;
 

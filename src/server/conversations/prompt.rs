@@ -13,8 +13,8 @@ use crate::executor::{Prompt, PromptError};
 
 use super::super::body::{JsonBody, Segment};
 use super::super::keys::Caller;
-use super::super::listing::{EnvironmentQuery, checked};
 use super::super::problem::{ProblemCode, ProblemDocument};
+use super::super::query::{EnvironmentQuery, checked};
 use super::super::state::AppState;
 use super::super::whose;
 

@@ -10,11 +10,11 @@
 
 mod origin;
 mod sessions;
+mod shared;
 mod stdio;
 mod tools;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -25,12 +25,9 @@ use futures_util::StreamExt as _;
 use http_body_util::Full;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::de::IgnoredAny;
-use tokio::sync::watch;
-
-use crate::settings::McpSettings;
 
 use self::origin::check_origin;
-use self::sessions::{OwnedSessions, Owner, SESSION, Sessions};
+use self::sessions::{OwnedSessions, Owner, SESSION};
 use self::tools::{Seat, Tools};
 use super::body::{Segment, read};
 use super::keys::Caller;
@@ -38,50 +35,8 @@ use super::limit;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
+pub(super) use self::shared::Mcp;
 pub use self::stdio::{StdioError, serve_stdio};
-
-/// What the routes of the MCP server share.
-#[derive(Debug)]
-pub(super) struct Mcp {
-    sessions: Arc<Sessions>,
-    /// By when a call is answered, unless its request says otherwise.
-    deadline: Duration,
-    /// Counts reloads.
-    reloads: watch::Sender<u64>,
-    /// Whether streams that stay open are to end.
-    stopping: watch::Sender<bool>,
-}
-
-impl Mcp {
-    pub(super) fn new(settings: &McpSettings) -> Self {
-        let idle = Duration::from_millis(settings.session_idle_ms);
-        Self {
-            sessions: Arc::new(Sessions::new(settings.max_sessions, idle)),
-            deadline: Duration::from_millis(settings.deadline_ms),
-            reloads: watch::Sender::new(0),
-            stopping: watch::Sender::new(false),
-        }
-    }
-
-    /// Another deployment is served: those whose tools have changed are told.
-    pub(super) fn reloaded(&self) {
-        self.reloads.send_modify(|reloads| *reloads += 1);
-    }
-
-    /// Ends the streams that wait for news; calls under way are answered.
-    pub(super) fn stop(&self) {
-        self.stopping.send_replace(true);
-    }
-
-    /// Done when [`Self::stop`] has been called.
-    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stopping = self.stopping.subscribe();
-        async move {
-            // The sender is gone only with the server.
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        }
-    }
-}
 
 /// The MCP server of an environment, over streamable HTTP.
 ///
