@@ -1,6 +1,7 @@
 //! The published schemas: made from the code, right about every example, and
 //! strict for the reasons they should be.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -181,6 +182,49 @@ fn the_examples_of_the_documents_are_valid() {
         }
     }
     assert!(checked > 0, "no example found");
+}
+
+/// The keys that a file of this kind may hold, and the keys below each of them.
+fn keys(schema: &Value, at: &Value, depth: usize, found: &mut Vec<String>) {
+    if let Some(target) = at["$ref"].as_str() {
+        keys(schema, schema.pointer(target.trim_start_matches('#')).unwrap(), depth, found);
+    }
+    for (key, below) in at["properties"].as_object().into_iter().flatten() {
+        found.push(key.clone());
+        if depth > 0 {
+            keys(schema, below, depth - 1, found);
+        }
+    }
+    for list in ["allOf", "anyOf", "oneOf"] {
+        for branch in at[list].as_array().into_iter().flatten() {
+            keys(schema, branch, depth, found);
+        }
+    }
+    for below in ["items", "additionalProperties"].map(|keyword| &at[keyword]) {
+        if below.is_object() {
+            keys(schema, below, depth, found);
+        }
+    }
+}
+
+#[test]
+fn the_tables_of_the_documents_name_every_key() {
+    for (kind, page, depth) in [
+        ("callgate", "settings", 1),
+        ("action", "actions", 1),
+        ("connection", "actions", 0),
+        ("auth", "actions", 0),
+    ] {
+        let text = fs::read_to_string(root().join(format!("docs/{page}.md"))).unwrap();
+        let words: HashSet<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let schema = fs::read_to_string(root().join(format!("schemas/{kind}.schema.json"))).unwrap();
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let mut found = Vec::new();
+        keys(&schema, &schema, depth, &mut found);
+        assert!(found.len() > 5, "{kind}: {found:?}");
+        let missing: Vec<&String> = found.iter().filter(|key| !words.contains(key.as_str())).collect();
+        assert!(missing.is_empty(), "docs/{page}.md does not name {missing:?} of {kind}");
+    }
 }
 
 #[test]
