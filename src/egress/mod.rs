@@ -10,25 +10,22 @@ mod client;
 #[cfg(feature = "otlp")]
 mod collector;
 mod clients;
-mod credentials;
 mod deadline;
 mod error;
 mod guard;
+mod message;
 mod pressure;
 mod redirect;
-mod response;
 mod tls;
-mod warm;
 mod ways;
 
 pub(crate) use self::bucket::Bucket;
 pub use self::client::{Egress, Limits, Ready, Turn};
 #[cfg(feature = "otlp")]
 pub use self::collector::Collector;
-pub use self::credentials::Credentials;
 pub use self::deadline::{Deadline, DeadlineExceeded};
 pub use self::error::{EgressError, Overload};
 pub use self::guard::{InvalidRule, Policy, Refusal};
+pub use self::message::{Credentials, Response};
 pub(crate) use self::redirect::{place, redirect};
-pub use self::response::Response;
 pub use self::ways::{Outlet, Route, Target, Ways, WaysBuilder};

@@ -1,25 +1,20 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
-mod conversations;
 mod extract;
 mod feature;
 mod keys;
-mod log;
-mod mcp;
-mod sealing;
 mod sections;
 mod store;
 mod text;
 mod variables;
 mod webhooks;
 
-pub use self::conversations::ConversationSettings;
 pub use self::feature::{Feature, LacksFeature};
 pub use self::keys::{IdRule, KeySettings, RateSettings, Sharing};
-pub use self::log::{LogFormat, LogSettings, TraceSettings};
-pub use self::mcp::McpSettings;
-pub use self::sealing::SealingSettings;
-pub use self::sections::{EgressSettings, LimitSettings, SecretSettings, ServerSettings, Settings, schema};
+pub use self::sections::{
+    ConversationSettings, EgressSettings, LimitSettings, LogFormat, LogSettings, McpSettings,
+    SealingSettings, SecretSettings, ServerSettings, Settings, TraceSettings, schema,
+};
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
     ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,

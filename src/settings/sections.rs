@@ -13,11 +13,7 @@ use serde_json::Value;
 use crate::definition::Document;
 use crate::definition::schema::generate;
 
-use super::conversations::ConversationSettings;
 use super::keys::{KeySettings, RateSettings};
-use super::log::{LogSettings, TraceSettings};
-use super::mcp::McpSettings;
-use super::sealing::SealingSettings;
 use super::store::StoreSettings;
 use super::webhooks::WebhookSettings;
 
@@ -152,6 +148,113 @@ pub struct SecretSettings {
     /// A directory of files, as Docker and Kubernetes mount secrets:
     /// `<environment>/<name>`, or `<name>` for every environment.
     pub directory: Option<PathBuf>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// What is written: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `warn,callgate=debug`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Traces of calls, over OTLP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSettings {
+    /// The collector's endpoint for traces over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Left out: no traces.
+    #[schemars(regex(pattern = r"^https?://"))]
+    pub endpoint: Option<String>,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The keys of what leaves the gateway sealed: the `state` that stateless callers carry, and tokens that nodes share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealingSettings {
+    /// Names of secrets, each 32 random bytes in base64 or hexadecimal, as `callgate keygen --sealing` makes them. The first
+    /// that an environment has seals; all open. Left out: nothing is sealed, and a `state` is refused.
+    #[schemars(inner(length(min = 1)), length(max = 16))]
+    pub keys: Vec<String>,
+    /// How long a `state` can be used after it was given out.
+    #[schemars(range(min = 1_000, max = 2_592_000_000_u64))]
+    pub state_ttl_ms: u64,
+    /// The longest `state`, in characters.
+    #[schemars(range(min = 4_096, max = 1_048_576))]
+    pub max_state_bytes: usize,
+}
+
+impl Default for SealingSettings {
+    fn default() -> Self {
+        Self { keys: Vec::new(), state_ttl_ms: 2 * 60 * 60 * 1_000, max_state_bytes: 64 * 1024 }
+    }
+}
+
+/// Conversations: phone calls and chats.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConversationSettings {
+    /// The state of a conversation that was never given one by `current_state` or by an action's `next_state`. Left out:
+    /// none, in which no action with `available_in` is available.
+    #[schemars(length(min = 1, max = 64))]
+    pub initial_state: Option<String>,
+    /// States that only callers set, by `current_state`, for `callgate check`: it warns of states that nothing leads to.
+    #[schemars(inner(length(min = 1, max = 64)))]
+    pub states: Vec<String>,
+    /// Milliseconds for which the creation of a conversation waits for its actions with `on: start`; what is not over
+    /// then goes on in the background.
+    #[schemars(range(min = 0, max = 60_000))]
+    pub start_budget_ms: u64,
+    /// By environment: connections that are made ready when a conversation is created.
+    #[schemars(extend("propertyNames" = {"pattern": r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"}))]
+    pub warm: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for ConversationSettings {
+    fn default() -> Self {
+        Self { initial_state: None, states: Vec::new(), start_budget_ms: 1_500, warm: BTreeMap::new() }
+    }
+}
+
+/// The MCP server at `/mcp/{environment}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct McpSettings {
+    /// Milliseconds in which a call is answered, where `Callgate-Deadline-Ms` does not say otherwise; the action's own
+    /// timeout holds all the same. LiveKit gives up after 5 seconds.
+    #[schemars(range(min = 1, max = 300_000))]
+    pub deadline_ms: u64,
+    /// Most sessions at a time, in the whole process; beyond it the one that has been idle longest gives way, of the same
+    /// key first.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_sessions: usize,
+    /// How long a session may be idle, in milliseconds.
+    #[schemars(range(min = 1_000, max = 86_400_000))]
+    pub session_idle_ms: u64,
+}
+
+impl Default for McpSettings {
+    fn default() -> Self {
+        Self { deadline_ms: 4_500, max_sessions: 1_000, session_idle_ms: 60 * 60 * 1_000 }
+    }
 }
 
 /// The JSON Schema of `callgate.toml`.

@@ -5,8 +5,7 @@
 //! [`walk`], which lists the schemas inside a schema, and [`mod@reference`], which follows a `$ref`.
 
 pub mod keyword;
-mod subschema;
-pub mod reference;
 pub mod walk;
+pub mod reference;
 pub mod parameters;
 pub mod lower;

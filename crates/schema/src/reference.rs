@@ -1,11 +1,14 @@
-//! Where a `$ref` leads. It never leads out of the document.
+//! Where a `$ref` leads, and what is said of a value with all that is referred to. A reference never leads out of the
+//! document.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use callgate_text::percent;
 
-use crate::keyword::REFERENCES;
-use crate::subschema::subschemas;
+use crate::keyword::{Applies, REFERENCES};
+use crate::walk::subschemas;
 
 /// Follows a reference inside the document `root`; gives the target and its JSON Pointer.
 ///
@@ -23,6 +26,33 @@ pub fn resolve<'s>(root: &'s Value, reference: &str) -> Option<(&'s Value, Strin
 pub fn target<'s>(root: &'s Value, schema: &Map<String, Value>) -> Option<&'s Value> {
     let reference = REFERENCES.iter().find_map(|keyword| schema.get(*keyword)?.as_str())?;
     resolve(root, reference).map(|(target, _)| target)
+}
+
+/// Calls `visit` for `schema` and every schema that looks at the same value whatever the value is
+/// (`$ref`, `allOf`; with `branches` also the ones that only may), each once.
+pub fn same_value<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    branches: bool,
+    visit: &mut impl FnMut(&'s Map<String, Value>),
+) {
+    let mut seen: HashSet<*const Value> = HashSet::new();
+    let mut todo = vec![schema];
+    while let Some(schema) = todo.pop() {
+        let Some(members) = schema.as_object() else { continue };
+        if !seen.insert(std::ptr::from_ref(schema)) {
+            continue;
+        }
+        visit(members);
+        let mut next: Vec<&'s Value> = target(root, members).into_iter().collect();
+        next.extend(
+            subschemas(members)
+                .into_iter()
+                .filter(|sub| sub.applies == Applies::Always || (branches && sub.describes_same_value()))
+                .map(|sub| sub.schema),
+        );
+        todo.extend(next.into_iter().rev());
+    }
 }
 
 fn find_anchor<'s>(schema: &'s Value, name: &str, pointer: &str) -> Option<(&'s Value, String)> {

@@ -19,7 +19,7 @@ use self::rate::Rate;
 
 use super::Deadline;
 use super::error::{EgressError, Overload};
-use super::response::Response;
+use super::message::Response;
 
 /// A call that was given less time than this says nothing of the service when
 /// it is not answered: its caller may have named any deadline.

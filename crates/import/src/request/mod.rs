@@ -5,7 +5,6 @@ mod plain;
 mod known;
 mod lowering;
 mod wall;
-mod token;
 mod thing;
 mod url;
 mod meaning;
@@ -107,7 +106,7 @@ impl Lowering<'_, '_, '_> {
         self.draft.success_when = request.success_when.map(str::to_owned);
         self.draft.timeout_ms = request.timeout_ms.map(|timeout| timeout.clamp(1, 300_000));
         self.method()?;
-        token::refuse(request)?;
+        wall::refuse_token_request(request)?;
         let base_url = self.bundle.options.base_url.as_deref().filter(|_| !request.is_elsewhere);
         let parts = url::split(request, base_url)?;
         if let Some(product) = url::hook(&parts.origin, &parts.path) {

@@ -1,4 +1,4 @@
-//! The wall: what looks like a secret leaves with no draft, however it came there.
+//! The wall: what looks like a secret leaves with no draft, however it came there. Nor does a request for a token.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use callgate_schema::keyword::{self, Keyword};
 use callgate_schema::walk::{self, Step};
 use callgate_text::percent;
 
-use super::Refusal;
+use super::{PlainBody, PlainRequest, Refusal, pairs};
 
 /// Stands where a call fills something in.
 const FILLED: char = '\u{fffc}';
@@ -257,6 +257,35 @@ fn strip_inside(name: &str, map: &mut Map<String, Value>, found: &mut Vec<String
             value => strip(name, value, found),
         }
     }
+}
+
+/// Refuses a request for a token, wherever it says what kind of grant it has.
+pub(super) fn refuse_token_request(request: &PlainRequest) -> Result<(), Refusal> {
+    if !is_for_token(request) {
+        return Ok(());
+    }
+    Err(Refusal(
+        "token_request",
+        "this asks for an OAuth2 token".to_owned(),
+        "write auth/<name>.yaml of type oauth2_client_credentials; it fetches and keeps tokens by itself",
+    ))
+}
+
+fn is_for_token(request: &PlainRequest) -> bool {
+    let is_grant = |name: &str| name == "grant_type";
+    let of_url = request.url.split_once('?').map_or("", |(_, query)| query);
+    let in_query = pairs(of_url).iter().chain(&request.query).any(|(name, _)| is_grant(name));
+    in_query
+        || match &request.body {
+            PlainBody::Form(fields) => fields.iter().any(|(name, _)| is_grant(name)),
+            PlainBody::Multipart(parts) => parts.iter().any(|part| is_grant(&part.name)),
+            PlainBody::Text(text) => pairs(text.trim()).iter().any(|(name, _)| is_grant(name)),
+            PlainBody::Json(text) => {
+                let members = serde_json::from_str::<Value>(text);
+                members.is_ok_and(|members| members.get("grant_type").is_some_and(Value::is_string))
+            }
+            PlainBody::Flat | PlainBody::Graphql(_) => false,
+        }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::parameters::type_phrase;
-use crate::walk::same_value;
+use crate::reference::same_value;
 
 /// How a keyword went into words.
 pub(super) const IN_WORDS: &str = "said in words in the description";

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::kinds::{Kind, takes};
-use crate::walk::{same_value, subschemas};
+use crate::reference::same_value;
+use crate::walk::subschemas;
 
 /// The nesting of arguments that is looked into; `serde_json` reads no deeper.
 const MAX_DEPTH: usize = 128;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use crate::walk::same_value;
+use crate::reference::same_value;
 
 /// The longest name that every provider takes.
 const MAX_LENGTH: usize = 64;

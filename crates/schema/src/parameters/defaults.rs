@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::walk;
+use crate::reference;
 
 /// Values filled into one default; more means that a default contains itself.
 const MAX_INSERTED: usize = 2_000;
@@ -200,7 +200,7 @@ impl<'s> Planner<'s> {
 
     fn describe(&mut self, id: NodeId, schema: &'s Value) {
         let mut parts: Vec<&'s Map<String, Value>> = Vec::new();
-        walk::same_value(self.root, schema, false, &mut |members| parts.push(members));
+        reference::same_value(self.root, schema, false, &mut |members| parts.push(members));
         let mut node = Node::default();
         for part in parts {
             self.add(part, &mut node);
@@ -241,7 +241,7 @@ impl<'s> Planner<'s> {
     /// The default written at `schema`, or at what it refers to.
     fn default_of(&self, schema: &'s Value) -> Option<Value> {
         let mut found = None;
-        walk::same_value(self.root, schema, false, &mut |members| {
+        reference::same_value(self.root, schema, false, &mut |members| {
             found = found.take().or_else(|| members.get("default").cloned());
         });
         found

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::kinds::{Kind, takes};
 use super::strict_json::parse_value;
 use crate::keyword::OTHER_MEMBERS;
-use crate::walk::same_value;
+use crate::reference::same_value;
 
 /// The nesting of arguments that is looked into; `serde_json` reads no deeper.
 const MAX_DEPTH: usize = 128;

@@ -329,11 +329,11 @@ pub(super) fn declared<'s>(root: &'s Value, schema: &'s Map<String, Value>) -> V
     };
     add(schema);
     if let Some(target) = reference::target(root, schema) {
-        walk::same_value(root, target, true, &mut add);
+        reference::same_value(root, target, true, &mut add);
     }
     for sub in walk::subschemas(schema) {
         if sub.describes_same_value() {
-            walk::same_value(root, sub.schema, true, &mut add);
+            reference::same_value(root, sub.schema, true, &mut add);
         }
     }
     names

@@ -42,7 +42,8 @@ use jsonschema::Validator;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::walk::{self, same_value};
+use crate::reference::same_value;
+use crate::walk;
 
 use self::defaults::Defaults;
 use self::explain::Explainer;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use callgate_text::push_token;
 
 use crate::keyword::{self, Applies, OTHER_MEMBERS};
+use crate::reference;
 use crate::walk::{self, Step};
 
 /// The keyword; of no meaning to JSON Schema, which lets unknown ones be.
@@ -115,7 +116,7 @@ fn hold<'s>(
     seen: &mut HashSet<*const Map<String, Value>>,
     holding: &mut Vec<&'s Map<String, Value>>,
 ) {
-    walk::same_value(root, schema, true, &mut |members| {
+    reference::same_value(root, schema, true, &mut |members| {
         if seen.insert(std::ptr::from_ref(members)) {
             holding.push(members);
         }

@@ -116,7 +116,7 @@ fn closed_parts(schema: &Value) -> Vec<String> {
 /// Whether `schema`, or anything that looks at the same value, names a hidden property.
 fn mentions(root: &Value, schema: &Value, hidden: &[&str]) -> bool {
     let mut found = false;
-    walk::same_value(root, schema, true, &mut |members| {
+    reference::same_value(root, schema, true, &mut |members| {
         let denied = members.get("not").and_then(Value::as_object);
         found |= names_one(members, hidden) || denied.is_some_and(|not| names_one(not, hidden));
     });

@@ -1,6 +1,7 @@
-//! What a request carries besides its content.
+//! What a request carries besides its content, and what an upstream answers.
 
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use secrecy::SecretString;
 
 /// Credentials of a request: secret headers and what the auth connector adds.
@@ -12,4 +13,15 @@ pub struct Credentials {
     pub query: Option<(String, SecretString)>,
     /// A cookie, `name=value`; joins cookies that the request has already.
     pub cookie: Option<HeaderValue>,
+}
+
+/// An upstream's answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decoded (gzip, brotli).
+    pub body: Bytes,
 }
