@@ -32,6 +32,8 @@ mod dialect;
 mod mcp;
 mod oauth;
 mod speech;
+#[cfg(not(any(feature = "import", feature = "mcp", feature = "otlp", feature = "redis")))]
+mod features;
 mod faults;
 mod once;
 mod intents;

@@ -67,6 +67,7 @@ async fn reload(process: &Process, key: Option<&str>) -> (u16, Value) {
     (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
 }
 
+#[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_collector_of_traces_is_warned_of_because_it_waits_for_the_next_start() {
     let project = write_project(&[("actions/ping.yaml", ping("first"))]);

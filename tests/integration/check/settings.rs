@@ -88,6 +88,7 @@ fn each_variable_is_judged_by_itself_and_named() {
     under(&[("CALLGATE_SERVER__RATE__BURST", "5"), ("CALLGATE_SERVER__RATE__PER_SECOND", "2")], &[]);
 }
 
+#[cfg(feature = "redis")]
 #[test]
 fn a_store_that_cannot_be_opened_is_found_before_the_start_and_its_address_not_shown() {
     under(

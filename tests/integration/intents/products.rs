@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::ids::random_looking;
 use super::shaky::rises;
 use super::{Call, Setup, body, call, calls_in, is_replay, results, says_replay};
-use crate::backend::{Backend, on_every_store};
+#[cfg(feature = "mcp")]
+use crate::backend::Backend;
+use crate::backend::on_every_store;
 use crate::bad_input::told;
 
 const VAPI: &str = "/webhooks/vapi/development";

@@ -160,6 +160,7 @@ async fn a_webhook_keeps_the_deadline_of_its_header() {
     assert_eq!(upstream.requests().len(), 0);
 }
 
+#[cfg(feature = "otlp")]
 #[tokio::test]
 async fn a_webhook_goes_on_with_the_trace_of_its_caller() {
     let upstream = upstream().await;
