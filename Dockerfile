@@ -7,8 +7,11 @@ COPY . .
 # The caches stay with the builder; the binary has to be taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked \
-    && cp target/release/callgate /usr/local/bin/callgate
+    .ci/dist && cp target/dist/release/callgate target/dist/release/callgate.debug /usr/local/bin/
+
+# The debug information of the binary below: `docker build --target debug --output . .` writes it to a file.
+FROM scratch AS debug
+COPY --from=builder /usr/local/bin/callgate.debug /callgate.debug
 
 FROM debian:bookworm-slim
 # Upstreams are verified against the system's root certificates. No version is

@@ -44,6 +44,10 @@ advisories:
 golden:
     UPDATE_GOLDEN=1 cargo test --test integration golden
 
+# The program as images and releases hold it, with its debug information apart: target/dist/release.
+dist:
+    .ci/dist
+
 # Every benchmark, or one: just bench --bench NAME
 bench *args:
     cargo bench {{ args }}
