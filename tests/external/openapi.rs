@@ -10,7 +10,7 @@ use callgate::import::{Imported, NoteKind, Options, SourceKind, import};
 use callgate::project;
 use serde_json::Value;
 
-use crate::import::write;
+use crate::import::written::write;
 use crate::judge::Judge;
 
 /// File, what it is, and a base URL for documents whose server is relative or missing.

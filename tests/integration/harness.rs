@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::leaks::marks::{self, Marks};
 use crate::log::Log;
@@ -36,6 +36,7 @@ pub(crate) struct Gateway {
     untold: Untold,
     /// What it logs.
     pub log: Log,
+    openapi: OnceCell<Value>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -131,7 +132,16 @@ impl Gateway {
         };
         tokio::task::spawn(server::serve(listener, state, stopping, Duration::from_secs(1)));
         let (relay, untold) = (Relay::before(&url).await, Untold::of(dir.path()));
-        Self { url, _project: dir, client: client(), relay, untold, log, _stop: stop }
+        Self {
+            url,
+            _project: dir,
+            client: client(),
+            relay,
+            untold,
+            log,
+            openapi: OnceCell::new(),
+            _stop: stop,
+        }
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.
@@ -171,6 +181,11 @@ impl Gateway {
 }
 
 impl Gateway {
+    /// Its own OpenAPI document.
+    pub(crate) async fn openapi(&self) -> &Value {
+        self.openapi.get_or_init(async || self.get("/openapi.json").await.1).await
+    }
+
     /// Waits until it has taken note of all that came over its connections so far, in the order in which it came: a
     /// request over a further connection has been answered. So it is with one thread.
     pub(crate) async fn caught_up(&self) {
@@ -220,7 +235,8 @@ impl Drop for Gateway {
 pub(crate) fn client() -> reqwest::Client {
     // Fails only where a provider is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    // It speaks plain HTTP: to read the system's certificates would take longer than most tests.
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
 }
 
 /// An HTTP answer, taken apart by hand.

@@ -1,9 +1,8 @@
 //! The wire forms of every provider: specs, calls and results, webhooks.
 
-mod lowering;
-mod invariants;
+#[path = "../../pure/dialect/variants.rs"]
+mod variants;
 mod specs;
-mod table;
 mod calls;
 mod malformed;
 mod names;

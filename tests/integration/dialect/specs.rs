@@ -10,7 +10,7 @@ use callgate::dialect::Dialect;
 use serde_json::{Value, json};
 
 use super::gateway;
-use super::lowering::variants;
+use super::variants::variants;
 
 const BASE: &str = "https://gate.example.com/voice";
 

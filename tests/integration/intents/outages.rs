@@ -89,7 +89,11 @@ async fn a_result_that_could_not_be_stored_is_not_done_again(on) {
         setup.store().fail(Some((At::Settle, outage)));
         let first = setup.one(&conversation, book(ids)).await;
         setup.store().fail(None);
-        let again = within(&setup, &conversation, &book(ids), 3_000).await;
+        let mut again = within(&setup, &conversation, &book(ids), 300).await;
+        if again["error"]["code"] == "timeout" {
+            // Its time was over before the store had answered.
+            again = within(&setup, &conversation, &book(ids), 3_000).await;
+        }
         assert_eq!(setup.desk.count_in(&conversation, "book"), 1, "{conversation}: {first} {again}");
         assert_ne!(again["error"]["effect"], "none", "{conversation}: {again}");
     }

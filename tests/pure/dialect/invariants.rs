@@ -6,7 +6,8 @@ use callgate::dialect::lower::{Fate, lower};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::lowering::{schemas, variants};
+use super::lowering::schemas;
+use super::variants::variants;
 
 /// Calls `visit` for every schema inside a lowered one, with its depth.
 fn walk(schema: &Value, depth: usize, visit: &mut impl FnMut(&Map<String, Value>, usize)) {

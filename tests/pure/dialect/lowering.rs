@@ -1,23 +1,17 @@
 //! Schemas brought down to what each provider takes, as golden files.
 //!
 //! `tests/data/dialect/schemas/<case>.json` is a schema, `tests/data/dialect/lowered/<case>.json` what
-//! each dialect makes of it. `UPDATE_GOLDEN=1 cargo test --test integration dialect::lowering`
+//! each dialect makes of it. `UPDATE_GOLDEN=1 cargo test --test pure dialect::lowering`
 //! rewrites the latter; read the diff.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use callgate::dialect::Dialect;
 use callgate::dialect::lower::{Fate, Lowered, lower};
 use serde_json::{Map, Value, json};
 
-/// Every form of the schema: dialect, strict.
-pub(super) fn variants() -> Vec<(String, Dialect, bool)> {
-    let plain = Dialect::ALL.iter().map(|dialect| (dialect.name().to_owned(), *dialect, false));
-    let strict = Dialect::ALL.iter().filter(|dialect| dialect.has_strict());
-    plain.chain(strict.map(|dialect| (format!("{dialect} strict"), *dialect, true))).collect()
-}
+use super::variants::variants;
 
 pub(super) fn schemas() -> BTreeMap<String, Value> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/dialect/schemas");

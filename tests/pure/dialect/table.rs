@@ -1,6 +1,6 @@
 //! `docs/dialects.md`: which keyword of JSON Schema each dialect keeps, lowers or loses.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test integration dialect::table` rewrites the table.
+//! `UPDATE_GOLDEN=1 cargo test --test pure dialect::table` rewrites the table.
 
 use std::fmt::Write as _;
 use std::fs;
