@@ -57,7 +57,7 @@ impl Output {
         matches!(&self.source, Source::Body(path) if path.is_root())
     }
 
-    /// What of the body is its value; see [`Path::locate`].
+    /// What of the body is its value; see [`Path::locate`](super::Path::locate).
     pub(super) fn locate<'b>(&'b self, body: &'b Value, found: impl FnMut(Cow<'b, str>, &'b Value)) -> bool {
         match &self.source {
             Source::Body(path) => path.locate(body, found),
