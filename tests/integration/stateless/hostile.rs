@@ -104,7 +104,7 @@ async fn a_state_of_another_gateway_is_refused() {
 
 #[tokio::test]
 async fn a_state_expires_and_each_call_gives_a_fresh_one() {
-    let setup = Setup::with(&settings(&["STATE_KEY_1"], "state_ttl_ms = 300\n")).await;
+    let setup = Setup::with(&settings(&["STATE_KEY_1"], "state_ttl_ms = 1000\n")).await;
     let first = setup.call("verify", None, "").await;
     let (status, code, detail) = until("the end of the state", async || {
         let call = json!({"environment": "development", "name": "hours", "state": state(&first)}).to_string();
