@@ -236,7 +236,9 @@ pub(crate) fn client() -> reqwest::Client {
     // Fails only where a provider is set already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // It speaks plain HTTP: to read the system's certificates would take longer than most tests.
-    reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    // Sooner than the gateway closes a connection that nobody uses: no request goes out just then.
+    builder.pool_idle_timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 /// An HTTP answer, taken apart by hand.

@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::{Call, Load, bookings, code, is_success, is_unknown, project, replay, serve};
+use super::{Call, Load, bookings, code, is_success, is_unknown, project, replay, serve, stopped_under_load};
 use crate::harness::{callgate, client};
 use crate::upstream::{Reply, Upstream};
 use crate::wait::until_so;
@@ -209,14 +209,7 @@ async fn a_gateway_whose_finished_bookings_are_gone_does_not_start_unless_it_is_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_stop_the_file_alone_can_be_copied() {
-    let upstream = bookings().await;
-    let dir = project(&upstream);
-    let mut process = serve(dir.path(), &[]);
-    let load = Load::start("c", 8, &[process.url.clone()]);
-    load.goes_on(15, is_success).await;
-    process.signal("TERM");
-    assert_eq!(process.wait(), Some(0));
-    let calls = load.stop().await;
+    let (upstream, dir, calls) = stopped_under_load().await;
     let copy = copy_of_the_file_alone(dir.path(), &upstream);
     let process = serve(copy.path(), &[]);
     assert_eq!(replay(&calls, &process.url, &upstream).await, 0);

@@ -72,6 +72,19 @@ fn serve(dir: &Path, variables: &[(&str, &str)]) -> Process {
     Process::serve(dir, &[variables, &common].concat())
 }
 
+/// A project whose gateway was stopped in order while it was called, and the calls that it answered.
+async fn stopped_under_load() -> (Upstream, TempDir, Vec<Call>) {
+    let upstream = bookings().await;
+    let dir = project(&upstream);
+    let mut process = serve(dir.path(), &[]);
+    let load = Load::start("c", 8, &[process.url.clone()]);
+    load.goes_on(15, is_success).await;
+    process.signal("TERM");
+    assert_eq!(process.wait(), Some(0));
+    let calls = load.stop().await;
+    (upstream, dir, calls)
+}
+
 /// A call of an orchestrator, which remembers what it was told.
 #[derive(Clone, Debug)]
 struct Call {

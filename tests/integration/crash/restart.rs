@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Call, Load, bookings, code, is_success, is_unknown, project, random, replay, rounds, serve};
+use super::{
+    Call, Load, bookings, code, is_success, is_unknown, project, random, replay, rounds, serve,
+    stopped_under_load,
+};
 use crate::harness::Process;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,14 +99,7 @@ async fn what_was_being_sent_is_not_done_again_under_any_id() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_stops_in_order_leaves_nothing_unknown() {
-    let upstream = bookings().await;
-    let dir = project(&upstream);
-    let mut process = serve(dir.path(), &[]);
-    let load = Load::start("c", 8, &[process.url.clone()]);
-    load.goes_on(15, is_success).await;
-    process.signal("TERM");
-    assert_eq!(process.wait(), Some(0));
-    let calls = load.stop().await;
+    let (upstream, dir, calls) = stopped_under_load().await;
     let process = serve(dir.path(), &[]);
     assert_eq!(replay(&calls, &process.url, &upstream).await, 0);
     let database = dir.path().join(".callgate/store.db");

@@ -128,19 +128,27 @@ async fn assert_freed(gateway: &Gateway, mut call: Value) {
     .await;
 }
 
+impl Waiting {
+    /// Expects that `call_1` was cancelled before anything was sent, and is executed when it comes again.
+    async fn assert_cancelled_unsent(&self) {
+        let gateway = &self.setup.gateway;
+        gateway.hung_up(1).await;
+        assert_freed(gateway, book("call_1", 9)).await;
+        assert_eq!(self.setup.sent(), 0);
+        self.gate.add_permits(10);
+        let again = gateway.call_with(book("call_1", 9)).await;
+        assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &Value::Null), "{again}");
+        assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
+        assert_eq!(self.setup.sent(), 2);
+    }
+}
+
 on_every_store! {
 async fn a_caller_that_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
-    gateway.hung_up(1).await;
-    assert_freed(gateway, book("call_1", 9)).await;
-    assert_eq!(waiting.setup.sent(), 0);
-    waiting.gate.add_permits(10);
-    let again = gateway.call_with(book("call_1", 9)).await;
-    assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &Value::Null), "{again}");
-    assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
-    assert_eq!(waiting.setup.sent(), 2);
+    waiting.assert_cancelled_unsent().await;
 }
 }
 
@@ -149,14 +157,7 @@ async fn a_listener_who_hangs_up_cancels_what_is_not_sent(on) {
     let waiting = Waiting::new(on).await;
     let gateway = &waiting.setup.gateway;
     hang_up_on_a_stream(gateway, &book("call_1", 9), waiting.tokens.received(1)).await;
-    gateway.hung_up(1).await;
-    assert_freed(gateway, book("call_1", 9)).await;
-    assert_eq!(waiting.setup.sent(), 0);
-    waiting.gate.add_permits(10);
-    let again = gateway.call_with(book("call_1", 9)).await;
-    assert_eq!((&again["status"], &again["replayed"]), (&json!("success"), &Value::Null), "{again}");
-    assert_eq!(gateway.call_with(book("call_2", 9)).await["status"], "success");
-    assert_eq!(waiting.setup.sent(), 2);
+    waiting.assert_cancelled_unsent().await;
 }
 }
 
