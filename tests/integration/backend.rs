@@ -33,6 +33,12 @@ pub(crate) enum Backend {
     Redis(RedisServer),
 }
 
+/// Limits of a store whose file nobody else uses. A process that another test is just starting has all open files of this
+/// one for a moment, and with them their locks.
+pub(crate) fn patient() -> SqliteLimits {
+    SqliteLimits { patience: Duration::from_secs(60), ..SqliteLimits::default() }
+}
+
 impl Backend {
     /// A folder for SQLite.
     pub(crate) fn sqlite() -> Self {
@@ -60,8 +66,7 @@ impl Backend {
         match self {
             Self::Memory => Arc::new(MemoryStore::new(MemoryLimits::default())),
             Self::Sqlite(folder) => {
-                let limits = SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() };
-                let open = || SqliteStore::open(&folder.path().join(name), limits).unwrap();
+                let open = || SqliteStore::open(&folder.path().join(name), patient()).unwrap();
                 Arc::new(log::span().in_scope(open))
             }
             Self::Redis(server) => Arc::new(server.store(name)),

@@ -6,24 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate::conversation::{SqliteError, SqliteLimits, SqliteStore, Store as _};
+use callgate::conversation::{SqliteError, SqliteStore, Store as _};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::{Call, Load, bookings, code, is_success, is_unknown, project, replay, serve, stopped_under_load};
+use crate::backend::patient;
 use crate::harness::{callgate, client};
 use crate::upstream::{Reply, Upstream};
 use crate::wait::until_so;
 
 const PARTS: [&str; 3] = ["store.db", "store.db-wal", "store.db.marker"];
 
-fn limits() -> SqliteLimits {
-    SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() }
-}
-
 fn open(folder: &Path) -> Result<SqliteStore, SqliteError> {
-    SqliteStore::open(&folder.join("store.db"), limits())
+    SqliteStore::open(&folder.join("store.db"), patient())
 }
 
 /// Why a start refuses what is in a folder, which it leaves as it is.
@@ -99,7 +96,7 @@ async fn a_file_that_was_emptied_deleted_or_lost_its_log_is_not_taken_for_a_new_
         let told = refusal(left.path());
         assert!(told.contains(expected), "{expected}: {told}");
         // Once accepted, it is the store.
-        let accepted = SqliteStore::accept(&left.path().join("store.db"), limits()).unwrap();
+        let accepted = SqliteStore::accept(&left.path().join("store.db"), patient()).unwrap();
         assert!(!is_kept(&accepted, "one").await);
         keep(&accepted, "two").await;
         drop(accepted);

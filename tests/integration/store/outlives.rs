@@ -9,11 +9,7 @@ use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, 
 use serde_json::json;
 
 use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
-use crate::backend::Backend;
-
-fn limits() -> SqliteLimits {
-    SqliteLimits { patience: Duration::ZERO, ..SqliteLimits::default() }
-}
+use crate::backend::{Backend, patient};
 
 /// What is stored is there again, with what was under way as what it means.
 #[tokio::test]
@@ -59,18 +55,19 @@ async fn a_file_has_one_process() {
     let backend = Backend::sqlite();
     let first = backend.named("one");
     let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
-    let second = SqliteStore::open(&folder.path().join("one"), limits());
+    let impatient = SqliteLimits { patience: Duration::ZERO, ..patient() };
+    let second = SqliteStore::open(&folder.path().join("one"), impatient);
     let Err(error @ SqliteError::InUse(_)) = second else { panic!("{second:?}") };
     assert!(error.to_string().contains("in use by another process: stop that one"), "{error}");
     drop(first);
-    SqliteStore::open(&folder.path().join("one"), limits()).unwrap();
+    SqliteStore::open(&folder.path().join("one"), patient()).unwrap();
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/store.db");
-    drop(SqliteStore::open(&path, limits()).unwrap());
+    drop(SqliteStore::open(&path, patient()).unwrap());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -81,9 +78,9 @@ async fn a_file_that_cannot_be_used_says_why() {
     assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 4)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
-    let error = SqliteStore::open(&text, limits()).unwrap_err().to_string();
+    let error = SqliteStore::open(&text, patient()).unwrap_err().to_string();
     assert!(error.contains("not a database"), "{error}");
-    let error = SqliteStore::open(&folder.path().join("text.db/store.db"), limits()).unwrap_err();
+    let error = SqliteStore::open(&folder.path().join("text.db/store.db"), patient()).unwrap_err();
     assert!(matches!(error, SqliteError::Io { .. }), "{error}");
     assert!(error.to_string().contains("set `path` of [store]"), "{error}");
 }
@@ -93,7 +90,7 @@ fn changed_by_hand(path: &Path, statement: &str) -> String {
     let connection = rusqlite::Connection::open(path).unwrap();
     connection.execute(statement, []).unwrap();
     drop(connection);
-    SqliteStore::open(path, limits()).unwrap_err().to_string()
+    SqliteStore::open(path, patient()).unwrap_err().to_string()
 }
 
 #[tokio::test]
