@@ -54,7 +54,7 @@ const PROJECT: &[(&str, &str)] = &[
 
 fn reply(request: &Captured) -> Reply {
     let raw = |head: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
         Reply::Raw([head.as_bytes(), body].concat())
     };
     let json = "content-type: application/json";

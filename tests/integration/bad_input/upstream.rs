@@ -173,13 +173,13 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_so() {
     let (read, write) = broken("invalid_response");
     let json = |body: &str| {
         raw(&format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         ))
     };
     let encoded = |how: &str, body: &[u8]| {
         let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {how}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {how}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
         Reply::Raw([head.as_bytes(), body].concat())
@@ -218,14 +218,14 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_so() {
 #[tokio::test]
 async fn what_is_odd_but_readable_is_an_answer() {
     let with = |head: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
         Reply::Raw([head.as_bytes(), body].concat())
     };
     for (what, reply, body) in [
-        ("204", raw("HTTP/1.1 204 No Content\r\n\r\n"), Value::Null),
+        ("204", raw("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"), Value::Null),
         (
             "204 with JSON's content type",
-            raw("HTTP/1.1 204 X\r\ncontent-type: application/json\r\n\r\n"),
+            raw("HTTP/1.1 204 X\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"),
             Value::Null,
         ),
         ("nothing, called JSON", with("200 OK\r\ncontent-type: application/json", b""), Value::Null),

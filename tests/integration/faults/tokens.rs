@@ -35,7 +35,9 @@ async fn without_a_token_nothing_is_sent() {
         ("is asked too often", Reply::Json(429, "{}".to_owned()), "later"),
         (
             "redirects",
-            raw("HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"),
+            raw(
+                "HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            ),
             "later",
         ),
         ("gives half a JSON", Reply::ok("{\"access_token\": "), "later"),
