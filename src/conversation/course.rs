@@ -4,13 +4,19 @@
 //! a call whose answer it did not get, or repeats it at once. So a call that
 //! looks like an earlier one is a new call if the answer of the earlier one was
 //! delivered, and a call of other content has begun since, in another request
-//! than either, and has ended. `redis/common.lua` holds the same rule; `tests/integration/store`
+//! than either, and has ended. A request with the same calls is a repeat of the
+//! whole turn, and no other request: it may have done what the first one left
+//! undone. `redis/common.lua` holds the same rule; `tests/integration/store`
 //! runs the same tests on both.
 
 use super::store::{Claim, IdTrust};
 
 /// Calls whose ids are remembered; an id that repeats does so soon.
 pub(super) const MAX_RECENT: usize = 32;
+
+/// Flags of a course as bytes: whether ids repeat, and whether turns follow, which an older Callgate did not keep.
+const IDS_REPEAT: u64 = 1;
+const HAS_TURNS: u64 = 2;
 
 /// The calls of a conversation that were claimed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +37,7 @@ pub(super) struct Course {
 struct Past {
     content: u64,
     request: u64,
+    turn: u64,
     /// [`Course::now`] when it began.
     began: u64,
 }
@@ -63,7 +70,7 @@ impl Course {
 
     /// A call that began at `began` ends; gives when.
     pub(super) fn end(&mut self, claim: &Claim, began: u64) -> u64 {
-        let past = Past { content: claim.content, request: claim.request, began };
+        let past = Past { content: claim.content, request: claim.request, turn: claim.turn, began };
         if past.content == self.last.content || self.last.began == 0 {
             self.last = if began > self.last.began { past } else { self.last };
         } else if began > self.last.began {
@@ -86,7 +93,9 @@ impl Course {
             return false;
         }
         let has_come_between = [self.last, self.other].iter().any(|one| {
-            let is_of_another_request = one.request != claim.request && one.request != delivered.request;
+            let is_of_same_turn = one.turn != 0 && one.turn == claim.turn;
+            let is_of_another_request =
+                one.request != claim.request && one.request != delivered.request && !is_of_same_turn;
             one.content != claim.content && is_of_another_request && one.began > delivered.ended
         });
         // A retry comes at once. For a write that is only believed where the ids tell nothing at all.
@@ -118,7 +127,9 @@ impl Course {
             other.content,
             other.request,
             other.began,
-            u64::from(*ids_repeat),
+            (if *ids_repeat { IDS_REPEAT } else { 0 }) | HAS_TURNS,
+            last.turn,
+            other.turn,
         ];
         let recent = recent.iter().map(|(id, content)| u64::from(*id) << 32 | u64::from(*content));
         numbers.into_iter().chain(recent).flat_map(u64::to_le_bytes).collect()
@@ -130,9 +141,13 @@ impl Course {
         let mut numbers = bytes.chunks(8).map(number);
         let mut next = || numbers.next().unwrap_or_default();
         let now = next();
-        let mut past = || Past { content: next(), request: next(), began: next() };
-        let (last, other) = (past(), past());
-        let ids_repeat = next() != 0;
+        let mut past = || Past { content: next(), request: next(), began: next(), turn: 0 };
+        let (mut last, mut other) = (past(), past());
+        let flags = next();
+        if flags & HAS_TURNS != 0 {
+            (last.turn, other.turn) = (next(), next());
+        }
+        let ids_repeat = flags & IDS_REPEAT != 0;
         #[expect(clippy::cast_possible_truncation, reason = "each half is one of the two")]
         let recent = numbers.map(|both| ((both >> 32) as u32, both as u32)).collect();
         Self { now, last, other, ids_repeat, recent }
@@ -149,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_course_is_read_as_it_was_written() {
-        let past = |number| Past { content: number, request: number + 1, began: number + 2 };
+        let past =
+            |number| Past { content: number, request: number + 1, turn: number + 2, began: number + 3 };
         let course = Course {
             now: 7,
             last: past(u64::MAX - 9),
@@ -163,5 +179,11 @@ mod tests {
             let _ = Course::from_bytes(bytes);
         }
         assert_eq!(Course::from_bytes(&[]), Course::default());
+        // As an older Callgate wrote it, without turns.
+        let older = [7, 1, 2, 3, 4, 5, 6, 1, 1 << 32 | 2].map(u64::to_le_bytes).concat();
+        let course = Course::from_bytes(&older);
+        assert_eq!((course.now, course.other.began, course.other.turn), (7, 6, 0));
+        assert!(course.ids_repeat);
+        assert_eq!(course.recent, [(1, 2)]);
     }
 }

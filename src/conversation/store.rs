@@ -60,6 +60,9 @@ pub struct Claim {
     pub trust: IdTrust,
     /// The request that brought the call. Calls of one request are not repeats of each other.
     pub request: u64,
+    /// Stands for what all calls of the request are; 0 if it brought no other call. A turn that is repeated does not come
+    /// between its own calls.
+    pub turn: u64,
     /// Stands for the id of the call.
     pub id: u32,
     /// Stands for the action and the arguments. A call of other content between two equal ones tells them apart.

@@ -151,8 +151,9 @@ pub(super) async fn create(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
-    let deliveries = Delivery::of_request(&calls, caller.tool_call_ids(), is_same)
-        .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
+    let deliveries =
+        Delivery::of_request(&calls, caller.tool_call_ids(), is_same, |call| (&call.name, &call.arguments))
+            .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
     for (call, delivery) in calls.iter_mut().zip(deliveries) {
         call.delivery = delivery;
     }

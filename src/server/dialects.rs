@@ -249,7 +249,9 @@ pub(super) async fn run(
 ) -> Response {
     let most = state.server().max_calls_per_request;
     let executed = &calls[..calls.len().min(most)];
-    let Ok(deliveries) = Delivery::of_request(executed, place.ids, is_same) else {
+    let Ok(deliveries) =
+        Delivery::of_request(executed, place.ids, is_same, |call| (&call.name, &call.arguments))
+    else {
         let outcomes: Vec<Outcome> = calls.iter().map(|_| Outcome::Broken).collect();
         return json(encode(&outcomes));
     };

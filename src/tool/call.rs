@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::{Owner, Scope, random_u64};
 
@@ -44,6 +45,8 @@ pub struct ToolCall {
 pub struct Delivery {
     /// The HTTP request that brought the call; `None` if it brought no other call.
     pub request: Option<u64>,
+    /// Stands for all calls of the request, by name and arguments; 0 if it brought no other call.
+    pub turn: u64,
     /// How many calls of the same request with the same id, action and arguments stand before it.
     pub ordinal: u32,
     /// What the ids of its caller stand for.
@@ -64,7 +67,7 @@ pub enum ToolCallIds {
 
 impl Delivery {
     /// The deliveries of the calls of one request, in their order. Two calls with the same id, name and arguments are two
-    /// calls; `same` tells whether they are equal.
+    /// calls; `same` tells whether they are equal. `content` gives a call's name and arguments.
     ///
     /// # Errors
     ///
@@ -73,12 +76,29 @@ impl Delivery {
         calls: &[T],
         ids: ToolCallIds,
         same: impl Fn(&T, &T) -> bool,
+        content: impl Fn(&T) -> (&str, &RawValue),
     ) -> Result<Vec<Self>, getrandom::Error> {
         let request = Some(random_u64()?);
+        let turn = if calls.len() > 1 { digest(calls.iter().map(content)) } else { 0 };
         let ordinal = |at: usize| calls[..at].iter().filter(|earlier| same(earlier, &calls[at])).count();
-        let delivery = |at| Self { request, ordinal: u32::try_from(ordinal(at)).unwrap_or(u32::MAX), ids };
+        let delivery =
+            |at| Self { request, turn, ordinal: u32::try_from(ordinal(at)).unwrap_or(u32::MAX), ids };
         Ok((0..calls.len()).map(delivery).collect())
     }
+}
+
+/// Stands for the calls of a turn, in their order; the same in every process.
+fn digest<'a>(calls: impl Iterator<Item = (&'a str, &'a RawValue)>) -> u64 {
+    let mut digest = Sha256::new();
+    for (name, arguments) in calls {
+        for text in [name, arguments.get()] {
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.finalize()[..8]);
+    u64::from_le_bytes(first)
 }
 
 impl ToolCall {

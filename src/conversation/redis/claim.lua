@@ -4,11 +4,11 @@
 -- ARGV: holder, arguments, is_write, keep, twin window, lease, action, most calls (or -1), has twin, has conversation,
 --   what begins the name of every claim of the slot, the claim's own part of it, time under way, most twins,
 --   request, content, trust ('unique', 'looks_unique', 'may_repeat', 'per_request'), only looks, the call as
---   begin_in_course takes it, most recent calls, the older claim's own part of its name
+--   begin_in_course takes it, most recent calls, the older claim's own part of its name, turn (or 0)
 --   (all times in ms)
 --
 -- claim: hash of holder, arguments, is_write, phase ('claimed', 'sending', 'ended'), lease (until when its holder is
---   known to live), is_counted, is_orphan, ended, window, result (JSON), request, content, and
+--   known to live), is_counted, is_orphan, ended, window, result (JSON), request, content, turn, and
 --   by the course of its conversation began and ended_at_step
 -- conversation: see change.lua, and for its course common.lua
 -- twins: list of the own parts of claims of the same write, the latest first
@@ -63,7 +63,8 @@ local function is_new(known)
   if is_trusted or not has_conversation or known[6] == '1' then return false end
   local has_come_between = false
   for _, one in ipairs({course.last, course.other}) do
-    local is_of_another_request = one.request ~= ARGV[15] and one.request ~= known[10]
+    local is_of_same_turn = ARGV[22] ~= '0' and one.turn == ARGV[22]
+    local is_of_another_request = one.request ~= ARGV[15] and one.request ~= known[10] and not is_of_same_turn
     if one.content ~= ARGV[16] and is_of_another_request and one.began > tonumber(known[8] or '0') then
       has_come_between = true
     end
@@ -121,7 +122,7 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'arguments', ARGV[2], 'is_write', ARGV[3], 'phase', 'claimed',
   'lease', whole(time + ARGV[6]), 'is_counted', is_counted, 'is_orphan', '0', 'window', ARGV[5], 'request', ARGV[15],
-  'content', ARGV[16], 'began', whole(began))
+  'content', ARGV[16], 'turn', ARGV[22], 'began', whole(began))
 redis.call('PEXPIRE', KEYS[1], whole(ARGV[4] + ARGV[13]))
 if first then return {'twin', first} end
 if ARGV[9] == '1' then

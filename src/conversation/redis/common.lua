@@ -16,11 +16,11 @@ local function uncount(conversation, action)
 end
 
 -- The course of a conversation: the rules of course.rs. Its fields are '@now'; '@last' and '@other'
--- ('<content>:<request>:<began>'); '@ids_repeat'; '@recent' (16 hexadecimal digits for each call, the last last).
+-- ('<content>:<request>:<began>:<turn>', without the turn as an older Callgate wrote it); '@ids_repeat'; '@recent' (16 hexadecimal digits for each call, the last last).
 
 local function past(field)
-  local content, request, began = string.match(field or '', '^(%d+):(%d+):(%d+)$')
-  return {content = content, request = request, began = tonumber(began or '0')}
+  local content, request, began, turn = string.match(field or '', '^(%d+):(%d+):(%d+):?(%d*)$')
+  return {content = content, request = request, began = tonumber(began or '0'), turn = turn}
 end
 
 local function read_course(conversation)
@@ -46,9 +46,9 @@ local function begin_in_course(conversation, course, call, most)
 end
 
 -- A call that began at `began` ends; gives when.
-local function end_in_course(conversation, content, request, began)
+local function end_in_course(conversation, content, request, turn, began)
   local course = read_course(conversation)
-  local text = content .. ':' .. request .. ':' .. whole(began)
+  local text = content .. ':' .. request .. ':' .. whole(began) .. ':' .. turn
   if content == course.last.content or course.last.began == 0 then
     if began > course.last.began then redis.call('HSET', conversation, '@last', text) end
   elseif began > course.last.began then

@@ -231,7 +231,8 @@ impl Scripts {
             .arg(number(claim.only_looks))
             .arg(if claim.trust == IdTrust::PerRequest { String::new() } else { recent(claim) })
             .arg(MAX_RECENT)
-            .arg(former.hex());
+            .arg(former.hex())
+            .arg(claim.turn);
         invocation
     }
 

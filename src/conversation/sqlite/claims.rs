@@ -229,9 +229,12 @@ pub(super) fn settle(
             Ok((row.get::<_, i64>(0)?, number(row.get(1)?)))
         })
         .optional()?;
-    // One that only waited for its twin has not begun.
-    if let (Some((row, began @ 1..)), Some(conversation)) = (settled, &claim.conversation) {
-        let ended = conversations::end(connection, conversation, claim, began)?;
+    if let (Some((row, began)), Some(conversation)) = (settled, &claim.conversation) {
+        let ended = match began {
+            // One that only waited for its twin has not begun.
+            0 => conversations::course(connection, conversation)?.map_or(0, |course| course.now()),
+            _ => conversations::end(connection, conversation, claim, began)?,
+        };
         connection
             .prepare_cached("UPDATE claims SET ended = ?2 WHERE number = ?1")?
             .execute(params![row, integer(ended)])?;

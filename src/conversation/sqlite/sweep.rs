@@ -270,6 +270,7 @@ mod tests {
             twin_window: Duration::ZERO,
             trust: IdTrust::LooksUnique,
             request: number,
+            turn: 0,
             id: 0,
             content: number,
             only_looks: false,

@@ -92,3 +92,22 @@ async fn what_is_new_in_a_turn_is_done_and_the_rest_is_not_done_again(on) {
     }
 }
 }
+
+on_every_store! {
+async fn a_turn_that_did_the_rest_of_an_earlier_one_is_not_done_again(on) {
+    for ids in ALL {
+        let setup = Setup::new(on).await;
+        let calls = [9, 10].into_iter().enumerate();
+        let calls = calls.map(|(at, slot)| Call { id: ids.id("book", at, at as u64), ..call("", "book", slot) });
+        let calls: Vec<Call> = calls.collect();
+        setup.one("c", calls[0].clone()).await;
+        let told = setup.turn("c", &calls).await;
+        assert_eq!(told.iter().map(is_replay).collect::<Vec<_>>(), [true, false], "{ids:?}: {told:#?}");
+        for _ in 0..2 {
+            let told = setup.turn("c", &calls).await;
+            assert!(told.iter().all(is_replay), "{ids:?}: {told:#?}");
+        }
+        assert_eq!(setup.desk.entries().len(), 2, "{ids:?}");
+    }
+}
+}

@@ -18,6 +18,8 @@ suite!(
     an_id_that_may_repeat_names_a_new_call_once_another_one_has_come,
     a_call_that_began_before_the_answer_has_not_come_in_between,
     an_id_whose_answer_reached_nobody_names_the_same_call_until_somebody_has_it,
+    a_turn_that_is_repeated_does_not_come_between_its_own_calls,
+    the_answer_of_a_twin_counts_from_when_it_was_given,
     an_orphan_answers_no_twin_once_somebody_has_its_result,
     what_an_older_callgate_has_done_is_not_done_again,
     ids_of_a_conversation_are_not_trusted_once_one_has_come_with_two_contents,
@@ -223,6 +225,41 @@ async fn an_id_whose_answer_reached_nobody_names_the_same_call_until_somebody_ha
     assert_eq!(done(&store, &again(&first)).await, "settled");
     assert_eq!(done(&store, &trusted(3, IdTrust::Unique)).await, "fresh");
     assert_eq!(done(&store, &again(&first)).await, "fresh");
+}
+
+async fn a_turn_that_is_repeated_does_not_come_between_its_own_calls(store: AnyStore) {
+    open(&store).await;
+    for (trust, turn) in [(IdTrust::MayRepeat, 7), (IdTrust::PerRequest, 8)] {
+        let of_turn = |intent, request| Claim { request, turn, ..trusted(intent + turn as u8, trust) };
+        assert_eq!(done(&store, &of_turn(10, 1)).await, "fresh");
+        // The first delivery got no further; the second one does the rest.
+        assert_eq!(done(&store, &of_turn(10, 2)).await, "settled");
+        assert_eq!(done(&store, &of_turn(20, 2)).await, "fresh");
+        for request in 3..6 {
+            for intent in [10, 20] {
+                assert_eq!(done(&store, &of_turn(intent, request)).await, "settled", "{trust:?} {request}");
+            }
+        }
+        let alone = Claim { turn: 0, ..of_turn(10, 6) };
+        assert_eq!(done(&store, &alone).await, "fresh", "{trust:?}: the turn has come since");
+    }
+}
+
+async fn the_answer_of_a_twin_counts_from_when_it_was_given(store: AnyStore) {
+    open(&store).await;
+    let twin = Some(ClaimKey::new(Some(&key("c")), [99; 32]));
+    assert_eq!(done(&store, &trusted(1, IdTrust::MayRepeat)).await, "fresh");
+    let first = Claim { twin, ..trusted(2, IdTrust::MayRepeat) };
+    assert_eq!(try_claim(&store, &first).await, "fresh");
+    store.orphan(first.key).await.unwrap();
+    let second = Claim { key: claim(3).key, ..again(&first) };
+    assert_eq!(try_claim(&store, &second).await, "twin");
+    store.settle(&first, &result("call_1"), Change::default()).await.unwrap();
+    store.settle(&second, &result("call_1"), Change::default()).await.unwrap();
+    store.adopt(first.key).await.unwrap();
+    assert_eq!(done(&store, &again(&second)).await, "settled", "the other call came before both");
+    assert_eq!(done(&store, &trusted(4, IdTrust::MayRepeat)).await, "fresh");
+    assert_eq!(done(&store, &again(&second)).await, "fresh", "another call has come");
 }
 
 async fn an_orphan_answers_no_twin_once_somebody_has_its_result(store: AnyStore) {

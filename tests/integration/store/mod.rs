@@ -80,6 +80,7 @@ fn claim(intent: u8) -> Claim {
         twin_window: Duration::from_secs(30),
         trust: IdTrust::LooksUnique,
         request: holder,
+        turn: 0,
         id: intent.into(),
         content: u64::from(intent) << 40,
         only_looks: false,
