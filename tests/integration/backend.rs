@@ -4,8 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 #[cfg(feature = "redis")]
@@ -31,6 +31,8 @@ pub(crate) enum Backend {
     Sqlite(TempDir),
     /// A server of the test's own.
     Redis(RedisServer),
+    /// A server that other tests use too.
+    Shared(Arc<RedisServer>),
 }
 
 /// Limits of a store whose file nobody else uses. A process that another test is just starting has all open files of this
@@ -50,9 +52,17 @@ impl Backend {
         RedisServer::start(&[]).map(Self::Redis)
     }
 
-    /// A cluster of one node, which refuses scripts that use keys of several slots.
+    /// A cluster of one node, which refuses scripts that use keys of several slots. A node needs two seconds to become a
+    /// cluster, so that tests which run at the same time share one; the last of them stops it.
     pub(crate) fn cluster() -> Option<Self> {
-        RedisServer::start_cluster().map(Self::Redis)
+        static CLUSTER: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+        let mut known = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = known.upgrade() {
+            return Some(Self::Shared(server));
+        }
+        let server = Arc::new(RedisServer::start_cluster()?);
+        *known = Arc::downgrade(&server);
+        Some(Self::Shared(server))
     }
 
     /// An empty store.
@@ -70,6 +80,7 @@ impl Backend {
                 Arc::new(log::span().in_scope(open))
             }
             Self::Redis(server) => Arc::new(server.store(name)),
+            Self::Shared(server) => Arc::new(server.store(name)),
         }
     }
 }
