@@ -43,3 +43,15 @@ pub(crate) fn until_found<T>(what: &str, mut found: impl FnMut() -> Option<T>) -
     }
     panic!("not in a minute: {what}");
 }
+
+/// Has tokio's stopped clock wait for the system. It jumps ahead whenever everybody waits, also where what they wait for is
+/// on its way from one socket to another. With this, it jumps by half a second at most, and then stands for a moment.
+pub(crate) fn unhurried() {
+    tokio::task::spawn(async {
+        loop {
+            // The clock does not jump while such a task runs.
+            tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE / 2)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    });
+}

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Gateway, files, write_project};
+use crate::wait::unhurried;
 
 const HOURS: (&str, &str) = ("actions/hours.yaml", "description: d\ntype: static\nresponse: open\n");
 
@@ -27,6 +28,7 @@ async fn trickle(stream: &mut TcpStream) -> Option<String> {
 
 #[tokio::test(start_paused = true)]
 async fn who_sends_no_head_is_hung_up_on() {
+    unhurried();
     let gateway = Gateway::start(&files(9, &[HOURS])).await;
     let address = gateway.url.trim_start_matches("http://").to_owned();
     for (what, start) in [
@@ -60,6 +62,7 @@ async fn a_second_request_must_have_a_head_too() {
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 200 OK");
     tokio::time::pause();
+    unhurried();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nx-a: ").await.unwrap();
     let rest = trickle(&mut stream).await.expect("still connected");
     assert!(!rest.contains("HTTP/1.1 200"), "{rest}");
@@ -86,6 +89,7 @@ async fn call_without_end(stream: &mut TcpStream) {
 
 #[tokio::test(start_paused = true)]
 async fn who_sends_calls_and_never_reads_is_hung_up_on() {
+    unhurried();
     let gateway = Gateway::start(&large("[server]\nwrite_timeout_ms = 5000\n")).await;
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
     let over = tokio::time::timeout(Duration::from_secs(600), call_without_end(&mut stream)).await;
@@ -95,6 +99,7 @@ async fn who_sends_calls_and_never_reads_is_hung_up_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_who_never_reads() {
+    unhurried();
     let dir = write_project(&large("[server]\nwrite_timeout_ms = 3600000\n"));
     let project = project::load(dir.path(), None);
     let state = AppState::new(Executor::new(project.deployment), &project.settings);

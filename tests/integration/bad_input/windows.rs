@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Gateway, files};
+use crate::wait::unhurried;
 
 const IMPATIENT: &str = "[server]\nwrite_timeout_ms = 5000\n";
 const STREAM: (&str, &str) = ("accept", "text/event-stream");
@@ -83,6 +84,7 @@ async fn what_comes(mut answer: RecvStream) -> (usize, bool) {
 
 #[tokio::test(start_paused = true)]
 async fn who_opens_no_window_for_an_answer_does_not_keep_it_waiting() {
+    unhurried();
     let gateway = gateway(IMPATIENT).await;
     for window in [0, 1, 100, 10_000] {
         let client = connect(&gateway, window).await;
@@ -93,6 +95,7 @@ async fn who_opens_no_window_for_an_answer_does_not_keep_it_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn other_answers_of_the_same_connection_come_all_the_same() {
+    unhurried();
     let gateway = gateway(IMPATIENT).await;
     let client = connect(&gateway, 10_000).await;
     let stalled = call(&client, &gateway, "large").await;
@@ -119,6 +122,7 @@ async fn who_opens_the_window_bit_by_bit_has_the_whole_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn who_follows_a_feed_or_an_mcp_session_and_opens_no_window_is_let_go() {
+    unhurried();
     let gateway = gateway(IMPATIENT).await;
     let (status, _) = gateway.post("/v1/conversations", json!({"id": "c"}).to_string()).await;
     assert_eq!(status, 201);
@@ -144,6 +148,7 @@ async fn who_follows_a_feed_or_an_mcp_session_and_opens_no_window_is_let_go() {
 
 #[tokio::test(start_paused = true)]
 async fn who_follows_a_feed_and_stops_reading_is_hung_up_on() {
+    unhurried();
     let gateway = gateway(IMPATIENT).await;
     let (status, _) = gateway.post("/v1/conversations", json!({"id": "c"}).to_string()).await;
     assert_eq!(status, 201);
