@@ -68,6 +68,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["egress"]),
     ("rusqlite", &["conversation"]),
     ("rustls", &["egress"]),
+    ("rustls_platform_verifier", &["egress"]),
     ("rmcp", &["server"]),
     ("saphyr_parser", &["definition"]),
     ("schemars", &["definition", "settings"]),

@@ -1,8 +1,11 @@
 //! Pooled HTTP clients, one for each way out and connect timeout.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use super::error::EgressError;
 use super::guard::{Lookup, Resolver};
@@ -81,6 +84,8 @@ impl Clients {
             if let Some(identity) = &tls.identity {
                 builder = builder.identity(identity.clone());
             }
+        } else if let Some(system) = system_tls() {
+            builder = builder.tls_backend_preconfigured(system);
         }
         builder
             .dns_resolver(Resolver::new(policy, self.lookup.clone()))
@@ -90,6 +95,18 @@ impl Clients {
             .user_agent(concat!("callgate/", env!("CARGO_PKG_VERSION")))
             .build()
     }
+}
+
+/// TLS by the system's authorities, which are read once for the process: all clients share them, and the sessions that can
+/// be resumed. `None` where they cannot be read; a client that is built by itself tells why.
+fn system_tls() -> Option<ClientConfig> {
+    static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(known) = SYSTEM.get() {
+        return Some(known.clone());
+    }
+    let mut config = ClientConfig::with_platform_verifier().ok()?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Some(SYSTEM.get_or_init(|| config).clone())
 }
 
 #[cfg(test)]
