@@ -7,12 +7,13 @@ use std::fmt;
 use std::ops::Range;
 
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use data_encoding::{HEXLOWER, HEXUPPER};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded;
 
 use callgate_text::percent::{PATH, QUERY};
-use callgate_text::{Finder, disguise};
+use callgate_text::{Finder, disguise, percent};
 
 use super::lines;
 
@@ -146,7 +147,7 @@ fn add_forms(text: &str, patterns: &mut Patterns) {
 /// stands in a `Basic`.
 fn add_rare_forms(text: &str, patterns: &mut Patterns) {
     for set in [QUERY, COMPONENT, PATH, NON_ALPHANUMERIC] {
-        let percent = utf8_percent_encode(text, set).to_string();
+        let percent = percent::encode(text, set);
         for form in [small_digits(&percent), percent.replace("%20", "+"), percent] {
             add_base64(form.as_bytes(), patterns);
         }
@@ -165,9 +166,8 @@ fn add_latin_1(bytes: &[u8], patterns: &mut Patterns) {
 }
 
 fn add_hex(bytes: &[u8], patterns: &mut Patterns) {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    patterns.insert(hex.to_ascii_uppercase().into());
-    patterns.insert(hex.into());
+    patterns.insert(HEXLOWER.encode(bytes).into());
+    patterns.insert(HEXUPPER.encode(bytes).into());
 }
 
 fn add_base64(bytes: &[u8], patterns: &mut Patterns) {
@@ -235,7 +235,7 @@ mod tests {
     /// `text` in every encoding that a secret is known to travel in.
     fn encodings(text: &str) -> Vec<String> {
         let json = serde_json::to_string(text).expect("string");
-        let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let percent = percent::encode(text, NON_ALPHANUMERIC);
         let form: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
         let each = |form: fn(char) -> String| text.chars().map(form).collect::<String>();
         let units = |upper: bool| {
@@ -254,7 +254,7 @@ mod tests {
             percent.clone(),
             percent.to_lowercase(),
             percent.replace("%20", "+"),
-            utf8_percent_encode(&percent, NON_ALPHANUMERIC).to_string(),
+            percent::encode(&percent, NON_ALPHANUMERIC),
             form.clone(),
             text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;"),
             each(|c| format!("&#{};", c as u32)),
@@ -277,7 +277,7 @@ mod tests {
                 all.push(URL_SAFE_NO_PAD.encode([before, bytes.as_slice()].concat()));
             }
         }
-        let quoted = utf8_percent_encode(text, QUERY).to_string();
+        let quoted = percent::encode(text, QUERY);
         for before in ["", "u", "us", "user%3A", "user:"] {
             for percent in
                 [percent.clone(), quoted.replace("%20", "+"), small_digits(&quoted), quoted.clone()]
@@ -294,7 +294,7 @@ mod tests {
                         STANDARD_NO_PAD.encode(&pair),
                         URL_SAFE.encode(&pair),
                         URL_SAFE_NO_PAD.encode(&pair),
-                        utf8_percent_encode(&STANDARD.encode(&pair), NON_ALPHANUMERIC).to_string(),
+                        percent::encode(&STANDARD.encode(&pair), NON_ALPHANUMERIC),
                         STANDARD.encode(&pair).replace('/', "\\/"),
                     ]);
                 }

@@ -20,6 +20,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce};
 use ring::{hkdf, hmac};
 use secrecy::{ExposeSecret, SecretString};
@@ -79,11 +80,12 @@ impl SealingKey {
     /// Reads a key: 32 bytes as 64 hexadecimal digits, or in base64.
     pub fn read(secret: &SecretString) -> Option<Self> {
         let text = secret.expose_secret().trim();
-        let decoded = unhex(text).or_else(|| {
-            let engines = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD];
-            engines.iter().find_map(|engine| engine.decode(text).ok())
-        });
-        Self::new(&decoded.filter(|key| key.len() == KEY_BYTES)?)
+        let is_key = |key: &Vec<u8>| key.len() == KEY_BYTES;
+        let engines = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD];
+        let hex = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().filter(is_key);
+        let key =
+            hex.or_else(|| engines.iter().find_map(|engine| engine.decode(text).ok().filter(is_key)))?;
+        Self::new(&key)
     }
 
     fn new(key: &[u8]) -> Option<Self> {
@@ -102,7 +104,7 @@ impl SealingKey {
 
     /// The key's id: tells it from others, and nothing about it.
     pub fn id(&self) -> String {
-        hex(&self.id)
+        HEXLOWER.encode(&self.id)
     }
 
     /// The key for all texts of a salt: there is only one.
@@ -160,7 +162,7 @@ impl Keyring {
         }
         let id = &sealed[1..=ID_BYTES];
         let key = self.0.iter().find(|key| key.id == id);
-        let key = key.ok_or_else(|| SealError::UnknownKey(hex(id)))?;
+        let key = key.ok_or_else(|| SealError::UnknownKey(HEXLOWER.encode(id)))?;
         let bound = bound(&key.id, purpose, context);
         let of_text = key.of(&sealed[1 + ID_BYTES..HEAD_BYTES]).ok_or(SealError::Refused)?;
         let opened = of_text.open_in_place(nonce(), Aad::from(&bound), &mut sealed[HEAD_BYTES..]);
@@ -173,7 +175,7 @@ impl Keyring {
     /// first key is.
     pub fn name(&self, purpose: &str, text: &str) -> String {
         let Some(key) = self.0.first() else { return String::new() };
-        hex(hmac::sign(&key.names, &bound(&key.id, purpose, text)).as_ref())
+        HEXLOWER.encode(hmac::sign(&key.names, &bound(&key.id, purpose, text)).as_ref())
     }
 }
 
@@ -191,18 +193,6 @@ fn bound(id: &[u8; ID_BYTES], purpose: &str, context: &str) -> Vec<u8> {
 /// Always the same: every key encrypts one text.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() == 2 * KEY_BYTES)?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Keys of those who may call.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -44,8 +44,8 @@ impl NewKey {
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes)?;
-        let key = format!("{PREFIX}{}", hex(&bytes));
-        let hash = format!("sha256:{}", hex(&digest(&key)));
+        let key = format!("{PREFIX}{}", HEXLOWER.encode(&bytes));
+        let hash = format!("sha256:{}", HEXLOWER.encode(&digest(&key)));
         Ok(Self { key, hash })
     }
 }
@@ -76,7 +76,8 @@ impl Keys {
     /// `previous` goes on where it stands.
     pub(super) fn new(settings: &Settings, common: Option<&RateSettings>, previous: Option<&Self>) -> Self {
         let keys = settings.keys.iter().filter_map(|key| {
-            let digest = unhex(key.hash.strip_prefix("sha256:")?)?;
+            let digest = key.hash.strip_prefix("sha256:")?;
+            let digest: [u8; 32] = HEXLOWER_PERMISSIVE.decode(digest.as_bytes()).ok()?.try_into().ok()?;
             let rate = key.rate.as_ref().or(common).map(|rate| {
                 let former =
                     previous.into_iter().flat_map(|keys| &keys.keys).find(|key| key.digest == digest);
@@ -332,25 +333,6 @@ fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -363,7 +345,7 @@ mod tests {
     fn a_reload_keeps_the_count_of_a_key_whose_rate_stays() {
         let key = |rate: Option<f64>| KeySettings {
             name: "one".to_owned(),
-            hash: format!("sha256:{}", hex(&digest("cg_one"))),
+            hash: format!("sha256:{}", HEXLOWER.encode(&digest("cg_one"))),
             environments: None,
             tool_call_ids: IdRule::Auto,
             rate: rate.map(|per_second| RateSettings { per_second, burst: Some(2) }),

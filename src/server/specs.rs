@@ -8,6 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::action::Action;
@@ -134,7 +135,7 @@ fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
     };
     let specs = list.dialect.specs(actions.map(ToolSpec::from), &options)?;
     let json = Bytes::from(specs.to_string());
-    let digest: String = Sha256::digest(&json).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(&Sha256::digest(&json)[..16]);
     let etag = HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
     Ok(Specs { json, etag })
 }

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use axum::response::Response;
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth::{Product, WebhookRequest};
@@ -62,8 +63,7 @@ impl Admitted {
             digest.update(target.as_bytes());
             digest.update((at as u64).to_le_bytes());
             let digest = digest.finalize();
-            let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-            call.id = Some(format!("signed_{hex}"));
+            call.id = Some(format!("signed_{}", HEXLOWER.encode(&digest[..16])));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use tokio::sync::oneshot;
 
 use crate::tool::ToolResult;
@@ -68,9 +69,6 @@ pub(super) fn result(text: &str) -> Option<Arc<ToolResult>> {
 }
 
 fn digits(hex: &str) -> Option<ClaimKey> {
-    let mut key = [0; 32];
-    for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(ClaimKey(key))
+    let key = HEXLOWER.decode(hex.as_bytes()).ok()?;
+    key.try_into().ok().map(ClaimKey)
 }

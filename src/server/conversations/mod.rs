@@ -17,7 +17,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -25,8 +24,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::conversation::{ConversationKey, ListPosition, MAX_LISTED, MAX_TTL};
 use crate::executor::{ConversationChange, ConversationError, ConversationStart, GivenVariable, HookReport};
 use crate::tool::random_u64;
-use callgate_text::closest;
 use callgate_text::percent::QUERY;
+use callgate_text::{closest, percent};
 
 use super::body::{JsonBody, Segment};
 use super::keys::{Caller, excerpt};
@@ -309,7 +308,7 @@ fn new_id() -> Result<String, getrandom::Error> {
 }
 
 fn location(key: &ConversationKey) -> HeaderValue {
-    let encoded = |text| utf8_percent_encode(text, QUERY).to_string();
+    let encoded = |text| percent::encode(text, QUERY);
     let path = format!("/v1/conversations/{}?environment={}", encoded(key.id()), encoded(key.environment()));
     HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/v1/conversations"))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
+use data_encoding::HEXLOWER;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
     ErrorCode, Implementation, InitializeResult, JsonObject, ListToolsResult, MetaObject,
@@ -154,7 +155,7 @@ fn id_text(id: &RequestId) -> String {
     if text.len() <= MAX_PLAIN_ID && !text.contains(char::is_control) {
         return text;
     }
-    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(&text))
 }
 
 fn list(state: &AppState, environment: &str, moment: Moment) -> Result<Specs, ErrorData> {
