@@ -14,7 +14,7 @@ quick: fmt
     cargo test --locked --lib --test '[!im]*'
 
 # The same as CI without what has to be installed, and the licences.
-check: fmt lint test doc schemas deny
+check: fmt lint test doc deny
 
 # Formatting.
 fmt:
@@ -32,10 +32,9 @@ test:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-# schemas/ is what the Rust types say.
+# Write schemas/ anew from the Rust types; a test says when they have drifted.
 schemas:
     cargo run --locked -q -- schema --write schemas
-    git diff --exit-code schemas
 
 # Licences, duplicates and sources of all dependencies, if cargo-deny is installed.
 deny:
