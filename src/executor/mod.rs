@@ -45,7 +45,7 @@ pub use self::conversations::{
 };
 pub use self::deployment::{ConversationRules, Deployment};
 pub use self::hooks::{HookReport, HookStatus};
-pub use self::intent::is_same_call;
+pub use self::intent::{content_of, is_same_call};
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};

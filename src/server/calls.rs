@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::conversation::Carried;
-use crate::executor::{Preview, is_same_call};
+use crate::executor::{Preview, content_of, is_same_call};
 use crate::tool::{Delivery, FailureCode, ToolCall, ToolError, ToolResult, random_u64};
 
 use super::body::{JsonBody, Object, Segment};
@@ -151,9 +151,10 @@ pub(super) async fn create(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
-    let deliveries =
-        Delivery::of_request(&calls, caller.tool_call_ids(), is_same, |call| (&call.name, &call.arguments))
-            .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
+    let deliveries = Delivery::of_request(&calls, caller.tool_call_ids(), is_same, |call| {
+        content_of(&call.name, &call.arguments)
+    })
+    .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
     for (call, delivery) in calls.iter_mut().zip(deliveries) {
         call.delivery = delivery;
     }

@@ -16,7 +16,7 @@ use crate::conversation::ConversationKey;
 use crate::dialect::{
     IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
 };
-use crate::executor::{CallControl, is_same_call};
+use crate::executor::{CallControl, content_of, is_same_call};
 use crate::tool::{Delivery, Owner, Scope, ToolCall, ToolCallIds};
 
 use super::body::RawBody;
@@ -250,7 +250,7 @@ pub(super) async fn run(
     let most = state.server().max_calls_per_request;
     let executed = &calls[..calls.len().min(most)];
     let Ok(deliveries) =
-        Delivery::of_request(executed, place.ids, is_same, |call| (&call.name, &call.arguments))
+        Delivery::of_request(executed, place.ids, is_same, |call| content_of(&call.name, &call.arguments))
     else {
         let outcomes: Vec<Outcome> = calls.iter().map(|_| Outcome::Broken).collect();
         return json(encode(&outcomes));

@@ -67,7 +67,7 @@ pub enum ToolCallIds {
 
 impl Delivery {
     /// The deliveries of the calls of one request, in their order. Two calls with the same id, name and arguments are two
-    /// calls; `same` tells whether they are equal. `content` gives a call's name and arguments.
+    /// calls; `same` tells whether they are equal. `content` stands for a call's name and arguments, the same in every process.
     ///
     /// # Errors
     ///
@@ -76,29 +76,21 @@ impl Delivery {
         calls: &[T],
         ids: ToolCallIds,
         same: impl Fn(&T, &T) -> bool,
-        content: impl Fn(&T) -> (&str, &RawValue),
+        content: impl Fn(&T) -> [u8; 32],
     ) -> Result<Vec<Self>, getrandom::Error> {
         let request = Some(random_u64()?);
-        let turn = if calls.len() > 1 { digest(calls.iter().map(content)) } else { 0 };
+        let turn = match calls {
+            [] | [_] => 0,
+            _ => {
+                let whole = calls.iter().fold(Sha256::new(), |whole, call| whole.chain_update(content(call)));
+                whole.finalize().first_chunk().copied().map_or(0, u64::from_le_bytes)
+            }
+        };
         let ordinal = |at: usize| calls[..at].iter().filter(|earlier| same(earlier, &calls[at])).count();
         let delivery =
             |at| Self { request, turn, ordinal: u32::try_from(ordinal(at)).unwrap_or(u32::MAX), ids };
         Ok((0..calls.len()).map(delivery).collect())
     }
-}
-
-/// Stands for the calls of a turn, in their order; the same in every process.
-fn digest<'a>(calls: impl Iterator<Item = (&'a str, &'a RawValue)>) -> u64 {
-    let mut digest = Sha256::new();
-    for (name, arguments) in calls {
-        for text in [name, arguments.get()] {
-            digest.update((text.len() as u64).to_le_bytes());
-            digest.update(text);
-        }
-    }
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest.finalize()[..8]);
-    u64::from_le_bytes(first)
 }
 
 impl ToolCall {
@@ -202,6 +194,21 @@ fn parse_traceparent(text: &str) -> Option<(u128, u64, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_stands_for_what_its_calls_are_in_their_order() {
+        let turn = |calls: &[u8]| {
+            let deliveries =
+                Delivery::of_request(calls, ToolCallIds::Auto, |a, b| a == b, |call| [*call; 32]);
+            deliveries.unwrap().iter().map(|delivery| delivery.turn).collect::<Vec<_>>()
+        };
+        assert_eq!(turn(&[1]), [0], "alone");
+        let both = turn(&[1, 2]);
+        assert_eq!(both, [both[0]; 2]);
+        assert_ne!(both[0], 0);
+        assert_eq!(turn(&[1, 2]), both);
+        assert_ne!(turn(&[2, 1]), both);
+    }
 
     #[test]
     fn a_trace_goes_on() {
