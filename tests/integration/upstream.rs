@@ -45,7 +45,8 @@ impl Captured {
 pub(crate) enum Reply {
     /// A complete answer.
     Json(u16, String),
-    /// These bytes, then close.
+    /// These bytes, then close a moment later. A whole answer has to say `connection: close`: a client that keeps the
+    /// connection sends its next request on it.
     Raw(Vec<u8>),
     /// Nothing, and close.
     Close,
@@ -211,6 +212,8 @@ async fn converse<F: Fn(&Captured) -> Reply>(
             }
             Reply::Raw(bytes) => {
                 let _ = stream.write_all(&bytes).await;
+                // Every run loses the race that would otherwise be lost once in a thousand.
+                tokio::time::sleep(Duration::from_millis(10)).await;
                 return;
             }
             Reply::Reset(bytes) => {

@@ -343,7 +343,9 @@ async fn what_is_odd_but_readable_is_an_answer() {
         ),
         (
             "an early hint first",
-            raw("HTTP/1.1 103 X\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"),
+            raw(
+                "HTTP/1.1 103 X\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+            ),
             json!({}),
         ),
     ] {
@@ -373,9 +375,12 @@ async fn a_status_that_is_no_success_says_what_may_have_happened() {
         ("101 Switching\r\nupgrade: x\r\nconnection: upgrade", "upstream_error", none("later"), unknown),
         ("999 Odder", "upstream_error", none("later"), unknown),
     ] {
-        let length =
-            if status.starts_with("304") || status.starts_with("101") { "" } else { "\r\ncontent-length: 0" };
-        let reply = raw(&format!("HTTP/1.1 {status}{length}\r\n\r\n"));
+        let more = match &status[..3] {
+            "101" => "",
+            "304" => "\r\nconnection: close",
+            _ => "\r\nconnection: close\r\ncontent-length: 0",
+        };
+        let reply = raw(&format!("HTTP/1.1 {status}{more}\r\n\r\n"));
         let (read, write) = (("error", code, read.0, read.1), ("error", code, write.0, write.1));
         check(status, reply, false, read, write, Value::Null).await;
     }

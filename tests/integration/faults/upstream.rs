@@ -156,7 +156,7 @@ fn raw(text: &str) -> Reply {
 
 /// All of them, in the order of a request's way.
 pub(super) fn faults() -> Vec<Fault> {
-    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
     let plain = |name, kind| Fault { name, kind, in_body: false, stalls: false };
     let replies = |name, reply| plain(name, Kind::Replies(reply));
     let body = |name, text: &str| Fault {
