@@ -53,44 +53,46 @@ const PROJECT: &[(&str, &str)] = &[
 ];
 
 fn reply(request: &Captured) -> Reply {
-    let raw = |head: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-        Reply::Raw([head.as_bytes(), body].concat())
-    };
     let json = "content-type: application/json";
     let text = "content-type: text/plain";
     match request.line() {
-        "POST /exports/full" => {
-            raw(&format!("201 Made\r\n{text}\r\nX-Export-Id: exp-1"), b"Your \"export\" is on its way.")
+        "POST /exports/full" => Reply::whole(
+            &format!("201 Made\r\n{text}\r\nX-Export-Id: exp-1"),
+            b"Your \"export\" is on its way.",
+        ),
+        "POST /exports/empty" => Reply::whole("202 Taken\r\nX-Export-Id: exp-2", b""),
+        "POST /exports/bare" => Reply::whole(&format!("200 OK\r\n{json}"), b"{\"part\": \"all\"}"),
+        "POST /exports/odd" => Reply::whole(
+            "200 OK\r\ncontent-type: text/plain; charset=ibm037\r\nX-Export-Id: exp-3",
+            b"\xc1\xc2",
+        ),
+        "POST /exports/half" => Reply::whole(
+            "200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nX-Export-Id: exp-4",
+            b"caf\xe9",
+        ),
+        "POST /exports/broken" => {
+            Reply::whole(&format!("200 OK\r\n{json}\r\nX-Export-Id: exp-5"), b"{\"part\":")
         }
-        "POST /exports/empty" => raw("202 Taken\r\nX-Export-Id: exp-2", b""),
-        "POST /exports/bare" => raw(&format!("200 OK\r\n{json}"), b"{\"part\": \"all\"}"),
-        "POST /exports/odd" => {
-            raw("200 OK\r\ncontent-type: text/plain; charset=ibm037\r\nX-Export-Id: exp-3", b"\xc1\xc2")
-        }
-        "POST /exports/half" => {
-            raw("200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nX-Export-Id: exp-4", b"caf\xe9")
-        }
-        "POST /exports/broken" => raw(&format!("200 OK\r\n{json}\r\nX-Export-Id: exp-5"), b"{\"part\":"),
-        "POST /exports/gone" => raw("410 Gone\r\nX-Export-Id: exp-6", b""),
+        "POST /exports/gone" => Reply::whole("410 Gone\r\nX-Export-Id: exp-6", b""),
         line if line.contains("/sign-in") => {
             let head = format!("{json}\r\nX-Session: sess-90210\r\nLocation: /c/cust-4711?s=sess-90210");
             let body = "{\"customer\": \"cust-4711\", \"link\": \"/c?s=sess-90210\"}";
             match () {
-                () if line.contains("text") => {
-                    raw(&format!("200 OK\r\n{text}\r\nX-Session: sess-90210"), b"Welcome, sess-90210!")
-                }
-                () if line.contains("refused") => raw(&format!("422 No\r\n{head}"), body.as_bytes()),
-                () => raw(&format!("200 OK\r\n{head}"), body.as_bytes()),
+                () if line.contains("text") => Reply::whole(
+                    &format!("200 OK\r\n{text}\r\nX-Session: sess-90210"),
+                    b"Welcome, sess-90210!",
+                ),
+                () if line.contains("refused") => Reply::whole(&format!("422 No\r\n{head}"), body.as_bytes()),
+                () => Reply::whole(&format!("200 OK\r\n{head}"), body.as_bytes()),
             }
         }
         line if line.contains("/note") => {
             let body: &[u8] =
                 if line.contains("half") { b"the note says caf\xe9" } else { b"the note says hello" };
-            raw(&format!("200 OK\r\n{text}\r\nX-Note: the note says hello (1)"), body)
+            Reply::whole(&format!("200 OK\r\n{text}\r\nX-Note: the note says hello (1)"), body)
         }
         line if line.contains("/ask/text") => {
-            raw(&format!("200 OK\r\n{text}\r\nx-request-id: req-7"), b"In words.")
+            Reply::whole(&format!("200 OK\r\n{text}\r\nx-request-id: req-7"), b"In words.")
         }
         line if line.contains("/ask") => {
             let key = request.header("authorization").unwrap_or_default().to_owned();
@@ -98,8 +100,8 @@ fn reply(request: &Captured) -> Reply {
                 "{json}\r\nx-request-id: req-1\r\nX-Key: you sent {key}\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Other: 1"
             );
             match line.contains("often") {
-                true => raw(&format!("429 Slow\r\n{head}\r\nRetry-After: 30"), b"{}"),
-                false => raw(&format!("200 OK\r\n{head}"), b"{\"answer\": 42}"),
+                true => Reply::whole(&format!("429 Slow\r\n{head}\r\nRetry-After: 30"), b"{}"),
+                false => Reply::whole(&format!("200 OK\r\n{head}"), b"{\"answer\": 42}"),
             }
         }
         _ => Reply::ok("{}"),

@@ -189,10 +189,7 @@ async fn the_log_says_where_a_redirect_leads() {
     let upstream = Upstream::start(|request| {
         let place =
             if request.line().contains("bare") { "" } else { "\r\nlocation: /v2/read?token=abc&q=4711-0815" };
-        Reply::Raw(
-            format!("HTTP/1.1 308 Moved{place}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-                .into_bytes(),
-        )
+        Reply::whole(&format!("308 Moved{place}"), b"")
     })
     .await;
     let action = |path: &str| {

@@ -192,10 +192,7 @@ async fn every_fetch_of_a_token_is_told_whatever_comes_of_it() {
 #[cfg(feature = "otlp")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traces_go_from_the_caller_through_to_the_upstream() {
-    let collector = Upstream::start(|_| {
-        Reply::Raw(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec())
-    })
-    .await;
+    let collector = Upstream::start(|_| Reply::whole("200 OK", b"")).await;
     let count = std::sync::atomic::AtomicUsize::new(0);
     let upstream =
         Upstream::start(move |request| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {

@@ -45,8 +45,8 @@ impl Captured {
 pub(crate) enum Reply {
     /// A complete answer.
     Json(u16, String),
-    /// These bytes, then close a moment later. A whole answer has to say `connection: close`: a client that keeps the
-    /// connection sends its next request on it.
+    /// These bytes, then close a moment later. A complete answer has to say `connection: close`, as [`Self::whole`]
+    /// does: a client that keeps the connection sends its next request on it.
     Raw(Vec<u8>),
     /// Nothing, and close.
     Close,
@@ -72,6 +72,12 @@ impl Reply {
     /// `200` and this JSON.
     pub(crate) fn ok(body: &str) -> Self {
         Self::Json(200, body.to_owned())
+    }
+
+    /// An answer of this head (the status, and headers on lines of their own) and body, after which the connection ends.
+    pub(crate) fn whole(head: &str, body: &[u8]) -> Self {
+        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        Self::Raw([head.as_bytes(), body].concat())
     }
 }
 

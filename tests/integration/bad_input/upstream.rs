@@ -171,19 +171,9 @@ async fn an_upstream_nobody_listens_at_was_sent_nothing() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_said_to_be_so() {
     let (read, write) = broken("invalid_response");
-    let json = |body: &str| {
-        raw(&format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        ))
-    };
-    let encoded = |how: &str, body: &[u8]| {
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {how}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        Reply::Raw([head.as_bytes(), body].concat())
-    };
+    const JSON: &str = "200 OK\r\ncontent-type: application/json";
+    let json = |body: &str| Reply::whole(JSON, body.as_bytes());
+    let encoded = |how: &str, body: &[u8]| Reply::whole(&format!("{JSON}\r\ncontent-encoding: {how}"), body);
     for (what, reply, body) in [
         ("half a JSON, its own length", json("{\"a\": \"bc"), json!("{\"a\": \"bc")),
         (
@@ -217,10 +207,6 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_so() {
 
 #[tokio::test]
 async fn what_is_odd_but_readable_is_an_answer() {
-    let with = |head: &str, body: &[u8]| {
-        let head = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-        Reply::Raw([head.as_bytes(), body].concat())
-    };
     for (what, reply, body) in [
         ("204", raw("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"), Value::Null),
         (
@@ -228,82 +214,92 @@ async fn what_is_odd_but_readable_is_an_answer() {
             raw("HTTP/1.1 204 X\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"),
             Value::Null,
         ),
-        ("nothing, called JSON", with("200 OK\r\ncontent-type: application/json", b""), Value::Null),
+        ("nothing, called JSON", Reply::whole("200 OK\r\ncontent-type: application/json", b""), Value::Null),
         (
             "an empty gzip",
-            with("200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", b""),
+            Reply::whole("200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", b""),
             Value::Null,
         ),
-        ("white space, called JSON", with("200 OK\r\ncontent-type: application/json", b" \r\n"), Value::Null),
+        (
+            "white space, called JSON",
+            Reply::whole("200 OK\r\ncontent-type: application/json", b" \r\n"),
+            Value::Null,
+        ),
         (
             "white space, called a kind of JSON",
-            with("200 OK\r\ncontent-type: application/hal+json; charset=utf-8", b"\n\n\t "),
+            Reply::whole("200 OK\r\ncontent-type: application/hal+json; charset=utf-8", b"\n\n\t "),
             Value::Null,
         ),
-        ("white space, called text", with("200 OK\r\ncontent-type: text/plain", b"\n"), Value::Null),
-        ("white space, called HTML", with("200 OK\r\ncontent-type: text/html", b" \n "), Value::Null),
+        ("white space, called text", Reply::whole("200 OK\r\ncontent-type: text/plain", b"\n"), Value::Null),
+        ("white space, called HTML", Reply::whole("200 OK\r\ncontent-type: text/html", b" \n "), Value::Null),
         (
             "white space, called XML",
-            with("200 OK\r\ncontent-type: application/xml", b"\r\n\r\n"),
+            Reply::whole("200 OK\r\ncontent-type: application/xml", b"\r\n\r\n"),
             Value::Null,
         ),
-        ("white space of no type", with("200 OK", b"\n"), Value::Null),
+        ("white space of no type", Reply::whole("200 OK", b"\n"), Value::Null),
         (
             "a byte order mark and white space",
-            with("200 OK\r\ncontent-type: application/json", b"\xef\xbb\xbf\r\n"),
+            Reply::whole("200 OK\r\ncontent-type: application/json", b"\xef\xbb\xbf\r\n"),
             Value::Null,
         ),
-        ("NUL bytes in text", with("200 OK\r\ncontent-type: text/plain", b"a\0b"), json!("a\0b")),
+        ("NUL bytes in text", Reply::whole("200 OK\r\ncontent-type: text/plain", b"a\0b"), json!("a\0b")),
         (
             "another charset",
-            with("200 OK\r\ncontent-type: text/plain; charset=iso-8859-1", b"caf\xe9"),
+            Reply::whole("200 OK\r\ncontent-type: text/plain; charset=iso-8859-1", b"caf\xe9"),
             json!("café"),
         ),
         (
             "not the charset it says",
-            with("200 OK\r\ncontent-type: text/plain; charset=utf-8", b"caf\xe9"),
+            Reply::whole("200 OK\r\ncontent-type: text/plain; charset=utf-8", b"caf\xe9"),
             json!("caf\u{fffd}\n[not all of this text is UTF-8; \u{fffd} stands for what cannot be decoded]"),
         ),
         (
             "a charset nobody knows",
-            with("200 OK\r\ncontent-type: text/plain; charset=klingon", b"abc"),
+            Reply::whole("200 OK\r\ncontent-type: text/plain; charset=klingon", b"abc"),
             json!("abc"),
         ),
         (
             "a charset that cannot be decoded",
-            with("200 OK\r\ncontent-type: text/plain; charset=ibm037", b"\xc1\xc2"),
+            Reply::whole("200 OK\r\ncontent-type: text/plain; charset=ibm037", b"\xc1\xc2"),
             json!("[text in the charset `ibm037`, 2 bytes, cannot be decoded]"),
         ),
         (
             "JSON in GBK",
-            with("200 OK\r\ncontent-type: application/json; charset=GBK", b"{\"a\": \"\xd6\xd0\xce\xc4\"}"),
+            Reply::whole(
+                "200 OK\r\ncontent-type: application/json; charset=GBK",
+                b"{\"a\": \"\xd6\xd0\xce\xc4\"}",
+            ),
             json!({"a": "中文"}),
         ),
         (
             "JSON in UTF-16 with a mark",
-            with("200 OK\r\ncontent-type: application/json", b"\xff\xfe{\0\"\0a\0\"\0:\0\"\0\xe9\0\"\0}\0"),
+            Reply::whole(
+                "200 OK\r\ncontent-type: application/json",
+                b"\xff\xfe{\0\"\0a\0\"\0:\0\"\0\xe9\0\"\0}\0",
+            ),
             json!({"a": "é"}),
         ),
         (
             "JSON in UTF-16 without a mark",
-            with("200 OK\r\ncontent-type: application/json", b"\0{\0\"\0a\0\"\0:\x001\0}"),
+            Reply::whole("200 OK\r\ncontent-type: application/json", b"\0{\0\"\0a\0\"\0:\x001\0}"),
             json!({"a": 1}),
         ),
         (
             "JSON that is not all UTF-8",
-            with("200 OK\r\ncontent-type: application/json", b"{\"a\": \"caf\xe9\"}"),
+            Reply::whole("200 OK\r\ncontent-type: application/json", b"{\"a\": \"caf\xe9\"}"),
             json!(
                 "{\"a\": \"caf\u{fffd}\"}\n[not all of this text is UTF-8; \u{fffd} stands for what cannot be decoded]"
             ),
         ),
         (
             "windows-1252, which is not Latin-1",
-            with("200 OK\r\ncontent-type: text/plain; charset=windows-1252", b"\x80 5"),
+            Reply::whole("200 OK\r\ncontent-type: text/plain; charset=windows-1252", b"\x80 5"),
             json!("€ 5"),
         ),
         (
             "XML that names its charset itself",
-            with(
+            Reply::whole(
                 "200 OK\r\ncontent-type: application/xml",
                 b"<?xml version=\"1.0\" encoding=\"windows-1251\"?><a>\xcf\xf0</a>",
             ),
@@ -311,24 +307,24 @@ async fn what_is_odd_but_readable_is_an_answer() {
         ),
         (
             "JSON under a type that says nothing",
-            with("200 OK\r\ncontent-type: application/octet-stream", b" {\"a\": 1}"),
+            Reply::whole("200 OK\r\ncontent-type: application/octet-stream", b" {\"a\": 1}"),
             json!({"a": 1}),
         ),
         (
             "bytes that only begin like JSON",
-            with("200 OK\r\ncontent-type: application/octet-stream", b"[\x01\x02"),
+            Reply::whole("200 OK\r\ncontent-type: application/octet-stream", b"[\x01\x02"),
             json!("[application/octet-stream, 3 bytes, not shown]"),
         ),
-        ("a content type that is none", with("200 OK\r\ncontent-type: ;;;", b"abc"), json!("abc")),
-        ("no content type, JSON", with("200 OK", b"{\"a\": 1}"), json!({"a": 1})),
+        ("a content type that is none", Reply::whole("200 OK\r\ncontent-type: ;;;", b"abc"), json!("abc")),
+        ("no content type, JSON", Reply::whole("200 OK", b"{\"a\": 1}"), json!({"a": 1})),
         (
             "no content type, bytes",
-            with("200 OK", b"\xff\xfe\x00\x01"),
+            Reply::whole("200 OK", b"\xff\xfe\x00\x01"),
             json!("[application/octet-stream, 4 bytes, not shown]"),
         ),
         (
             "a picture",
-            with("200 OK\r\ncontent-type: image/png", b"\x89PNG"),
+            Reply::whole("200 OK\r\ncontent-type: image/png", b"\x89PNG"),
             json!("[image/png, 4 bytes, not shown]"),
         ),
         (

@@ -144,10 +144,7 @@ pub(super) async fn resetting(reads_first: bool) -> u16 {
 
 /// An answer of this status, after which the connection ends: another attempt needs another one.
 fn status(status: u16, more: &str) -> Kind {
-    let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{more}content-length: 2\r\n\r\n"
-    );
-    Kind::Replies(Reply::Raw(format!("{head}{{}}").into_bytes()))
+    Kind::Replies(Reply::whole(&format!("{status} X\r\ncontent-type: application/json{more}"), b"{}"))
 }
 
 fn raw(text: &str) -> Reply {
@@ -201,7 +198,7 @@ pub(super) fn faults() -> Vec<Fault> {
         body("half a JSON", "content-length: 5\r\n\r\n{\"a\":"),
         body("a broken encoding", "content-encoding: gzip\r\ncontent-length: 8\r\n\r\nnot gzip"),
         body("a body beyond the limit", "content-length: 99999999999\r\n\r\n{"),
-        plain("redirect (302)", status(302, "location: http://169.254.169.254/\r\n")),
+        plain("redirect (302)", status(302, "\r\nlocation: http://169.254.169.254/")),
         plain("bad request (400)", status(400, "")),
         plain("unauthorized (401)", status(401, "")),
         plain("forbidden (403)", status(403, "")),
@@ -210,11 +207,11 @@ pub(super) fn faults() -> Vec<Fault> {
         plain("conflict (409)", status(409, "")),
         plain("unprocessable (422)", status(422, "")),
         plain("too many requests (429)", status(429, "")),
-        plain("too many requests (429), to wait a minute", status(429, "retry-after: 60\r\n")),
+        plain("too many requests (429), to wait a minute", status(429, "\r\nretry-after: 60")),
         plain("server error (500)", status(500, "")),
         plain("bad gateway (502)", status(502, "")),
         plain("unavailable (503)", status(503, "")),
-        plain("unavailable (503), to wait a minute", status(503, "retry-after: 60\r\n")),
+        plain("unavailable (503), to wait a minute", status(503, "\r\nretry-after: 60")),
         plain("gateway timeout (504)", status(504, "")),
         plain(
             "unavailable (503), then closed",

@@ -47,10 +47,10 @@ fn reply(request: &Captured) -> Reply {
         line if line.contains("/find/bob") => Reply::ok(r#"{"customer": {"id": "cust-B"}}"#),
         line if line.contains("/find/none") => Reply::ok(r#"{"matches": 0}"#),
         line if line.contains("/find/null") => Reply::ok(r#"{"customer": null}"#),
-        line if line.contains("/find/empty") => Reply::Raw(b"HTTP/1.1 204 N\r\nconnection: close\r\n\r\n".to_vec()),
-        line if line.contains("/find/text") => Reply::Raw(
-            b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 7\r\ncontent-type: text/plain\r\n\r\nnobody.".to_vec(),
-        ),
+        line if line.contains("/find/empty") => {
+            Reply::Raw(b"HTTP/1.1 204 N\r\nconnection: close\r\n\r\n".to_vec())
+        }
+        line if line.contains("/find/text") => Reply::whole("200 OK\r\ncontent-type: text/plain", b"nobody."),
         line if line.contains("/find/404") => Reply::Json(404, "{}".to_owned()),
         line if line.contains("/find/410") => Reply::Json(410, "{}".to_owned()),
         line if line.contains("/find/400") => Reply::Json(400, "{}".to_owned()),

@@ -122,11 +122,7 @@ async fn a_declared_output_is_kept_or_the_call_is_an_error() {
 async fn headers_that_an_action_names_are_told_beside_the_body() {
     let upstream = Upstream::start(|request| {
         let body = if request.line().contains("typed") { "{\"left\": \"few\"}" } else { "{\"left\": 3}" };
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req-1";
-        Reply::Raw(
-            format!("{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-                .into_bytes(),
-        )
+        Reply::whole("200 OK\r\ncontent-type: application/json\r\nx-request-id: req-1", body.as_bytes())
     })
     .await;
     let action = |path: &str, more: &str| {

@@ -52,10 +52,7 @@ fn status(status: u16) -> Reply {
 
 /// An answer that asks to come back later.
 fn later(retry_after: &str) -> Reply {
-    let head = format!(
-        "HTTP/1.1 503 X\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    );
-    Reply::Raw(head.into_bytes())
+    Reply::whole(&format!("503 X\r\nretry-after: {retry_after}"), b"")
 }
 
 #[tokio::test]
