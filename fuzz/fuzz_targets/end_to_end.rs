@@ -29,6 +29,8 @@ const SECRET: &str = "f4zz-s3cret-0f-the-upstream";
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
+    /// Drawn first, so that a short input makes a call too.
+    first: Call<'a>,
     method: u8,
     schema: u8,
     path: Option<&'a str>,
@@ -217,13 +219,14 @@ fuzz_target!(|input: Input<'_>| {
     }
     let retried = input.idempotent.unwrap_or(["PUT", "DELETE"].contains(&METHODS[usize::from(input.method) % 7]));
     let router = RUNTIME.block_on(async { server::router(AppState::new(Gateway::new(deployment), &settings)) });
-    for call in input.calls.iter().take(6) {
+    for call in std::iter::once(&input.first).chain(input.calls.iter().take(5)) {
         let arguments = call.raw.map_or_else(|| json!({"slot": call.slot, "text": call.text}), |raw| json!(raw));
         let body = json!({
             "name": "a", "arguments": arguments, "tool_call_id": call.id.map(|id| id.to_string()),
             "conversation_id": call.conversation.map(|id| (id % 3).to_string()),
         });
-        let request = Request::post("/v1/tool-calls").body(Body::from(body.to_string())).expect("request");
+        let request = Request::post("/v1/tool-calls").header("host", "localhost");
+        let request = request.body(Body::from(body.to_string())).expect("request");
         let (status, answer) = RUNTIME.block_on(async {
             let response = router.clone().call(request).await.unwrap_or_else(|never| match never {});
             (response.status().as_u16(), response.into_body().collect().await.expect("body").to_bytes())
