@@ -49,11 +49,12 @@ helpdesk_token = "bench-5f1c9d0e7a3b"
 /// Headers of every call; an inbound API key would go here. Each line ends in CRLF.
 const CALL_HEADERS: &str = "Content-Type: application/json\r\n";
 
-/// The tool call; both numbers are overwritten for every call: twenty calls make a conversation.
+/// The tool call, whose numbers are overwritten for every call: twenty calls make a conversation. Each reports another
+/// problem, since the gateway sends one write for two equal calls of a conversation that are under way together.
 const CALL: &str = concat!(
     r#"{"conversation_id":"conv_0000000000","tool_call_id":"call_0000000000","name":"create_support_ticket","#,
     r#""arguments":{"customer_email":"ada@example.com","#,
-    r#""issue_description":"The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
+    r#""issue_description":"No. 0000000000: The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
     r#""priority":"high"}}"#,
 );
 
@@ -61,12 +62,12 @@ const CALL: &str = concat!(
 const PLAIN_CALL: &str = concat!(
     r#"{"name":"create_support_ticket","#,
     r#""arguments":{"customer_email":"ada@example.com","#,
-    r#""issue_description":"The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
+    r#""issue_description":"No. 0000000000: The \"Pay\" button does nothing since yesterday, on the phone and on the laptop.","#,
     r#""priority":"high"}}"#,
 );
 
-/// What stands before a call's number, in [`CALL`].
-const NUMBERED: [&str; 2] = [r#""conv_"#, r#""call_"#];
+/// What stands before the numbers of a call, and how many calls in a row have the same one.
+const NUMBERED: [(&str, u64); 3] = [(r#""conv_"#, CALLS_A_CONVERSATION), (r#""call_"#, 1), ("No. ", 1)];
 
 /// Digits of a call's number.
 const DIGITS: usize = 10;
@@ -102,12 +103,12 @@ pub(crate) fn write(folder: &Path, upstream: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a call's HTTP request, in which only the call's number changes.
+/// The bytes of a call's HTTP request, in which only the numbers change.
 #[derive(Clone)]
 pub(crate) struct CallRequest {
     bytes: Vec<u8>,
-    /// Where the number stands.
-    offsets: Vec<usize>,
+    /// Where the numbers stand, each with how many calls in a row have the same one.
+    numbers: Vec<(usize, u64)>,
 }
 
 impl CallRequest {
@@ -118,15 +119,14 @@ impl CallRequest {
             "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{CALL_HEADERS}Content-Length: {}\r\n\r\n{call}",
             call.len()
         );
-        let numbers = NUMBERED.iter().filter_map(|before| Some(text.find(before)? + before.len()));
-        Self { offsets: numbers.collect(), bytes: text.into_bytes() }
+        let place = |(before, calls): &(&str, u64)| Some((text.find(before)? + before.len(), *calls));
+        Self { numbers: NUMBERED.iter().filter_map(place).collect(), bytes: text.into_bytes() }
     }
 
     /// Returns the request of call `number`.
     pub(crate) fn numbered(&mut self, number: u64) -> &[u8] {
-        // Each call has a number of its own, its conversation one that it shares with its neighbours.
-        for (&offset, number) in self.offsets.iter().zip([number / CALLS_A_CONVERSATION, number]) {
-            let digits = format!("{number:0DIGITS$}");
+        for &(offset, calls) in &self.numbers {
+            let digits = format!("{:0DIGITS$}", number / calls);
             self.bytes[offset..offset + DIGITS].copy_from_slice(digits.as_bytes());
         }
         &self.bytes
