@@ -25,7 +25,7 @@ fuzz_target!(|input: &str| {
         let lines = text.split(['\n', '\r']).count();
         assert!(problem.line <= lines + 1, "{problem} is beyond the {lines} lines of the file");
     }
-    for action in deployment.catalog.environments().iter().flat_map(|environment| &environment.actions) {
-        assert!(action.model_schema().is_object());
+    for served in deployment.environments().iter().flat_map(|environment| &environment.actions) {
+        assert!(served.action.model_schema().is_object());
     }
 });

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use http::HeaderValue;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::action::{OAuth2Client, ValueSource};
+use crate::definition::ClientAuthentication;
 use crate::egress::{Deadline, Egress, EgressError, Response, Route};
 use crate::secrets::Redactor;
 
@@ -92,8 +94,8 @@ pub(super) struct TokenSource {
     endpoint: String,
     /// Names of the secrets that go there.
     secrets: String,
-    /// The environment, and all that goes into the token request.
-    identity: String,
+    /// Of the environment, and of all that goes into the token request.
+    digest: [u8; 32],
     request: Result<TokenRequest, String>,
     redactor: Redactor,
     /// Fetches that gave a token, and those that did not.
@@ -113,27 +115,48 @@ struct State {
     refused: Option<[u8; 32]>,
 }
 
-/// What makes two clients the same: everything that goes into the token request.
-pub(super) fn fingerprint(client: &OAuth2Client, id: &SecretString, secret: &SecretString) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in
-        [client.token_url.as_str(), id.expose_secret(), secret.expose_secret(), &format!("{client:?}")]
-    {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+/// A client in one environment, with its id and secret.
+pub(super) struct Identity<'a> {
+    pub(super) environment: &'a str,
+    /// Name of the connector.
+    pub(super) connector: &'a str,
+    pub(super) client: &'a OAuth2Client,
+    pub(super) id: SecretString,
+    pub(super) secret: SecretString,
+}
+
+impl Identity<'_> {
+    /// What tells this client from every other: a digest of the environment and of all that goes into the token
+    /// request. Nodes that share tokens find each other's by it.
+    fn digest(&self) -> [u8; 32] {
+        let OAuth2Client { token_url, scopes, extra_params, authentication, .. } = self.client;
+        let mut parts = vec![
+            self.environment,
+            token_url,
+            self.id.expose_secret(),
+            self.secret.expose_secret(),
+            match authentication {
+                ClientAuthentication::Header => "header",
+                ClientAuthentication::Body => "body",
+            },
+        ];
+        let mut hash = Sha256::new();
+        // How many there are tells the lists apart.
+        hash.update((scopes.len() as u64).to_be_bytes());
+        parts.extend(scopes.iter().map(String::as_str));
+        parts.extend(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value]));
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
     }
-    hash.finalize().into()
 }
 
 impl TokenSource {
-    pub(super) fn new(
-        connector: &str,
-        environment: &str,
-        client: &OAuth2Client,
-        id: SecretString,
-        secret: SecretString,
-    ) -> Self {
-        let identity = format!("{environment} {:?}", fingerprint(client, &id, &secret));
+    pub(super) fn new(identity: Identity<'_>) -> Self {
+        let digest = identity.digest();
+        let Identity { environment, connector, client, id, secret } = identity;
         // An id that is a secret is one in the log too.
         let hidden_id = matches!(client.client_id, ValueSource::Secret { .. }).then_some(&id);
         let redactor = Redactor::new(hidden_id.into_iter().chain([&secret]));
@@ -146,12 +169,17 @@ impl TokenSource {
                 .map(|url| url.origin().ascii_serialization())
                 .unwrap_or_default(),
             secrets: named.collect::<Vec<_>>().join(","),
-            identity,
+            digest,
             request: TokenRequest::new(client, id, secret),
             redactor,
             fetches: [const { AtomicU64::new(0) }; 2],
             state: Mutex::new(State::default()),
         }
+    }
+
+    /// Whether a source for `identity` would be the same.
+    pub(super) fn is_of(&self, identity: &Identity<'_>) -> bool {
+        self.digest == identity.digest() && self.connector == identity.connector
     }
 
     /// The token, fetched if need be.
@@ -224,7 +252,7 @@ impl TokenSource {
         shares: Option<Shares<'_>>,
         purpose: Purpose,
     ) -> Fetching {
-        let slot = shares.map(|shares| Slot::new(shares, &self.identity));
+        let slot = shares.map(|shares| Slot::new(shares, &HEXLOWER.encode(&self.digest)));
         state.generation += 1;
         let (source, egress, route, generation) =
             (self.clone(), egress.clone(), route.clone(), state.generation);
@@ -418,7 +446,8 @@ pub(crate) fn read_token_response(
     secret: &SecretString,
     response: &Response,
 ) -> Result<Duration, String> {
-    let source = TokenSource::new("fuzz", "fuzz", client, SecretString::from("id"), secret.clone());
+    let (id, secret) = (SecretString::from("id"), secret.clone());
+    let source = TokenSource::new(Identity { environment: "fuzz", connector: "fuzz", client, id, secret });
     let started = Instant::now();
     let granted = reply::read(response).map_err(|no| source.error(source.explain(DoorError::NoToken(no))));
     let token = granted.and_then(|granted| source.read(&granted, started, 0));
@@ -435,7 +464,6 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::definition::ClientAuthentication;
 
     /// What the log says of an answer of a token endpoint.
     #[track_caller]

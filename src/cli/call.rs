@@ -136,12 +136,9 @@ impl What {
         let environment = self.place.environment(&project)?;
         let properties = project
             .deployment
-            .catalog
-            .environments()
-            .iter()
-            .find(|one| one.name == environment)
+            .environment(&environment)
             .and_then(|one| one.find(&self.name))
-            .and_then(|(_, action)| action.model_schema().get("properties").cloned())
+            .and_then(|served| served.action.model_schema().get("properties").cloned())
             .unwrap_or_default();
         let mut arguments = Map::new();
         for pair in &self.arguments {

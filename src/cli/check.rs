@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use callgate::catalog::Environment;
 use callgate::definition::Problems;
 use callgate::dialect::lower::Count;
 use callgate::dialect::{Dialect, UnknownDialect};
+use callgate::executor::ServedEnvironment;
 use callgate::project::{self, Project};
 use callgate::tool::ToolSpec;
 use clap::Args;
@@ -59,7 +59,7 @@ impl Check {
             // A reader that has gone changes nothing about the verdict.
             let _ = super::print_line(&text);
         } else if project.problems.as_slice().is_empty() {
-            let environments = project.deployment.catalog.environments();
+            let environments = project.deployment.environments();
             let actions = environments.iter().map(|one| one.actions.len()).max().unwrap_or(0);
             println!(
                 "no problems: {}, environments {}",
@@ -76,9 +76,10 @@ impl Check {
 /// Prints a line for each dialect: what became of all keywords, and the counts next to their limits.
 fn summarize(project: &Project, dialects: &[Dialect]) {
     let mut seen = BTreeSet::new();
-    let environments = project.deployment.catalog.environments().iter();
+    let environments = project.deployment.environments().iter();
     let actions: Vec<_> = environments
-        .flat_map(Environment::offered)
+        .flat_map(ServedEnvironment::offered)
+        .map(|served| &served.action)
         .filter(|action| seen.insert(action.file.as_str()))
         .collect();
     let modes = dialects.iter().flat_map(|dialect| {

@@ -61,7 +61,7 @@ impl Demo {
             anyhow::bail!("the embedded example project has errors");
         }
         let log = telemetry::start(&settings.log).map_err(anyhow::Error::msg)?;
-        log.mask(deployment.redactors().to_vec());
+        log.mask(deployment.redactors());
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another --listen", self.listen))?;

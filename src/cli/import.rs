@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use callgate::action::RequestSpec;
 use callgate::definition::{Problems, read_project};
 use callgate::demo::INIT_FILES;
-use callgate::egress::{Credentials, Deadline, Egress, Limits, Outlet, Route, Target, WaysBuilder};
+use callgate::egress::{Credentials, Deadline, Egress, Limits, Outlet, Route, WaysBuilder};
 use callgate::import::{
     Existing, Imported, ImportedFile, MAX_SOURCE_BYTES, NoteKind, Only, Options, PathPattern, Report,
     Selection, SourceKind, add_secrets, folded, import,
@@ -393,9 +393,8 @@ fn route(address: &str) -> Option<Route> {
     let url = Url::parse(address).ok()?;
     let mut outlet = Outlet::default();
     outlet.policy.allow(url.host_str()?.trim_start_matches('[').trim_end_matches(']')).ok()?;
-    let mut ways = WaysBuilder::new(vec![("import".to_owned(), outlet)], None, None);
-    let target = Target { environment: 0, url: address, tls: None, rules: None, secret: &|_| None };
-    ways.route(target, &mut Problems::default())
+    let mut ways = WaysBuilder::new(None, None);
+    ways.environment("import", &outlet, &|_| None).to_url(address, None, &mut Problems::default())
 }
 
 /// Writes `text` so that only its owner reads it; a file that is there keeps its mode.

@@ -29,7 +29,7 @@ impl Mcp {
             eprintln!("{problem}");
         }
         let log = telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
-        log.mask(project.deployment.redactors().to_vec());
+        log.mask(project.deployment.redactors());
         let dir = self.place.project;
         let settings = project.settings;
         let reloader = Reloader::new(dir.clone(), settings.clone(), log.masks());

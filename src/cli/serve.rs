@@ -36,7 +36,7 @@ impl Serve {
             eprintln!("{problem}");
         }
         let log = telemetry::start(&project.settings.log).map_err(anyhow::Error::msg)?;
-        log.mask(project.deployment.redactors().to_vec());
+        log.mask(project.deployment.redactors());
         // This one only accepts connections and waits for signals.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(serve(&self, project, log.masks()))?;

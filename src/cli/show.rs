@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use callgate::catalog::Environment;
 use callgate::definition::schema::FileKind;
 use callgate::dialect::{Dialect, SpecOptions, UnknownDialect};
+use callgate::executor::ServedEnvironment;
 use callgate::server::{NewKey, OWN_FORMAT, own_specs};
 use callgate::settings;
 use callgate::tool::ToolSpec;
@@ -67,8 +67,9 @@ impl Tools {
             super::print_line(&serde_json::to_string_pretty(&specs)?)?;
             return Ok(ExitCode::SUCCESS);
         };
-        let environments = project.deployment.catalog.environments();
-        let actions = environments.iter().filter(|one| one.name == name).flat_map(Environment::offered);
+        let environment = project.deployment.environment(&name);
+        let offered = environment.into_iter().flat_map(ServedEnvironment::offered);
+        let actions = offered.map(|served| &served.action);
         if self.report {
             let reports: Vec<Value> = actions
                 .map(|action| {

@@ -28,4 +28,4 @@ pub use self::error::{EgressError, Overload};
 pub use self::guard::{InvalidRule, Policy, Refusal};
 pub use self::message::{Credentials, Response};
 pub(crate) use self::redirect::{place, redirect};
-pub use self::ways::{Outlet, Route, Target, Ways, WaysBuilder};
+pub use self::ways::{EnvironmentWays, Outlet, Route, Ways, WaysBuilder};

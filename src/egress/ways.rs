@@ -1,13 +1,12 @@
 //! Where a request goes out, and through what.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::SecretString;
 use url::Url;
 
-use crate::action::{ConnectionRules, TlsSource};
+use crate::action::{Connection, TlsSource};
 use crate::definition::Problems;
 
 use super::guard::{Policy, Refusal};
@@ -45,156 +44,56 @@ impl Route {
     pub fn origin(&self) -> String {
         self.origin.origin().ascii_serialization()
     }
-}
 
-/// The ways out of a deployment.
-#[derive(Debug, Default)]
-pub struct Ways {
-    ways: Vec<Arc<Way>>,
-    lanes: HashMap<LaneKey, Arc<Lane>>,
-}
+    /// Its breaker: 0 closed, 1 letting probes through, 2 open; `None` where it has none.
+    pub fn breaker_phase(&self) -> Option<u8> {
+        self.lane.as_ref()?.breaker_phase()
+    }
 
-impl Ways {
-    /// The breakers: environment, connection (or origin), and 0 closed, 1
-    /// letting probes through, 2 open.
-    pub fn breakers(&self) -> Vec<(String, String, u8)> {
-        let phase = |(key, lane): (&LaneKey, &Arc<Lane>)| {
-            let name = key.connection.as_ref().unwrap_or(&key.origin).clone();
-            Some((key.environment.clone(), name, lane.breaker_phase()?))
-        };
-        let mut all: Vec<_> = self.lanes.iter().filter_map(phase).collect();
-        all.sort();
-        // A connection may have several base URLs: the worst of them counts.
-        all.dedup_by(|next, former| {
-            let same = (&next.0, &next.1) == (&former.0, &former.1);
-            former.2 = if same { former.2.max(next.2) } else { former.2 };
-            same
-        });
-        all
+    /// The lane that a reload keeps: it leads to the same place and is as wide.
+    fn same_lane(&self, origin: &Url, connection: &Connection) -> Option<Arc<Lane>> {
+        let lane = self.lane.as_ref().filter(|_| self.origin.origin() == origin.origin())?;
+        lane.is_for(&connection.limits, connection.breaker.as_ref()).then(|| lane.clone())
     }
 }
 
-/// What a lane leads to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct LaneKey {
-    environment: String,
-    /// Of a connection; actions without one share the lane of their origin.
-    connection: Option<String>,
-    origin: String,
-}
+/// The ways out of a deployment, each once.
+#[derive(Debug, Default)]
+pub struct Ways(Vec<Arc<Way>>);
 
-/// One target, as the definitions describe it.
-#[derive(Clone, Copy)]
-pub struct Target<'a> {
-    /// Index of the environment.
-    pub environment: usize,
-    /// A checked URL without templates.
-    pub url: &'a str,
-    /// Certificates besides the system's.
-    pub tls: Option<&'a TlsSource>,
-    /// How much it is asked at a time; `None` where something else bounds that.
-    pub rules: Option<&'a ConnectionRules>,
-    /// The secrets of the environment.
-    pub secret: &'a dyn Fn(&str) -> Option<SecretString>,
-}
-
-/// Works out the ways of a deployment, each once.
+/// Works out the ways of a deployment.
 #[derive(Debug)]
 pub struct WaysBuilder<'a> {
-    /// By environment, as in the catalog.
-    outlets: Vec<(String, Outlet)>,
     root: Option<&'a Path>,
     previous: Option<&'a Ways>,
     made: Ways,
-    /// What each environment's `tls` sections came to.
-    tls: Vec<(usize, TlsSource, Option<Arc<Tls>>)>,
 }
 
 impl<'a> WaysBuilder<'a> {
-    /// Starts with the name and the outlet of each environment; names of files are relative
-    /// to `root`. Ways that are the same as in `previous` are those, so that
-    /// open connections, queues and breakers live on.
-    pub fn new(outlets: Vec<(String, Outlet)>, root: Option<&'a Path>, previous: Option<&'a Ways>) -> Self {
-        Self { outlets, root, previous, made: Ways::default(), tls: Vec::new() }
+    /// Names of files are relative to `root`. Ways that are the same as in `previous` are
+    /// those, so that open connections live on.
+    pub fn new(root: Option<&'a Path>, previous: Option<&'a Ways>) -> Self {
+        Self { root, previous, made: Ways::default() }
     }
 
-    /// Judges what can be judged of `url` before a call; see [`Policy::judge_url`].
-    ///
-    /// # Errors
-    ///
-    /// Requests to it would be refused.
-    pub fn judge(&self, environment: usize, url: &str) -> Result<(), Refusal> {
-        match (self.outlets.get(environment), Url::parse(url)) {
-            (Some((_, outlet)), Ok(url)) => outlet.policy.judge_url(&url),
-            _ => Ok(()),
+    /// The ways of one environment, which go through `outlet`; `secret` knows its secrets.
+    pub fn environment<'e>(
+        &'e mut self,
+        name: &'e str,
+        outlet: &'e Outlet,
+        secret: &'e dyn Fn(&str) -> Option<SecretString>,
+    ) -> EnvironmentWays<'e, 'a> {
+        EnvironmentWays { ways: self, name, outlet, secret }
+    }
+
+    fn way(&mut self, way: Way) -> Arc<Way> {
+        let known = |ways: &Ways| ways.0.iter().find(|known| ***known == way).cloned();
+        if let Some(known) = known(&self.made) {
+            return known;
         }
-    }
-
-    /// The way to `target`. `None` where its URL is none, or where a problem
-    /// (added to `problems`) leaves it without certificates.
-    pub fn route(&mut self, target: Target<'_>, problems: &mut Problems) -> Option<Route> {
-        let origin = Arc::new(Url::parse(target.url).ok()?);
-        let tls = match target.tls {
-            Some(source) => Some(self.tls(target.environment, source, target.secret, problems)?),
-            None => None,
-        };
-        let (environment, outlet) = self.outlets.get(target.environment).cloned().unwrap_or_default();
-        let way = Way { outlet, tls };
-        let known = |ways: &Ways| ways.ways.iter().find(|known| ***known == way).cloned();
-        let way = match known(&self.made) {
-            Some(way) => way,
-            None => {
-                let way = self.previous.and_then(known).unwrap_or_else(|| Arc::new(way));
-                self.made.ways.push(way.clone());
-                way
-            }
-        };
-        let lane = target.rules.map(|rules| self.lane(environment, &origin, rules));
-        Some(Route { origin, way, lane })
-    }
-
-    fn lane(&mut self, environment: String, origin: &Url, rules: &ConnectionRules) -> Arc<Lane> {
-        let origin = origin.origin().ascii_serialization();
-        let key = LaneKey { environment, connection: rules.name.clone(), origin };
-        if let Some(lane) = self.made.lanes.get(&key) {
-            return lane.clone();
-        }
-        let previous = self.previous.and_then(|ways| ways.lanes.get(&key));
-        let same = previous.filter(|lane| lane.is_for(&rules.limits, rules.breaker.as_ref()));
-        let lane = same.cloned().unwrap_or_else(|| {
-            let service = key.connection.as_ref().unwrap_or(&key.origin);
-            let name = format!("{service} ({})", key.environment);
-            Arc::new(Lane::new(&name, &rules.limits, rules.breaker.as_ref()))
-        });
-        self.made.lanes.insert(key, lane.clone());
-        lane
-    }
-
-    /// Judges certificates to which no target leads; `secret` knows the secrets of the environment.
-    pub fn check_certificates(
-        &mut self,
-        environment: usize,
-        source: &TlsSource,
-        secret: &dyn Fn(&str) -> Option<SecretString>,
-        problems: &mut Problems,
-    ) {
-        self.tls(environment, source, secret, problems);
-    }
-
-    fn tls(
-        &mut self,
-        environment: usize,
-        source: &TlsSource,
-        secret: &dyn Fn(&str) -> Option<SecretString>,
-        problems: &mut Problems,
-    ) -> Option<Arc<Tls>> {
-        let known = self.tls.iter().find(|(index, known, _)| *index == environment && known == source);
-        if let Some((_, _, loaded)) = known {
-            return loaded.clone();
-        }
-        let loaded = tls::load(source, self.root, secret, problems).map(Arc::new);
-        self.tls.push((environment, source.clone(), loaded.clone()));
-        loaded
+        let way = self.previous.and_then(known).unwrap_or_else(|| Arc::new(way));
+        self.made.0.push(way.clone());
+        way
     }
 
     /// The ways that were asked for.
@@ -203,24 +102,77 @@ impl<'a> WaysBuilder<'a> {
     }
 }
 
+/// Works out the ways of one environment.
+pub struct EnvironmentWays<'e, 'a> {
+    ways: &'e mut WaysBuilder<'a>,
+    name: &'e str,
+    outlet: &'e Outlet,
+    secret: &'e dyn Fn(&str) -> Option<SecretString>,
+}
+
+impl EnvironmentWays<'_, '_> {
+    /// Judges what can be judged of `url` before a call; see [`Policy::judge_url`].
+    ///
+    /// # Errors
+    ///
+    /// Requests to it would be refused.
+    pub fn judge(&self, url: &str) -> Result<(), Refusal> {
+        Url::parse(url).map_or(Ok(()), |url| self.outlet.policy.judge_url(&url))
+    }
+
+    /// The way to the service of `connection`, as wide as it says. Where it is as it was with `former`, calls in
+    /// flight and the breaker count on. `None` where a problem (added to `problems`) leaves it without certificates.
+    pub fn to_connection(
+        &mut self,
+        connection: &Connection,
+        former: Option<&Route>,
+        problems: &mut Problems,
+    ) -> Option<Route> {
+        let route = self.to_url(&connection.base_url, connection.tls.as_ref(), problems)?;
+        let lane =
+            former.and_then(|former| former.same_lane(&route.origin, connection)).unwrap_or_else(|| {
+                let origin = route.origin();
+                let service = connection.name.as_ref().unwrap_or(&origin);
+                let name = format!("{service} ({})", self.name);
+                Arc::new(Lane::new(&name, &connection.limits, connection.breaker.as_ref()))
+            });
+        Some(Route { lane: Some(lane), ..route })
+    }
+
+    /// The way to `url`, a checked one without templates; as wide as its caller asks. `tls` are certificates besides
+    /// the system's. `None` where a problem (added to `problems`) leaves it without them.
+    pub fn to_url(&mut self, url: &str, tls: Option<&TlsSource>, problems: &mut Problems) -> Option<Route> {
+        let origin = Arc::new(Url::parse(url).ok()?);
+        let tls: Option<Arc<Tls>> = match tls {
+            Some(source) => Some(Arc::new(tls::load(source, self.ways.root, self.secret, problems)?)),
+            None => None,
+        };
+        let way = self.ways.way(Way { outlet: self.outlet.clone(), tls });
+        Some(Route { origin, way, lane: None })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::LimitRules;
 
     /// The routes to two environments of one origin, and what they belong to.
-    fn build(rules: [&str; 2], max_in_flight: usize, previous: Option<&Ways>) -> ([Route; 2], Ways) {
-        let outlets = ["development", "production"].into_iter().zip(rules).map(|(name, rule)| {
+    fn build(
+        rules: [&str; 2],
+        max_in_flight: usize,
+        previous: Option<&([Route; 2], Ways)>,
+    ) -> ([Route; 2], Ways) {
+        let mut builder = WaysBuilder::new(None, previous.map(|(_, ways)| ways));
+        let limits = LimitRules { max_in_flight, max_queue: 256, rate: None };
+        let base_url = "https://api.example.com/v1".to_owned();
+        let connection = Connection { name: None, base_url, tls: None, limits, breaker: None };
+        let routes = [0, 1].map(|at| {
             let mut outlet = Outlet::default();
-            outlet.policy.allow(rule).unwrap();
-            (name.to_owned(), outlet)
-        });
-        let mut builder = WaysBuilder::new(outlets.collect(), None, previous);
-        let mut rules = ConnectionRules::default();
-        rules.limits.max_in_flight = max_in_flight;
-        let routes = [0, 1].map(|environment| {
-            let url = "https://api.example.com/v1";
-            let target = Target { environment, url, tls: None, rules: Some(&rules), secret: &|_| None };
-            builder.route(target, &mut Problems::default()).unwrap()
+            outlet.policy.allow(rules[at]).unwrap();
+            let mut ways = builder.environment("development", &outlet, &|_| None);
+            let former = previous.map(|(routes, _)| &routes[at]);
+            ways.to_connection(&connection, former, &mut Problems::default()).unwrap()
         });
         (routes, builder.finish())
     }
@@ -243,12 +195,13 @@ mod tests {
 
     #[test]
     fn a_reload_keeps_what_it_does_not_change() {
-        let ([before, _], ways) = build(["10.0.0.1", "10.0.0.2"], 9, None);
-        let ([same, _], _) = build(["10.0.0.1", "10.0.0.3"], 9, Some(&ways));
-        assert!(same_way(&before, &same) && same_lane(&before, &same));
-        let ([stricter, _], _) = build(["10.0.0.4", "10.0.0.2"], 9, Some(&ways));
-        assert!(!same_way(&before, &stricter), "no connection that was judged by other rules is used again");
-        let ([wider, _], _) = build(["10.0.0.1", "10.0.0.2"], 10, Some(&ways));
-        assert!(same_way(&before, &wider) && !same_lane(&before, &wider));
+        let former = build(["10.0.0.1", "10.0.0.2"], 9, None);
+        let ([before, _], _) = &former;
+        let ([same, _], _) = build(["10.0.0.1", "10.0.0.3"], 9, Some(&former));
+        assert!(same_way(before, &same) && same_lane(before, &same));
+        let ([stricter, _], _) = build(["10.0.0.4", "10.0.0.2"], 9, Some(&former));
+        assert!(!same_way(before, &stricter), "no connection that was judged by other rules is used again");
+        let ([wider, _], _) = build(["10.0.0.1", "10.0.0.2"], 10, Some(&former));
+        assert!(same_way(before, &wider) && !same_lane(before, &wider));
     }
 }

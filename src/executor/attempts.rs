@@ -10,14 +10,15 @@ use url::Url;
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
 use crate::auth::TokenStore;
 use crate::conversation::{Claim, Store, StoreError};
-use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response, Route};
+use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response};
 use crate::tool::{Effect, ToolCall, new_span};
 
 use super::control::CallControl;
 use super::failure::{self, Failure};
 use super::outcome::Receipt;
 use super::report::Step;
-use super::{Deployment, Target};
+use super::served::Upstream;
+use super::{Deployment, ServedAction};
 
 /// The headers by which an upstream knows the trace (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -27,8 +28,9 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 pub(super) struct Sending<'a> {
     pub(super) egress: &'a Egress,
     pub(super) deployment: &'a Deployment,
-    pub(super) target: Target<'a>,
+    pub(super) target: &'a ServedAction,
     pub(super) http: &'a HttpAction,
+    pub(super) upstream: &'a Upstream,
     pub(super) deadline: Deadline,
     pub(super) call: &'a ToolCall,
     pub(super) control: &'a CallControl,
@@ -49,20 +51,15 @@ impl Sending<'_> {
         request: RequestSpec,
         receipt: &mut Receipt,
     ) -> Result<Response, Failure> {
-        let Self { egress, deployment, target, http, deadline, tokens, .. } = self;
-        // Every HTTP action has one: its URL was checked when it was compiled.
-        let route = deployment
-            .route(target.environment_index, target.action_index)
-            .ok_or_else(|| Failure::egress(EgressError::InvalidUrl(http.prefix.clone()), target.action))?;
+        let Self { egress, target, http, upstream, deadline, tokens, .. } = self;
         let (mut attempts, mut token_is_fresh) = (0, false);
         loop {
-            let of = (target.environment_index, target.action_index);
-            let resolved = deployment.auth.resolve(of, egress, tokens, *deadline);
+            let resolved = upstream.credentials.resolve(egress, tokens, *deadline);
             let resolved = receipt.waiting(resolved).await?;
             receipt.redactor.clone_from(&resolved.redactor);
             attempts += 1;
             let started = Instant::now();
-            let answer = self.attempt(&request, &resolved.credentials, route, receipt).await?;
+            let answer = self.attempt(&request, &resolved.credentials, receipt).await?;
             let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
             // As long again must be left, as for any other attempt.
             let has_time = started.elapsed() < deadline.left();
@@ -75,7 +72,7 @@ impl Sending<'_> {
             }
             let wait = wait(&http.retry, attempts, &answer);
             let Some(wait) = wait.filter(|wait| *wait + started.elapsed() < deadline.left()) else {
-                return answer.map_err(|error| Failure::egress(error, target.action));
+                return answer.map_err(|error| Failure::egress(error, &target.action));
             };
             tracing::debug!(
                 tool.name = %target.action.name,
@@ -101,10 +98,9 @@ impl Sending<'_> {
         &self,
         request: &RequestSpec,
         credentials: &Credentials,
-        route: &Route,
         receipt: &mut Receipt,
     ) -> Result<Result<Response, EgressError>, Failure> {
-        let Self { egress, deployment, target, http, deadline, call, control, .. } = self;
+        let Self { egress, deployment, target, http, upstream, deadline, call, control, .. } = self;
         let limits = Limits {
             connect_timeout: http.connect_timeout,
             read_timeout: http.read_timeout,
@@ -116,7 +112,7 @@ impl Sending<'_> {
         // What the feed will tell, if it comes to that.
         let told = receipt.feed.as_ref().filter(|_| is_first).map(|_| Box::new(traced.clone()));
         let seen = receipt.seen.as_ref().filter(|_| is_first).map(|_| traced.clone());
-        let turn = match egress.ready(traced, credentials, route, limits) {
+        let turn = match egress.ready(traced, credentials, &upstream.route, limits) {
             Ok(ready) => receipt.waiting(ready.turn(*deadline)).await,
             Err(error) => Err(error),
         };
@@ -138,14 +134,14 @@ impl Sending<'_> {
             self.audit();
         }
         if let (Some(feed), Some(told)) = (&mut receipt.feed, told) {
-            feed.sending(told, deployment.auth.masked(target.environment_index, target.action_index));
+            feed.sending(told, target.masked_credentials());
         }
         let started = Instant::now();
         // Held to be sent while nobody knows: what a panic of ours leaves behind must not be sent again.
         let was_sent = std::mem::replace(&mut receipt.was_sent, true);
         let answer = turn.send(*deadline).await;
         receipt.was_sent = was_sent;
-        receipt.note(&answer, target.action);
+        receipt.note(&answer, &target.action);
         if let Some(all) = &mut receipt.seen {
             all.request = seen.or(all.request.take());
             all.answer = answer.as_ref().ok().map(|answer| (answer.status, answer.headers.clone()));
@@ -172,8 +168,8 @@ impl Sending<'_> {
 
     /// One line for each call that uses secrets: who, which, and for what.
     fn audit(&self) {
-        let Target { environment_index, action_index, environment, action } = self.target;
-        let secrets = self.deployment.auth.secrets(environment_index, action_index);
+        let ServedAction { environment, action, .. } = self.target;
+        let secrets = self.upstream.credentials.secrets();
         if !secrets.is_empty() {
             tracing::info!(
                 target: "callgate::audit",
@@ -182,7 +178,7 @@ impl Sending<'_> {
                 tool.name = %action.name,
                 call.id = self.call.id.as_str(),
                 environment = environment.name.as_str(),
-                upstream = self.http.prefix.as_str(),
+                upstream = self.http.connection.base_url.as_str(),
                 "secret used"
             );
         }
@@ -205,7 +201,7 @@ fn traced(request: &RequestSpec, call: &ToolCall) -> (RequestSpec, Option<u64>) 
 
 fn step(span: u64, http: &HttpAction, started: Instant, answer: &Result<Response, EgressError>) -> Step {
     let took = started.elapsed();
-    let url = Url::parse(&http.prefix).ok();
+    let url = Url::parse(&http.connection.base_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     Step {
         span,

@@ -145,7 +145,7 @@ impl Admitted<'_> {
     /// Whether the conversation takes one more call: it goes on, and where its
     /// caller carries it, the action has calls left; those in the store are counted there.
     fn may_begin(&self) -> Result<(), Failure> {
-        let action = self.target.action;
+        let action = &self.target.action;
         let Some(known) = &self.conversation else { return Ok(()) };
         // What runs at its end runs after it.
         if action.on.is_none() && known.has_ended() {

@@ -47,10 +47,10 @@ impl Admitted<'_> {
             .and_token(receipt.redactor.as_deref())
             .and_values(sensitive.iter().chain(&brought).chain(learned))
             .ready();
-        let credentials = deployment.auth.masked(target.environment_index, target.action_index);
-        let request = describe(&request, &credentials.cloned().unwrap_or_default(), &masks).request;
+        let credentials = target.masked_credentials().cloned().unwrap_or_default();
+        let request = describe(&request, &credentials, &masks).request;
         let answer =
-            answer.map(|(status, headers)| (status.as_u16(), shown(&headers, target.action, &masks)));
+            answer.map(|(status, headers)| (status.as_u16(), shown(&headers, &target.action, &masks)));
         Some(Exchange { request, answer })
     }
 }

@@ -11,14 +11,13 @@ use crate::action::template::{RenderError, RenderErrorCode, Root};
 use crate::action::variables::InvalidVariables;
 use crate::action::{Action, GuardError, LongValue, ParametersFailure, RenderFailure, TooLong};
 use crate::auth::{TokenError, TokenErrorKind};
-use crate::catalog::Environment;
 use crate::conversation::StoreError;
 use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 use callgate_text::closest;
 
 use super::aside::NoSeat;
-use super::{Deployment, guarding, missing};
+use super::{Deployment, ServedEnvironment, guarding, missing};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +78,9 @@ impl From<GuardError> for Failure {
 
 impl Failure {
     pub(super) fn unknown_tool(deployment: &Deployment, call: &ToolCall) -> Self {
-        let environment = deployment.catalog.environments().iter().find(|one| one.name == call.environment);
-        let names: Vec<&str> = environment
-            .into_iter()
-            .flat_map(Environment::offered)
-            .map(|action| action.name.as_str())
-            .collect();
+        let environment = deployment.environment(&call.environment);
+        let offered = environment.into_iter().flat_map(ServedEnvironment::offered);
+        let names: Vec<&str> = offered.map(|served| served.action.name.as_str()).collect();
         Self::UnknownTool {
             // The model's own text: it must not leave its backticks, nor the line.
             name: call
@@ -96,7 +92,7 @@ impl Failure {
             environment: call.environment.clone(),
             near: environment
                 .and_then(|environment| environment.hinted_by(&call.name))
-                .map(|action| action.name.as_str())
+                .map(|served| served.action.name.as_str())
                 .or_else(|| closest(&call.name, &names))
                 .map(str::to_owned),
         }

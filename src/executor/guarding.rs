@@ -31,7 +31,7 @@ impl Admitted<'_> {
     /// Asks the guards of the action.
     pub(super) fn check_guards(&mut self, deployment: &Deployment) -> Result<(), GuardError> {
         let initial_state = deployment.conversations().initial_state.as_deref();
-        check(self.target.action, self.conversation.as_deref(), initial_state, &mut self.values)
+        check(&self.target.action, self.conversation.as_deref(), initial_state, &mut self.values)
     }
 }
 

@@ -147,9 +147,8 @@ impl Gateway {
 
 /// The names of the environment's actions that run at this moment.
 fn hooks(deployment: &Deployment, key: &ConversationKey, hook: Hook) -> Vec<String> {
-    let environments = deployment.catalog.environments().iter();
-    let of = environments.filter(|environment| environment.name == key.environment());
-    let actions = of.flat_map(|environment| &environment.actions);
+    let of = deployment.environment(key.environment());
+    let actions = of.into_iter().flat_map(|environment| &environment.actions).map(|served| &served.action);
     actions.filter(|action| action.on == Some(hook)).map(|action| action.name.as_str().to_owned()).collect()
 }
 

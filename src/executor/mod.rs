@@ -12,7 +12,6 @@ mod body;
 mod claiming;
 mod control;
 mod conversations;
-mod deployment;
 mod exchange;
 mod failure;
 mod feed;
@@ -30,6 +29,7 @@ mod preview;
 mod prompt;
 mod repeats;
 mod report;
+mod served;
 mod speech;
 mod states;
 mod tokens;
@@ -43,13 +43,13 @@ pub use self::control::{CallControl, CancelError};
 pub use self::conversations::{
     ConversationChange, ConversationError, ConversationStart, GivenVariable, StartedConversation,
 };
-pub use self::deployment::{ConversationRules, Deployment};
 pub use self::hooks::{HookReport, HookStatus};
 pub use self::intent::{content_of, is_same_call};
 pub use self::pace::Expected;
 pub use self::preview::{Preview, PreviewedRequest};
 pub use self::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptError};
 pub use self::report::{CallReport, Exchange, Observer, Spent, Step};
+pub use self::served::{ConversationRules, Deployment, Environment, Parts, ServedAction, ServedEnvironment};
 pub use self::speech::Started;
 pub use self::states::{StateError, StateLimits, States};
 pub use self::warming::Warming;
@@ -61,10 +61,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
-use crate::action::Action;
 use crate::action::template::Data;
 use crate::auth::TokenStore;
-use crate::catalog::Environment;
 use crate::conversation::{
     Carried, Claim, Conversation, ConversationKey, MemoryStore, Opening, Store, heap_bytes, now_ms,
 };
@@ -153,18 +151,9 @@ fn weight_of_masks(conversation: Option<&Conversation>) -> usize {
     bytes.saturating_add(concealed).saturating_mul(WEIGHT_OF_MASKS)
 }
 
-/// An action that was asked for, and where it stands in the catalog.
-#[derive(Clone, Copy)]
-struct Target<'a> {
-    environment: &'a Environment,
-    action: &'a Action,
-    environment_index: usize,
-    action_index: usize,
-}
-
 /// A call that passed every check, before anything of it is sent.
 struct Admitted<'a> {
-    target: Target<'a>,
+    target: &'a Arc<ServedAction>,
     values: Values,
     /// What the model wants the caller to hear meanwhile.
     say: Option<String>,
@@ -372,14 +361,14 @@ impl Gateway {
         let target = find(deployment, call, access);
         let timeout = target.as_ref().map_or(learning::STORING, |target| target.action.timeout);
         let deadline = deadline(timeout, call, receipt.started);
-        let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| target.action));
+        let safe = !intent::may_be_a_repeat(call, target.as_ref().ok().map(|target| &target.action));
         let conversation = match carried {
             Some(carried) => Some(carried.conversation().clone()),
             None => self.conversation(deployment, call, deadline, access, safe).await?,
         };
         let seat = self.seat(weight(call, conversation.as_deref()), deadline).await;
         let _seat = seat.map_err(|none| Failure::no_seat(none, safe))?;
-        let (action, mut digest) = (target.as_ref().ok().map(|target| target.action), None);
+        let (action, mut digest) = (target.as_ref().ok().map(|target| &target.action), None);
         let checked = target.and_then(|target| {
             let (mut arguments, decoded) = target.action.parameters.read_and_tell(&call.arguments)?;
             let say = target.action.speech.take_say(&mut arguments);
@@ -395,7 +384,7 @@ impl Gateway {
         };
         match checked {
             Ok((target, digest, values, say)) => {
-                let claim = intent::claim(call, of, target.action, digest, &values, holder);
+                let claim = intent::claim(call, of, &target.action, digest, &values, holder);
                 let is_carried = carried.is_some();
                 Ok(Admitted { target, values, say, conversation, is_carried, claim, earlier: 0, deadline })
             }
@@ -447,7 +436,7 @@ impl Gateway {
         access: Access,
         safe: bool,
     ) -> Result<Option<Arc<Conversation>>, Failure> {
-        let is_served = deployment.catalog.environment_index(&call.environment).is_some();
+        let is_served = deployment.environment(&call.environment).is_some();
         let Some(id) = call.conversation_id.as_deref().filter(|_| is_served) else { return Ok(None) };
         let (store, key) = (&self.shared.store, ConversationKey::of(call.scope(), id));
         let found = match access {
@@ -523,7 +512,7 @@ impl Gateway {
         outcome::log(&logged);
         logged.result.state = next.map(|(carried, call, mut change)| {
             let target = find(deployment, &call, Access::Look).ok();
-            change.state = target.and_then(|target| learning::next_state(target.action, &logged.result));
+            change.state = target.and_then(|target| learning::next_state(&target.action, &logged.result));
             deployment.states.after(carried, &call, receipt.was_sent, &change)
         });
         let cause = logged.cause.take();
@@ -537,7 +526,7 @@ impl Gateway {
     fn count(&self, deployment: &Deployment, call: &ToolCall) -> u32 {
         let action = find(deployment, call, Access::Look)
             .ok()
-            .map(|target| target.action)
+            .map(|target| &target.action)
             .filter(|one| one.speech.say);
         let arguments = action.and_then(|action| {
             let mut arguments = action.parameters.read(&call.arguments).ok()?;
@@ -550,12 +539,12 @@ impl Gateway {
 
 /// Arguments that passed their schema, bound values, variables.
 fn values(
-    target: Target<'_>,
+    target: &ServedAction,
     call: &ToolCall,
     arguments: Map<String, Value>,
     conversation: Option<&Conversation>,
 ) -> Result<Values, Failure> {
-    let action = target.action;
+    let action = &target.action;
     let variables = match (action.reads.any || action.guards.read_variables(), action.speech.reads_variables)
     {
         (true, _) => learning::variables(call, conversation)?,
@@ -569,9 +558,9 @@ fn values(
 
 /// The call under the name of its action, where the model put something before or behind that name.
 fn named(deployment: &Deployment, mut call: ToolCall) -> ToolCall {
-    let environment = deployment.catalog.environment_index(&call.environment);
-    let environment = environment.map(|index| &deployment.catalog.environments()[index]);
-    if let Some(action) = environment.and_then(|environment| environment.meant_by(&call.name)) {
+    let environment = deployment.environment(&call.environment);
+    if let Some(served) = environment.and_then(|environment| environment.meant_by(&call.name)) {
+        let action = &served.action;
         tracing::debug!(tool.name = %action.name, "a call under a longer name is a call of this action");
         call.name = action.name.as_str().to_owned();
     }
@@ -579,15 +568,15 @@ fn named(deployment: &Deployment, mut call: ToolCall) -> ToolCall {
 }
 
 /// The action of a call. Who only looks may look at one that runs by itself.
-fn find<'a>(deployment: &'a Deployment, call: &ToolCall, access: Access) -> Result<Target<'a>, Failure> {
+fn find<'a>(
+    deployment: &'a Deployment,
+    call: &ToolCall,
+    access: Access,
+) -> Result<&'a Arc<ServedAction>, Failure> {
     let unknown = || Failure::unknown_tool(deployment, call);
-    let environment_index = deployment.catalog.environment_index(&call.environment).ok_or_else(unknown)?;
-    let environment = &deployment.catalog.environments()[environment_index];
-    let (action_index, action) = environment.find(&call.name).ok_or_else(unknown)?;
-    if action.on.is_some() && access == Access::Use {
-        return Err(unknown());
-    }
-    Ok(Target { environment, action, environment_index, action_index })
+    let environment = deployment.environment(&call.environment).ok_or_else(unknown)?;
+    let found = environment.find(&call.name).ok_or_else(unknown)?;
+    if found.action.on.is_some() && access == Access::Use { Err(unknown()) } else { Ok(found) }
 }
 
 /// The action's timeout, or what the caller can wait, counted from the receipt.

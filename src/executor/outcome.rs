@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use crate::action::Action;
 use crate::action::output::{self, Concealed, Extracted};
-use crate::catalog::Environment;
 use crate::conversation::Conversation;
 use crate::egress::redirect;
 use crate::secrets::Redactor;
@@ -17,7 +16,6 @@ use crate::tool::{
     TraceContext, shortened,
 };
 
-use super::Deployment;
 use super::answer::{Answer, Content};
 use super::aside::Seat;
 use super::body::{self, Shaped, Verdict, mask, masked_error, masked_value};
@@ -27,6 +25,7 @@ use super::feed::Feed;
 use super::headers;
 use super::masks::Masks;
 use super::report::{CallReport, Exchange, Spent, Step};
+use super::{Deployment, ServedAction};
 
 /// When a call came, and what is counted on its way.
 #[derive(Debug)]
@@ -150,32 +149,26 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) deployment: Arc<Deployment>,
-    /// Where the action stands in the catalog.
-    pub(super) environment_index: usize,
-    pub(super) action_index: usize,
+    pub(super) served: Arc<ServedAction>,
     pub(super) conversation: Option<Arc<Conversation>>,
     /// Masks the token that was sent.
     pub(super) token: Option<Arc<Redactor>>,
 }
 
 impl Look {
-    fn environment(&self) -> &Environment {
-        &self.deployment.catalog.environments()[self.environment_index]
-    }
-
     fn action(&self) -> &Action {
-        &self.environment().actions[self.action_index]
+        &self.served.action
     }
 
     fn redact(&self, text: String) -> String {
-        mask(text, self.deployment.redactor(&self.environment().name), self.token.as_deref())
+        mask(text, Some(&self.served.environment.redactor), self.token.as_deref())
     }
 
     /// What a log may say of an answer: nothing that is a secret, or that the conversation keeps to itself.
     fn for_the_log(&self, text: &str) -> String {
         let masks = match &self.conversation {
             Some(conversation) => Masks::of(&self.deployment, conversation, &[]),
-            None => Masks::secrets(&self.deployment, &self.environment().name),
+            None => Masks::secrets(&self.deployment, &self.served.environment.name),
         };
         masks.and_token(self.token.as_deref()).ready().content(text)
     }

@@ -16,16 +16,17 @@ use super::answer::Answer;
 use super::attempts::Sending;
 use super::failure::Failure;
 use super::outcome::{Look, Outcome, Receipt};
+use super::served::Upstream;
 use super::speech::Voice;
 use super::{
-    Admitted, CallControl, Deployment, Ending, Gateway, Target, Values, conversations, intent, learning,
-    weight, weight_of_masks,
+    Admitted, CallControl, Deployment, Ending, Gateway, ServedAction, Values, conversations, intent,
+    learning, weight, weight_of_masks,
 };
 
 /// What a call does, once nothing stands in its way.
 pub(super) enum Prepared<'a> {
     /// It sends this.
-    Request(&'a HttpAction, RequestSpec),
+    Request(&'a HttpAction, &'a Upstream, RequestSpec),
     /// It answers with this.
     Fixed(Cow<'a, RawValue>),
     /// It hands the caller over.
@@ -110,12 +111,10 @@ impl Gateway {
         };
         let result = self.conclude(call, outcome, receipt, ending);
         if result.status == Status::Success && receipt.attempts > 0 {
-            let Target { environment_index, action_index, .. } = admitted.target;
-            let pace = deployment.pace(environment_index, action_index);
-            pace.iter().for_each(|pace| pace.note(result.duration_ms));
+            admitted.target.pace.note(result.duration_ms);
         }
         let leads = carried.is_none() && conversation.is_some();
-        change.state = if leads { learning::next_state(admitted.target.action, &result) } else { None };
+        change.state = if leads { learning::next_state(&admitted.target.action, &result) } else { None };
         change.events = self.told(deployment, conversation, receipt, &result, &change);
         change.events.extend(change.state.as_deref().map(conversations::state_set));
         let stored = conversation.filter(|_| carried.is_none());
@@ -162,14 +161,13 @@ impl Gateway {
         let (target, deadline) = (admitted.target, admitted.deadline);
         let look = |token| Look {
             deployment: deployment.clone(),
-            environment_index: target.environment_index,
-            action_index: target.action_index,
+            served: target.clone(),
             conversation: admitted.conversation.clone(),
             token,
         };
         let masks = weight_of_masks(admitted.conversation.as_deref());
         let looked = match prepared {
-            Prepared::Request(http, request) => {
+            Prepared::Request(http, upstream, request) => {
                 let (store, claim) = (self.shared.store.as_ref(), admitted.claim.as_ref());
                 let (egress, tokens) = (&self.egress, &self.shared.tokens);
                 let sending = Sending {
@@ -177,6 +175,7 @@ impl Gateway {
                     deployment,
                     target,
                     http,
+                    upstream,
                     deadline,
                     call,
                     control,
@@ -212,19 +211,21 @@ pub(super) fn prepare<'a>(
     voice: &Voice<'_>,
 ) -> Result<Prepared<'a>, Failure> {
     let data = admitted.data();
-    match &admitted.target.action.kind {
-        Kind::Http(http) => {
+    match (&admitted.target.action.kind, &admitted.target.upstream) {
+        (Kind::Http(http), Some(upstream)) => {
             let request = render(http, admitted, call, deployment)?;
-            Ok(Prepared::Request(http, request))
+            Ok(Prepared::Request(http, upstream, request))
         }
-        Kind::Static(answer) => Ok(Prepared::Fixed(answer.render(&data)?)),
-        Kind::Handover(handover) => Ok(Prepared::Handover(voice.handover(handover)?)),
+        // No such action is served.
+        (Kind::Http(_), None) => Err(Failure::Internal { safe: true }),
+        (Kind::Static(answer), _) => Ok(Prepared::Fixed(answer.render(&data)?)),
+        (Kind::Handover(handover), _) => Ok(Prepared::Handover(voice.handover(handover)?)),
     }
 }
 
 /// The answer could not be looked at in time.
-fn late(target: Target<'_>) -> Failure {
-    Failure::egress(EgressError::Deadline, target.action)
+fn late(target: &ServedAction) -> Failure {
+    Failure::egress(EgressError::Deadline, &target.action)
 }
 
 /// The exact request. A write carries the key by which the upstream knows it again.

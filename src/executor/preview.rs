@@ -72,7 +72,7 @@ impl Gateway {
             let target = admitted.target;
             let voice = Voice::new(call, &admitted, &deployment);
             let prepared = prepare(&admitted, call, &deployment, &voice).map_err(Refused::from)?;
-            let Prepared::Request(_, request) = prepared else { return Ok(None) };
+            let Prepared::Request(_, _, request) = prepared else { return Ok(None) };
             let masks = match &admitted.conversation {
                 Some(known) => Masks::of(&deployment, known, &[]),
                 None => Masks::secrets(&deployment, &call.environment),
@@ -80,8 +80,8 @@ impl Gateway {
             let sensitive = target.action.parameters.sensitive_values(&admitted.values.parameters);
             let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
             let masks = masks.and_values(sensitive.iter().chain(&brought)).ready();
-            let credentials = deployment.auth.masked(target.environment_index, target.action_index);
-            Ok(Some(describe(&request, &credentials.cloned().unwrap_or_default(), &masks)))
+            let credentials = target.masked_credentials().cloned().unwrap_or_default();
+            Ok(Some(describe(&request, &credentials, &masks)))
         });
         match rendered {
             Ok(Some(preview)) => Ok(preview),

@@ -100,9 +100,8 @@ impl Gateway {
         let always = learning::always(key.id(), key.environment(), Some(&conversation));
         let variables = learning::merge(known, prompt.variables, always)?;
         let none = Map::new();
-        let environments = deployment.catalog.environments();
-        let environment = environments.iter().find(|one| one.name == key.environment());
-        let static_variables = environment.map_or(&none, |environment| &environment.static_variables);
+        let environment = deployment.environment(key.environment());
+        let static_variables = environment.map_or(&none, |environment| environment.static_variables());
         let data = Data { parameters: &none, variables: &variables, static_variables };
         let text = template.render(&data).map_err(|error| {
             let kept = is_kept(&error, &conversation);

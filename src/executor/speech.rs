@@ -9,10 +9,10 @@ use crate::tool::{Handover, ToolCall};
 
 use super::Admitted;
 use super::body::mask;
-use super::deployment::Deployment;
 use super::failure::Failure;
 use super::outcome::Outcome;
 use super::pace::Expected;
+use super::served::Deployment;
 
 /// A call goes ahead. Texts are one line each, with nothing in them that must not be told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,7 @@ impl<'a> Voice<'a> {
         let text = own.or_else(|| self.text("start", speech.start.as_ref()?));
         let delayed = speech.delayed.as_ref();
         let delayed = delayed.and_then(|one| Some((one.after, self.text("delayed", &one.text)?)));
-        let pace = self.deployment.pace(target.environment_index, target.action_index);
-        Started { text, delayed, expected: pace.and_then(|pace| pace.expected()) }
+        Started { text, delayed, expected: target.expected() }
     }
 
     /// What is heard where the call has failed; nothing where somebody wanted it stopped.

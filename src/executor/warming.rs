@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::action::{HttpAction, Kind};
 use crate::egress::{Deadline, Egress, Limits, Route};
 
-use super::{Deployment, Gateway};
+use super::served::Upstream;
+use super::{Deployment, Gateway, ServedAction};
 
 /// How long a connection or a token may take to be ready.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,37 +70,38 @@ impl Gateway {
 
     /// Makes ready what the environment's settings name, on every thread; waits for nothing.
     pub(super) fn warm(&self, deployment: &Arc<Deployment>, environment: &str) {
-        let Some(environment) = deployment.catalog.environment_index(environment) else { return };
-        if deployment.warm(environment).is_empty() {
+        let Some(environment) = deployment.environment(environment) else { return };
+        if environment.warm.is_empty() {
             return;
         }
-        let (gateway, of) = (self.clone(), deployment.clone());
+        let (gateway, warm) = (self.clone(), environment.warm.clone());
         drop(self.background.run(async move {
-            let targets = of.warm(environment).iter();
-            join_all(targets.map(|action| gateway.warm_token(&of, environment, *action))).await;
+            join_all(warm.iter().map(|served| gateway.warm_token(served))).await;
         }));
         for warmer in self.warmers().iter().cloned() {
-            let (of, runtime) = (deployment.clone(), warmer.runtime.clone());
+            let (warm, runtime) = (environment.warm.clone(), warmer.runtime.clone());
             // Nobody waits for it: it ends with the thread, or by its timeout.
-            drop(runtime.spawn(async move { warmer.warm(&of, environment).await }));
+            drop(runtime.spawn(async move { warmer.warm(&warm).await }));
         }
     }
 
     /// Has a token ready, which all threads share.
-    async fn warm_token(&self, deployment: &Deployment, environment: usize, action: usize) {
-        let deadline = Deadline::after(TIMEOUT);
-        let (auth, tokens) = (&deployment.auth, &self.shared.tokens);
-        if let Err(error) = auth.prepare((environment, action), &self.egress, tokens, deadline).await {
+    async fn warm_token(&self, served: &ServedAction) {
+        let (deadline, tokens) = (Deadline::after(TIMEOUT), &self.shared.tokens);
+        let Some(upstream) = &served.upstream else { return };
+        if let Err(error) = upstream.credentials.prepare(&self.egress, tokens, deadline).await {
             tracing::debug!(%error, "a token could not be had before it is needed");
         }
     }
 }
 
 impl Warmer {
-    async fn warm(&self, deployment: &Deployment, environment: usize) {
-        let actions = deployment.warm(environment).iter();
-        let stale = actions.filter_map(|action| {
-            let (http, route) = target(deployment, environment, *action)?;
+    async fn warm(&self, actions: &[Arc<ServedAction>]) {
+        let stale = actions.iter().filter_map(|served| {
+            let (Kind::Http(http), Some(Upstream { route, .. })) = (&served.action.kind, &served.upstream)
+            else {
+                return None;
+            };
             self.is_due(route, http).then(|| self.connect(route, http.connect_timeout))
         });
         join_all(stale).await;
@@ -117,13 +119,5 @@ impl Warmer {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|_, at| at.elapsed() < FRESH);
         made.insert((route.origin(), http.connect_timeout), Instant::now()).is_none()
-    }
-}
-
-fn target(deployment: &Deployment, environment: usize, action: usize) -> Option<(&HttpAction, &Route)> {
-    let known = deployment.catalog.environments().get(environment)?.actions.get(action)?;
-    match &known.kind {
-        Kind::Http(http) => Some((http, deployment.route(environment, action)?)),
-        Kind::Static(_) | Kind::Handover(_) => None,
     }
 }

@@ -17,12 +17,11 @@ use std::time::Duration;
 
 use crate::action::check_states;
 use crate::auth::Webhooks;
-use crate::catalog::{Catalog, Environment, known_environments};
+use crate::catalog::{Catalog, known_environments};
 use crate::definition::{Problem, Problems, ProjectFiles, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
-use crate::egress::WaysBuilder;
-use crate::executor::{ConversationRules, Deployment, ExecutorLimits};
+use crate::executor::{ConversationRules, Deployment, ExecutorLimits, Parts, ServedEnvironment};
 use crate::secrets::{Secrets, Sources};
 use crate::settings::{FILE, Settings};
 use crate::tool::ToolSpec;
@@ -50,12 +49,9 @@ pub fn load(dir: &Path, previous: Option<&Deployment>) -> Project {
             Problem::error(&dir.display().to_string(), (0, 0), "unreadable", message)
                 .hint("name a project directory; `callgate init DIR` makes one"),
         );
-        return Project {
-            settings: Settings::default(),
-            deployment: Deployment::default(),
-            problems,
-            files: ProjectFiles::default(),
-        };
+        let (settings, files) = (Settings::default(), ProjectFiles::default());
+        let deployment = compile(&files, &settings, &Sources::default(), previous, &mut problems);
+        return Project { settings, deployment, problems, files };
     }
     let settings = Settings::load(dir, &mut problems);
     let files = read_project(dir, &mut problems);
@@ -81,27 +77,42 @@ pub fn compile(
 ) -> Deployment {
     let environments = environments(files, settings);
     check_environments(settings, &environments, problems);
-    let (catalog, needs) = Catalog::compile(files, &environments, problems);
+    let (catalog, secret_uses) = Catalog::compile(files, &environments, problems);
     let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
-    secrets.check(&needs.secrets, problems);
+    secrets.check(&secret_uses, problems);
     sources.warn_of_strangers(&known_environments(files, &environments), problems);
     store::check(settings, problems);
-    let limits = ExecutorLimits {
-        max_response_bytes: settings.limits.max_response_bytes,
-        max_body_chars: settings.limits.max_body_chars,
-        max_url_bytes: settings.limits.max_url_bytes,
+    let parts = Parts {
+        catalog,
+        secrets: &secrets,
+        outlets: environments.iter().map(|name| settings.outlet(name, problems)).collect(),
+        root: files.root.as_deref(),
+        limits: ExecutorLimits {
+            max_response_bytes: settings.limits.max_response_bytes,
+            max_body_chars: settings.limits.max_body_chars,
+            max_url_bytes: settings.limits.max_url_bytes,
+        },
+        webhooks: webhooks(settings, &environments, &secrets, problems),
+        states: sealing::states(settings, &environments, &secrets, problems),
+        // As all of [store]: what holds at the start holds until the next one.
+        shares_tokens: previous.map_or(settings.store.share_tokens, |previous| previous.shares_tokens),
+        conversations: conversations(files, settings, &environments, problems),
     };
-    let outlets = environments.iter().map(|name| (name.clone(), settings.outlet(name, problems))).collect();
-    let mut ways = WaysBuilder::new(outlets, files.root.as_deref(), previous.map(Deployment::ways));
-    for (index, certificates) in &needs.unused_certificates {
-        let secret = |name: &str| secrets.get(&environments[*index], name).cloned();
-        ways.check_certificates(*index, certificates, &secret, problems);
-    }
-    let mut deployment = Deployment::build(catalog, &secrets, limits, ways, previous, problems);
+    Deployment::build(parts, previous, problems)
+}
+
+/// The rules of `[webhooks]`; warns of secrets that an environment lacks.
+fn webhooks(
+    settings: &Settings,
+    environments: &[String],
+    secrets: &Secrets,
+    problems: &mut Problems,
+) -> Webhooks {
     let rules = settings.webhooks.rules();
     for (_, rule) in &rules {
-        for environment in environments.iter().filter(|name| secrets.get(name, rule.secret()).is_none()) {
-            let name = rule.secret();
+        let name = rule.secret();
+        for environment in environments.iter().filter(|environment| secrets.get(environment, name).is_none())
+        {
             let message = format!(
                 "the secret `{name}` of `[webhooks]` is not set in environment `{environment}`: its webhooks refuse everything there"
             );
@@ -112,15 +123,7 @@ pub fn compile(
             problems.push(Problem::warning(FILE, (0, 0), "missing_secret", message).hint(hint));
         }
     }
-    deployment.webhooks = Webhooks::build(rules, &environments, &secrets);
-    deployment.states = sealing::states(settings, &environments, &secrets, problems);
-    // As all of [store]: what holds at the start holds until the next one.
-    if previous.map_or(settings.store.share_tokens, |previous| previous.auth.shares_tokens()) {
-        let keyring = |name: &String| deployment.states.keyring(name).cloned();
-        let keyrings = deployment.environment_names().iter().map(keyring).collect();
-        deployment.auth.share_tokens(keyrings);
-    }
-    deployment.with_conversations(conversations(files, settings, &environments, problems))
+    Webhooks::build(rules, environments, secrets)
 }
 
 /// What the settings say of conversations, judged against the definitions.
@@ -163,7 +166,8 @@ pub fn check_dialects(project: &mut Project, dialects: &[Dialect]) {
     });
     let variants: Vec<(String, Dialect, bool)> = variants.collect();
     let mut seen = BTreeSet::new();
-    let actions = project.deployment.catalog.environments().iter().flat_map(Environment::offered);
+    let offered = project.deployment.environments().iter().flat_map(ServedEnvironment::offered);
+    let actions = offered.map(|served| &served.action);
     for action in actions.filter(|action| seen.insert(action.file.clone())) {
         let Some(located) = project.files.actions.iter().find(|one| one.document.file == action.file) else {
             continue;

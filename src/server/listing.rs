@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::action::{Action, Hook, Kind, NextStates};
-use crate::catalog::Environment;
+use crate::action::{Hook, Kind, NextStates};
 use crate::dialect::Dialect;
-use crate::executor::{Deployment, Expected};
+use crate::executor::{Deployment, Expected, ServedAction, ServedEnvironment};
 use crate::settings::public_url_problem;
 use crate::tool::Scope;
 
@@ -287,9 +286,9 @@ pub(super) async fn environments(State(state): State<AppState>, caller: Caller) 
 
 /// The actions that models are offered in `environment`, in the form that is no provider's (`format=callgate`).
 pub fn own_specs(deployment: &Deployment, environment: &str) -> Value {
-    let environments = deployment.catalog.environments().iter().filter(|one| one.name == environment);
-    let offered = environments.flat_map(Environment::offered);
-    offered.map(|action| serde_json::json!(view(deployment, environment, action))).collect()
+    let environment = deployment.environment(environment);
+    let offered = environment.into_iter().flat_map(ServedEnvironment::offered);
+    offered.map(|served| serde_json::json!(view(served))).collect()
 }
 
 fn with_actions<T>(
@@ -300,12 +299,13 @@ fn with_actions<T>(
 ) -> Result<T, ProblemDocument> {
     let deployment = state.gateway().deployment();
     let name = caller.environment(asked, deployment.environment_names())?;
-    let environment = deployment.catalog.environments().iter().find(|environment| environment.name == name);
+    let environment = deployment.environment(&name);
     let actions = environment.map_or(&[][..], |environment| environment.actions.as_slice());
-    Ok(make(&name, &mut actions.iter().map(|action| view(&deployment, &name, action))))
+    Ok(make(&name, &mut actions.iter().map(|served| view(served))))
 }
 
-fn view(deployment: &Deployment, environment: &str, action: &Action) -> ActionView {
+fn view(served: &ServedAction) -> ActionView {
+    let action = &served.action;
     let (kind, method) = match &action.kind {
         Kind::Http(http) => ("http", Some(http.method.to_string())),
         Kind::Static(_) => ("static", None),
@@ -323,7 +323,7 @@ fn view(deployment: &Deployment, environment: &str, action: &Action) -> ActionVi
         method,
         parameters: action.model_schema().clone(),
         timeout_ms: u64::try_from(action.timeout.as_millis()).unwrap_or(u64::MAX),
-        expected_ms: deployment.expected(environment, action.name.as_str()),
+        expected_ms: served.expected(),
         output_variables: outputs.collect(),
         max_calls: action.guards.max_calls,
         only_after: action.guards.only_after.clone(),

@@ -12,9 +12,8 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::action::Action;
-use crate::catalog::Environment;
 use crate::dialect::{Dialect, NoSpecs, SpecOptions};
-use crate::executor::Deployment;
+use crate::executor::{Deployment, ServedEnvironment};
 use crate::tool::ToolSpec;
 
 /// Most lists that are kept; callers may name any `base_url`.
@@ -118,15 +117,14 @@ impl KeptSpecs {
     }
 }
 
-fn with_states<'d>(deployment: &'d Deployment, environment: &str) -> Option<&'d Environment> {
-    let mut environments = deployment.catalog.environments().iter();
-    environments.find(|one| one.name == environment).filter(|one| one.has_states())
+fn with_states<'d>(deployment: &'d Deployment, environment: &str) -> Option<&'d ServedEnvironment> {
+    deployment.environment(environment).filter(|one| one.has_states())
 }
 
 fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
-    let environments = deployment.catalog.environments();
-    let environment = environments.iter().filter(|one| one.name == list.environment);
-    let actions = environment.flat_map(Environment::offered).filter(|action| list.moment.has(action));
+    let environment = deployment.environment(&list.environment);
+    let offered = environment.into_iter().flat_map(ServedEnvironment::offered);
+    let actions = offered.map(|served| &served.action).filter(|action| list.moment.has(action));
     let options = SpecOptions {
         strict: list.strict,
         base_url: list.base_url.as_deref(),

@@ -110,8 +110,8 @@ impl AppState {
         let deployment = self.0.gateway.deployment();
         let all = self.0.metrics.render(&Gauges {
             in_flight: self.0.server.max_calls_in_flight.saturating_sub(self.0.places.available_permits()),
-            token_fetches: deployment.auth.token_fetches(),
-            breakers: deployment.ways().breakers(),
+            token_fetches: deployment.token_fetches(),
+            breakers: deployment.breakers(),
         });
         of_environments(&all, may_see)
     }

@@ -162,10 +162,8 @@ pub(super) async fn retell_action(
     let turn = if [Method::GET, Method::DELETE].contains(&admitted.parts.method) {
         let query = admitted.parts.uri.query().unwrap_or_default();
         let deployment = state.gateway().deployment();
-        let environments = deployment.catalog.environments();
-        let known = environments.iter().find(|one| one.name == admitted.environment);
-        let known = known.and_then(|one| Some(one.find(&action)?.1));
-        Ok(retell::from_query(&action, query, |name| known?.offered(name)))
+        let known = deployment.environment(&admitted.environment).and_then(|one| one.find(&action));
+        Ok(retell::from_query(&action, query, |name| known?.action.offered(name)))
     } else {
         retell::decode(&admitted.body, Some(&action))
     };

@@ -70,9 +70,9 @@ fn row(dir: &Path, file: &str, title: &str, base_url: Option<&str>) -> String {
         .map(ToString::to_string)
         .collect();
     assert!(errors.is_empty(), "{file}: {}", errors.join("\n"));
-    for environment in loaded.deployment.catalog.environments() {
+    for environment in loaded.deployment.environments() {
         assert_eq!(environment.actions.len(), report.imported.len(), "{file}");
-        for action in &environment.actions {
+        for action in environment.actions.iter().map(|served| &served.action) {
             assert!(!action.description.is_empty(), "{file}: {}", action.name);
         }
     }

@@ -1,6 +1,7 @@
 //! Templates that fill one field: a query parameter, a header, a form field.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -11,14 +12,15 @@ use callgate_template::{Data, RenderError, Root, Template};
 /// The value of one field.
 #[derive(Debug)]
 pub struct Field {
-    pub(crate) template: Template,
+    pub(crate) template: Arc<Template>,
     /// The template is nothing but a parameter that may be absent: then the
     /// whole field is left out.
     pub(crate) optional: bool,
 }
 
 impl Field {
-    pub(crate) fn new(template: Template, parameters: &Parameters) -> Self {
+    pub(crate) fn new(template: impl Into<Arc<Template>>, parameters: &Parameters) -> Self {
+        let template = template.into();
         let optional = template.sole_reference().is_some_and(|reference| {
             reference.root == Root::Parameters
                 && reference.path.first().is_some_and(|name| !parameters.is_required(name))

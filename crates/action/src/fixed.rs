@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::bound::{Bound, Handover};
-use super::compile::{Compiler, pointer_to};
+use super::compile::Compiler;
 use super::failure::{MAX_MISSING, RenderFailure};
 use super::fields::native;
+use super::written::pointer_to;
 
 use callgate_schema::parameters::Parameters;
 use callgate_template::{Data, RenderError, Target, Template};

@@ -1,14 +1,14 @@
 //! An action that calls an upstream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::connection::ConnectionRules;
-use super::connector::Connector;
 use super::fields::Field;
 use super::multipart::Part;
 use super::retry::RetryPolicy;
+use super::upstream::{Connection, Connector};
 use super::written::WrittenAt;
 use callgate_template::Template;
 
@@ -17,13 +17,11 @@ use callgate_template::Template;
 pub struct HttpAction {
     /// The method.
     pub method: Method,
-    /// Scheme, host, port and base path: what no value can change.
-    pub prefix: String,
-    /// What its connection says besides.
-    pub connection: ConnectionRules,
-    /// Where the prefix is written.
+    /// Where it is sent.
+    pub connection: Arc<Connection>,
+    /// Where the base URL of its connection, or its own URL, is written.
     pub written: WrittenAt,
-    /// The path after the prefix.
+    /// The path after the base URL.
     pub(crate) path: Template,
     /// Static query text.
     pub(crate) static_query: String,
@@ -34,7 +32,7 @@ pub struct HttpAction {
     /// Headers whose values are secrets.
     pub secret_headers: Vec<SecretHeader>,
     /// The auth connector.
-    pub connector: Option<Connector>,
+    pub connector: Option<Arc<Connector>>,
     /// What is sent as body.
     pub body: Body,
     /// The body's media type.
@@ -61,7 +59,7 @@ pub struct PlainHeader {
 }
 
 /// A header whose value is a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretHeader {
     /// Its name.
     pub name: HeaderName,

@@ -8,9 +8,10 @@ mod name;
 mod written;
 mod failure;
 pub mod secret_like;
-mod connection;
-mod connector;
+mod template_at;
+mod header;
 mod url;
+mod upstream;
 mod bound;
 mod fields;
 mod multipart;
@@ -28,19 +29,20 @@ mod compile;
 
 pub use self::action::{Action, Kind, ParametersFailure};
 pub use self::bound::{Bound, BoundValue, Handover};
-pub use self::compile::{Surroundings, check_states, check_unused, compile, is_transport_header};
-pub use self::connection::{
-    BreakerRules, ClientSource, ConnectionRules, FileSource, KeySource, LimitRules, RateRules, TlsSource,
-};
-pub use self::connector::{Connector, Credential, OAuth2Client, TokenEndpoint, ValueSource};
+pub use self::compile::{Surroundings, check_states, compile};
 pub use self::failure::{LongValue, RenderFailure, TooLong};
 pub use self::fixed::FixedAnswer;
 pub use self::guards::{GuardError, Guards, KnownConversation};
+pub use self::header::is_transport_header;
 pub use self::http_action::{Body, HttpAction, PlainHeader, SecretHeader};
 pub use self::name::{ActionName, InvalidActionName};
 pub use self::request::RequestSpec;
 pub use self::retry::RetryPolicy;
 pub use self::speech::{DelayedSpeech, Speech, SpeechText};
+pub use self::upstream::{
+    BreakerRules, ClientSource, Connection, Connector, Credential, FileSource, KeySource, LimitRules,
+    OAuth2Client, RateRules, TlsSource, TokenEndpoint, Upstreams, ValueSource,
+};
 pub use self::variables::VariableReads;
 pub use self::written::{SecretUse, WrittenAt};
 pub use callgate_definition::{Hook, NextStates};

@@ -79,8 +79,8 @@ impl HttpAction {
     }
 
     fn render_url(&self, data: &Data<'_>) -> Result<String, RenderFailure> {
-        let mut url = String::with_capacity(self.prefix.len() + 64);
-        url.push_str(&self.prefix);
+        let mut url = String::with_capacity(self.connection.base_url.len() + 64);
+        url.push_str(&self.connection.base_url);
         self.path.render_into(data, &mut url).map_err(|error| RenderFailure::template("path", error))?;
         let mut query = Query { url: &mut url, separator: '?' };
         if !self.static_query.is_empty() {

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use callgate_definition::SpeechTextDefinition;
 
 use super::bound::Bound;
-use super::compile::{Compiler, pointer_to};
+use super::compile::Compiler;
+use super::written::pointer_to;
 use callgate_schema::parameters::{Parameters, with_property};
 use callgate_template::{Data, RenderError, Root, Target, Template};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use callgate_action::{Surroundings, compile};
+use callgate_action::{Surroundings, Upstreams, compile};
 use callgate_definition::{Problems, ProjectFiles, SECRET_PLACEHOLDER, Severity};
 
 use super::bundle::Bundle;
@@ -201,30 +201,32 @@ impl Bundle<'_> {
             ProjectFiles::from_texts(small.map(|(name, text)| (name.as_str(), text.as_str())), &mut problems);
         let environments = self.environments();
         let none = Map::new();
+        let upstreams: Vec<Upstreams<'_>> = environments
+            .iter()
+            .map(|environment| Upstreams::compile(&files, environment, &environments, &none))
+            .collect();
         let mut whole = Problems::default();
         for (index, located) in files.actions.iter().enumerate() {
             // Environments differ in their base URLs only, which one action shows.
-            for environment in environments.iter().take(if index == 0 { usize::MAX } else { 1 }) {
+            let shown = if index == 0 { usize::MAX } else { 1 };
+            for (environment, upstreams) in environments.iter().zip(&upstreams).take(shown) {
                 let around = Surroundings {
                     environment,
                     known_environments: &environments,
                     actions: &files.actions,
-                    connections: &files.connections,
-                    auth: &files.auth,
+                    upstreams,
                     static_variables: &none,
                 };
                 let mut found = Problems::default();
                 compile(located, &around, &mut found, &mut Vec::new());
-                whole.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error).map(
-                    |mut problem| {
-                        // What is wrong with a connection is wrong with every action of it.
-                        if action_of(&problem.file).is_none() {
-                            problem.message = format!("{}: {}", problem.file, problem.message);
-                            problem.file.clone_from(&located.document.file);
-                        }
-                        problem
-                    },
-                ));
+                // What is wrong with a connection is wrong with every action of it.
+                let around = upstreams.problems_of(&located.definition).cloned().map(|mut problem| {
+                    problem.message = format!("{}: {}", problem.file, problem.message);
+                    problem.file.clone_from(&located.document.file);
+                    problem
+                });
+                let all = found.into_iter().chain(around);
+                whole.extend(all.filter(|problem| problem.severity == Severity::Error));
             }
         }
         problems.extend(whole);

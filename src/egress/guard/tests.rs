@@ -21,8 +21,7 @@ use super::{Lookup, Policy};
 use crate::action::RequestSpec;
 use crate::definition::Problems;
 use crate::egress::{
-    Credentials, Deadline, Egress, EgressError, Limits, Outlet, Overload, Response, Route, Target,
-    WaysBuilder,
+    Credentials, Deadline, Egress, EgressError, Limits, Outlet, Overload, Response, Route, WaysBuilder,
 };
 
 /// Answers to look-ups: each name has a list of answers, the last of which repeats.
@@ -66,10 +65,8 @@ fn policy(rules: &[&str]) -> Policy {
 
 fn route(policy: &Policy, url: &str) -> Route {
     let outlet = Outlet { policy: policy.clone(), proxy: None };
-    let target = Target { environment: 0, url, tls: None, rules: None, secret: &|_| None };
-    WaysBuilder::new(vec![("development".to_owned(), outlet)], None, None)
-        .route(target, &mut Problems::default())
-        .unwrap()
+    let mut ways = WaysBuilder::new(None, None);
+    ways.environment("development", &outlet, &|_| None).to_url(url, None, &mut Problems::default()).unwrap()
 }
 
 async fn get(egress: &Egress, policy: &Policy, url: &str) -> Result<Response, EgressError> {

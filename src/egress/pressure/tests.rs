@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, advance};
 
 use super::*;
-use crate::action::{ConnectionRules, RateRules};
+use crate::action::{Connection, RateRules};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -286,7 +286,7 @@ async fn calls_from_before_the_breaker_closed_do_not_open_it_again() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_can_be_turned_off_and_is_on_where_nothing_is_said() {
     let off = lane(&limits(10, 10), None);
-    let on = ConnectionRules::default();
+    let on = Connection::of_origin("https://api.test");
     let default = lane(&on.limits, on.breaker.as_ref());
     for count in 0..100 {
         assert!(!is_open(&call(&off, 500).await));

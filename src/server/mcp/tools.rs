@@ -243,8 +243,8 @@ struct Told {
 
 impl Told {
     fn action(&self) -> Option<&Action> {
-        let mut environments = self.deployment.catalog.environments().iter();
-        environments.find(|one| one.name == self.environment)?.called(&self.name)
+        let environment = self.deployment.environment(&self.environment)?;
+        environment.called(&self.name).map(|served| &served.action)
     }
 
     /// As an answer that meets the schema of the action, if it has one.

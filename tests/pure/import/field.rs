@@ -386,8 +386,7 @@ fn an_answer_of_graphql_with_errors_is_no_success() {
         let dir = write(imported);
         assert!(checked(dir.path(), 1).iter().all(|told| !told.contains("success_when")));
         let project = project::load(dir.path(), None);
-        let condition =
-            project.deployment.catalog.environments()[0].actions[0].success_when.as_ref().unwrap();
+        let condition = project.deployment.environments()[0].actions[0].action.success_when.as_ref().unwrap();
         let holds =
             |body: &Value| condition.holds(StatusCode::OK, &HeaderMap::new(), &mut Some(body.clone()));
         for body in good {

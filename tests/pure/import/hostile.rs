@@ -200,7 +200,7 @@ fn a_cookie_parameter_cannot_begin_another_cookie() {
     let imported = imported(SourceKind::Openapi, &document.to_string());
     let dir = write(&imported);
     let project = callgate::project::load(dir.path(), None);
-    let action = &project.deployment.catalog.environments()[0].actions[0];
+    let action = &project.deployment.environments()[0].actions[0].action;
     let validate = |value: &str| {
         action.parameters.validate(json!({"tenant": value}).as_object().unwrap().clone()).is_ok()
     };

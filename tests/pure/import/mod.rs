@@ -37,7 +37,7 @@ fn imported(kind: SourceKind, text: &str) -> Imported {
 #[track_caller]
 fn checked(dir: &Path, actions: usize) -> Vec<String> {
     let project = project::load(dir, None);
-    let environments = project.deployment.catalog.environments();
+    let environments = project.deployment.environments();
     let problems = project.problems.clone().sorted();
     let errors: Vec<String> = problems
         .iter()
@@ -46,7 +46,7 @@ fn checked(dir: &Path, actions: usize) -> Vec<String> {
         .collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     for environment in environments {
-        assert_eq!(environment.actions.len(), actions, "{}", environment.name);
+        assert_eq!(environment.actions.len(), actions, "{}", environment.name());
     }
     problems.iter().map(ToString::to_string).collect()
 }

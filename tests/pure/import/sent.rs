@@ -34,8 +34,8 @@ pub(super) fn rendered(
     variables: Value,
 ) -> (String, Vec<String>, String) {
     let project = project::load(dir, None);
-    let actions = &project.deployment.catalog.environments()[0].actions;
-    let action = actions.iter().find(|known| known.name.to_string() == action).unwrap();
+    let actions = &project.deployment.environments()[0].actions;
+    let action = &actions.iter().find(|known| known.action.name.to_string() == action).unwrap().action;
     let arguments = action.parameters.validate(arguments.as_object().unwrap().clone()).unwrap();
     let (variables, none) = (variables.as_object().unwrap().clone(), Map::new());
     let parameters = arguments.into_map();

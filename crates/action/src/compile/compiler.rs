@@ -2,15 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use callgate_definition::{
-    ActionDefinition, ActionOverride, AuthDefinition, ConnectionDefinition, Document, Located, Problem,
-    Problems,
-};
+use callgate_definition::{ActionDefinition, ActionOverride, Document, Located, Problem, Problems};
 use callgate_schema::parameters::{Parameters, SchemaProblem};
 use callgate_template::{Data, Root, Target, Template};
-use callgate_text::push_token;
 
 use crate::bound::{Bound, BoundValue};
+use crate::template_at::TemplateAt;
+use crate::upstream::Upstreams;
 use crate::variables::VariableReads;
 use crate::written::SecretUse;
 
@@ -23,10 +21,8 @@ pub struct Surroundings<'a> {
     pub known_environments: &'a [String],
     /// All actions, to which guards refer.
     pub actions: &'a [Located<ActionDefinition>],
-    /// All connections.
-    pub connections: &'a [Located<ConnectionDefinition>],
-    /// All auth connectors.
-    pub auth: &'a [Located<AuthDefinition>],
+    /// All connections and auth connectors.
+    pub upstreams: &'a Upstreams<'a>,
     /// The environment's static variables.
     pub static_variables: &'a Map<String, Value>,
 }
@@ -89,62 +85,44 @@ impl Compiler<'_> {
         parameters: &Parameters,
         bind: &[Bound],
     ) -> Option<Template> {
-        let template = match Template::parse(source, target) {
-            Ok(template) => template,
-            Err(errors) => {
-                for error in errors {
-                    let place = document.at_text(pointer, error.line, error.column);
-                    self.problems.push(
-                        Problem::error(&document.file, place, error.code.as_str(), error.message)
-                            .maybe_hint(error.hint),
-                    );
-                }
-                return None;
-            }
-        };
-        self.reads.add(source, template.references());
-        for reference in template.references() {
-            let place = document.at_text(pointer, reference.line, reference.column);
-            let Some(name) = reference.path.first() else { continue };
-            match reference.root {
-                Root::Parameters => {
-                    let known = parameters.is_declared(name)
-                        || bind.iter().any(|bound| bound.name == *name)
-                        || self.definition.bind.contains_key(name)
-                        || parameters.is_open();
-                    if !known {
-                        let names: Vec<&str> = parameters.names().collect();
-                        let hint = callgate_text::closest(name, &names).map_or_else(
-                            || format!("declare `{name}` under `parameters` or `bind`"),
-                            |near| format!("did you mean `{near}`?"),
-                        );
-                        let message = format!("`.parameters.{name}` is not a parameter of this action");
-                        self.problems.push(
-                            Problem::warning(&document.file, place, "unknown_parameter", message).hint(hint),
-                        );
-                    }
-                }
-                // What a conversation knows is found out when it is called.
-                Root::Variables => {}
-                Root::StaticVariables => {
-                    if !reference.guarded && !self.around.static_variables.contains_key(name) {
-                        let environment = self.around.environment;
-                        let names: Vec<&String> = self.around.static_variables.keys().collect();
-                        let hint = callgate_text::closest(name, &names).map_or_else(
-                            || format!("add `{name}` under [{environment}] in variables.toml"),
-                            |near| format!("did you mean `{near}`?"),
-                        );
-                        let message =
-                            format!("the static variable `{name}` is not set in environment `{environment}`");
-                        self.problems.push(
-                            Problem::error(&document.file, place, "missing_static_variable", message)
-                                .hint(hint),
-                        );
-                    }
-                }
-            }
-        }
+        let at = TemplateAt { document, pointer };
+        let template = at.parse(source, target, self.problems)?;
+        let Surroundings { environment, static_variables, .. } = self.around;
+        at.check_static_variables(&template, environment, static_variables, self.problems);
+        self.read_by(at, source, &template, parameters, bind);
         Some(template)
+    }
+
+    /// Notes what a template of the action reads, and judges the parameters among that.
+    pub(crate) fn read_by(
+        &mut self,
+        at: TemplateAt<'_>,
+        source: &str,
+        template: &Template,
+        parameters: &Parameters,
+        bind: &[Bound],
+    ) {
+        // What a conversation knows is found out when it is called.
+        self.reads.add(source, template.references());
+        for reference in template.references().iter().filter(|one| one.root == Root::Parameters) {
+            let Some(name) = reference.path.first() else { continue };
+            let is_known = parameters.is_declared(name)
+                || bind.iter().any(|bound| bound.name == *name)
+                || self.definition.bind.contains_key(name)
+                || parameters.is_open();
+            if is_known {
+                continue;
+            }
+            let names: Vec<&str> = parameters.names().collect();
+            let hint = callgate_text::closest(name, &names).map_or_else(
+                || format!("declare `{name}` under `parameters` or `bind`"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let message = format!("`.parameters.{name}` is not a parameter of this action");
+            let place = at.place(reference.line, reference.column);
+            let problem = Problem::warning(&at.document.file, place, "unknown_parameter", message);
+            self.problems.push(problem.hint(hint));
+        }
     }
 
     /// Renders every combination of branches, so that what breaks only
@@ -232,28 +210,4 @@ fn is_known(key: &str) -> bool {
     const KEYS: &[&str] =
         &["connection", "path", "url", "response", "handover", "auth", "body", "bind", "form"];
     KEYS.contains(&key)
-}
-
-/// Warns about overrides for environments that nothing else speaks of: most
-/// likely misspelled, and silently without effect.
-pub(crate) fn check_known<'k>(
-    document: &Document,
-    named: impl Iterator<Item = &'k String>,
-    known: &[String],
-    problems: &mut Problems,
-) {
-    for name in named.filter(|name| !known.contains(name)) {
-        let hint = callgate_text::closest(name, known)
-            .map_or_else(|| format!("known: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-        let place = document.at_key(&pointer_to("/environments", name));
-        let message = format!("nothing else speaks of an environment `{name}`");
-        problems.push(Problem::warning(&document.file, place, "unknown_environment", message).hint(hint));
-    }
-}
-
-/// `base` followed by `key`, escaped (RFC 6901).
-pub(crate) fn pointer_to(base: &str, key: &str) -> String {
-    let mut pointer = base.to_owned();
-    push_token(&mut pointer, key);
-    pointer
 }

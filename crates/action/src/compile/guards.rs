@@ -7,10 +7,11 @@ use callgate_definition::{
 };
 use callgate_text::closest;
 
-use super::compiler::{Compiler, pointer_to};
+use super::compiler::Compiler;
 use crate::bound::Bound;
 use crate::guards::{AllowedValues, Guards};
 use crate::output::Path;
+use crate::written::pointer_to;
 use callgate_schema::parameters::Parameters;
 
 /// What stands before the name of a variable in a path of `allowed_values_from`.

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use http::header::HeaderValue;
 
-use callgate_definition::{Method, Problem, Scalar, ValueDefinition};
+use callgate_definition::{Document, Method, Problem, Scalar};
 
-use super::compiler::{Compiler, pointer_to};
-use super::headers::{Written, placed_by};
-use super::target::base_url_pointer;
+use super::compiler::Compiler;
+use super::headers::{CompiledHeaders, Headers, placed_by};
 use crate::bound::Bound;
-use crate::connection::{self, ConnectionRules};
 use crate::fields::Field;
+use crate::header::{Header, HeaderText};
 use crate::http_action::{Body, HttpAction};
 use crate::multipart::Part;
 use crate::retry::RetryPolicy;
-use crate::written::WrittenAt;
+use crate::written::{WrittenAt, pointer_to};
 use callgate_schema::parameters::Parameters;
 use callgate_template::Target;
 
@@ -30,7 +29,7 @@ impl<'a> Compiler<'a> {
         let written = self.written_headers(connection);
         let content_type = self.content_type(&written);
         let own_type = self.own_content_type(&written);
-        let headers = self.headers(written, parameters, bind);
+        let headers = self.headers(&written, parameters, bind);
         let body = self.body(method, content_type.as_deref(), parameters, bind);
         if let (Some(Body::None), Some(pointer)) = (&body, own_type) {
             let message = "this request has no body, so its `Content-Type` is not sent";
@@ -49,16 +48,11 @@ impl<'a> Compiler<'a> {
         };
         let pointer = if connection.is_some() { self.pointer("path") } else { self.pointer("url") };
         let path = self.template(&document, &pointer, &target.path, Target::PathSegment, parameters, bind);
-        let (plain, secret_headers, in_headers) = headers;
-        self.warn_cleartext(&target.prefix, &pointer, connector.is_some() || !secret_headers.is_empty());
-        let environment = self.around.environment;
-        let (rules, written) = match connection {
-            Some(connection) => (
-                connection::compile(connection, environment, &target.prefix, self.problems, self.secrets),
-                WrittenAt::at(&connection.document, &base_url_pointer(connection, environment)),
-            ),
-            None => (ConnectionRules::default(), WrittenAt::at(&document, &pointer)),
-        };
+        let CompiledHeaders { plain, secret, placed: in_headers } = headers;
+        let base_url = &target.connection.base_url;
+        self.warn_cleartext(base_url, &pointer, connector.is_some() || !secret.is_empty());
+        let written =
+            connection.map_or_else(|| WrittenAt::at(&document, &pointer), |one| one.written.clone());
         let path = path?;
         let mut placed = placed_by(&path);
         for (_, field) in &query {
@@ -70,14 +64,13 @@ impl<'a> Compiler<'a> {
         let retry = self.retry(&method);
         Some(HttpAction {
             method,
-            connection: rules,
+            connection: target.connection,
             written,
-            prefix: target.prefix,
             path,
             static_query: target.query,
             query,
             headers: plain,
-            secret_headers,
+            secret_headers: secret,
             connector,
             content_type: body_content_type(body.as_ref()?, content_type.as_deref()),
             body: body?,
@@ -102,39 +95,35 @@ impl<'a> Compiler<'a> {
     }
 
     /// Where the action itself, and not its connection, asks for a media type.
-    fn own_content_type(&self, headers: &[Written<'_>]) -> Option<String> {
+    fn own_content_type(&self, headers: &Headers<'_>) -> Option<String> {
         if self.definition.content_type.is_some() {
             return Some("/content_type".to_owned());
         }
-        let own = headers.iter().find(|header| {
-            header.name.eq_ignore_ascii_case("content-type")
-                && Arc::ptr_eq(&header.document, &self.located.document)
-        });
-        own.map(|header| header.pointer.clone())
+        headers.own_content_type().map(|header| header.pointer.clone())
     }
 
     /// The media type the action asks for: `content_type`, or a `Content-Type` header.
-    fn content_type(&mut self, headers: &[Written<'_>]) -> Option<String> {
-        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-type"));
-        let (text, document, pointer) = match (&self.definition.content_type, header) {
-            (Some(text), _) => (text.clone(), self.located.document.clone(), "/content_type".to_owned()),
-            (None, Some(Written { value: ValueDefinition::Plain(Scalar(text)), document, pointer, .. })) => {
-                (text.clone(), document.clone(), pointer.clone())
-            }
-            (None, _) => return None,
-        };
-        if HeaderValue::from_str(&text).is_err() || !text.contains('/') || text.contains("{{") {
+    fn content_type(&mut self, headers: &Headers<'_>) -> Option<String> {
+        let (text, document, pointer): (_, &Arc<Document>, _) =
+            match (&self.definition.content_type, headers.content_type()) {
+                (Some(text), _) => (text, &self.located.document, "/content_type"),
+                (None, Some(Header { text: HeaderText::ContentType(Some(text)), document, pointer, .. })) => {
+                    (text, document, pointer.as_str())
+                }
+                (None, _) => return None,
+            };
+        if HeaderValue::from_str(text).is_err() || !text.contains('/') || text.contains("{{") {
             self.problems.push(
                 Problem::error(
                     &document.file,
-                    document.at_value(&pointer),
+                    document.at_value(pointer),
                     "invalid_value",
                     format!("`{text}` is not a media type"),
                 )
                 .hint("such as application/json; it is static"),
             );
         }
-        Some(text)
+        Some(text.clone())
     }
 
     fn query(&mut self, parameters: &Parameters, bind: &[Bound]) -> Vec<(String, Field)> {

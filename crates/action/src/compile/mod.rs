@@ -7,13 +7,10 @@ mod http;
 mod outputs;
 mod target;
 mod timeouts;
-mod unused;
 
+pub(crate) use self::compiler::Compiler;
 pub use self::compiler::Surroundings;
-pub(crate) use self::compiler::{Compiler, pointer_to};
 pub use self::guards::check_states;
-pub use self::headers::is_transport_header;
-pub use self::unused::check_unused;
 
 use std::time::Duration;
 
@@ -26,9 +23,7 @@ use super::action::{Action, Kind};
 use super::bound::{Bound, BoundValue, Handover};
 use super::name::ActionName;
 use super::variables::VariableReads;
-use super::written::SecretUse;
-
-use self::compiler::check_known;
+use super::written::{SecretUse, check_known, pointer_to};
 
 /// How long the same write without an id is one write, where the action says nothing.
 const DEFAULT_DEDUPE_WINDOW_MS: u64 = 30_000;

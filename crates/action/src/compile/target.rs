@@ -1,57 +1,41 @@
 //! Where an action's requests go, and by whose credentials.
 
-use callgate_definition::{AuthDefinition, ConnectionDefinition, Located, Problem};
+use std::sync::Arc;
 
-use super::compiler::{Compiler, check_known};
-use crate::connector::{self, Connector};
+use callgate_definition::Problem;
+
+use super::compiler::Compiler;
+use crate::upstream::{CompiledConnection, Connection, Connector, connection_name, no_auth};
 use crate::url;
 
-impl<'a> Compiler<'a> {
-    fn connection_name(&self) -> Option<&'a String> {
-        let written = self.definition.connection.as_ref().filter(|_| self.over.url.is_none());
-        self.over.connection.as_ref().or(written)
-    }
+/// Where a request goes.
+pub(super) struct Target {
+    pub(super) connection: Arc<Connection>,
+    /// The path, a template; starts with `/`, or empty.
+    pub(super) path: String,
+    /// Static query, without `?`.
+    pub(super) query: String,
+}
 
+impl<'a> Compiler<'a> {
     /// The connection that the action names, if there is one of that name.
-    pub(super) fn named_connection(&self) -> Option<&'a Located<ConnectionDefinition>> {
-        let name = self.connection_name()?;
-        self.around.connections.iter().find(|connection| connection.name == *name)
+    pub(super) fn named_connection(&self) -> Option<&'a CompiledConnection> {
+        self.around.upstreams.connection(connection_name(self.definition, self.over)?)
     }
 
     /// The connection that the action names; an error where there is none of that name.
-    pub(super) fn connection(&mut self) -> Option<&'a Located<ConnectionDefinition>> {
-        let name = self.connection_name()?;
+    pub(super) fn connection(&mut self) -> Option<&'a CompiledConnection> {
+        let name = connection_name(self.definition, self.over)?;
         let found = self.named_connection();
-        if let Some(found) = found {
-            check_known(
-                &found.document,
-                found.definition.environments.keys(),
-                self.around.known_environments,
-                self.problems,
-            );
-        } else {
-            let names: Vec<&String> =
-                self.around.connections.iter().map(|connection| &connection.name).collect();
-            let hint = callgate_text::closest(name, &names).map_or_else(
-                || format!("add connections/{name}.yaml"),
-                |near| format!("did you mean `{near}`?"),
-            );
-            let problem = self
-                .error(
-                    &self.pointer("connection"),
-                    "unknown_connection",
-                    format!("there is no connection `{name}`"),
-                )
-                .hint(hint);
-            self.problems.push(problem);
+        if found.is_none() {
+            let message = format!("there is no connection `{name}`");
+            let unknown = self.error(&self.pointer("connection"), "unknown_connection", message);
+            self.problems.push(unknown.hint(self.around.upstreams.connection_hint(name)));
         }
         found
     }
 
-    pub(super) fn target(
-        &mut self,
-        connection: Option<&Located<ConnectionDefinition>>,
-    ) -> Option<url::Parts> {
+    pub(super) fn target(&mut self, connection: Option<&CompiledConnection>) -> Option<Target> {
         let (over, definition) = (self.over, self.definition);
         // An override of one way takes the place of the other way as written.
         let full = over.url.as_ref().or(definition.url.as_ref().filter(|_| over.connection.is_none()));
@@ -59,7 +43,10 @@ impl<'a> Compiler<'a> {
         let path = over.path.as_ref().or(definition.path.as_ref());
         match (named, full) {
             (false, Some(full)) if path.is_none() || over.url.is_some() => match url::split_absolute(full) {
-                Ok(parts) => Some(parts),
+                Ok(url::Parts { prefix, path, query }) => {
+                    let connection = self.around.upstreams.origin(&prefix);
+                    Some(Target { connection, path, query })
+                }
                 Err(reason) => {
                     let problem = self.error(
                         &self.pointer("url"),
@@ -81,9 +68,9 @@ impl<'a> Compiler<'a> {
                     );
                     self.problems.push(problem);
                 }
-                let prefix = self.base_url(connection?)?;
+                let connection = connection?.connection.clone()?;
                 let (path, query) = split.ok()?;
-                Some(url::Parts { prefix, path, query })
+                Some(Target { connection, path, query })
             }
             _ if self.was_set_aside(&["connection", "path", "url"]) => None,
             (named, full) => {
@@ -104,87 +91,21 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn base_url(&mut self, connection: &Located<ConnectionDefinition>) -> Option<String> {
-        let environment = self.around.environment;
-        let over = connection.definition.environments.get(environment);
-        let document = &connection.document;
-        let overridden = over.and_then(|over| over.base_url.as_ref());
-        let Some(base) = overridden.or(connection.definition.base_url.as_ref()) else {
-            self.problems.push(
-                Problem::error(
-                    &document.file,
-                    (1, 1),
-                    "missing_key",
-                    format!(
-                        "the connection `{}` has no `base_url` in environment `{environment}`",
-                        connection.name
-                    ),
-                )
-                .hint(format!("add `base_url`, at the top or under `environments.{environment}`")),
-            );
-            return None;
-        };
-        let pointer = base_url_pointer(connection, environment);
-        let checked = url::check_absolute(base).and_then(|parsed| match parsed.query() {
-            _ if base.contains("{{") => Err("a base URL has no template; one may stand in `path`".to_owned()),
-            Some(_) => Err("a base URL has no query".to_owned()),
-            None => Ok(parsed),
-        });
-        match checked {
-            Ok(parsed) => Some(parsed.as_str().trim_end_matches('/').to_owned()),
-            Err(reason) => {
-                self.problems.push(Problem::error(
-                    &document.file,
-                    document.at_value(&pointer),
-                    "invalid_url",
-                    format!("invalid base_url `{base}`: {reason}"),
-                ));
-                None
-            }
-        }
-    }
-
     /// The connector of the action, else of its connection; `none` takes it away.
-    pub(super) fn connector(
-        &mut self,
-        connection: Option<&Located<ConnectionDefinition>>,
-    ) -> Option<Connector> {
+    pub(super) fn connector(&mut self, connection: Option<&CompiledConnection>) -> Option<Arc<Connector>> {
         let own = self.over.auth.as_ref().or(self.definition.auth.as_ref());
-        let of_connection = connection.and_then(|connection| {
-            let over = connection.definition.environments.get(self.around.environment);
-            over.and_then(|over| over.auth.as_ref()).or(connection.definition.auth.as_ref())
-        });
+        let of_connection = connection.and_then(|connection| connection.auth.as_ref()).map(|(name, _)| name);
         let name = own.or(of_connection)?;
         if name == "none" {
             return None;
         }
-        let found: Option<&Located<AuthDefinition>> = self.around.auth.iter().find(|auth| auth.name == *name);
-        let Some(found) = found else {
-            let (document, pointer) = match (own, connection) {
-                (None, Some(connection)) => (connection.document.clone(), "/auth".to_owned()),
-                _ => (self.located.document.clone(), self.pointer("auth")),
-            };
-            let names: Vec<&String> = self.around.auth.iter().map(|auth| &auth.name).collect();
-            let hint = callgate_text::closest(name, &names)
-                .map_or_else(|| format!("add auth/{name}.yaml"), |near| format!("did you mean `{near}`?"));
-            self.problems.push(
-                Problem::error(
-                    &document.file,
-                    document.at_value(&pointer),
-                    "unknown_auth",
-                    format!("there is no auth connector `{name}`"),
-                )
-                .hint(hint),
-            );
-            return None;
-        };
-        check_known(
-            &found.document,
-            found.definition.environments.keys(),
-            self.around.known_environments,
-            self.problems,
-        );
-        connector::compile(found, self.around.environment, self.problems, self.secrets)
+        let found = self.around.upstreams.connector(name);
+        // That a connection names one that there is not is told of the connection.
+        if found.is_none() && own.is_some() {
+            let unknown = self.error(&self.pointer("auth"), "unknown_auth", no_auth(name));
+            self.problems.push(unknown.hint(self.around.upstreams.connector_hint(name)));
+        }
+        found.flatten()
     }
 
     pub(super) fn warn_cleartext(&mut self, prefix: &str, pointer: &str, has_credentials: bool) {
@@ -201,14 +122,5 @@ impl<'a> Compiler<'a> {
             .hint("use https://");
             self.problems.push(problem);
         }
-    }
-}
-
-/// Where the base URL that holds in `environment` stands.
-pub(super) fn base_url_pointer(connection: &Located<ConnectionDefinition>, environment: &str) -> String {
-    let over = connection.definition.environments.get(environment);
-    match over.and_then(|over| over.base_url.as_ref()) {
-        Some(_) => format!("/environments/{environment}/base_url"),
-        None => "/base_url".to_owned(),
     }
 }

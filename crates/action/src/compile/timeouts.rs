@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use callgate_definition::{
-    ActionDefinition, ActionKind, ActionOverride, ConnectionDefinition, ConnectionOverride,
-};
+use callgate_definition::ActionKind;
 
 use super::compiler::Compiler;
+use crate::upstream::WrittenTimeouts;
 
 /// Time for a call for which nothing is said.
 const DEFAULT_TIMEOUT_MS: u64 = 5_000;
@@ -24,33 +23,14 @@ pub(super) struct Timeouts {
     pub(super) read: Option<Duration>,
 }
 
-/// One timeout as each place that may set it says it.
-struct Places {
-    over: fn(&ActionOverride) -> Option<u64>,
-    action: fn(&ActionDefinition) -> Option<u64>,
-    connection_over: fn(&ConnectionOverride) -> Option<u64>,
-    connection: fn(&ConnectionDefinition) -> Option<u64>,
-}
-
-macro_rules! places {
-    ($key:ident) => {
-        Places {
-            over: |one| one.$key,
-            action: |one| one.$key,
-            connection_over: |one| one.$key,
-            connection: |one| one.$key,
-        }
-    };
-}
-
 impl Compiler<'_> {
     /// The timeouts of the action: what its environment says comes before what it says, and both come before its
     /// connection. A connection that never comes about must be told as such (nothing was sent), and not as an answer
     /// that never came; so the time to connect is shorter than the others.
     pub(super) fn timeouts(&self) -> Timeouts {
-        let whole = self.timeout(&places!(timeout_ms)).unwrap_or(DEFAULT_TIMEOUT_MS);
-        let connect = self.timeout(&places!(connect_timeout_ms)).unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS);
-        let read = self.timeout(&places!(read_timeout_ms));
+        let WrittenTimeouts { whole, connect, read } = self.written_timeouts();
+        let whole = whole.unwrap_or(DEFAULT_TIMEOUT_MS);
+        let connect = connect.unwrap_or(DEFAULT_CONNECT_TIMEOUT_MS);
         let shortest = whole.min(read.unwrap_or(whole));
         Timeouts {
             whole: Duration::from_millis(whole),
@@ -59,15 +39,21 @@ impl Compiler<'_> {
         }
     }
 
-    fn timeout(&self, places: &Places) -> Option<u64> {
-        let own = (places.over)(self.over).or((places.action)(self.definition));
-        let connection = || {
-            let is_http = self.definition.kind == ActionKind::Http;
-            let connection = &self.named_connection().filter(|_| is_http)?.definition;
-            let over = connection.environments.get(self.around.environment);
-            over.and_then(places.connection_over).or((places.connection)(connection))
+    fn written_timeouts(&self) -> WrittenTimeouts {
+        let (over, own) = (self.over, self.definition);
+        let over = WrittenTimeouts {
+            whole: over.timeout_ms,
+            connect: over.connect_timeout_ms,
+            read: over.read_timeout_ms,
         };
-        own.or_else(connection)
+        let own = WrittenTimeouts {
+            whole: own.timeout_ms,
+            connect: own.connect_timeout_ms,
+            read: own.read_timeout_ms,
+        };
+        let is_http = self.definition.kind == ActionKind::Http;
+        let connection = if is_http { self.named_connection() } else { None };
+        over.or(own).or(connection.map(|one| one.timeouts).unwrap_or_default())
     }
 
     /// Warns of a `read_timeout_ms` of the action that changes nothing.

@@ -7,8 +7,10 @@ use callgate_definition::{
     Scalar, ValueDefinition,
 };
 
+use crate::url;
+use crate::written::{SecretUse, WrittenAt, check_known, pointer};
+
 use super::connection::{self, TlsSource};
-use super::written::{SecretUse, WrittenAt};
 
 /// A rule for credentials: which, and where they travel. Holds names of
 /// secrets, never their values.
@@ -16,6 +18,8 @@ use super::written::{SecretUse, WrittenAt};
 pub struct Connector {
     /// Its name.
     pub name: String,
+    /// The file it is defined in, for the operator.
+    pub file: String,
     /// What it sends.
     pub credential: Credential,
     /// The way to its token endpoint, if it has one.
@@ -106,13 +110,15 @@ impl From<&ValueDefinition> for ValueSource {
 }
 
 /// Compiles the connector `located` for `environment`.
-pub(crate) fn compile(
+pub(super) fn compile(
     located: &Located<AuthDefinition>,
     environment: &str,
+    known_environments: &[String],
     problems: &mut Problems,
     secrets: &mut Vec<SecretUse>,
 ) -> Option<Connector> {
     let definition = &located.definition;
+    check_known(&located.document, definition.environments.keys(), known_environments, problems);
     let fallback = AuthOverride::default();
     let mut reader = Fields {
         located,
@@ -131,7 +137,8 @@ pub(crate) fn compile(
         | Credential::Cookie(..)
         | Credential::Basic { .. } => None,
     };
-    Some(Connector { name: located.name.clone(), credential, token_endpoint })
+    let (name, file) = (located.name.clone(), located.document.file.clone());
+    Some(Connector { name, file, credential, token_endpoint })
 }
 
 struct Fields<'a> {
@@ -203,12 +210,7 @@ impl Fields<'_> {
         let value = self.required(key, over.as_ref().or(base.as_ref()))?;
         if let ValueDefinition::Secret { secret, .. } = &value {
             let pointer = self.pointer(key);
-            self.secrets.push(SecretUse {
-                name: secret.clone(),
-                environment: self.environment.to_owned(),
-                file: self.located.document.file.clone(),
-                place: self.located.document.at_value(&pointer),
-            });
+            self.secrets.push(SecretUse::at(&self.located.document, &pointer, secret, self.environment));
         }
         Some(ValueSource::from(&value))
     }
@@ -288,7 +290,7 @@ impl Fields<'_> {
 
     fn token_url(&mut self, url: String) -> Option<String> {
         let pointer = self.pointer("token_url");
-        match super::url::check_absolute(&url) {
+        match url::check_absolute(&url) {
             Ok(_) => Some(url),
             Err(reason) => {
                 self.invalid(&pointer, format!("invalid token_url `{url}`: {reason}"));
@@ -300,13 +302,13 @@ impl Fields<'_> {
     fn token_endpoint(&mut self, url: &str) -> Option<TokenEndpoint> {
         let document = &self.located.document;
         let written = WrittenAt::at(document, &self.pointer("token_url"));
-        let pointer = connection::pointer(self.over.tls.is_some(), self.environment, "tls");
+        let tls_pointer = pointer(self.over.tls.is_some(), self.environment, "tls");
         let tls = match self.over.tls.as_ref().or(self.located.definition.tls.as_ref()) {
             Some(tls) => {
-                connection::warn_without_tls(url, document, &pointer, self.problems);
+                connection::warn_without_tls(url, document, &tls_pointer, self.problems);
                 let mut compiler = connection::Tls {
                     document,
-                    pointer: &pointer,
+                    pointer: &tls_pointer,
                     environment: self.environment,
                     problems: self.problems,
                     secrets: self.secrets,
