@@ -4,16 +4,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
 use crate::conversation::ClaimKey;
-use crate::egress::Deadline;
 use crate::tool::{Cancellation, Scope, ToolCall};
 
-use super::{Gateway, learning};
-
-use super::speech::Started;
+use super::pace::Expected;
 
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
@@ -21,6 +19,17 @@ const SHARDS: usize = 16;
 const WAITING: u8 = 0;
 const SENT: u8 = 1;
 const CANCELLED: u8 = 2;
+
+/// A call goes ahead. Texts are one line each, with nothing in them that must not be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Started {
+    /// What the caller is to hear now.
+    pub text: Option<String>,
+    /// What the caller is to hear if the call is still under way after this time.
+    pub delayed: Option<(Duration, String)>,
+    /// How long it takes, most likely.
+    pub expected: Option<Expected>,
+}
 
 /// How far a call is, and who still waits for it.
 #[derive(Debug)]
@@ -38,7 +47,7 @@ pub struct CallControl {
     /// The call of the same intent that this one waits for.
     joined: Mutex<Option<Arc<CallControl>>>,
     /// The earlier call whose result this one gives.
-    told: OnceLock<ClaimKey>,
+    pub(super) told: OnceLock<ClaimKey>,
     /// Who wants to hear that the call goes ahead.
     listener: Mutex<Option<oneshot::Sender<Started>>>,
 }
@@ -311,48 +320,6 @@ impl Drop for Entry<'_> {
             if known.is_empty() {
                 ids.remove(name);
             }
-        }
-    }
-}
-
-impl Gateway {
-    /// Cancels the call under way that has this id, if it is not sent yet; says
-    /// which of the two it was. Several calls of one id and one conversation
-    /// are one.
-    ///
-    /// # Errors
-    ///
-    /// There is no such call, or several conversations have one.
-    pub fn cancel(
-        &self,
-        scope: &Scope,
-        id: &str,
-        conversation: Option<&str>,
-    ) -> Result<Cancellation, CancelError> {
-        self.shared.under_way.cancel(scope, id, conversation)
-    }
-
-    /// The caller of a call has hung up: cancels it if it is not sent and
-    /// nobody else waits for it. What is sent runs to its end, and its result
-    /// answers the same write when it comes again under another id.
-    pub async fn hang_up(&self, control: &CallControl) {
-        self.leave_to_nobody(control.hang_up()).await;
-    }
-
-    /// The caller of a call has its answer. Where it is that of an earlier call which had reached nobody, that one is
-    /// answered too.
-    pub async fn answered(&self, control: &CallControl) {
-        if let Some(earlier) = control.told.get() {
-            let adopted = self.shared.store.adopt(*earlier);
-            learning::note(Deadline::after(learning::STORING).within(adopted).await);
-        }
-    }
-
-    /// Keeps the result of a call that everybody has hung up on for the same write under another id.
-    pub(super) async fn leave_to_nobody(&self, claim: Option<ClaimKey>) {
-        if let Some(claim) = claim {
-            let orphaned = self.shared.store.orphan(claim);
-            learning::note(Deadline::after(learning::STORING).within(orphaned).await);
         }
     }
 }

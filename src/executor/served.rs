@@ -15,15 +15,32 @@ use crate::definition::{Problem, Problems};
 use crate::egress::{EnvironmentWays, Outlet, Route, Ways, WaysBuilder};
 use crate::secrets::{Keyring, Redactor, Secrets};
 
-use super::feed::begun_by_a_call;
-use super::masks::KeptMasks;
+use super::conversation::begun::begun_by_a_call;
+use super::conversation::kept_masks::KeptMasks;
+use super::conversation::states::States;
 use super::pace::{Expected, Pace};
-use super::{ExecutorLimits, States};
 
 /// What stands between an action's name and what a model puts around it: no action's name holds one.
 const AROUND_A_NAME: [char; 6] = ['.', '/', ':', '<', '>', '|'];
 /// The longest name, in bytes, in which an action's name is looked for.
 const MAX_MANGLED: usize = 256;
+
+/// Limits of the executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutorLimits {
+    /// Largest response body, decoded.
+    pub max_response_bytes: usize,
+    /// Longest body that a model is shown, in characters.
+    pub max_body_chars: usize,
+    /// Longest URL of a request, and longest value of a header that a template fills.
+    pub max_url_bytes: usize,
+}
+
+impl Default for ExecutorLimits {
+    fn default() -> Self {
+        Self { max_response_bytes: 2 * 1024 * 1024, max_body_chars: 15_000, max_url_bytes: 8_000 }
+    }
+}
 
 /// What holds for all conversations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +131,7 @@ pub struct ServedAction {
     /// Where it is served.
     pub environment: Arc<Environment>,
     /// How its requests are sent; an HTTP action has it, and no other does.
-    pub(super) upstream: Option<Upstream>,
+    pub(super) upstream: Option<Arc<Upstream>>,
     /// How long its calls take; a reload keeps what it has learned.
     pub(super) pace: Arc<Pace>,
 }
@@ -122,6 +139,8 @@ pub struct ServedAction {
 /// How the requests of an action are sent.
 #[derive(Debug)]
 pub(super) struct Upstream {
+    /// What they are made of.
+    pub(super) http: Arc<HttpAction>,
     /// Where they go.
     pub(super) route: Route,
     /// What they show there.
@@ -361,10 +380,11 @@ impl EnvironmentBuilder<'_, '_, '_> {
         // An action without a route has a problem by now.
         let upstreams = actions.into_iter().filter_map(|action| {
             let upstream = match &action.kind {
-                Kind::Http(http) => Some(Upstream {
+                Kind::Http(http) => Some(Arc::new(Upstream {
+                    http: http.clone(),
                     route: (*by_place.get(&Arc::as_ptr(&http.connection))?).clone(),
                     credentials: auth.action(http, &action.file),
-                }),
+                })),
                 Kind::Static(_) | Kind::Handover(_) => None,
             };
             Some((action, upstream))

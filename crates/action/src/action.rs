@@ -1,5 +1,6 @@
 //! What a model may do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callgate_definition::{Hook, NextStates};
@@ -62,7 +63,7 @@ pub struct Action {
 #[derive(Debug)]
 pub enum Kind {
     /// Calls an upstream.
-    Http(Box<HttpAction>),
+    Http(Arc<HttpAction>),
     /// Answers by itself.
     Static(FixedAnswer),
     /// Hands the caller over.

@@ -3,6 +3,7 @@
 mod before;
 mod cancel;
 mod claims;
+mod dropped;
 mod gone;
 mod interleavings;
 mod mixed;

@@ -12,6 +12,7 @@ pub(crate) use self::compiler::Compiler;
 pub use self::compiler::Surroundings;
 pub use self::guards::check_states;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use callgate_definition::{ActionDefinition, ActionKind, ActionOverride, Located, Problem, Problems};
@@ -81,7 +82,7 @@ impl Compiler<'_> {
         let parameters = parameters.offered_as(&model_schema);
         let kind = match self.definition.kind {
             _ if self.is_of_no_type() => None,
-            ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Box::new(http))),
+            ActionKind::Http => self.http(&parameters, &bind).map(|http| Kind::Http(Arc::new(http))),
             ActionKind::Static => self.fixed_answer(&parameters, &bind).map(Kind::Static),
             ActionKind::Handover => self.handover(&parameters, &bind).map(Kind::Handover),
         };

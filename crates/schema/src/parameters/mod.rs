@@ -52,6 +52,7 @@ use self::visible::Closing;
 pub use self::aliases::{Aliases, is_plain};
 pub use self::lint::SchemaProblem;
 pub use self::output_schema::OutputSchema;
+pub use self::sensitive::texts as texts_of;
 pub use self::strict_json::parse_arguments;
 pub use self::text::FORMATS;
 pub(crate) use self::text::type_phrase;

@@ -165,7 +165,7 @@ fn for_items(schema: &Map<String, Value>) -> Vec<&Value> {
 }
 
 /// The texts and numbers in `values`.
-pub(super) fn texts(values: &[Value]) -> Vec<String> {
+pub fn texts(values: &[Value]) -> Vec<String> {
     let mut texts = Vec::new();
     values.iter().for_each(|value| collect(value, &mut texts));
     texts

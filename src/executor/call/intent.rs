@@ -12,7 +12,7 @@ use crate::action::{Action, Kind};
 use crate::conversation::{Carried, Claim, ClaimKey, ConversationKey, IdTrust};
 use crate::tool::{ToolCall, ToolCallIds, random_bytes};
 
-use super::Values;
+use super::record::Values;
 
 /// How long the result of a write is kept: as long as a conversation is.
 const KEEP_WRITES: Duration = Duration::from_secs(2 * 60 * 60);
@@ -292,7 +292,7 @@ pub(super) fn digest_of_arguments(name: &str, arguments: &Map<String, Value>) ->
 fn digest_of_values(action: &Action, values: &Values) -> [u8; 32] {
     let mut text = Vec::with_capacity(256);
     write_object(&values.parameters, &mut text);
-    for (path, value) in action.reads.of(&values.variables) {
+    for (path, value) in action.reads.of(values.variables()) {
         if action.outputs.iter().any(|output| is_related(path, &output.name)) {
             continue;
         }

@@ -3,77 +3,27 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::action::output;
 use crate::conversation::change::Variable;
-use crate::conversation::{Conversation, ConversationKey, MAX_BYTES};
+use crate::conversation::{Conversation, MAX_BYTES};
 use crate::secrets::{MASK, Redactor};
 
-use super::Deployment;
-use super::body::masked_value;
+use crate::executor::call::body::masked_value;
+use crate::executor::served::Deployment;
+
+use super::kept_masks::Kept;
 
 /// Longest text that is looked through; of a longer one only the length is shown.
 const MAX_MASKED_BYTES: usize = 64 * 1024;
-/// Most conversations whose redactors are kept.
-const MAX_KEPT: u32 = 256;
-/// Most bytes of all of them.
-const MAX_KEPT_BYTES: u32 = 64 * 1024 * 1024;
 /// Shortest text that a [`Redactor`] finds.
 const SHORTEST: usize = 3;
 
-/// What conversations keep to themselves, with a redactor of each: made once, until it changes.
-#[derive(Debug)]
-pub(super) struct KeptMasks(Cache<ConversationKey, Arc<Kept>>);
-
-/// What one conversation keeps to itself.
-#[derive(Debug)]
-struct Kept {
-    /// Sorted, each once.
-    texts: Vec<String>,
-    redactor: Redactor,
-    /// The size of both, roughly.
-    bytes: usize,
-}
-
-impl Default for KeptMasks {
-    fn default() -> Self {
-        // Each counts as its share at least: so there are no more than `MAX_KEPT`.
-        let weight = |_: &ConversationKey, kept: &Arc<Kept>| {
-            u32::try_from(kept.bytes).unwrap_or(u32::MAX).max(MAX_KEPT_BYTES / MAX_KEPT)
-        };
-        let cache = Cache::builder().weigher(weight).max_capacity(MAX_KEPT_BYTES.into());
-        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
-    }
-}
-
-impl KeptMasks {
-    /// The redactor of a conversation that keeps `texts` to itself; `None` where there are none.
-    fn of(&self, key: &ConversationKey, mut texts: Vec<String>) -> Option<Arc<Kept>> {
-        if texts.is_empty() {
-            return None;
-        }
-        texts.sort_unstable();
-        texts.dedup();
-        if let Some(kept) = self.0.get(key).filter(|kept| kept.texts == texts) {
-            return Some(kept);
-        }
-        let redactor = Redactor::for_values(texts.iter().map(String::as_str));
-        let bytes = redactor.size() + texts.iter().map(String::len).sum::<usize>();
-        let kept = Arc::new(Kept { texts, redactor, bytes });
-        self.0.insert(key.clone(), kept.clone());
-        // Otherwise what is too much goes some insertions later.
-        self.0.run_pending_tasks();
-        Some(kept)
-    }
-}
-
 /// Masks secrets, and what is sensitive in a conversation or a call.
 #[derive(Default)]
-pub(super) struct Masks<'a> {
+pub(in crate::executor) struct Masks<'a> {
     environment: Option<&'a Redactor>,
     token: Option<&'a Redactor>,
     texts: Vec<String>,
@@ -87,7 +37,7 @@ pub(super) struct Masks<'a> {
 
 impl<'a> Masks<'a> {
     /// The masks of a conversation, in which `set` is about to be set; to be made [`Self::ready`].
-    pub(super) fn of(
+    pub(in crate::executor) fn of(
         deployment: &'a Deployment,
         conversation: &Conversation,
         set: &[(String, Variable)],
@@ -118,30 +68,30 @@ impl<'a> Masks<'a> {
 
     /// The masks of what its caller is shown of a conversation: what is only
     /// kept from the model is not masked.
-    pub(super) fn sensitive(deployment: &'a Deployment, conversation: &Conversation) -> Self {
+    pub(in crate::executor) fn sensitive(deployment: &'a Deployment, conversation: &Conversation) -> Self {
         let masked = conversation.variables.values().filter(|variable| variable.sensitive);
         Self::secrets(deployment, conversation.key.environment())
             .and_values(masked.map(|variable| &variable.value))
     }
 
     /// Masks the secrets of an environment alone.
-    pub(super) fn secrets(deployment: &'a Deployment, environment: &str) -> Self {
+    pub(in crate::executor) fn secrets(deployment: &'a Deployment, environment: &str) -> Self {
         Self { environment: deployment.redactor(environment), ..Self::default() }
     }
 
     /// The same, for a call with this token.
-    pub(super) fn and_token(self, token: Option<&'a Redactor>) -> Self {
+    pub(in crate::executor) fn and_token(self, token: Option<&'a Redactor>) -> Self {
         Self { token, ..self }
     }
 
     /// The same, with what is sensitive in these values: all of it.
-    pub(super) fn and_values<'v>(mut self, values: impl IntoIterator<Item = &'v Value>) -> Self {
+    pub(in crate::executor) fn and_values<'v>(mut self, values: impl IntoIterator<Item = &'v Value>) -> Self {
         values.into_iter().for_each(|value| self.add(value));
         self
     }
 
     /// The same, with everything that was gathered.
-    pub(super) fn ready(mut self) -> Self {
+    pub(in crate::executor) fn ready(mut self) -> Self {
         // A value stands among the variables, among what is set and among what is concealed.
         self.texts.sort_unstable();
         self.texts.dedup();
@@ -187,7 +137,7 @@ impl<'a> Masks<'a> {
     }
 
     /// `text` without what must not be seen.
-    pub(super) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(in crate::executor) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.len() > MAX_MASKED_BYTES {
             return Cow::Owned(format!("[{} bytes]", text.len()));
         }
@@ -195,7 +145,7 @@ impl<'a> Masks<'a> {
     }
 
     /// [`Self::text`] of a text of any length, which is bounded elsewhere.
-    pub(super) fn whole(&self, text: String) -> String {
+    pub(in crate::executor) fn whole(&self, text: String) -> String {
         match self.masked(&text) {
             Cow::Owned(masked) => masked,
             Cow::Borrowed(_) => text,
@@ -203,29 +153,29 @@ impl<'a> Masks<'a> {
     }
 
     /// A value of any size, in each text of which nothing is seen that must not be.
-    pub(super) fn value(&self, value: &Value) -> Value {
+    pub(in crate::executor) fn value(&self, value: &Value) -> Value {
         masked_value(value.clone(), &|text| self.whole(text))
     }
 
     /// The first bytes of [`Self::text`].
-    pub(super) fn cut(&self, text: &str, limit: usize) -> String {
+    pub(in crate::executor) fn cut(&self, text: &str, limit: usize) -> String {
         // Masked before it is cut: what is left of a secret that is cut in two cannot be found.
         shortened(&self.text(text), limit)
     }
 
     /// [`Self::text`] of what was sent or answered.
-    pub(super) fn content(&self, text: &str) -> String {
+    pub(in crate::executor) fn content(&self, text: &str) -> String {
         if self.is_blind { MASK.to_owned() } else { self.text(text).into_owned() }
     }
 
     /// [`Self::content`] of a part of a request, of any length: who looks at one reads all of it.
-    pub(super) fn request(&self, text: &str) -> String {
+    pub(in crate::executor) fn request(&self, text: &str) -> String {
         if self.is_blind { MASK.to_owned() } else { self.whole(text.to_owned()) }
     }
 
     /// JSON that was sent or answered: as it is, where that is `limit` bytes at
     /// most and masking left it JSON; else a text.
-    pub(super) fn json(&self, text: &str, limit: usize) -> Box<RawValue> {
+    pub(in crate::executor) fn json(&self, text: &str, limit: usize) -> Box<RawValue> {
         if self.is_blind {
             return hidden();
         }
@@ -263,6 +213,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::conversation::ConversationKey;
+    use crate::executor::conversation::kept_masks::KeptMasks;
 
     fn masks(values: &[Value]) -> Masks<'static> {
         Masks::default().and_values(values).ready()
@@ -277,25 +229,6 @@ mod tests {
         assert_eq!(masks.json("[1, 2, 3]", 4).get(), r#""[1, … [9 bytes]""#);
         assert_eq!(masks.cut("x 4711 éé", 6), "x *** … [10 bytes]");
         assert_eq!(masks.text(&"x".repeat(MAX_MASKED_BYTES + 1)), "[65537 bytes]");
-    }
-
-    #[test]
-    fn a_redactor_is_kept_until_what_it_masks_changes_and_for_so_many_conversations() {
-        let (kept, texts) =
-            (KeptMasks::default(), |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect());
-        let key = |id: u32| ConversationKey::new("development", &id.to_string());
-        assert!(kept.of(&key(0), Vec::new()).is_none());
-        let first = kept.of(&key(0), texts(&["s3cr3t", "other"])).expect("masks");
-        let again = kept.of(&key(0), texts(&["other", "s3cr3t", "other"])).expect("masks");
-        assert!(Arc::ptr_eq(&first, &again));
-        let changed = kept.of(&key(0), texts(&["s3cr3t"])).expect("masks");
-        assert!(!Arc::ptr_eq(&first, &changed) && changed.redactor.redact("a s3cr3t") == "a ***");
-        (1..=MAX_KEPT).for_each(|id| drop(kept.of(&key(id), texts(&["s3cr3t"]))));
-        assert_eq!(kept.0.entry_count(), u64::from(MAX_KEPT));
-        assert!(
-            !Arc::ptr_eq(&changed, &kept.of(&key(0), texts(&["s3cr3t"])).expect("masks")),
-            "it had to go"
-        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn masked_error(error: ToolError, redact: &impl Fn(String) -> String)
 }
 
 /// `value` with every text in it, and every number that spells a secret, masked.
-pub(super) fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> Value {
+pub(in crate::executor) fn masked_value(value: Value, redact: &impl Fn(String) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(redact(text)),
         Value::Array(items) => items.into_iter().map(|item| masked_value(item, redact)).collect(),

@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::tool::{ToolResult, TraceContext};
 
-use super::PreviewedRequest;
+use super::call::request::PreviewedRequest;
 
 /// Sees every call end. Called on the call's own way: must not block.
 pub trait Observer: Debug + Send + Sync {

@@ -1,4 +1,4 @@
-//! The exact request of a call, secrets masked, without sending it.
+//! A request as people are shown it: secrets masked, as it goes over the wire.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,9 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::action::RequestSpec;
-use crate::conversation::Carried;
 use crate::egress::Credentials;
+use crate::executor::conversation::masks::Masks;
 use crate::secrets::MASK;
-use crate::tool::{ToolCall, ToolError};
-
-use super::body::masked_error;
-use super::failure::Failure;
-use super::masks::Masks;
-use super::outcome::Receipt;
-use super::performing::{Prepared, prepare};
-use super::speech::Voice;
-use super::{Access, Gateway, Refused, learning, weight, weight_of_masks};
 
 /// What would be sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,72 +37,16 @@ pub struct PreviewedRequest {
     pub body: Option<String>,
 }
 
-impl Gateway {
-    /// Renders the request of a call and does not send it. Secrets are masked,
-    /// and arguments that are `x-sensitive`: a preview is kept where it is shown.
-    /// `carried` is the conversation, where the caller carries it.
-    ///
-    /// # Errors
-    ///
-    /// What the call itself would fail with before it is sent; also where the
-    /// action sends nothing.
-    pub async fn preview(&self, call: &ToolCall, carried: Option<&Carried>) -> Result<Preview, ToolError> {
-        let deployment = self.deployment();
-        let call = &super::named(&deployment, call.clone());
-        let admitted = self.admit(&deployment, call, carried, &Receipt::new(), Access::Look).await;
-        let known = admitted.as_ref().ok().and_then(|admitted| admitted.conversation.as_deref());
-        let weight = weight(call, known).max(weight_of_masks(known));
-        let _seat = self.seat_if_any(weight).await;
-        let rendered = admitted.and_then(|mut admitted| {
-            // Without a conversation there is nothing to ask, and a request to look at all the same.
-            if admitted.conversation.is_some() {
-                admitted
-                    .check_guards(&deployment)
-                    .map_err(|refused| Refused::from(Failure::from(refused)))?;
-            }
-            let target = admitted.target;
-            let voice = Voice::new(call, &admitted, &deployment);
-            let prepared = prepare(&admitted, call, &deployment, &voice).map_err(Refused::from)?;
-            let Prepared::Request(_, _, request) = prepared else { return Ok(None) };
-            let masks = match &admitted.conversation {
-                Some(known) => Masks::of(&deployment, known, &[]),
-                None => Masks::secrets(&deployment, &call.environment),
-            };
-            let sensitive = target.action.parameters.sensitive_values(&admitted.values.parameters);
-            let brought = learning::brought_under_marks(&call.variables, admitted.conversation.as_deref());
-            let masks = masks.and_values(sensitive.iter().chain(&brought)).ready();
-            let credentials = target.masked_credentials().cloned().unwrap_or_default();
-            Ok(Some(describe(&request, &credentials, &masks)))
-        });
-        match rendered {
-            Ok(Some(preview)) => Ok(preview),
-            Ok(None) => Ok(Preview {
-                request: PreviewedRequest {
-                    method: String::new(),
-                    url: String::new(),
-                    headers: Map::new(),
-                    body: None,
-                },
-                curl: "# this action sends no request".to_owned(),
-            }),
-            Err(Refused { failure, .. }) => {
-                let secrets = Masks::secrets(&deployment, &call.environment);
-                Err(masked_error(failure.into_error().1, &|text| secrets.whole(text)))
-            }
-        }
-    }
-}
-
 /// A request as it goes over the wire, masked, with masked credentials.
-pub(super) struct Masked {
-    pub(super) url: String,
+pub(in crate::executor) struct Masked {
+    pub(in crate::executor) url: String,
     /// Those that the definitions set.
-    pub(super) headers: Vec<(HeaderName, String)>,
-    pub(super) body: Option<String>,
+    pub(in crate::executor) headers: Vec<(HeaderName, String)>,
+    pub(in crate::executor) body: Option<String>,
 }
 
 impl Masked {
-    pub(super) fn of(
+    pub(in crate::executor) fn of(
         request: &RequestSpec,
         credentials: &Credentials,
         clean: &impl Fn(&str) -> String,
@@ -140,7 +75,11 @@ impl Masked {
     }
 }
 
-pub(super) fn describe(request: &RequestSpec, credentials: &Credentials, masks: &Masks<'_>) -> Preview {
+pub(in crate::executor) fn describe(
+    request: &RequestSpec,
+    credentials: &Credentials,
+    masks: &Masks<'_>,
+) -> Preview {
     let clean = |text: &str| masks.request(text);
     let Masked { url, headers: defined, body } = Masked::of(request, credentials, &clean);
     let parsed = Url::parse(&request.url).ok();

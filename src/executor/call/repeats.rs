@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::tool::ToolCall;
 
-/// From the how manieth time on a model is told.
+/// Failures of a call after which the model is told to stop.
 pub(super) const TOO_OFTEN: u32 = 3;
 /// Calls remembered before the older half is forgotten.
 const MOST: usize = 20_000;
 
 /// Counts identical failing calls by conversation.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(in crate::executor) struct Repeats {
     counts: Mutex<Counts>,
     hasher: RandomState,
 }
@@ -26,9 +26,11 @@ struct Counts {
 }
 
 impl Repeats {
-    /// How often this call, with `arguments`, has failed in its conversation, this time included.
-    pub(super) fn count(&self, call: &ToolCall, arguments: &str) -> u32 {
+    /// How often this call has failed in its conversation, this time included. Calls are the same where their
+    /// arguments are, or the `digest` of those, where there is one.
+    pub(in crate::executor) fn count(&self, call: &ToolCall, digest: Option<[u8; 32]>) -> u32 {
         let Some(conversation) = &call.conversation_id else { return 1 };
+        let arguments = digest.as_ref().map_or(call.arguments.get().as_bytes(), |digest| digest);
         let call = self.hasher.hash_one((call.scope(), conversation, &call.name, arguments));
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = counts.newer.get(&call).or_else(|| counts.older.get(&call)).copied().unwrap_or(0);
@@ -67,7 +69,7 @@ mod tests {
         ];
         for (conversation, arguments, expected) in counts {
             let call = call(conversation, &arguments);
-            let count = repeats.count(&call, call.arguments.get());
+            let count = repeats.count(&call, None);
             assert_eq!(count, expected, "{conversation:?} {arguments}");
         }
     }
@@ -77,7 +79,7 @@ mod tests {
         let repeats = Repeats::default();
         for number in 0..3 * MOST {
             let call = call(Some("a"), &json!({"x": number}));
-            repeats.count(&call, call.arguments.get());
+            repeats.count(&call, None);
         }
         let counts = repeats.counts.lock().unwrap();
         assert!(counts.newer.len() + counts.older.len() <= MOST);

@@ -15,7 +15,11 @@ use crate::conversation::{Conversation, ConversationKey, millis, timestamp};
 use crate::egress::Deadline;
 use crate::tool::{Delivery, Status, ToolCall, ToolCallIds, ToolError, ToolResult};
 
-use super::{Access, CallControl, Deployment, Gateway, Movable};
+use crate::executor::aside::Movable;
+use crate::executor::call::stage::Access;
+use crate::executor::control::CallControl;
+use crate::executor::gateway::Gateway;
+use crate::executor::served::Deployment;
 
 /// What became of an action that runs when a conversation is created.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -109,7 +113,7 @@ impl Gateway {
     fn run_hook(&self, call: ToolCall) -> tokio::task::JoinHandle<Arc<ToolResult>> {
         let gateway = self.clone();
         self.background.run(Movable::new(async move {
-            gateway.run_as(call, None, &Arc::<CallControl>::default(), Access::Hook).await
+            gateway.run_as(Access::Hook, call, None, &Arc::<CallControl>::default()).await
         }))
     }
 

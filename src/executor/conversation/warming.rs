@@ -3,19 +3,18 @@
 //! Connections belong to the thread that made them, and nobody knows which thread will have the
 //! conversation's first call: so every thread that serves calls makes its own.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::action::{HttpAction, Kind};
-use crate::egress::{Deadline, Egress, Limits, Route};
+use crate::egress::{Deadline, Limits, Route};
+use crate::executor::gateway::Gateway;
+use crate::executor::served::{Deployment, ServedAction, Upstream};
 
-use super::served::Upstream;
-use super::{Deployment, Gateway, ServedAction};
+use super::warmers::Warmer;
 
 /// How long a connection or a token may take to be ready.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,20 +22,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(20);
 /// Most bytes of an answer, of which there should be none.
 const MAX_BYTES: usize = 1024;
-
-/// The threads that make connections ready.
-#[derive(Debug, Default)]
-pub(super) struct Warmers(Mutex<Vec<Warmer>>);
-
-/// A thread with connections of its own.
-#[derive(Clone, Debug)]
-struct Warmer {
-    number: u64,
-    runtime: Handle,
-    egress: Egress,
-    /// When a connection was made ready last, by origin and connect timeout.
-    made: Arc<Mutex<HashMap<(String, Duration), Instant>>>,
-}
 
 /// A thread makes connections ready until this is dropped.
 #[derive(Debug)]
@@ -98,11 +83,9 @@ impl Gateway {
 impl Warmer {
     async fn warm(&self, actions: &[Arc<ServedAction>]) {
         let stale = actions.iter().filter_map(|served| {
-            let (Kind::Http(http), Some(Upstream { route, .. })) = (&served.action.kind, &served.upstream)
-            else {
-                return None;
-            };
-            self.is_due(route, http).then(|| self.connect(route, http.connect_timeout))
+            let Upstream { http, route, .. } = served.upstream.as_deref()?;
+            let connect_timeout = http.connect_timeout;
+            self.is_due(route, connect_timeout).then(|| self.connect(route, connect_timeout))
         });
         join_all(stale).await;
     }
@@ -115,9 +98,9 @@ impl Warmer {
     }
 
     /// Whether no connection was made ready a moment ago; notes that one is now.
-    fn is_due(&self, route: &Route, http: &HttpAction) -> bool {
+    fn is_due(&self, route: &Route, connect_timeout: Duration) -> bool {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|_, at| at.elapsed() < FRESH);
-        made.insert((route.origin(), http.connect_timeout), Instant::now()).is_none()
+        made.insert((route.origin(), connect_timeout), Instant::now()).is_none()
     }
 }

@@ -14,10 +14,12 @@ use crate::conversation::{
 use crate::secrets::MASK;
 use crate::tool::Scope;
 
-use super::feed::variables_set;
+use crate::executor::aside::{Movable, Seat};
+use crate::executor::gateway::{Gateway, WEIGHT_OF_MASKS};
+
+use super::feed::{state_set, variables_set};
 use super::hooks::{HookReport, Occasion};
 use super::masks::Masks;
-use super::{Gateway, Movable, Seat, WEIGHT_OF_MASKS};
 
 /// A variable that a caller sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,11 +107,6 @@ fn sentence(refused: &Refused) -> String {
     Refused { name, reason: refused.reason.clone() }.to_string()
 }
 
-/// The event of a conversation that goes on to another state.
-pub(super) fn state_set(state: &str) -> NewEvent {
-    NewEvent::now(EventKind::VariableSet, &json!({"current_state": state}))
-}
-
 /// A conversation that was asked to begin.
 #[derive(Debug)]
 pub struct StartedConversation {
@@ -122,6 +119,17 @@ pub struct StartedConversation {
 }
 
 impl Gateway {
+    /// The state of a conversation, whether it has begun or not.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub async fn state_of(&self, key: &ConversationKey) -> Result<Option<String>, ConversationError> {
+        let found = self.shared.store.find(key).await?;
+        let state = found.and_then(|conversation| conversation.state.clone());
+        Ok(state.or_else(|| self.deployment().conversations().initial_state.clone()))
+    }
+
     /// Begins a conversation; one that is there already stays as it is. One that
     /// is new runs the actions marked `on: start`, for which this waits within
     /// their budget, and has connections ready. All of it is done, whether

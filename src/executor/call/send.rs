@@ -1,6 +1,5 @@
-//! Sending a request: once, or again where that can do no harm.
+//! Rendered → sent: the request goes out once, or again where that can do no harm.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::RETRY_AFTER;
@@ -8,177 +7,180 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
-use crate::auth::TokenStore;
-use crate::conversation::{Claim, Store, StoreError};
-use crate::egress::{Credentials, Deadline, Egress, EgressError, Limits, Response};
+use crate::conversation::{StoreError, now_ms};
+use crate::egress::{Credentials, EgressError, Limits, Response};
+use crate::executor::observe::Step;
+use crate::executor::served::{ServedAction, Upstream};
 use crate::tool::{Effect, ToolCall, new_span};
 
-use super::control::CallControl;
 use super::failure::{self, Failure};
-use super::outcome::Receipt;
-use super::report::Step;
-use super::served::Upstream;
-use super::{Deployment, ServedAction};
+use super::record::{CallRecord, Moment, SentRequest};
+use super::stage::{Call, Prepared, Rendered, Reply, Sent, Stop};
 
 /// The headers by which an upstream knows the trace (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// What a request is sent with.
-pub(super) struct Sending<'a> {
-    pub(super) egress: &'a Egress,
-    pub(super) deployment: &'a Deployment,
-    pub(super) target: &'a ServedAction,
-    pub(super) http: &'a HttpAction,
-    pub(super) upstream: &'a Upstream,
-    pub(super) deadline: Deadline,
-    pub(super) call: &'a ToolCall,
-    pub(super) control: &'a CallControl,
-    pub(super) store: &'a dyn Store,
-    /// Where nodes share tokens.
-    pub(super) tokens: &'a Arc<dyn TokenStore>,
-    /// What the call has taken in the store.
-    pub(super) claim: Option<&'a Claim>,
+impl<'c, 'a> Rendered<'c, 'a> {
+    /// Does what the call asks for, unless it is cancelled before.
+    pub(super) async fn send(self) -> Result<Sent<'c, 'a>, Stop> {
+        let Self { call, served, prepared } = self;
+        call.reached("rendered");
+        let control = call.control;
+        let answer = match prepared {
+            Prepared::Request(upstream, request) => tokio::select! {
+                biased;
+                () = control.cancelled() => return Err(Failure::Cancelled.into()),
+                response = call.response(&served, &upstream, request) => Reply::Upstream(response?),
+            },
+            Prepared::Fixed(answer) => Reply::Fixed(answer),
+            Prepared::Handover(handover) => Reply::Handover(handover),
+        };
+        Ok(Sent { call, served, answer })
+    }
 }
 
-impl Sending<'_> {
+impl Call<'_> {
     /// Sends the request until there is an answer to keep: once more with a
     /// fresh token where the upstream refused the one that was cached (a
     /// refused request has had no effect), and again as the action's policy
     /// says, as long as another attempt can end before the deadline.
-    pub(super) async fn response(
-        &self,
+    async fn response(
+        &mut self,
+        served: &ServedAction,
+        upstream: &Upstream,
         request: RequestSpec,
-        receipt: &mut Receipt,
     ) -> Result<Response, Failure> {
-        let Self { egress, target, http, upstream, deadline, tokens, .. } = self;
+        let (gateway, deadline) = (self.gateway, self.deadline);
         let (mut attempts, mut token_is_fresh) = (0, false);
         loop {
-            let resolved = upstream.credentials.resolve(egress, tokens, *deadline);
-            let resolved = receipt.waiting(resolved).await?;
-            receipt.redactor.clone_from(&resolved.redactor);
+            let tokens = &gateway.shared.tokens;
+            let resolved = upstream.credentials.resolve(&gateway.egress, tokens, deadline);
+            let resolved = self.record.waiting(resolved).await?;
+            self.record.token.clone_from(&resolved.redactor);
             attempts += 1;
             let started = Instant::now();
-            let answer = self.attempt(&request, &resolved.credentials, receipt).await?;
+            let answer = self.attempt(served, upstream, &request, &resolved.credentials).await?;
             let is_refused = answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
             // As long again must be left, as for any other attempt.
             let has_time = started.elapsed() < deadline.left();
             if is_refused && !token_is_fresh && resolved.refuse() && has_time {
                 (attempts, token_is_fresh) = (attempts - 1, true);
-                if let Some(feed) = &mut receipt.feed {
-                    feed.again(receipt.attempts + 1, Duration::ZERO, cause(&answer));
-                }
+                self.again(Duration::ZERO, &answer);
                 continue;
             }
-            let wait = wait(&http.retry, attempts, &answer);
+            let wait = wait(&upstream.http.retry, attempts, &answer);
             let Some(wait) = wait.filter(|wait| *wait + started.elapsed() < deadline.left()) else {
-                return answer.map_err(|error| Failure::egress(error, &target.action));
+                return answer.map_err(|error| Failure::egress(error, &served.action));
             };
             tracing::debug!(
-                tool.name = %target.action.name,
+                tool.name = %served.action.name,
                 attempts,
                 wait_ms = wait.as_millis(),
                 cause = %cause(&answer),
                 "the request is sent again"
             );
-            if let Some(feed) = &mut receipt.feed {
-                feed.again(receipt.attempts + 1, wait, cause(&answer));
-            }
-            if !receipt.was_sent {
+            self.again(wait, &answer);
+            if !self.record.was_sent {
                 self.control.nothing_sent();
             }
-            receipt.waiting(tokio::time::sleep(wait)).await;
+            self.record.waiting(tokio::time::sleep(wait)).await;
         }
     }
-}
 
-impl Sending<'_> {
     /// Sends the request once, when its turn has come. Until then nothing of it is sent, and the call can be cancelled.
     async fn attempt(
-        &self,
+        &mut self,
+        served: &ServedAction,
+        upstream: &Upstream,
         request: &RequestSpec,
         credentials: &Credentials,
-        receipt: &mut Receipt,
     ) -> Result<Result<Response, EgressError>, Failure> {
-        let Self { egress, deployment, target, http, upstream, deadline, call, control, .. } = self;
+        let (http, deadline) = (&upstream.http, self.deadline);
         let limits = Limits {
             connect_timeout: http.connect_timeout,
             read_timeout: http.read_timeout,
-            max_response_bytes: deployment.limits.max_response_bytes,
+            max_response_bytes: self.deployment.limits.max_response_bytes,
         };
         let begun = Instant::now();
-        let (traced, span) = traced(request, call);
-        let is_first = receipt.attempts == 0;
-        // What the feed will tell, if it comes to that.
-        let told = receipt.feed.as_ref().filter(|_| is_first).map(|_| Box::new(traced.clone()));
-        let seen = receipt.seen.as_ref().filter(|_| is_first).map(|_| traced.clone());
-        let turn = match egress.ready(traced, credentials, &upstream.route, limits) {
-            Ok(ready) => receipt.waiting(ready.turn(*deadline)).await,
+        let (traced, span) = traced(request, &self.record.call);
+        let is_first = self.record.attempts == 0;
+        let shown = (is_first && self.keeps_request()).then(|| traced.clone());
+        let turn = match self.gateway.egress.ready(traced, credentials, &upstream.route, limits) {
+            Ok(ready) => self.record.waiting(ready.turn(deadline)).await,
             Err(error) => Err(error),
         };
         let turn = match turn {
             Ok(turn) => turn,
             Err(error) => {
                 let answer = Err(error);
-                receipt.steps.extend(span.map(|span| step(span, http, begun, &answer)));
+                self.record.steps.extend(span.map(|span| step(span, http, begun, &answer)));
                 return Ok(answer);
             }
         };
         if is_first {
-            self.mark().await?;
+            self.mark(served).await?;
         }
-        if !control.begin_sending() {
+        if !self.control.begin_sending() {
             return Err(Failure::Cancelled);
         }
         if is_first {
-            self.audit();
+            self.audit(served, upstream);
         }
-        if let (Some(feed), Some(told)) = (&mut receipt.feed, told) {
-            feed.sending(told, target.masked_credentials());
+        if let Some(spec) = shown {
+            self.record.request = Some(Box::new(SentRequest { at_ms: now_ms(), spec }));
         }
         let started = Instant::now();
         // Held to be sent while nobody knows: what a panic of ours leaves behind must not be sent again.
-        let was_sent = std::mem::replace(&mut receipt.was_sent, true);
-        let answer = turn.send(*deadline).await;
-        receipt.was_sent = was_sent;
-        receipt.note(&answer, &target.action);
-        if let Some(all) = &mut receipt.seen {
-            all.request = seen.or(all.request.take());
-            all.answer = answer.as_ref().ok().map(|answer| (answer.status, answer.headers.clone()));
+        let was_sent = std::mem::replace(&mut self.record.was_sent, true);
+        let answer = turn.send(deadline).await;
+        self.record.was_sent = was_sent;
+        self.record.note(&answer, &served.action);
+        if self.is_watched {
+            self.record.answer = answer.as_ref().ok().map(|answer| (answer.status, answer.headers.clone()));
         }
-        receipt.spent.upstream += started.elapsed();
-        if let Some(feed) = receipt.feed.as_deref_mut().filter(|_| answer.is_ok()) {
-            feed.answered(started.elapsed());
+        let took = started.elapsed();
+        self.record.spent.upstream += took;
+        if answer.is_ok() && self.stored_conversation().is_some() {
+            self.record.moments.push(Moment::Answered { at_ms: now_ms(), took });
         }
-        receipt.steps.extend(span.map(|span| step(span, http, started, &answer)));
+        self.record.steps.extend(span.map(|span| step(span, http, started, &answer)));
         Ok(answer)
+    }
+
+    /// Notes for the feed that the request is sent again after `wait`.
+    fn again(&mut self, wait: Duration, answer: &Result<Response, EgressError>) {
+        if self.stored_conversation().is_some() {
+            let (attempt, cause) = (self.record.attempts + 1, cause(answer));
+            self.record.moments.push(Moment::Again { at_ms: now_ms(), attempt, wait, cause });
+        }
     }
 
     /// Stores that the request is about to be sent, so that whoever finds the
     /// claim of a gateway that was killed knows what may have happened.
-    async fn mark(&self) -> Result<(), Failure> {
-        let Some(claim) = self.claim else { return Ok(()) };
-        let marked = self.deadline.within(self.store.sending(claim)).await.map_err(|_| Failure::TooLate)?;
-        marked.map_err(|error| {
+    async fn mark(&self, served: &ServedAction) -> Result<(), Failure> {
+        let Some(claim) = &self.claim else { return Ok(()) };
+        let marked = self.deadline.within(self.gateway.shared.store.sending(claim)).await;
+        marked.map_err(|_| Failure::TooLate)?.map_err(|error| {
             // If another call has the intent by now, that one may be sending it. Else nothing was sent, as this call knows.
-            let safe = self.target.action.is_safe() || !matches!(error, StoreError::Fenced);
+            let safe = served.action.is_safe() || !matches!(error, StoreError::Fenced);
             Failure::Store { error, safe }
         })
     }
 
     /// One line for each call that uses secrets: who, which, and for what.
-    fn audit(&self) {
-        let ServedAction { environment, action, .. } = self.target;
-        let secrets = self.upstream.credentials.secrets();
+    fn audit(&self, served: &ServedAction, upstream: &Upstream) {
+        let secrets = upstream.credentials.secrets();
         if !secrets.is_empty() {
+            let call = &self.record.call;
             tracing::info!(
                 target: "callgate::audit",
-                key = self.call.caller.as_deref().unwrap_or_default(),
+                key = call.caller.as_deref().unwrap_or_default(),
                 secrets = secrets.join(","),
-                tool.name = %action.name,
-                call.id = self.call.id.as_str(),
-                environment = environment.name.as_str(),
-                upstream = self.http.connection.base_url.as_str(),
+                tool.name = %served.action.name,
+                call.id = call.id.as_str(),
+                environment = served.environment.name.as_str(),
+                upstream = upstream.http.connection.base_url.as_str(),
                 "secret used"
             );
         }
@@ -249,7 +251,7 @@ fn cause(answer: &Result<Response, EgressError>) -> String {
     }
 }
 
-impl Receipt {
+impl CallRecord {
     /// Notes what an attempt may have done.
     fn note(&mut self, answer: &Result<Response, EgressError>, action: &Action) {
         let effect = match answer {

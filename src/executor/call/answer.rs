@@ -64,6 +64,15 @@ impl Answer {
         Self { status: response.status, headers: response.headers, content }
     }
 
+    /// How many bytes there are to be looked at.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Json(text) | Content::Text(text) | Content::Undecoded(text) => text.len(),
+            Content::Html { text, .. } | Content::BrokenJson { text, .. } => text.len(),
+            Content::Empty | Content::Binary { .. } => 0,
+        }
+    }
+
     /// The answer of an action of type `static`.
     pub(super) fn fixed(body: &RawValue) -> Self {
         let content = match serde_json::from_str::<String>(body.get()) {

@@ -16,12 +16,14 @@ use crate::egress::EgressError;
 use crate::tool::{Effect, FailureCode, Retry, Status, ToolCall, ToolError};
 use callgate_text::closest;
 
-use super::aside::NoSeat;
-use super::{Deployment, ServedEnvironment, guarding, missing};
+use crate::executor::aside::NoSeat;
+use crate::executor::served::{Deployment, ServedEnvironment};
+
+use super::{guard_words, missing};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::executor) enum Failure {
     #[error("no action `{name}` in environment `{environment}`")]
     UnknownTool { name: String, environment: String, near: Option<String> },
     #[error("invalid arguments: {}", .0.masked())]
@@ -77,7 +79,7 @@ impl From<GuardError> for Failure {
 }
 
 impl Failure {
-    pub(super) fn unknown_tool(deployment: &Deployment, call: &ToolCall) -> Self {
+    pub(in crate::executor) fn unknown_tool(deployment: &Deployment, call: &ToolCall) -> Self {
         let environment = deployment.environment(&call.environment);
         let offered = environment.into_iter().flat_map(ServedEnvironment::offered);
         let names: Vec<&str> = offered.map(|served| served.action.name.as_str()).collect();
@@ -99,19 +101,19 @@ impl Failure {
     }
 
     /// There is no room for long work. `safe`: the call has not been made before, as far as anybody could know.
-    pub(super) fn no_seat(none: NoSeat, safe: bool) -> Self {
+    pub(in crate::executor) fn no_seat(none: NoSeat, safe: bool) -> Self {
         match none {
             NoSeat::TooLate => Self::StoreTooLate { safe },
             NoSeat::Full => Self::Busy { safe },
         }
     }
 
-    pub(super) fn egress(error: EgressError, action: &Action) -> Self {
+    pub(in crate::executor) fn egress(error: EgressError, action: &Action) -> Self {
         Self::Egress { error, safe: action.is_safe() }
     }
 
     /// Whether the same call fails the same way again, whenever it comes.
-    pub(super) fn is_by_the_values(&self) -> bool {
+    pub(in crate::executor) fn is_by_the_values(&self) -> bool {
         match self {
             Self::UnknownTool { .. }
             | Self::Arguments(_)
@@ -135,7 +137,7 @@ impl Failure {
     }
 
     /// The HTTP status of an answer that could not be taken.
-    pub(super) fn status_code(&self) -> Option<u16> {
+    pub(in crate::executor) fn status_code(&self) -> Option<u16> {
         match self {
             Self::Egress { error: EgressError::TooLarge { status, .. }, .. } => Some(*status),
             _ => None,
@@ -143,7 +145,7 @@ impl Failure {
     }
 
     /// What the model gets.
-    pub(super) fn into_error(self) -> (Status, ToolError) {
+    pub(in crate::executor) fn into_error(self) -> (Status, ToolError) {
         match self {
             Self::UnknownTool { name, near, .. } => {
                 let hint = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
@@ -177,7 +179,7 @@ impl Failure {
                 exception(FailureCode::AuthFailed, message, retry)
             }
             Self::Guard(refused) => {
-                let (code, message, retry) = guarding::in_words(&refused);
+                let (code, message, retry) = guard_words::in_words(&refused);
                 exception(code, message, retry)
             }
             Self::TooLate => {
@@ -236,7 +238,7 @@ impl Failure {
 }
 
 /// Tells a model that it sends the same impossible call again and again.
-pub(super) fn tell_to_stop(error: &mut ToolError, times: u32) {
+pub(in crate::executor) fn tell_to_stop(error: &mut ToolError, times: u32) {
     error.message.push_str(&format!(
         " The very same call has failed {times} times: do not send it again, ask the caller for what is missing or wrong."
     ));
@@ -244,7 +246,7 @@ pub(super) fn tell_to_stop(error: &mut ToolError, times: u32) {
 
 /// Tells of a failure after an earlier attempt that may have done the thing:
 /// whatever became of the last one, it is not certain that nothing was done.
-pub(super) fn after_earlier_attempt(error: ToolError) -> ToolError {
+pub(in crate::executor) fn after_earlier_attempt(error: ToolError) -> ToolError {
     let (end, effect, retry) = after(false);
     ToolError {
         message: format!("The service failed while this was being done. {end}"),
@@ -255,7 +257,7 @@ pub(super) fn after_earlier_attempt(error: ToolError) -> ToolError {
 }
 
 /// What an attempt without a complete answer may have done.
-pub(super) fn egress_effect(error: &EgressError, safe: bool) -> Effect {
+pub(in crate::executor) fn egress_effect(error: &EgressError, safe: bool) -> Effect {
     if safe || error.never_sent() { Effect::None } else { Effect::Unknown }
 }
 
@@ -418,14 +420,14 @@ fn egress_error(failed: &EgressError, safe: bool) -> (Status, ToolError) {
 }
 
 /// The upstream answered 2xx with JSON that is none.
-pub(super) fn broken_json(action: &Action, problem: &str) -> ToolError {
+pub(in crate::executor) fn broken_json(action: &Action, problem: &str) -> ToolError {
     tracing::debug!(tool.name = %action.name, problem, "the upstream's JSON is broken");
     let (end, effect, retry) = after(action.is_safe());
     error(FailureCode::InvalidResponse, format!("The service's answer came broken. {end}"), effect, retry)
 }
 
 /// The upstream answered 2xx, and its answer is none that the action takes for a success.
-pub(super) fn declined(action: &Action) -> ToolError {
+pub(in crate::executor) fn declined(action: &Action) -> ToolError {
     let message = "The service answered that this did not succeed; its answer may say why.";
     // It has gone through the request: what a write did before the answer said no is not known.
     let (message, effect) = match action.is_safe() {
@@ -436,7 +438,7 @@ pub(super) fn declined(action: &Action) -> ToolError {
 }
 
 /// The upstream answered something else than 2xx.
-pub(super) fn upstream_status(status: StatusCode, action: &Action) -> ToolError {
+pub(in crate::executor) fn upstream_status(status: StatusCode, action: &Action) -> ToolError {
     let number = status.as_u16();
     let (end, effect, retry) = after(action.is_safe());
     let (code, message, effect, retry) = match number {

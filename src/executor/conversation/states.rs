@@ -9,8 +9,7 @@ use crate::conversation::{Carried, ConversationKey, DEFAULT_TTL, Step, millis, n
 use crate::secrets::Keyring;
 use crate::tool::{Scope, ToolCall, ToolResult};
 
-use super::Gateway;
-use super::learning::note_refused;
+use crate::executor::storing::note_refused;
 
 /// What states are sealed for; they open as nothing else.
 const PURPOSE: &str = "state";
@@ -68,29 +67,6 @@ pub enum StateError {
     /// There is no id for a conversation.
     #[error("the system gives no random numbers")]
     NoRandomNumbers,
-}
-
-impl Gateway {
-    /// Opens the state that a request for `scope` came with; an empty one begins a
-    /// conversation. The state of another scope is another's, and is not opened.
-    ///
-    /// # Errors
-    ///
-    /// The state is not to be used; nothing must be done with it.
-    pub fn open_state(
-        &self,
-        scope: &Scope,
-        conversation_id: Option<&str>,
-        text: String,
-    ) -> Result<Carried, StateError> {
-        self.shared.deployment.load().states.open(scope, conversation_id, text)
-    }
-
-    /// The state after calls that ran at the same time and all came with
-    /// `before`: what each of them did, in their order.
-    pub fn state_after(&self, before: &Carried, results: &[Arc<ToolResult>]) -> String {
-        self.shared.deployment.load().states.after_all(before, results.iter().map(|result| &**result))
-    }
 }
 
 impl States {
@@ -153,7 +129,13 @@ impl States {
     }
 
     /// The state after a call that came with `before` and makes `change`.
-    pub(super) fn after(&self, before: &Carried, call: &ToolCall, was_sent: bool, change: &Change) -> String {
+    pub(in crate::executor) fn after(
+        &self,
+        before: &Carried,
+        call: &ToolCall,
+        was_sent: bool,
+        change: &Change,
+    ) -> String {
         let step = before.step_of(&call.id, &call.name, call.arguments.get(), was_sent, change);
         let next = self.next(before, step, change, now_ms().saturating_add(self.ttl_ms()));
         self.seal(&next).unwrap_or_else(|| before.text().to_owned())
@@ -162,7 +144,12 @@ impl States {
     /// The state after a call that came with `before` and is answered with the
     /// result of an earlier one: the very state of that answer where it came
     /// with the same state, else one that has the earlier call's outputs too.
-    pub(super) fn after_replay(&self, before: &Carried, call: &ToolCall, first: &ToolResult) -> String {
+    pub(in crate::executor) fn after_replay(
+        &self,
+        before: &Carried,
+        call: &ToolCall,
+        first: &ToolResult,
+    ) -> String {
         let scope = before.conversation().key.scope();
         let Some((text, then)) =
             first.state.as_ref().and_then(|text| Some((text, self.reopen(scope, text)?)))

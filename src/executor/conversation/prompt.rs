@@ -9,9 +9,12 @@ use crate::action::template::{
 use crate::action::variables::InvalidVariables;
 use crate::conversation::{Conversation, ConversationKey, heap_bytes};
 
-use super::conversations::ConversationError;
+use crate::executor::aside::Seat;
+use crate::executor::gateway::{Gateway, WEIGHT_OF_ARGUMENTS};
+
+use super::lifecycle::ConversationError;
 use super::masks::Masks;
-use super::{Gateway, Seat, WEIGHT_OF_ARGUMENTS, learning};
+use super::variables;
 
 /// Longest template of a prompt, in bytes.
 pub const MAX_PROMPT_BYTES: usize = 64 * 1024;
@@ -97,8 +100,8 @@ impl Gateway {
         let mut known = conversation.nested_shown();
         let concealed = Concealed::new(conversation.concealed.to_vec());
         known.values_mut().for_each(|value| concealed.out_of_value(value));
-        let always = learning::always(key.id(), key.environment(), Some(&conversation));
-        let variables = learning::merge(known, prompt.variables, always)?;
+        let always = variables::always(key.id(), key.environment(), Some(&conversation));
+        let variables = variables::merge(known, prompt.variables, always)?;
         let none = Map::new();
         let environment = deployment.environment(key.environment());
         let static_variables = environment.map_or(&none, |environment| environment.static_variables());

@@ -1,0 +1,91 @@
+//! Claimed → rendered: the action's guards are asked, and what it will do is made ready.
+
+use std::sync::Arc;
+
+use crate::action::{GuardError, Kind, RequestSpec};
+use crate::conversation::Claim;
+use crate::executor::control::Started;
+use crate::executor::served::{ServedAction, Upstream};
+
+use super::answer::Answer;
+use super::failure::Failure;
+use super::guards;
+use super::intent;
+use super::record::Values;
+use super::speech::Voice;
+use super::stage::{Call, Claimed, Prepared, Rendered, Stop};
+
+impl<'c, 'a> Claimed<'c, 'a> {
+    /// Makes the call ready to be sent. Its caller hears that it goes ahead, and nothing of a call that does not.
+    pub(super) async fn render(self) -> Result<Rendered<'c, 'a>, Stop> {
+        let Self { call, served, values, say, earlier } = self;
+        call.reached("claimed");
+        let key = call.claim.as_ref().map(|claim| claim.key);
+        call.entry = Some(call.gateway.shared.under_way.enter(&call.record.call, key, call.control));
+        let seat = call.gateway.seat(call.weight(), call.deadline).await;
+        let _seat = seat.map_err(|none| Failure::no_seat(none, true))?;
+        // Behind the claim, so that a call that was done before the conversation went on has its result.
+        call.check_guards(&served, &values).map_err(Failure::from)?;
+        let prepared = call.prepare(&served, &values, call.claim.as_deref(), earlier)?;
+        if matches!(prepared, Prepared::Request(..)) && call.deadline.left().is_zero() {
+            return Err(Failure::TooLate.into());
+        }
+        call.record.goes_ahead = true;
+        call.control.started(|| match call.voice() {
+            Some(voice) => voice.started(say.as_deref()),
+            None => Started::default(),
+        });
+        Ok(Rendered { call, served, prepared })
+    }
+}
+
+impl Call<'_> {
+    /// Asks the guards of the action.
+    pub(super) fn check_guards(&self, served: &ServedAction, values: &Values) -> Result<(), GuardError> {
+        let initial_state = self.deployment.conversations().initial_state.as_deref();
+        guards::check(&served.action, self.record.conversation.as_deref(), initial_state, values)
+    }
+
+    /// What the call will do. A write carries the key by which the upstream knows it again.
+    pub(super) fn prepare(
+        &self,
+        served: &ServedAction,
+        values: &Values,
+        claim: Option<&Claim>,
+        earlier: u64,
+    ) -> Result<Prepared, Failure> {
+        let action = &served.action;
+        match (&served.upstream, &action.kind) {
+            (Some(upstream), _) => {
+                let mut request = self.request(upstream, served, values)?;
+                if !action.is_safe() {
+                    let key = || intent::idempotency_key(claim, self.record.call.id_is_given, earlier);
+                    request.add_header(intent::IDEMPOTENCY_KEY, key);
+                }
+                Ok(Prepared::Request(upstream.clone(), request))
+            }
+            (None, Kind::Static(answer)) => {
+                Ok(Prepared::Fixed(Answer::fixed(&answer.render(&values.data(served))?)))
+            }
+            (None, Kind::Handover(handover)) => {
+                let conversation = self.record.conversation.as_deref();
+                let voice = Voice { call: &self.record.call, served, values, conversation };
+                Ok(Prepared::Handover(voice.handover(handover)?))
+            }
+            // No such action is served.
+            (None, Kind::Http(_)) => Err(Failure::Internal { safe: true }),
+        }
+    }
+
+    fn request(
+        &self,
+        upstream: &Arc<Upstream>,
+        served: &ServedAction,
+        values: &Values,
+    ) -> Result<RequestSpec, Failure> {
+        let (http, data) = (&upstream.http, values.data(served));
+        let request = http.render(&data)?;
+        http.check_head(&request, &data, &served.action.bind, self.deployment.limits.max_url_bytes)?;
+        Ok(request)
+    }
+}
