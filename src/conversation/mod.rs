@@ -28,8 +28,8 @@ pub use self::size::heap_bytes;
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 use self::store::MAX_TWINS;
 pub use self::store::{
-    Answer, Claim, Claimed, DEFAULT_TTL, Ended, IdTrust, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening,
-    Store, StoreError,
+    Answer, Claim, Claimed, Claims, Conversations, DEFAULT_TTL, Ended, Feed, IdTrust, ListPosition,
+    MAX_LISTED, MAX_TTL, Notes, Opened, Opening, Pending, Store, StoreError,
 };
 pub(crate) use self::time::millis;
 pub use self::time::{now_ms, timestamp};

@@ -1,15 +1,17 @@
-//! The store: one trait, three backends.
+//! The store: four traits, three backends.
 //!
-//! What calls learn ([`Conversation`]), what has been done ([`Claim`]) and what a
-//! person reads afterwards ([`Event`](super::event::Event)) lie behind [`Store`]. Every operation is
-//! atomic, and bounded in time by the backend itself; who has less time than
-//! that puts a deadline around it. A change begins when its method is called, in
-//! the order of the calls, and is not undone by dropping its future.
+//! What has been done ([`Claims`]), what calls learn ([`Conversations`]), what a person reads afterwards ([`Feed`]) and
+//! what nodes tell each other ([`Notes`]) lie behind [`Store`]. Every operation is atomic, and bounded in time by the
+//! backend itself; a caller with less time than that puts a deadline around it.
+//!
+//! A *command* changes something and gives [`Pending`]: it begins when its method is called. A *query* gives an
+//! [`Answer`], which does nothing until it is awaited.
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::tool::{Scope, ToolResult};
@@ -176,34 +178,48 @@ pub struct ListPosition {
 /// What a backend gives back in its own time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Conversations, claims and events; notes, for what nodes tell each other.
-///
-/// All errors are [`StoreError`]; where an operation fails, it has not been
-/// done, or (a connection broke before the answer came) it may have been done:
-/// repeating it does no harm.
-pub trait Store: Debug + Send + Sync {
-    /// `memory`, `sqlite` or `redis`.
-    fn backend(&self) -> &'static str;
+/// A command that a backend has begun. It is done in the order of the commands, whether or not somebody waits for it:
+/// what is awaited is only what came of it.
+#[must_use = "await what comes of it, or `detach` it"]
+pub struct Pending<'a, T>(Answer<'a, T>);
 
-    /// How long who can do without an answer waits for it.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(1)
+impl<'a, T> Pending<'a, T> {
+    /// A command that has begun; `answer` says what comes of it.
+    pub fn new(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Self {
+        Self(Box::pin(answer))
     }
 
-    /// What may be lost by the way the backend is set up, in sentences.
-    fn concerns(&self) -> Vec<String> {
-        Vec::new()
+    /// A command that is done.
+    pub fn done(answer: Result<T, StoreError>) -> Self
+    where
+        T: Send + 'a,
+    {
+        Self::new(std::future::ready(answer))
     }
 
+    /// Nobody waits for it.
+    pub fn detach(self) {}
+}
+
+impl<T> Future for Pending<'_, T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+/// What is being done and what has been done: the same intent once.
+pub trait Claims: Debug + Send + Sync {
     /// Takes the intent, or says who has it. Nothing may be sent without it. A
     /// claim that fails is not taken, or given back by the backend: it does not count.
     /// An ended call that [`Claim::trust`] does not make a repeat gives way.
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed>;
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed>;
 
     /// Marks that the first byte is about to be sent. A backend that outlives the
     /// process has stored this durably when it answers: from here on, a write
     /// that never ends is [`Claimed::Lost`], before it is free again.
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()>;
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()>;
 
     /// Waits for the end of another's call, for as long as it takes.
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended>;
@@ -217,17 +233,20 @@ pub trait Store: Debug + Send + Sync {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied>;
+    ) -> Pending<'a, Applied>;
 
     /// Nothing was sent: the intent is free again, and does not count.
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()>;
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()>;
 
     /// The caller has hung up: what comes of the call answers a twin as well.
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()>;
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()>;
 
     /// Another caller has got the result of an orphan, so it answers no twin any more.
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()>;
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()>;
+}
 
+/// What calls and callers have left in conversations.
+pub trait Conversations: Debug + Send + Sync {
     /// Begins the conversation if it is not there, and keeps it from expiring.
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened>;
 
@@ -235,11 +254,11 @@ pub trait Store: Debug + Send + Sync {
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>>;
 
     /// Changes a conversation that is there, and keeps it from expiring.
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied>;
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied>;
 
     /// Forgets a conversation and its events; says whether it was there. What has
     /// been done in it is still not done again.
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool>;
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool>;
 
     /// The conversations of a scope, the last begun first: `limit` of
     /// them (at most [`MAX_LISTED`]) that stand behind `after`.
@@ -249,7 +268,10 @@ pub trait Store: Debug + Send + Sync {
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>>;
+}
 
+/// What a person reads of a conversation afterwards.
+pub trait Feed: Debug + Send + Sync {
     /// The events of a conversation with numbers above `after`, `limit` of them
     /// (at most [`MAX_PAGE`](super::event::MAX_PAGE)).
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage>;
@@ -257,17 +279,40 @@ pub trait Store: Debug + Send + Sync {
     /// Done when there may be an event with a number above `after`, or the
     /// conversation is gone; it may be done early.
     fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()>;
+}
 
+/// What nodes tell each other, for a while.
+pub trait Notes: Debug + Send + Sync {
     /// The note under `name`, unless its time is over.
     fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
 
     /// Keeps a note for a while, whatever was there. It may be lost earlier: who
     /// reads notes does without them.
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()>;
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, ()>;
 
     /// Keeps a note where there is none under the name; says whether it did.
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool>;
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, bool>;
 
     /// Removes the note under `name` where it is `text`.
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()>;
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()>;
+}
+
+/// All of it, behind one backend.
+///
+/// All errors are [`StoreError`]; where an operation fails, it has not been
+/// done, or (a connection broke before the answer came) it may have been done:
+/// repeating it does no harm.
+pub trait Store: Claims + Conversations + Feed + Notes {
+    /// `memory`, `sqlite` or `redis`.
+    fn backend(&self) -> &'static str;
+
+    /// How long who can do without an answer waits for it.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// What may be lost by the way the backend is set up, in sentences.
+    fn concerns(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{TokenAnswer, TokenStore};
-use crate::conversation::{Answer, Store};
+use crate::conversation::{Store, StoreError};
 
 /// Tokens in the store of a gateway.
 #[derive(Debug)]
 pub(super) struct SharedTokens(pub(super) Arc<dyn Store>);
 
-fn told<'a, T: 'a>(answer: Answer<'a, T>) -> TokenAnswer<'a, T> {
+fn told<'a, T: 'a>(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> TokenAnswer<'a, T> {
     Box::pin(async move { answer.await.map_err(|error| error.to_string()) })
 }
 

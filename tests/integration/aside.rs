@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use callgate::conversation::change::{Change, Source, Variable};
-use callgate::conversation::{ConversationKey, MemoryStore, Opening, Store as _};
+use callgate::conversation::{ConversationKey, Conversations as _, MemoryStore, Opening};
 use callgate::executor::{CallReport, Gateway, Movable, Observer};
 use callgate::project;
 use callgate::tool::{Status, ToolCall};

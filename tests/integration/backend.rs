@@ -248,26 +248,68 @@ fn spawn(program: &Path, port: u16, folder: &Path, options: &Vec<String>) -> Chi
         .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()))
 }
 
-/// Methods of a [`Store`](callgate::conversation::Store) that a wrapper with a field `store` passes on as they are.
+/// What a wrapper of another store, in its field `store`, passes on as it is.
 macro_rules! passed_on {
-    () => {
-        fn backend(&self) -> &'static str {
-            self.store.backend()
+    (all $wrapper:ty) => {
+        impl callgate::conversation::Feed for $wrapper {
+            fn events<'a>(
+                &'a self,
+                key: &'a ConversationKey,
+                after: u64,
+                limit: usize,
+            ) -> Answer<'a, callgate::conversation::event::EventPage> {
+                self.store.events(key, after, limit)
+            }
+
+            fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
+                self.store.follow(key, after)
+            }
         }
 
-        fn patience(&self) -> std::time::Duration {
-            $crate::backend::PATIENCE
+        impl callgate::conversation::Notes for $wrapper {
+            fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+                self.store.note(name)
+            }
+
+            fn put_note<'a>(
+                &'a self,
+                name: &'a str,
+                text: &'a str,
+                keep: std::time::Duration,
+            ) -> Pending<'a, ()> {
+                self.store.put_note(name, text, keep)
+            }
+
+            fn add_note<'a>(
+                &'a self,
+                name: &'a str,
+                text: &'a str,
+                keep: std::time::Duration,
+            ) -> Pending<'a, bool> {
+                self.store.add_note(name, text, keep)
+            }
+
+            fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
+                self.store.remove_note(name, text)
+            }
         }
 
-        fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
-            self.store.adopt(key)
-        }
+        impl callgate::conversation::Store for $wrapper {
+            fn backend(&self) -> &'static str {
+                self.store.backend()
+            }
 
-        fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+            fn patience(&self) -> std::time::Duration {
+                $crate::backend::PATIENCE
+            }
+        }
+    };
+    (conversations) => {
+        fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
             self.store.update(key, change)
         }
 
-        fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+        fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool> {
             self.store.forget(key)
         }
 
@@ -278,40 +320,6 @@ macro_rules! passed_on {
             limit: usize,
         ) -> Answer<'a, Vec<callgate::conversation::Summary>> {
             self.store.list(scope, after, limit)
-        }
-
-        fn events<'a>(
-            &'a self,
-            key: &'a ConversationKey,
-            after: u64,
-            limit: usize,
-        ) -> Answer<'a, callgate::conversation::event::EventPage> {
-            self.store.events(key, after, limit)
-        }
-
-        fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
-            self.store.follow(key, after)
-        }
-
-        fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
-            self.store.note(name)
-        }
-
-        fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: std::time::Duration) -> Answer<'a, ()> {
-            self.store.put_note(name, text, keep)
-        }
-
-        fn add_note<'a>(
-            &'a self,
-            name: &'a str,
-            text: &'a str,
-            keep: std::time::Duration,
-        ) -> Answer<'a, bool> {
-            self.store.add_note(name, text, keep)
-        }
-
-        fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
-            self.store.remove_note(name, text)
         }
     };
 }

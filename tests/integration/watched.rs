@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callgate::conversation::change::{Applied, Change};
 use callgate::conversation::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, Opened, Opening, Store,
+    Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Opened,
+    Opening, Pending, Store, StoreError,
 };
 use callgate::tool::ToolResult;
 use tokio::sync::Semaphore;
@@ -56,7 +57,10 @@ impl Watched {
 }
 
 /// An answer that is counted when it is there.
-fn counted<'a, T: Send + 'a>(count: &'a AtomicUsize, answer: Answer<'a, T>) -> Answer<'a, T> {
+fn counted<'a, T: Send + 'a>(
+    count: &'a AtomicUsize,
+    answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+) -> Answer<'a, T> {
     Box::pin(async move {
         let answer = answer.await;
         count.fetch_add(1, Ordering::SeqCst);
@@ -64,20 +68,20 @@ fn counted<'a, T: Send + 'a>(count: &'a AtomicUsize, answer: Answer<'a, T>) -> A
     })
 }
 
-impl Store for Watched {
-    passed_on!();
+passed_on!(all Watched);
 
+impl Claims for Watched {
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
         // Who waits has said before that it does.
         self.joined.add_permits(1);
         counted(&self.heard, self.store.ended(key))
     }
 
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        counted(&self.claimed, self.store.claim(claim))
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
+        Pending::new(counted(&self.claimed, self.store.claim(claim)))
     }
 
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         self.store.sending(claim)
     }
 
@@ -86,17 +90,25 @@ impl Store for Watched {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied> {
-        counted(&self.settled, self.store.settle(claim, result, change))
+    ) -> Pending<'a, Applied> {
+        Pending::new(counted(&self.settled, self.store.settle(claim, result, change)))
     }
 
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         self.store.release(claim)
     }
 
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
         self.store.orphan(key)
     }
+
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
+        self.store.adopt(key)
+    }
+}
+
+impl Conversations for Watched {
+    passed_on!(conversations);
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         self.store.open(key, opening)

@@ -25,7 +25,7 @@ const EVENT_BYTES: usize = 2 * size_of::<Event>();
 
 /// Conversations in the memory of one process.
 #[derive(Debug)]
-pub(super) struct Conversations {
+pub(super) struct MemoryConversations {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     most: usize,
@@ -52,7 +52,7 @@ struct Record {
     course: Course,
 }
 
-impl Conversations {
+impl MemoryConversations {
     /// At most `most` of them, with at most `most_bytes` in all.
     pub(super) fn new(most: usize, most_bytes: usize) -> Self {
         Self {
@@ -338,13 +338,13 @@ mod tests {
     use super::super::super::change::{Source, Variable};
     use super::*;
 
-    fn open(conversations: &Conversations, number: usize) -> ConversationKey {
+    fn open(conversations: &MemoryConversations, number: usize) -> ConversationKey {
         let key = ConversationKey::new("development", &format!("c{number}"));
         assert!(conversations.open(&key, &Opening { ttl: Duration::from_secs(60), first: None }).is_new);
         key
     }
 
-    fn held(conversations: &Conversations) -> (usize, usize) {
+    fn held(conversations: &MemoryConversations) -> (usize, usize) {
         let shards = conversations.shards.iter().map(|shard| shard.lock().unwrap());
         shards
             .map(|shard| (shard.records.len(), shard.bytes))
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn many_conversations_are_a_thousand() {
-        let conversations = Conversations::new(1_000, usize::MAX / 2);
+        let conversations = MemoryConversations::new(1_000, usize::MAX / 2);
         for number in 0..200_000 {
             let key = open(&conversations, number);
             assert!(number % 1_000 != 0 || conversations.find(&key).is_some(), "the newest is there");
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn large_conversations_are_fewer() {
         const MOST: usize = 16 * 1024 * 1024;
-        let conversations = Conversations::new(1_000_000, MOST);
+        let conversations = MemoryConversations::new(1_000_000, MOST);
         let value = Value::String("x".repeat(100_000));
         for number in 0..2_000 {
             let key = open(&conversations, number);

@@ -14,13 +14,13 @@ use std::time::Duration;
 use crate::tool::{Scope, ToolResult};
 
 use self::claims::MemoryClaims;
-use self::conversations::Conversations;
-use self::notes::Notes;
+use self::conversations::MemoryConversations;
+use self::notes::MemoryNotes;
 use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, StoreError, Summary,
+    Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary,
 };
 
 /// How much is remembered. Where it is not enough, what was used longest ago is
@@ -45,8 +45,8 @@ impl Default for MemoryLimits {
 #[derive(Debug)]
 pub struct MemoryStore {
     claims: MemoryClaims,
-    conversations: Conversations,
-    notes: Notes,
+    conversations: MemoryConversations,
+    notes: MemoryNotes,
 }
 
 impl Default for MemoryStore {
@@ -60,8 +60,8 @@ impl MemoryStore {
     pub fn new(limits: MemoryLimits) -> Self {
         Self {
             claims: MemoryClaims::new(limits.claims),
-            conversations: Conversations::new(limits.conversations, limits.conversation_bytes),
-            notes: Notes::default(),
+            conversations: MemoryConversations::new(limits.conversations, limits.conversation_bytes),
+            notes: MemoryNotes::default(),
         }
     }
 }
@@ -87,21 +87,22 @@ impl MemoryStore {
 }
 
 /// An answer that is there already.
-fn done<'a, T: Send + 'a>(answer: T) -> Answer<'a, T> {
+fn found<'a, T: Send + 'a>(answer: T) -> Answer<'a, T> {
     Box::pin(ready(Ok(answer)))
 }
 
-impl Store for MemoryStore {
-    fn backend(&self) -> &'static str {
-        "memory"
+/// A command that is done.
+fn done<'a, T: Send + 'a>(answer: T) -> Pending<'a, T> {
+    Pending::done(Ok(answer))
+}
+
+impl Claims for MemoryStore {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
+        Pending::done(self.take(claim))
     }
 
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        Box::pin(ready(self.take(claim)))
-    }
-
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
-        Box::pin(ready(self.claims.holds(claim)))
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
+        Pending::done(self.claims.holds(claim))
     }
 
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
@@ -113,7 +114,7 @@ impl Store for MemoryStore {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied> {
+    ) -> Pending<'a, Applied> {
         // The change first: who is answered by the result finds it made.
         let applied = match &claim.conversation {
             Some(_) if self.claims.is_settled_by(claim) => Applied { is_known: true, ..Applied::default() },
@@ -126,36 +127,38 @@ impl Store for MemoryStore {
         done(applied)
     }
 
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         if let (true, Some(conversation)) = (self.claims.free(claim), &claim.conversation) {
             self.conversations.unbegin(conversation, &claim.action);
         }
         done(())
     }
 
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
         self.claims.orphan(&key);
         done(())
     }
 
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
         self.claims.adopt(&key, |of| self.conversations.course_now(of));
         done(())
     }
+}
 
+impl Conversations for MemoryStore {
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
-        done(self.conversations.open(key, &opening))
+        found(self.conversations.open(key, &opening))
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
-        done(self.conversations.find(key))
+        found(self.conversations.find(key))
     }
 
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
         done(self.conversations.update(key, change))
     }
 
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool> {
         done(self.conversations.forget(key))
     }
 
@@ -165,11 +168,13 @@ impl Store for MemoryStore {
         after: Option<ListPosition>,
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
-        done(self.conversations.list(scope, after.as_ref(), limit))
+        found(self.conversations.list(scope, after.as_ref(), limit))
     }
+}
 
+impl Feed for MemoryStore {
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
-        done(self.conversations.events(key, after, limit))
+        found(self.conversations.events(key, after, limit))
     }
 
     fn follow<'a>(&'a self, key: &'a ConversationKey, after: u64) -> Answer<'a, ()> {
@@ -178,22 +183,30 @@ impl Store for MemoryStore {
             Ok(())
         })
     }
+}
 
+impl Notes for MemoryStore {
     fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
-        done(self.notes.get(name))
+        found(self.notes.get(name))
     }
 
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, ()> {
         self.notes.put(name, text, keep);
         done(())
     }
 
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, bool> {
         done(self.notes.add(name, text, keep))
     }
 
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         self.notes.remove(name, text);
         done(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn backend(&self) -> &'static str {
+        "memory"
     }
 }

@@ -9,7 +9,7 @@ const MOST: usize = 10_000;
 
 /// Notes in the memory of one process.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Mutex<HashMap<String, Note>>);
+pub(super) struct MemoryNotes(Mutex<HashMap<String, Note>>);
 
 #[derive(Debug)]
 struct Note {
@@ -24,7 +24,7 @@ impl Note {
     }
 }
 
-impl Notes {
+impl MemoryNotes {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Note>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

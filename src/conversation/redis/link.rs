@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const RENEW_EVERY: Duration = Duration::from_millis(1_250);
 const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
 /// Most writes that wait for the server to come back.
 const MAX_PENDING: usize = 10_000;
+/// Most commands that wait for the server's answer, besides those that are owed.
+const MAX_WAITING: usize = 10_000;
 
 type Work = Box<dyn FnOnce(Arc<Link>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -33,6 +36,8 @@ type Work = Box<dyn FnOnce(Arc<Link>) -> Pin<Box<dyn Future<Output = ()> + Send>
 #[derive(Debug)]
 pub(super) struct Worker {
     work: Option<mpsc::UnboundedSender<Work>>,
+    /// Commands that are not answered yet.
+    waiting: Arc<AtomicUsize>,
     link: Arc<Link>,
     thread: Option<JoinHandle<()>>,
 }
@@ -94,7 +99,7 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("store-redis".to_owned())
             .spawn(move || span.in_scope(|| runtime.block_on(serve(serving, waiting))))?;
-        Ok(Self { work: Some(work), link, thread: Some(thread) })
+        Ok(Self { work: Some(work), waiting: Arc::default(), link, thread: Some(thread) })
     }
 
     /// What the server may lose by its settings, as it was last asked.
@@ -110,30 +115,73 @@ impl Worker {
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.run_to_end(|link, answer| async move {
+        self.run_to_end(false, |link, answer| async move {
             // Nobody waits any more where the caller has given up.
             let _ = answer.send(work(link).await);
         })
     }
 
+    /// The same for what follows from a claim that was taken: it is never refused, and there is no more of it than
+    /// claims.
+    pub(super) fn run_owed<T: Send + 'static, F>(
+        &self,
+        work: impl FnOnce(Arc<Link>) -> F + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.run_to_end(true, |link, answer| async move {
+            let _ = answer.send(work(link).await);
+        })
+    }
+
     /// Has work done that answers by itself, and may go on after that.
+    /// Refused where too much waits, unless it `is_owed`.
     pub(super) fn run_to_end<T: Send + 'static, F>(
         &self,
+        is_owed: bool,
         work: impl FnOnce(Arc<Link>, oneshot::Sender<Result<T, StoreError>>) -> F + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let work: Work = Box::new(move |link| Box::pin(work(link, answer)));
-        let sent = self.work.as_ref().is_some_and(|sender| sender.send(work).is_ok());
-        async move {
-            let ended = || unavailable("its thread has ended".to_owned());
-            if !sent {
-                return Err(ended());
+        let sent = match &self.work {
+            Some(_) if !is_owed && self.waiting.load(Ordering::Relaxed) >= MAX_WAITING => {
+                Err(format!("{MAX_WAITING} commands wait for its answer"))
             }
-            answered.await.map_err(|_| ended())?
+            Some(sender) => {
+                let waiting = Waiting::new(&self.waiting);
+                let work = move |link| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                    Box::pin(async move {
+                        work(link, answer).await;
+                        drop(waiting);
+                    })
+                };
+                sender.send(Box::new(work)).map_err(|_| "its thread has ended".to_owned())
+            }
+            None => Err("it is being closed".to_owned()),
+        };
+        async move {
+            sent.map_err(unavailable)?;
+            answered.await.map_err(|_| unavailable("its thread has ended".to_owned()))?
         }
+    }
+}
+
+/// A command that is counted until it is answered.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -388,4 +436,30 @@ fn is_passing(error: &RedisError) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_for_a_stalled_server_is_bounded_and_what_is_owed_is_not_refused() {
+        // It takes connections, and never answers.
+        let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", stalled.local_addr().unwrap());
+        let patience = Duration::from_secs(3_600);
+        let worker = Worker::start(Client::open(url).unwrap(), Scripts::new("test"), patience).unwrap();
+        let ping = |link: Arc<Link>| async move {
+            link.with(async |connection| redis::cmd("PING").query_async::<String>(connection).await).await
+        };
+        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| worker.run(ping)).collect();
+        let refused = worker.run(ping).now_or_never().expect("it is refused at once");
+        assert!(refused.unwrap_err().to_string().contains("10000 commands wait"));
+        assert!(worker.run_owed(ping).now_or_never().is_none());
+        drop(waiting);
+    }
 }

@@ -23,8 +23,8 @@ use super::bells::Bells;
 use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, StoreError, Summary, millis,
+    Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, millis,
 };
 
 /// The first and the longest pause between two looks at another's call.
@@ -83,9 +83,9 @@ impl RedisStore {
     }
 
     /// Keeps a note; says whether it did, where it was to do so only if there is none.
-    fn set_note(&self, name: &str, text: &str, keep: Duration, only_new: bool) -> Answer<'_, bool> {
+    fn set_note(&self, name: &str, text: &str, keep: Duration, only_new: bool) -> Pending<'_, bool> {
         let (name, text) = (name.to_owned(), text.to_owned());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run(move |link| async move {
             let mut set = redis::cmd("SET");
             // A time of zero is no time to a server.
             set.arg(link.scripts.note_name(&name)).arg(&text).arg("PX").arg(millis(keep).max(1));
@@ -118,27 +118,15 @@ impl RedisStore {
     }
 }
 
-impl Store for RedisStore {
-    fn backend(&self) -> &'static str {
-        "redis"
-    }
-
-    fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    fn concerns(&self) -> Vec<String> {
-        self.worker.concerns()
-    }
-
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+impl Claims for RedisStore {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
         let claim = claim.clone();
-        Box::pin(self.worker.run_to_end(|link, answer| claims::take(link, claim, answer)))
+        Pending::new(self.worker.run_to_end(false, |link, answer| claims::take(link, claim, answer)))
     }
 
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let claim = claim.clone();
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run(move |link| async move {
             let is_held: i64 = link.invoke(link.scripts.sending(&claim)).await?;
             if is_held == 1 { Ok(()) } else { Err(StoreError::Fenced) }
         }))
@@ -174,13 +162,13 @@ impl Store for RedisStore {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied> {
+    ) -> Pending<'a, Applied> {
         let text = match serde_json::to_string(&**result) {
             Ok(text) => text,
-            Err(error) => return Box::pin(std::future::ready(Err(unavailable(error.to_string())))),
+            Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
         };
         let (claim, waiting, followers) = (claim.clone(), self.waiting.clone(), self.followers.clone());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run_owed(move |link| async move {
             let (change, refused) = encode(&change);
             let write = Write::Settle { claim: claim.clone(), result: text, change };
             let done = link.write::<Vec<Value>>(write).await;
@@ -193,9 +181,9 @@ impl Store for RedisStore {
         }))
     }
 
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let (claim, waiting) = (claim.clone(), self.waiting.clone());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run_owed(move |link| async move {
             link.let_go(&claim);
             let done = link.write::<i64>(Write::Release { claim: claim.clone() }).await;
             waiting.ring(&claim.key);
@@ -203,20 +191,23 @@ impl Store for RedisStore {
         }))
     }
 
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
-        Box::pin(
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
+        Pending::new(
+            self.worker.run_owed(move |link| async move {
+                link.write::<i64>(Write::Orphan { key }).await.map(|_| ())
+            }),
+        )
+    }
+
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
+        Pending::new(
             self.worker
                 .run(move |link| async move { link.write::<i64>(Write::Adopt { key }).await.map(|_| ()) }),
         )
     }
+}
 
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
-        Box::pin(
-            self.worker
-                .run(move |link| async move { link.write::<i64>(Write::Orphan { key }).await.map(|_| ()) }),
-        )
-    }
-
+impl Conversations for RedisStore {
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         let opened = self.enter(key, Some(opening));
         Box::pin(async move { opened.await?.ok_or_else(|| unavailable("it opened nothing".to_owned())) })
@@ -227,9 +218,9 @@ impl Store for RedisStore {
         Box::pin(async move { Ok(found.await?.map(|opened| opened.conversation)) })
     }
 
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
         let (key, followers) = (key.clone(), self.followers.clone());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run(move |link| async move {
             let (encoded, refused) = encode(&change);
             let write = Write::Update { key: key.clone(), change: encoded };
             // Who wants all or nothing is told that it failed; what a call has learned is kept until it can be written.
@@ -243,9 +234,9 @@ impl Store for RedisStore {
         }))
     }
 
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool> {
         let (key, followers) = (key.clone(), self.followers.clone());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run(move |link| async move {
             let is_known = conversations::forget(&link, &key).await?;
             followers.ring(&key);
             Ok(is_known)
@@ -265,7 +256,9 @@ impl Store for RedisStore {
             }),
         )
     }
+}
 
+impl Feed for RedisStore {
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
         let key = key.clone();
         Box::pin(
@@ -287,7 +280,9 @@ impl Store for RedisStore {
             }
         })
     }
+}
 
+impl Notes for RedisStore {
     fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
         let name = name.to_owned();
         Box::pin(self.worker.run(move |link| async move {
@@ -297,19 +292,33 @@ impl Store for RedisStore {
         }))
     }
 
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, ()> {
         let set = self.set_note(name, text, keep, false);
-        Box::pin(async move { set.await.map(|_| ()) })
+        Pending::new(async move { set.await.map(|_| ()) })
     }
 
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, bool> {
         self.set_note(name, text, keep, true)
     }
 
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
-        Box::pin(self.worker.run(move |link| async move {
+        Pending::new(self.worker.run(move |link| async move {
             link.invoke::<i64>(link.scripts.remove_note(&name, &text)).await.map(|_| ())
         }))
+    }
+}
+
+impl Store for RedisStore {
+    fn backend(&self) -> &'static str {
+        "redis"
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn concerns(&self) -> Vec<String> {
+        self.worker.concerns()
     }
 }

@@ -36,8 +36,8 @@ use super::bells::Bells;
 use super::change::{Applied, Change, Source};
 use super::event::EventPage;
 use super::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, ListPosition, Opened, Opening,
-    Store, StoreError, Summary, millis, now_ms,
+    Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, millis, now_ms,
 };
 
 /// How long a start waits where nobody says else: as long as a former process may take to drain.
@@ -139,7 +139,7 @@ impl SqliteStore {
         is_durable: bool,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
-    ) -> Answer<'static, T> {
+    ) -> Pending<'static, T> {
         self.write_on(Terms { is_durable, is_owed: false }, work, after)
     }
 
@@ -149,7 +149,7 @@ impl SqliteStore {
         is_durable: bool,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
-    ) -> Answer<'static, T> {
+    ) -> Pending<'static, T> {
         self.write_on(Terms { is_durable, is_owed: true }, work, after)
     }
 
@@ -158,8 +158,8 @@ impl SqliteStore {
         terms: Terms,
         work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
-    ) -> Answer<'static, T> {
-        Box::pin(self.writer.run(terms, work, after))
+    ) -> Pending<'static, T> {
+        Pending::new(self.writer.run(terms, work, after))
     }
 
     fn read<T: Send + 'static>(
@@ -221,12 +221,8 @@ fn is_durable(change: &Change) -> bool {
     by_caller || change.end || !change.unset.iter().all(is_set)
 }
 
-impl Store for SqliteStore {
-    fn backend(&self) -> &'static str {
-        "sqlite"
-    }
-
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
+impl Claims for SqliteStore {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
         let is_full = lock(&self.under_way).len() >= MAX_UNDER_WAY;
         // Even then it is known what was done before.
         let wanted = Claim { only_looks: claim.only_looks || is_full, ..claim.clone() };
@@ -245,7 +241,7 @@ impl Store for SqliteStore {
         if !is_full || claim.only_looks {
             return claimed;
         }
-        Box::pin(async move {
+        Pending::new(async move {
             match claimed.await? {
                 Claimed::Fresh { .. } => Err(StoreError::Full(MAX_UNDER_WAY)),
                 known => Ok(known),
@@ -253,11 +249,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let marked = claim.clone();
         let is_held =
             self.write(claim.is_write, move |connection| claims::sending(connection, &marked), |_| {});
-        Box::pin(async move { if is_held.await? { Ok(()) } else { Err(StoreError::Fenced) } })
+        Pending::new(async move { if is_held.await? { Ok(()) } else { Err(StoreError::Fenced) } })
     }
 
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
@@ -277,10 +273,10 @@ impl Store for SqliteStore {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied> {
+    ) -> Pending<'a, Applied> {
         let text = match serde_json::to_string(&**result) {
             Ok(text) => text,
-            Err(error) => return Box::pin(std::future::ready(Err(unavailable(error.to_string())))),
+            Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
         };
         let (settled, learn, leave) = (claim.clone(), self.learn(), self.leave(claim));
         let tell = claim.conversation.as_ref().map(|key| self.tell(key, !change.events.is_empty()));
@@ -294,10 +290,10 @@ impl Store for SqliteStore {
                 tell(changed);
             }
         });
-        Box::pin(async move { Ok(changed.await?.applied) })
+        Pending::new(async move { Ok(changed.await?.applied) })
     }
 
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let released = claim.clone();
         let release = move |connection: &Connection| claims::release(connection, &released, now_ms());
         let (unlearn, leave) = (self.unlearn(claim.conversation.as_ref()), self.leave(claim));
@@ -307,14 +303,16 @@ impl Store for SqliteStore {
         })
     }
 
-    fn adopt(&self, key: ClaimKey) -> Answer<'_, ()> {
-        self.write(false, move |connection| claims::adopt(connection, &key), |_| {})
-    }
-
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
         self.write_owed(false, move |connection| claims::orphan(connection, &key), |_| {})
     }
 
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
+        self.write(false, move |connection| claims::adopt(connection, &key), |_| {})
+    }
+}
+
+impl Conversations for SqliteStore {
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         Box::pin(async move {
             if let Some(conversation) = self.find(key).await?
@@ -345,7 +343,7 @@ impl Store for SqliteStore {
         self.read(move |connection| Ok(find(connection)?.map(Arc::new)))
     }
 
-    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Answer<'a, Applied> {
+    fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
         let (wanted, learn) = (key.clone(), self.learn());
         let tell = self.tell(key, !change.events.is_empty());
         let is_durable = is_durable(&change);
@@ -355,10 +353,10 @@ impl Store for SqliteStore {
             learn(changed);
             tell(changed);
         });
-        Box::pin(async move { Ok(changed.await?.applied) })
+        Pending::new(async move { Ok(changed.await?.applied) })
     }
 
-    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, bool> {
+    fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool> {
         let wanted = key.clone();
         let forget = move |connection: &Connection| {
             let is_known = conversations::find(connection, &wanted, now_ms())?.is_some();
@@ -381,7 +379,9 @@ impl Store for SqliteStore {
         let scope = scope.clone();
         self.read(move |connection| conversations::list(connection, &scope, after.as_ref(), limit, now_ms()))
     }
+}
 
+impl Feed for SqliteStore {
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
         let key = key.clone();
         self.read(move |connection| {
@@ -403,26 +403,34 @@ impl Store for SqliteStore {
             Ok(())
         })
     }
+}
 
+impl Notes for SqliteStore {
     fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
         let name = name.to_owned();
         self.read(move |connection| notes::get(connection, &name, now_ms()))
     }
 
-    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, ()> {
+    fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
         let put = move |connection: &Connection| notes::put(connection, &name, &text, millis(keep), now_ms());
         self.write(false, put, |_| {})
     }
 
-    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Answer<'a, bool> {
+    fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, bool> {
         let (name, text) = (name.to_owned(), text.to_owned());
         let add = move |connection: &Connection| notes::add(connection, &name, &text, millis(keep), now_ms());
         self.write(false, add, |_| {})
     }
 
-    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Answer<'a, ()> {
+    fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
         self.write(false, move |connection| notes::remove(connection, &name, &text), |_| {})
+    }
+}
+
+impl Store for SqliteStore {
+    fn backend(&self) -> &'static str {
+        "sqlite"
     }
 }

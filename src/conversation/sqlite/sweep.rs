@@ -222,7 +222,7 @@ mod tests {
     use futures_util::stream::{self, StreamExt as _};
 
     use super::super::super::{
-        Claim, ClaimKey, Claimed, Conversation, ConversationKey, IdTrust, Opening, Store as _,
+        Claim, ClaimKey, Claimed, Conversation, ConversationKey, Conversations as _, IdTrust, Opening,
     };
     use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::*;

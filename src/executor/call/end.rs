@@ -192,7 +192,6 @@ impl Gateway {
     fn tell(&self, conversation: Option<&Conversation>, events: Vec<NewEvent>) {
         let Some(conversation) = conversation.filter(|_| !events.is_empty()) else { return };
         let change = Change { events, ..Change::default() };
-        // A change is under way once its method is called.
-        drop(self.shared.store.update(&conversation.key, change));
+        self.shared.store.update(&conversation.key, change).detach();
     }
 }

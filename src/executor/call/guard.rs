@@ -15,12 +15,11 @@ impl Call<'_> {
         let Some(claim) = self.claim.take().filter(|claim| !claim.only_looks) else { return };
         let store = &self.gateway.shared.store;
         if !(self.record.was_sent && claim.is_write) {
-            // A change is under way once its method is called.
-            drop(store.release(&claim));
+            store.release(&claim).detach();
             return;
         }
         let lost = result::of(&self.record, &self.deployment, Err(Failure::Lost), None);
-        drop(store.settle(&claim, &Arc::new(lost.result), Change::default()));
+        store.settle(&claim, &Arc::new(lost.result), Change::default()).detach();
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate::conversation::{SqliteError, SqliteStore, Store as _};
+use callgate::conversation::{Notes as _, SqliteError, SqliteStore};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use callgate::conversation::change::{Applied, Change};
 use callgate::conversation::{
-    Answer, Claim, ClaimKey, Claimed, Conversation, ConversationKey, Ended, Opened, Opening, Store,
-    StoreError,
+    Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Opened,
+    Opening, Pending, Store, StoreError,
 };
 use callgate::tool::ToolResult;
 use tokio::sync::watch;
@@ -113,14 +113,14 @@ pub(super) async fn rises(counter: &AtomicUsize, before: usize) {
     until_so(&format!("more than {before}"), || counter.load(Ordering::SeqCst) > before).await;
 }
 
-impl Store for Shaky {
-    passed_on!();
+passed_on!(all Shaky);
 
-    fn claim<'a>(&'a self, claim: &'a Claim) -> Answer<'a, Claimed> {
-        self.through(At::Claim, || self.store.claim(claim))
+impl Claims for Shaky {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
+        Pending::new(self.through(At::Claim, || Box::pin(self.store.claim(claim))))
     }
 
-    fn sending<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let number = self.sending.fetch_add(1, Ordering::SeqCst);
         let mut gate = self.gate.subscribe();
         let may = move |gate: &Gate| match gate {
@@ -128,9 +128,9 @@ impl Store for Shaky {
             Gate::Closed => false,
             Gate::From(first) => number >= *first,
         };
-        Box::pin(async move {
+        Pending::new(async move {
             let _ = gate.wait_for(may).await;
-            self.through(At::Sending, || self.store.sending(claim)).await
+            self.through(At::Sending, || Box::pin(self.store.sending(claim))).await
         })
     }
 
@@ -144,17 +144,25 @@ impl Store for Shaky {
         claim: &'a Claim,
         result: &'a Arc<ToolResult>,
         change: Change,
-    ) -> Answer<'a, Applied> {
-        self.through(At::Settle, || self.store.settle(claim, result, change))
+    ) -> Pending<'a, Applied> {
+        Pending::new(self.through(At::Settle, || Box::pin(self.store.settle(claim, result, change))))
     }
 
-    fn release<'a>(&'a self, claim: &'a Claim) -> Answer<'a, ()> {
+    fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         self.store.release(claim)
     }
 
-    fn orphan(&self, key: ClaimKey) -> Answer<'_, ()> {
+    fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
         self.store.orphan(key)
     }
+
+    fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
+        self.store.adopt(key)
+    }
+}
+
+impl Conversations for Shaky {
+    passed_on!(conversations);
 
     fn open<'a>(&'a self, key: &'a ConversationKey, opening: Opening) -> Answer<'a, Opened> {
         self.through(At::Open, || self.store.open(key, opening))
