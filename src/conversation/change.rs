@@ -1,8 +1,11 @@
 //! What a call or a caller changes about a conversation, and what came of it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::entry::NewEntry;
 use super::event::NewEvent;
 
 /// Who set a variable.
@@ -61,7 +64,9 @@ pub struct Change {
     pub end: bool,
     /// Whether it is for a conversation that goes on: of one that is over, nothing is changed.
     pub while_open: bool,
-    /// What the feed is told.
+    /// What the feed is told of a call.
+    pub call: Option<NewEntry>,
+    /// What it is told besides, after that.
     pub events: Vec<NewEvent>,
     /// Whether nothing is to be done where a variable is refused; else the
     /// refused ones are left out.
@@ -71,7 +76,18 @@ pub struct Change {
 impl Change {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.has_only_events() && self.events.is_empty()
+        self.has_only_events() && !self.tells()
+    }
+
+    /// Whether the feed is told anything.
+    pub fn tells(&self) -> bool {
+        self.call.is_some() || !self.events.is_empty()
+    }
+
+    /// What the feed is told, in its order.
+    pub(super) fn entries(&self) -> Vec<Cow<'_, NewEntry>> {
+        let plain = (!self.events.is_empty()).then(|| Cow::Owned(NewEntry::of_events(&self.events)));
+        self.call.iter().map(Cow::Borrowed).chain(plain).collect()
     }
 
     /// Whether nothing changes but the feed.

@@ -4,6 +4,8 @@
 pub mod change;
 pub mod event;
 mod bells;
+pub mod call_entry;
+pub mod entry;
 mod carried;
 mod course;
 mod key;

@@ -1,5 +1,6 @@
 //! Conversations in memory: bounded in number, size and time.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,8 @@ use crate::tool::Scope;
 use super::super::bells::Bells;
 use super::super::change::{Applied, Change};
 use super::super::course::{Course, Delivered};
-use super::super::event::{Event, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::entry::{Entry, NewEntry, events_of};
+use super::super::event::{EventPage, MAX_EVENTS};
 use super::super::size::allocation;
 use super::super::{
     Claim, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary,
@@ -20,8 +22,8 @@ use super::kept::KeptConversation;
 
 /// Locks, so that calls of different conversations do not wait for each other.
 const SHARDS: usize = 16;
-/// What an event takes besides its data, with the room that a queue keeps for more.
-const EVENT_BYTES: usize = 2 * size_of::<Event>();
+/// What an entry takes besides its text, with the room that a queue keeps for more.
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
 
 /// Conversations in the memory of one process.
 #[derive(Debug)]
@@ -44,10 +46,10 @@ struct Shard {
 #[derive(Debug)]
 struct Record {
     conversation: KeptConversation,
-    events: VecDeque<Event>,
+    entries: VecDeque<Entry>,
     /// The number of the newest event.
     newest: u64,
-    event_bytes: usize,
+    entry_bytes: usize,
     bytes: usize,
     course: Course,
 }
@@ -89,7 +91,7 @@ impl MemoryConversations {
 
     pub(super) fn update(&self, key: &ConversationKey, change: Change) -> Applied {
         let now = now_ms();
-        let has_events = !change.events.is_empty();
+        let has_events = change.tells();
         let applied = {
             let mut shard = self.shard(key);
             let Some(record) = shard.find(key, now) else { return Applied::default() };
@@ -183,12 +185,15 @@ impl MemoryConversations {
     pub(super) fn events(&self, key: &ConversationKey, after: u64, limit: usize) -> EventPage {
         let mut shard = self.shard(key);
         let Some(record) = shard.find(key, now_ms()) else { return EventPage::default() };
-        let first = record.events.front().map_or(record.newest + 1, |event| event.id);
-        let skipped = usize::try_from(after.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let given_up = record.newest.saturating_sub(MAX_EVENTS as u64);
+        let entries: Vec<Entry> = record.entries_after(after.max(given_up), limit);
+        let newest = record.newest;
+        // What is long to read is read without the lock.
+        drop(shard);
         EventPage {
-            events: record.events.iter().skip(skipped).take(limit.min(MAX_PAGE)).cloned().collect(),
-            newest: record.newest,
-            has_gap: after.saturating_add(1) < first,
+            events: events_of(entries, after.max(given_up), limit),
+            newest,
+            has_gap: after < given_up,
             is_known: true,
         }
     }
@@ -271,9 +276,9 @@ impl Record {
         let bytes = conversation.bytes();
         Self {
             conversation,
-            events: VecDeque::new(),
+            entries: VecDeque::new(),
             newest: 0,
-            event_bytes: 0,
+            entry_bytes: 0,
             bytes,
             course: Course::default(),
         }
@@ -301,31 +306,40 @@ impl Record {
 
     fn change(&mut self, mut change: Change, now: u64) -> Applied {
         self.touch(now);
-        let events = std::mem::take(&mut change.events);
+        let entries: Vec<NewEntry> = change.entries().into_iter().map(Cow::into_owned).collect();
+        (change.call, change.events) = (None, Vec::new());
         let applied = if change.is_empty() {
             Applied { is_known: true, ..Applied::default() }
         } else {
             self.conversation.change(|conversation| conversation.apply(&change, now))
         };
         if !applied.was_ended && (!change.all_or_nothing || applied.refused.is_empty()) {
-            for event in events {
-                self.append(event);
+            for entry in entries {
+                self.append(entry);
             }
         }
-        self.bytes = self.conversation.bytes() + self.event_bytes;
+        self.bytes = self.conversation.bytes() + self.entry_bytes;
         applied
     }
 
-    fn append(&mut self, event: NewEvent) {
-        self.newest += 1;
-        self.event_bytes += EVENT_BYTES + allocation(event.data.get().len());
-        let NewEvent { kind, at_ms, data } = event;
-        self.events.push_back(Event { id: self.newest, kind, at_ms, data });
-        if self.events.len() > MAX_EVENTS
-            && let Some(oldest) = self.events.pop_front()
-        {
-            self.event_bytes -= EVENT_BYTES + allocation(oldest.data.get().len());
+    fn append(&mut self, entry: NewEntry) {
+        let NewEntry { count, text } = entry;
+        self.newest += u64::from(count);
+        self.entry_bytes += ENTRY_BYTES + allocation(text.len());
+        self.entries.push_back(Entry { last: self.newest, count, text: text.into_boxed_str() });
+        let given_up = self.newest.saturating_sub(MAX_EVENTS as u64);
+        while let Some(oldest) = self.entries.pop_front_if(|oldest| oldest.last <= given_up) {
+            self.entry_bytes -= ENTRY_BYTES + allocation(oldest.text.len());
         }
+    }
+
+    /// The entries that make the `limit` events with numbers above `after`.
+    fn entries_after(&self, after: u64, limit: usize) -> Vec<Entry> {
+        let first = self.entries.partition_point(|entry| entry.last <= after);
+        let last = after.saturating_add(limit as u64);
+        let wanted =
+            self.entries.range(first..).take_while(|entry| entry.last - u64::from(entry.count) < last);
+        wanted.cloned().collect()
     }
 }
 
@@ -336,6 +350,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::super::change::{Source, Variable};
+    use super::super::super::event::{EventKind, NewEvent};
     use super::*;
 
     fn open(conversations: &MemoryConversations, number: usize) -> ConversationKey {
@@ -385,7 +400,7 @@ mod tests {
                 hidden: false,
                 set_at_ms: 0,
             };
-            let events = vec![NewEvent::now(super::super::super::event::EventKind::ToolCalled, &json!({}))];
+            let events = vec![NewEvent::now(EventKind::ToolCalled, &json!({}))];
             let change = Change { set: vec![("x".to_owned(), variable)], events, ..Change::default() };
             assert!(conversations.update(&key, change).is_known);
             assert!(conversations.find(&key).is_some(), "the newest is there");

@@ -2,8 +2,9 @@
 --
 -- conversation: hash of '@started', '@ttl', '@ended', '@state', '@bytes', '@events' (number of the newest),
 --   'v:<name>' ('<bytes>:<JSON of the variable>'), 'b:<action>' (calls begun), 's:<action>' (calls succeeded)
--- concealed: sorted set of texts by length; stream: of events
--- change: {unset: [name], set: [[name, bytes, record, [text]]], state, succeeded, finish, open, events: [[kind, at, data]],
+-- concealed: sorted set of texts by length; stream: of entries, each under the number of its last event: 'n' (how many it makes) and 'd' (its text), or as an older
+--   Callgate wrote it, one event each: 'k' (kind), 't' (time) and 'd' (data)
+-- change: {unset: [name], set: [[name, bytes, record, [text]]], state, succeeded, finish, open, entries: [[count, text]],
 --   strict (all of it or nothing), broken (variables have been refused already)}
 -- limits: {bytes, variables, concealed, events}
 --
@@ -96,11 +97,13 @@ local function apply(conversation, concealed, stream, change, limits)
     if change.state then redis.call('HSET', conversation, '@state', change.state) end
     if change.succeeded then redis.call('HINCRBY', conversation, 's:' .. change.succeeded, 1) end
     if change.finish then redis.call('HSETNX', conversation, '@ended', whole(now())) end
-    if #change.events > 0 then
-      local newest = redis.call('HINCRBY', conversation, '@events', #change.events)
-      for index, event in ipairs(change.events) do
-        local id = whole(newest - #change.events + index) .. '-0'
-        redis.call('XADD', stream, 'MAXLEN', '=', limits.events, id, 'k', event[1], 't', whole(event[2]), 'd', event[3])
+    for _, entry in ipairs(change.entries) do
+      local newest = redis.call('HINCRBY', conversation, '@events', entry[1])
+      local oldest = whole(newest - limits.events + 1)
+      if newest > limits.events then
+        redis.call('XADD', stream, 'MINID', '=', oldest, whole(newest) .. '-0', 'n', entry[1], 'd', entry[2])
+      else
+        redis.call('XADD', stream, whole(newest) .. '-0', 'n', entry[1], 'd', entry[2])
       end
     end
   end

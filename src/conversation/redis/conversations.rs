@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use redis::Value;
-use serde_json::value::RawValue;
 
 use crate::tool::Scope;
 
 use super::super::change::{Applied, Refusal, Refused};
-use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE};
+use super::super::entry::{Entry, events_of};
+use super::super::event::{EventPage, MAX_EVENTS, MAX_PAGE};
 use super::super::record::{MAX_BYTES, MAX_VARIABLES};
 use super::super::{
     Calls, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, StoreError, Summary, millis,
@@ -193,24 +193,31 @@ pub(super) async fn events(
     // A count of 0 would be none at all.
     let count = limit.clamp(1, MAX_PAGE);
     pipe.cmd("XRANGE").arg(&stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
-    type Entry = (String, Vec<(String, String)>);
-    let (newest, entries): (Option<u64>, Vec<Entry>) =
+    type Line = (String, Vec<(String, String)>);
+    let (newest, entries): (Option<u64>, Vec<Line>) =
         link.with(async |connection| pipe.query_async(connection).await).await?;
     let Some(newest) = newest else { return Ok(EventPage::default()) };
-    let events = entries.into_iter().take(limit).map(|(id, fields)| {
+    let given_up = newest.saturating_sub(MAX_EVENTS as u64);
+    let above = after.max(given_up);
+    let entries = entries.into_iter().map(|(id, fields)| {
         let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        Event {
-            id: id.split('-').next().and_then(|id| id.parse().ok()).unwrap_or_default(),
-            kind: field("k").and_then(EventKind::from_name).unwrap_or(EventKind::Error),
-            at_ms: field("t").and_then(|at| at.parse().ok()).unwrap_or_default(),
-            data: RawValue::from_string(field("d").unwrap_or_default().to_owned()).unwrap_or_default(),
+        let last = id.split('-').next().and_then(|id| id.parse().ok()).unwrap_or_default();
+        let data = field("d").unwrap_or_default();
+        match field("n").and_then(|count| count.parse().ok()) {
+            Some(count) => Entry { last, count, text: data.into() },
+            // As an older Callgate wrote it: one event each.
+            None => {
+                let (kind, at) = (field("k").unwrap_or_default(), field("t").unwrap_or_default());
+                let text = format!("{{\"events\":[[\"{kind}\",{at},{data}]]}}");
+                Entry { last, count: 1, text: text.into() }
+            }
         }
     });
-    let oldest = newest.saturating_sub(MAX_EVENTS as u64) + 1;
+    let entries: Vec<Entry> = entries.collect();
     Ok(EventPage {
-        events: events.collect(),
+        events: events_of(entries, above, limit),
         newest,
-        has_gap: after.saturating_add(1) < oldest.min(newest + 1),
+        has_gap: after < given_up,
         is_known: true,
     })
 }

@@ -10,9 +10,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
   redis.call('HSET', KEYS[1], '@started', whole(now()), '@ttl', ARGV[1], '@bytes', 0, '@events', 0)
   if ARGV[3] ~= '' then
-    local first = cjson.decode(ARGV[3])
-    for _, event in ipairs(first.events) do event[2] = now() end
-    apply(KEYS[1], KEYS[2], KEYS[3], first, cjson.decode(ARGV[4]))
+    apply(KEYS[1], KEYS[2], KEYS[3], cjson.decode(ARGV[3]), cjson.decode(ARGV[4]))
   end
 end
 if ARGV[2] == 'use' then

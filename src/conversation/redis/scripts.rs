@@ -15,7 +15,9 @@ use super::super::change::{Change, Refused};
 use super::super::course::MAX_RECENT;
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
-use super::super::{Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TWINS, Opening, Slot, millis};
+use super::super::{
+    Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TWINS, Opening, Slot, millis, now_ms,
+};
 
 /// How long a holder is believed to live after its last sign.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
@@ -262,7 +264,8 @@ impl Scripts {
             invocation.key(name);
         }
         let ttl = opening.map_or(Duration::ZERO, |opening| opening.ttl.min(MAX_TTL));
-        let first = opening.and_then(|opening| opening.first.as_ref()).map(|first| encode(first).0);
+        let first = opening.and_then(|opening| opening.first.as_ref());
+        let first = first.map(|first| encode(&first.begun_at(now_ms())).0);
         invocation
             .arg(millis(ttl))
             .arg(if opening.is_some() { "use" } else { "look" })
@@ -301,17 +304,14 @@ pub(super) fn encode(change: &Change) -> (String, Vec<Refused>) {
             Err(reason) => refused.push(Refused { name: name.clone(), reason }),
         }
     }
-    let events: Vec<Value> = change
-        .events
-        .iter()
-        .map(|event| json!([event.kind.as_str(), event.at_ms, event.data.get()]))
-        .collect();
+    let entries = change.entries();
+    let entries: Vec<Value> = entries.iter().map(|entry| json!([entry.count, entry.text])).collect();
     let mut encoded = json!({
         "unset": change.unset,
         "set": set,
         "finish": change.end,
         "open": change.while_open,
-        "events": events,
+        "entries": entries,
         "strict": change.all_or_nothing,
         "broken": !refused.is_empty(),
     });

@@ -1,18 +1,19 @@
 //! Conversations and their events in tables.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::tool::Scope;
 
 use super::super::change::{Applied, Change};
 use super::super::course::Course;
-use super::super::event::{Event, EventKind, EventPage, MAX_EVENTS, MAX_PAGE, NewEvent};
+use super::super::entry::{Entry, NewEntry, events_of};
+use super::super::event::{EventPage, MAX_EVENTS, MAX_PAGE};
 use super::super::record::later_expiry;
 use super::super::{
     Claim, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
@@ -134,7 +135,7 @@ pub(super) fn remove(connection: &Connection, scope: &str, id: &str) -> rusqlite
         .prepare_cached("DELETE FROM conversations WHERE environment = ?1 AND id = ?2")?
         .execute(params![scope, id])?;
     connection
-        .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2")?
+        .prepare_cached("DELETE FROM entries WHERE environment = ?1 AND conversation = ?2")?
         .execute(params![scope, id])?;
     Ok(removed > 0)
 }
@@ -146,16 +147,17 @@ pub(super) fn update(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Changed> {
+    let entries = change.entries();
     if change.has_only_events() {
-        return tell(connection, key, &change.events, now).map(Changed::from);
+        return tell(connection, key, &entries, now).map(Changed::from);
     }
     let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default().into()) };
     let applied = conversation.apply(change, now);
     if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
         return Ok(applied.into());
     }
-    let newest = write(connection, &conversation, change)?;
-    append(connection, key, &change.events, newest)?;
+    let newest = write(connection, &conversation, change, &entries)?;
+    append(connection, key, &entries, newest)?;
     if let Some(expires) = conversation.later_expiry(now) {
         conversation.expires_at_ms = expires;
         touch(connection, key, expires)?;
@@ -164,10 +166,15 @@ pub(super) fn update(
 }
 
 /// Writes what a change has made of a conversation; gives the number of its newest event.
-fn write(connection: &Connection, conversation: &Conversation, change: &Change) -> rusqlite::Result<i64> {
+fn write(
+    connection: &Connection,
+    conversation: &Conversation,
+    change: &Change,
+    entries: &[Cow<'_, NewEntry>],
+) -> rusqlite::Result<i64> {
     let ended = conversation.ended_at_ms.map(integer);
     let calls = json(&conversation.calls)?;
-    let events = integer(change.events.len() as u64);
+    let events = count(entries);
     let (environment, id) = (conversation.key.scope().name(), conversation.key.id());
     let newest = |row: &Row<'_>| row.get(0);
     if change.set.is_empty() && change.unset.is_empty() {
@@ -204,7 +211,7 @@ fn write(connection: &Connection, conversation: &Conversation, change: &Change) 
 fn tell(
     connection: &Connection,
     key: &ConversationKey,
-    events: &[NewEvent],
+    entries: &[Cow<'_, NewEntry>],
     now: u64,
 ) -> rusqlite::Result<Applied> {
     let told = connection
@@ -212,12 +219,12 @@ fn tell(
             "UPDATE conversations SET newest_event = newest_event + ?3
              WHERE environment = ?1 AND id = ?2 AND expires_at > ?4 RETURNING newest_event, ttl, expires_at",
         )?
-        .query_row(params![key.scope().name(), key.id(), integer(events.len() as u64), integer(now)], |row| {
+        .query_row(params![key.scope().name(), key.id(), count(entries), integer(now)], |row| {
             Ok((row.get(0)?, number(row.get(1)?), number(row.get(2)?)))
         })
         .optional()?;
     let Some((newest, ttl, expires_at)) = told else { return Ok(Applied::default()) };
-    append(connection, key, events, newest)?;
+    append(connection, key, entries, newest)?;
     if let Some(expires) = later_expiry(ttl, expires_at, now) {
         touch(connection, key, expires)?;
     }
@@ -312,34 +319,34 @@ pub(super) fn course_at(
         .optional()
 }
 
-/// Keeps events, the last of which has the number `newest`.
+/// How many events entries make.
+fn count(entries: &[Cow<'_, NewEntry>]) -> i64 {
+    entries.iter().map(|entry| i64::from(entry.count)).sum()
+}
+
+/// Keeps entries, the last event of which has the number `newest`.
 fn append(
     connection: &Connection,
     key: &ConversationKey,
-    events: &[NewEvent],
+    entries: &[Cow<'_, NewEntry>],
     newest: i64,
 ) -> rusqlite::Result<()> {
-    if events.is_empty() {
+    if entries.is_empty() {
         return Ok(());
     }
-    let first = newest - integer(events.len() as u64) + 1;
-    let mut insert = connection.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-    for (id, event) in (first..).zip(events) {
-        let at = integer(event.at_ms);
-        insert.execute(params![
-            key.scope().name(),
-            key.id(),
-            id,
-            at,
-            event.kind.as_str(),
-            event.data.get()
-        ])?;
+    let mut last = newest - count(entries);
+    let mut insert = connection.prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for entry in entries {
+        last += i64::from(entry.count);
+        insert.execute(params![key.scope().name(), key.id(), last, entry.count, entry.text])?;
     }
-    let last_over = newest - integer(MAX_EVENTS as u64);
-    if last_over > 0 {
+    let given_up = newest - integer(MAX_EVENTS as u64);
+    if given_up > 0 {
         connection
-            .prepare_cached("DELETE FROM events WHERE environment = ?1 AND conversation = ?2 AND id <= ?3")?
-            .execute(params![key.scope().name(), key.id(), last_over])?;
+            .prepare_cached(
+                "DELETE FROM entries WHERE environment = ?1 AND conversation = ?2 AND last <= ?3",
+            )?
+            .execute(params![key.scope().name(), key.id(), given_up])?;
     }
     Ok(())
 }
@@ -359,28 +366,22 @@ pub(super) fn events(
         .query_row(params![key.scope().name(), key.id(), integer(now)], |row| row.get(0))
         .optional()?;
     let Some(newest) = newest.map(number) else { return Ok(EventPage::default()) };
+    let given_up = newest.saturating_sub(MAX_EVENTS as u64);
+    let above = after.max(given_up);
     let mut select = connection.prepare_cached(
-        "SELECT id, at, kind, data FROM events WHERE environment = ?1 AND conversation = ?2 AND id > ?3
-         ORDER BY id LIMIT ?4",
+        "SELECT last, count, text FROM entries WHERE environment = ?1 AND conversation = ?2 AND last > ?3
+         ORDER BY last LIMIT ?4",
     )?;
-    let limit = integer(limit.min(MAX_PAGE) as u64);
-    let rows = select.query_map(params![key.scope().name(), key.id(), integer(after), limit], |row| {
-        let kind: String = row.get(2)?;
-        Ok(Event {
-            id: number(row.get(0)?),
-            at_ms: number(row.get(1)?),
-            kind: EventKind::from_name(&kind).unwrap_or(EventKind::Error),
-            data: RawValue::from_string(row.get(3)?).unwrap_or_default(),
-        })
+    // Each makes one event at least.
+    let limit = limit.min(MAX_PAGE);
+    let wanted = params![key.scope().name(), key.id(), integer(above), integer(limit as u64)];
+    let rows = select.query_map(wanted, |row| {
+        let text: String = row.get(2)?;
+        Ok(Entry { last: number(row.get(0)?), count: row.get(1)?, text: text.into_boxed_str() })
     })?;
-    let events = rows.collect::<rusqlite::Result<Vec<Event>>>()?;
-    let oldest = newest.saturating_sub(MAX_EVENTS as u64) + 1;
-    Ok(EventPage {
-        events,
-        newest,
-        has_gap: after.saturating_add(1) < oldest.min(newest + 1),
-        is_known: true,
-    })
+    let entries = rows.collect::<rusqlite::Result<Vec<Entry>>>()?;
+    let events = events_of(entries, above, limit);
+    Ok(EventPage { events, newest, has_gap: after < given_up, is_known: true })
 }
 
 /// A page of a listing.

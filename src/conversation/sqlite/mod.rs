@@ -279,7 +279,7 @@ impl Claims for SqliteStore {
             Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
         };
         let (settled, learn, leave) = (claim.clone(), self.learn(), self.leave(claim));
-        let tell = claim.conversation.as_ref().map(|key| self.tell(key, !change.events.is_empty()));
+        let tell = claim.conversation.as_ref().map(|key| self.tell(key, change.tells()));
         let is_durable = claim.is_write || is_durable(&change);
         let settle =
             move |connection: &Connection| claims::settle(connection, &settled, &text, &change, now_ms());
@@ -345,7 +345,7 @@ impl Conversations for SqliteStore {
 
     fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
         let (wanted, learn) = (key.clone(), self.learn());
-        let tell = self.tell(key, !change.events.is_empty());
+        let tell = self.tell(key, change.tells());
         let is_durable = is_durable(&change);
         let update =
             move |connection: &Connection| conversations::update(connection, &wanted, &change, now_ms());

@@ -80,6 +80,19 @@ ALTER TABLE conversations ADD COLUMN course BLOB NOT NULL DEFAULT x'';
 ALTER TABLE claims ADD COLUMN request INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE claims ADD COLUMN began   INTEGER NOT NULL DEFAULT 0;    -- by the course of its conversation
 ALTER TABLE claims ADD COLUMN ended   INTEGER NOT NULL DEFAULT 0;
+", "
+-- What one change tells the feed; see `Entry`.
+CREATE TABLE entries (
+    environment  TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    last         INTEGER NOT NULL,           -- the number of its last event, counted from 1 in each conversation
+    count        INTEGER NOT NULL,           -- of its events
+    text         TEXT NOT NULL,              -- JSON
+    PRIMARY KEY (environment, conversation, last)
+) WITHOUT ROWID;
+INSERT INTO entries SELECT environment, conversation, id, 1,
+    '{\"events\":[[\"' || kind || '\",' || at || ',' || data || ']]}' FROM events;
+DROP TABLE events;
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.

@@ -309,7 +309,7 @@ mod tests {
         for _ in 0..10 {
             sweep(&connection);
         }
-        for table in ["conversations", "events", "claims"] {
+        for table in ["conversations", "entries", "claims"] {
             assert_eq!(count(&connection, table), 0, "{table}");
         }
         assert!(pages(&connection) < before / 2, "{} of {before} pages", pages(&connection));
@@ -321,7 +321,7 @@ mod tests {
         let connection = filled(&folder, 2_200, 3_600_000);
         sweep(&connection);
         assert!(count(&connection, "conversations") <= MOST.cast_signed());
-        assert_eq!(count(&connection, "conversations"), count(&connection, "events"));
+        assert_eq!(count(&connection, "conversations"), count(&connection, "entries"));
         let newest = ConversationKey::new("development", "c2199");
         assert!(conversations::find(&connection, &newest, now_ms()).unwrap().is_some());
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::conversation::change::{Applied, Change};
-use crate::conversation::event::NewEvent;
 use crate::conversation::{Conversation, StoreError};
 use crate::egress::{Deadline, DeadlineExceeded};
 use crate::executor::conversation::{feed, variables};
@@ -37,7 +36,7 @@ impl Call<'_> {
         self.record.values = None;
         let conversation = self.stored_conversation().map(Arc::as_ref);
         let told = conversation.map(|known| feed::replay(&self.deployment, known, &self.record.call, first));
-        self.gateway.tell(conversation, told.into_iter().collect());
+        self.gateway.tell(conversation, Change { events: told.into_iter().collect(), ..Change::default() });
         let states = &self.deployment.states;
         let state = self.carried.map(|carried| states.after_replay(carried, &self.record.call, first));
         let logged = result::replayed(&self.record, first, state);
@@ -70,7 +69,7 @@ impl Call<'_> {
             Some(known) => {
                 let next = self.record.action.as_ref().filter(|_| self.entry.is_some());
                 change.state = next.and_then(|served| variables::next_state(&served.action, &result));
-                change.events = feed::events(&self.record, &self.deployment, known, &result, &change);
+                change.call = Some(feed::entry(&self.record, &self.deployment, known, &result, &change));
                 change
             }
             // What the caller carries is in the result; nothing of it is stored.
@@ -157,7 +156,7 @@ impl Call<'_> {
             let Some(known) = conversation.filter(|_| !change.is_empty()) else { return };
             // Nobody has to wait for what is only told.
             if self.entry.is_none() {
-                return self.gateway.tell(conversation, change.events);
+                return self.gateway.tell(conversation, change);
             }
             let applied = deadline.within(store.update(&known.key, change)).await;
             return self.applied(applied);
@@ -169,7 +168,7 @@ impl Call<'_> {
         }
         match conversation.filter(|_| change.state.is_some()) {
             Some(known) => storing::note(deadline.within(store.update(&known.key, change)).await),
-            None => self.gateway.tell(conversation, change.events),
+            None => self.gateway.tell(conversation, Change { call: change.call, ..Change::default() }),
         }
         storing::note(deadline.within(store.release(&claim)).await);
     }
@@ -181,7 +180,8 @@ impl Call<'_> {
         if let Ok(Ok(applied)) = &applied {
             storing::note_refused(&applied.refused);
             let conversation = self.stored_conversation().map(Arc::as_ref);
-            self.gateway.tell(conversation, feed::refused(&applied.refused));
+            let events = feed::refused(&applied.refused);
+            self.gateway.tell(conversation, Change { events, ..Change::default() });
         }
         storing::note(applied);
     }
@@ -189,9 +189,9 @@ impl Call<'_> {
 
 impl Gateway {
     /// Tells the feed of a conversation what nobody has to wait for.
-    fn tell(&self, conversation: Option<&Conversation>, events: Vec<NewEvent>) {
-        let Some(conversation) = conversation.filter(|_| !events.is_empty()) else { return };
-        let change = Change { events, ..Change::default() };
-        self.shared.store.update(&conversation.key, change).detach();
+    fn tell(&self, conversation: Option<&Conversation>, change: Change) {
+        if let Some(conversation) = conversation.filter(|_| !change.is_empty()) {
+            self.shared.store.update(&conversation.key, change).detach();
+        }
     }
 }

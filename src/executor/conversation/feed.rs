@@ -3,116 +3,150 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::action::RequestSpec;
-use crate::conversation::change::{Change, Refused, Source, Variable};
-use crate::conversation::event::{EventKind, MAX_EVENT_BYTES, NewEvent};
+use crate::conversation::call_entry::{
+    CallEntry, ErrorEntry, MAX_HEADERS, MAX_PART_BYTES, MAX_VARIABLES, Part, RequestEntry, ResponseEntry,
+    RetryEntry, SetEntry, Source,
+};
+use crate::conversation::change::{Change, Refused, Variable};
+use crate::conversation::entry::NewEntry;
+use crate::conversation::event::{EventKind, NewEvent};
 use crate::conversation::{Conversation, millis, now_ms};
 use crate::egress::Credentials;
 use crate::executor::call::record::{CallRecord, Moment, SentRequest};
 use crate::executor::call::request::Masked;
 use crate::executor::served::Deployment;
-use crate::tool::{Effect, Retry, ToolCall, ToolError, ToolResult};
+use crate::secrets::MASK;
+use crate::tool::{ToolCall, ToolError, ToolResult};
 
-use super::masks::{Masks, hidden, shortened};
+use super::masks::Masks;
 use super::variables::brought_under_marks;
 
-/// How much is shown of each part of an event, in bytes; less where the whole
-/// would be longer than an event may be.
-const SHOWN: [usize; 3] = [1_500, 400, 60];
 /// Longest name of an action that is shown: it may be the model's own text.
 const MAX_NAME_BYTES: usize = 100;
-/// Most events of variables that one change makes; the rest is counted in a last one.
-const MAX_VARIABLES: usize = 40;
 
-/// The events of a call that has ended, in their order: what the feed of the conversation `known` is told of it, and of
-/// the `change` that it makes there.
-pub(in crate::executor) fn events(
+/// A call that has ended, as the feed of the conversation `known` keeps it, with the `change` that it makes there.
+pub(in crate::executor) fn entry(
     record: &CallRecord,
     deployment: &Deployment,
     known: &Conversation,
     result: &ToolResult,
     change: &Change,
-) -> Vec<NewEvent> {
+) -> NewEntry {
     let brought = brought_under_marks(&record.call.variables, Some(known));
     let masks = &Masks::of(deployment, known, &change.set)
         .and_token(record.token.as_deref())
         .and_values(record.sensitive.iter().flatten().chain(&brought))
         .ready();
-    let set = &change.set;
-    let id = masks.text(&result.tool_call_id);
-    let name = masks.cut(&result.name, MAX_NAME_BYTES);
-    let mut events = Vec::with_capacity(4 + set.len().min(MAX_VARIABLES));
-    events.push(event(EventKind::ToolCalled, record.received.ms(), |limit| {
-        let decoded = record.decoded.iter().map(|place| masks.cut(place, MAX_NAME_BYTES)).collect();
-        let arguments = arguments(record, masks, limit);
-        to_text(&Called { tool_call_id: &id, name: &name, arguments, decoded })
-    }));
-    let mut answered = None;
-    if let Some(SentRequest { at_ms, spec }) = record.request.as_deref() {
-        let none = Credentials::default();
-        let credentials =
-            record.action.as_ref().and_then(|served| served.masked_credentials()).unwrap_or(&none);
-        events.push(event(EventKind::RequestSent, *at_ms, |limit| {
-            to_text(&Sent::new(&id, spec, credentials, masks, limit))
-        }));
-    }
-    for moment in &record.moments {
-        match moment {
-            Moment::Again { at_ms, attempt, wait, cause } => {
-                events.push(event(EventKind::Retry, *at_ms, |limit| {
-                    let cause = masks.cut(cause, limit);
-                    let wait_ms = millis(*wait);
-                    to_text(&Again { tool_call_id: &id, attempt: *attempt, wait_ms, cause })
-                }));
-            }
-            // What was answered before another attempt is that one's cause.
-            Moment::Answered { at_ms, took } => answered = Some((*at_ms, millis(*took))),
-        }
-    }
-    if result.status_code.is_some() || result.body.is_some() {
-        let at_ms = answered.map_or_else(now_ms, |(at_ms, _)| at_ms);
-        events.push(event(EventKind::ResponseReceived, at_ms, |limit| {
-            to_text(&Received {
-                tool_call_id: &id,
-                status_code: result.status_code,
-                duration_ms: answered.map(|(_, took)| took),
-                headers: result.headers.as_ref().map(|headers| masks.json(&to_text(headers), limit)),
-                body: result.body.as_deref().map(|body| masks.json(body.get(), limit)),
-            })
-        }));
-    }
-    events.extend(variables_set(masks, set));
-    // What was there and is gone; what is set anew has been told.
-    let is_set = |name: &String| set.iter().any(|(known, _)| known == name);
-    let gone = change.unset.iter().filter(|name| known.variables.contains_key(*name) && !is_set(name));
-    events.extend(gone.take(MAX_VARIABLES).map(|variable| {
-        event(EventKind::VariableSet, now_ms(), |_| {
-            let source = SourceView::Call { tool_call_id: &id, action: &name };
-            to_text(&Gone { name: masks.text(variable), unset: true, source })
+    let end = now_ms();
+    let answered = record.moments.iter().rev().find_map(|moment| match moment {
+        Moment::Answered { at_ms, took } => Some((*at_ms, millis(*took))),
+        Moment::Again { .. } => None,
+    });
+    let headers = result.headers.as_ref().map(to_text);
+    let set: Vec<(&String, Option<String>, &Variable)> = change
+        .set
+        .iter()
+        .take(MAX_VARIABLES)
+        .map(|(name, variable)| {
+            let is_masked = variable.sensitive || variable.hidden;
+            (name, (!is_masked).then(|| variable.value.to_string()), variable)
         })
-    }));
-    if let Some(error) = &result.error {
-        events.push(event(EventKind::Error, now_ms(), |limit| {
-            let message = masks.cut(&error.message, limit);
-            to_text(&Failed { tool_call_id: &id, name: &name, message, error: Short::of(error) })
-        }));
-    }
-    events.extend(change.state.as_deref().map(state_set));
-    events
+        .collect();
+    // What was there and is gone; what is set anew is told.
+    let is_set = |name: &String| change.set.iter().any(|(known, _)| known == name);
+    let gone = change.unset.iter().filter(|name| known.variables.contains_key(*name) && !is_set(name));
+    NewEntry::of_call(CallEntry {
+        id: masks.text(&result.tool_call_id),
+        name: masks.cut(&result.name, MAX_NAME_BYTES).into(),
+        at: record.received.ms(),
+        end,
+        arguments: arguments(record, masks),
+        decoded: record.decoded.iter().map(|place| masks.cut(place, MAX_NAME_BYTES)).collect(),
+        request: record.request.as_deref().map(|sent| request(record, sent, masks)),
+        retries: record.moments.iter().filter_map(|moment| retry(moment, masks)).collect(),
+        response: (result.status_code.is_some() || result.body.is_some()).then(|| ResponseEntry {
+            at: answered.map_or(end, |(at, _)| at),
+            took: answered.map(|(_, took)| took),
+            status: result.status_code,
+            headers: headers.as_deref().map(|headers| Part::of(masks.shown(headers))),
+            body: result.body.as_deref().map(|body| Part::of(masks.shown(body.get()))),
+        }),
+        set: set
+            .iter()
+            .map(|(name, value, variable)| set_entry(name, value.as_deref(), variable, masks))
+            .collect(),
+        more: change.set.len().saturating_sub(MAX_VARIABLES),
+        unset: gone.take(MAX_VARIABLES).map(|name| masks.text(name)).collect(),
+        error: result.error.as_ref().map(|error| failure(error, masks)),
+        state: change.state.as_deref().map(Cow::Borrowed),
+    })
 }
 
 /// The arguments as the model sent them: an object, where they are one or the text of one.
-fn arguments(record: &CallRecord, masks: &Masks<'_>, limit: usize) -> Box<RawValue> {
+fn arguments<'r>(record: &'r CallRecord, masks: &Masks<'_>) -> Part<'r> {
     if record.sensitive.is_none() {
-        return hidden();
+        return Part::of(MASK);
     }
     let text = record.call.arguments.get();
     match serde_json::from_str::<String>(text) {
-        Ok(inner) => masks.json(&inner, limit),
-        Err(_) => masks.json(text, limit),
+        Ok(inner) => Part::of(masks.shown(&inner).into_owned()),
+        Err(_) => Part::of(masks.shown(text)),
+    }
+}
+
+fn request<'r>(record: &CallRecord, sent: &'r SentRequest, masks: &Masks<'_>) -> RequestEntry<'r> {
+    let SentRequest { at_ms, spec } = sent;
+    let none = Credentials::default();
+    let credentials = record.action.as_ref().and_then(|served| served.masked_credentials()).unwrap_or(&none);
+    let Masked { url, headers, body } = Masked::of(spec, credentials, &|text| masks.content(text));
+    let header = |(name, value): (http::HeaderName, String)| {
+        (Cow::Owned(name.as_str().to_owned()), Part::cut(value, MAX_PART_BYTES / 4))
+    };
+    RequestEntry {
+        at: *at_ms,
+        method: spec.method.as_str().into(),
+        url: Part::of(url),
+        headers: headers.into_iter().take(MAX_HEADERS).map(header).collect(),
+        body: body.map(Part::of),
+    }
+}
+
+fn retry(moment: &Moment, masks: &Masks<'_>) -> Option<RetryEntry> {
+    match moment {
+        // What was answered before another attempt is that one's cause.
+        Moment::Answered { .. } => None,
+        Moment::Again { at_ms, attempt, wait, cause } => Some(RetryEntry {
+            at: *at_ms,
+            attempt: *attempt,
+            wait: millis(*wait),
+            cause: Part::of(masks.text(cause).into_owned()),
+        }),
+    }
+}
+
+fn set_entry<'v>(
+    name: &'v str,
+    value: Option<&'v str>,
+    variable: &Variable,
+    masks: &Masks<'_>,
+) -> SetEntry<'v> {
+    SetEntry {
+        name: masks.text(name),
+        value: value.map_or(Part::of(MASK), |value| Part::of(masks.shown(value))),
+        sensitive: variable.sensitive,
+        exposed: variable.shown.is_some(),
+    }
+}
+
+fn failure<'r>(error: &'r ToolError, masks: &Masks<'_>) -> ErrorEntry<'r> {
+    ErrorEntry {
+        message: Part::of(masks.text(&error.message)),
+        code: error.code.as_str().into(),
+        effect: error.effect,
+        retry: error.retry,
+        missing: error.missing.as_deref().map(Cow::Borrowed),
     }
 }
 
@@ -129,7 +163,7 @@ pub(in crate::executor) fn replay(
         name: masks.cut(&call.name, MAX_NAME_BYTES),
         first_tool_call_id: masks.text(&first.tool_call_id).into_owned(),
     };
-    event(EventKind::Replay, now_ms(), |_| to_text(&replay))
+    NewEvent::at(EventKind::Replay, now_ms(), to_text(&replay))
 }
 
 /// Variables of a call that were not set after all.
@@ -146,163 +180,21 @@ pub(super) fn state_set(state: &str) -> NewEvent {
     NewEvent::now(EventKind::VariableSet, &json!({"current_state": state}))
 }
 
-/// One event for each variable that is set.
-pub(super) fn variables_set<'v>(
-    masks: &'v Masks<'_>,
-    set: &'v [(String, Variable)],
-) -> impl Iterator<Item = NewEvent> + 'v {
+/// One event for each variable that a caller sets.
+pub(super) fn variables_set(masks: &Masks<'_>, set: &[(String, Variable)]) -> Vec<NewEvent> {
     let at_ms = now_ms();
-    let shown = set.iter().take(MAX_VARIABLES).map(move |(name, variable)| {
-        event(EventKind::VariableSet, at_ms, |limit| {
-            let is_masked = variable.sensitive || variable.hidden;
-            let value = if is_masked { hidden() } else { masks.json(&variable.value.to_string(), limit) };
-            to_text(&Set {
-                name: masks.text(name).into_owned(),
-                value,
-                sensitive: variable.sensitive,
-                exposed: variable.shown.is_some(),
-                source: SourceView::of(&variable.source),
-            })
-        })
+    let shown = set.iter().take(MAX_VARIABLES).map(|(name, variable)| {
+        let is_masked = variable.sensitive || variable.hidden;
+        let value = (!is_masked).then(|| variable.value.to_string());
+        set_entry(name, value.as_deref(), variable, masks).event(at_ms, &Source::CALLER)
     });
     let more = set.len().saturating_sub(MAX_VARIABLES);
-    let rest = (more > 0).then(|| NewEvent::now(EventKind::VariableSet, &serde_json::json!({"more": more})));
-    shown.chain(rest)
+    let rest = (more > 0).then(|| NewEvent::now(EventKind::VariableSet, &json!({"more": more})));
+    shown.chain(rest).collect()
 }
 
 fn to_text(data: &impl Serialize) -> String {
     serde_json::to_string(data).unwrap_or_default()
-}
-
-/// An event whose parts are shown as long as they may be.
-fn event(kind: EventKind, at_ms: u64, data: impl Fn(usize) -> String) -> NewEvent {
-    let mut text = String::new();
-    for limit in SHOWN {
-        text = data(limit);
-        if text.len() <= MAX_EVENT_BYTES {
-            break;
-        }
-    }
-    NewEvent::at(kind, at_ms, text)
-}
-
-#[derive(Serialize)]
-struct Called<'a> {
-    tool_call_id: &'a str,
-    name: &'a str,
-    arguments: Box<RawValue>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    decoded: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Sent<'a> {
-    tool_call_id: &'a str,
-    method: String,
-    url: String,
-    headers: Map<String, Value>,
-    body: Option<String>,
-}
-
-impl<'a> Sent<'a> {
-    fn new(
-        id: &'a str,
-        request: &RequestSpec,
-        credentials: &Credentials,
-        masks: &Masks<'_>,
-        limit: usize,
-    ) -> Self {
-        /// Most headers that are shown.
-        const HEADERS: usize = 30;
-        let masked = Masked::of(request, credentials, &|text| masks.content(text));
-        let header = |(name, value): (http::HeaderName, String)| {
-            (name.as_str().to_owned(), Value::String(shortened(&value, limit / 4)))
-        };
-        Self {
-            tool_call_id: id,
-            method: request.method.to_string(),
-            url: shortened(&masked.url, limit),
-            headers: masked.headers.into_iter().take(HEADERS).map(header).collect(),
-            body: masked.body.map(|body| shortened(&body, limit)),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Again<'a> {
-    tool_call_id: &'a str,
-    attempt: u32,
-    wait_ms: u64,
-    cause: String,
-}
-
-#[derive(Serialize)]
-struct Received<'a> {
-    tool_call_id: &'a str,
-    status_code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<Box<RawValue>>,
-    body: Option<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct Set<'a> {
-    name: String,
-    value: Box<RawValue>,
-    sensitive: bool,
-    exposed: bool,
-    source: SourceView<'a>,
-}
-
-#[derive(Serialize)]
-struct Gone<'a> {
-    name: Cow<'a, str>,
-    unset: bool,
-    source: SourceView<'a>,
-}
-
-/// Who set a variable, as replies and events say it.
-#[derive(Debug, Serialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
-enum SourceView<'a> {
-    Caller,
-    Call { tool_call_id: &'a str, action: &'a str },
-}
-
-impl<'a> SourceView<'a> {
-    fn of(source: &'a Source) -> Self {
-        match source {
-            Source::Caller => Self::Caller,
-            Source::Call { id, action } => Self::Call { tool_call_id: id, action },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Failed<'a> {
-    tool_call_id: &'a str,
-    name: &'a str,
-    message: String,
-    #[serde(flatten)]
-    error: Short<'a>,
-}
-
-#[derive(Serialize)]
-struct Short<'a> {
-    code: &'a str,
-    effect: Effect,
-    retry: Retry,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<&'a str>,
-}
-
-impl<'a> Short<'a> {
-    fn of(error: &'a ToolError) -> Self {
-        let ToolError { effect, retry, .. } = *error;
-        Self { code: error.code.as_str(), effect, retry, missing: error.missing.as_deref() }
-    }
 }
 
 #[derive(Serialize)]

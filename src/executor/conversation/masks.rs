@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::action::output;
 use crate::conversation::change::Variable;
@@ -173,31 +172,10 @@ impl<'a> Masks<'a> {
         if self.is_blind { MASK.to_owned() } else { self.whole(text.to_owned()) }
     }
 
-    /// JSON that was sent or answered: as it is, where that is `limit` bytes at
-    /// most and masking left it JSON; else a text.
-    pub(in crate::executor) fn json(&self, text: &str, limit: usize) -> Box<RawValue> {
-        if self.is_blind {
-            return hidden();
-        }
-        let clean = self.text(text);
-        if clean.len() <= limit && serde_json::from_str::<&RawValue>(&clean).is_ok() {
-            // A stream of events has lines; outside of strings a line break means nothing.
-            let line = clean.replace(['\r', '\n'], " ");
-            if let Ok(json) = RawValue::from_string(line) {
-                return json;
-            }
-        }
-        json_text(&shortened(&clean, limit))
+    /// [`Self::content`], as it is where nothing of it is masked.
+    pub(in crate::executor) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.is_blind { Cow::Borrowed(MASK) } else { self.text(text) }
     }
-}
-
-/// What stands for a value that is not shown.
-pub(super) fn hidden() -> Box<RawValue> {
-    json_text(MASK)
-}
-
-fn json_text(text: &str) -> Box<RawValue> {
-    RawValue::from_string(Value::from(text).to_string()).unwrap_or_default()
 }
 
 /// The first bytes of a text; says how many there are where some are left out.
@@ -214,7 +192,13 @@ mod tests {
 
     use super::*;
     use crate::conversation::ConversationKey;
+    use crate::conversation::call_entry::Part;
     use crate::executor::conversation::kept_masks::KeptMasks;
+
+    /// JSON as an event shows it, in so many bytes.
+    fn json_of(masks: &Masks<'_>, text: &str, limit: usize) -> String {
+        Part::of(masks.shown(text)).json(limit).get().to_owned()
+    }
 
     fn masks(values: &[Value]) -> Masks<'static> {
         Masks::default().and_values(values).ready()
@@ -223,10 +207,10 @@ mod tests {
     #[test]
     fn json_stays_json_or_becomes_a_text() {
         let masks = masks(&[json!({"pin": [4711, "Ann Onym"]})]);
-        assert_eq!(masks.json("{\"a\":\r\n 1}", 100).get(), "{\"a\":   1}");
-        assert_eq!(masks.json(r#"{"to": "ann: Ann Onym"}"#, 100).get(), r#"{"to": "ann: ***"}"#);
-        assert_eq!(masks.json(r#"{"a": 4711}"#, 100).get(), r#""{\"a\": ***}""#);
-        assert_eq!(masks.json("[1, 2, 3]", 4).get(), r#""[1, … [9 bytes]""#);
+        assert_eq!(json_of(&masks, "{\"a\":\r\n 1}", 100), "{\"a\":   1}");
+        assert_eq!(json_of(&masks, r#"{"to": "ann: Ann Onym"}"#, 100), r#"{"to": "ann: ***"}"#);
+        assert_eq!(json_of(&masks, r#"{"a": 4711}"#, 100), r#""{\"a\": ***}""#);
+        assert_eq!(json_of(&masks, "[1, 2, 3]", 4), r#""[1, … [9 bytes]""#);
         assert_eq!(masks.cut("x 4711 éé", 6), "x *** … [10 bytes]");
         assert_eq!(masks.text(&"x".repeat(MAX_MASKED_BYTES + 1)), "[65537 bytes]");
     }
@@ -242,7 +226,7 @@ mod tests {
     fn what_cannot_be_found_hides_all_content() {
         for short in [json!(true), json!("no"), json!([7])] {
             let masks = masks(&[short]);
-            assert_eq!((masks.content("x").as_str(), masks.json("{}", 9).get()), (MASK, "\"***\""));
+            assert_eq!((masks.content("x").as_str(), json_of(&masks, "{}", 9).as_str()), (MASK, "\"***\""));
             assert_eq!(masks.text("call_1"), "call_1");
         }
         assert_eq!(masks(&[json!(""), json!(null), json!({})]).content("x"), "x");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use callgate::conversation::change::Change;
 use callgate::conversation::event::{EventKind, NewEvent};
-use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, SqliteStore};
-use serde_json::json;
+use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, SqliteStore, timestamp};
+use serde_json::{Value, json};
 
 use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
 use crate::backend::{Backend, patient};
@@ -75,7 +75,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 4)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 5)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, patient()).unwrap_err().to_string();
@@ -103,7 +103,9 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
     let older =
-        "DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1;
+        "DROP TABLE entries; CREATE TABLE events (environment TEXT NOT NULL, conversation TEXT NOT NULL, id INTEGER NOT NULL,
+             at INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (environment, conversation, id)) WITHOUT ROWID;
+         DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1;
          ALTER TABLE conversations DROP COLUMN course; ALTER TABLE claims DROP COLUMN request;
          ALTER TABLE claims DROP COLUMN began; ALTER TABLE claims DROP COLUMN ended";
     connection.execute_batch(older).unwrap();
@@ -113,6 +115,49 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(store.note("a").await.unwrap().as_deref(), Some("one"));
     let found = store.find(&key("c")).await.unwrap().unwrap();
     assert_eq!(found.variables["customer.name"].value, json!("Ann"));
+}
+
+/// A file that the Callgate before feeds were kept by change left when it was killed; only the times of expiry are later.
+#[tokio::test]
+async fn a_file_with_an_event_in_each_row_is_brought_forward_with_nothing_lost() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store");
+    let backend = Backend::sqlite();
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    std::fs::copy(data.join("version-4.db"), folder.path().join("one")).unwrap();
+    let store = backend.named("one");
+    let page = store.events(&key("c1"), 0, 500).await.unwrap();
+    let found = page.events.iter().map(|event| {
+        let data: Value = serde_json::from_str(event.data.get()).unwrap();
+        json!({"id": event.id, "type": event.kind, "at": timestamp(event.at_ms), "data": data})
+    });
+    let text = std::fs::read_to_string(data.join("version-4-events.json")).unwrap();
+    assert_eq!(Value::from_iter(found), serde_json::from_str::<Value>(&text).unwrap());
+    let known = store.find(&key("c1")).await.unwrap().unwrap();
+    let values: Vec<(&str, &Value)> =
+        known.variables.iter().map(|(name, one)| (name.as_str(), &one.value)).collect();
+    let kept = [
+        ("booking.id", json!(4711)),
+        ("booking.pin", json!("geheim-12")),
+        ("customer.card", json!("4111-1111")),
+        ("customer.name", json!("Ann Onym")),
+    ];
+    assert_eq!(values, kept.each_ref().map(|(name, value)| (*name, value)));
+    assert_eq!(
+        (known.state.as_deref(), known.calls["book"].begun, known.calls["book"].succeeded),
+        (Some("greeting"), 2, 1)
+    );
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let mut claims =
+        connection.prepare("SELECT phase, is_write, result IS NOT NULL FROM claims ORDER BY number").unwrap();
+    let claims = claims.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    let claims: Vec<(String, bool, bool)> = claims.map(Result::unwrap).collect();
+    let ended = |is_write| ("ended".to_owned(), is_write, true);
+    assert_eq!(claims, [ended(true), ended(false), ended(false), ("lost".to_owned(), true, false)]);
+    // What is told now comes behind it.
+    let event = NewEvent::now(EventKind::Ended, &json!({}));
+    store.update(&key("c1"), Change { events: vec![event], ..Change::default() }).await.unwrap();
+    let page = store.events(&key("c1"), 13, 500).await.unwrap();
+    assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), [14, 15]);
 }
 
 #[tokio::test]
