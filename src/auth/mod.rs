@@ -6,12 +6,8 @@ mod oauth;
 mod reply;
 mod request;
 mod shared;
-mod webhook;
 
 pub use self::credentials::{ActionCredentials, AuthBuilder, ConnectorCredentials, Resolved};
 pub(crate) use self::oauth::read_token_response;
 pub use self::oauth::{DEFAULT_LIFETIME, TokenError, TokenErrorKind};
 pub use self::shared::{TokenAnswer, TokenStore};
-pub use self::webhook::{
-    HmacAlgorithm, HmacRule, Product, WebhookRefusal, WebhookRequest, WebhookRule, Webhooks,
-};

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::action::{Action, ActionName, Connector, Credential, HttpAction, Kind, WrittenAt};
-use crate::auth::{ActionCredentials, AuthBuilder, ConnectorCredentials, Webhooks};
+use crate::auth::{ActionCredentials, AuthBuilder, ConnectorCredentials};
 use crate::catalog::{self, Catalog};
 use crate::conversation::change::Change;
 use crate::definition::{Problem, Problems};
@@ -59,15 +60,13 @@ pub struct Parts<'a> {
     /// All actions.
     pub catalog: Catalog,
     /// The secrets of all environments.
-    pub secrets: &'a Secrets,
+    pub secrets: Secrets,
     /// What the requests of each environment go through, in the order of the catalog.
     pub outlets: Vec<Outlet>,
     /// The directory of the project, to which names of certificates are relative.
     pub root: Option<&'a Path>,
     /// Limits of every call.
     pub limits: ExecutorLimits,
-    /// What the webhooks of orchestrators must show.
-    pub webhooks: Webhooks,
     /// Conversations that callers carry.
     pub states: States,
     /// Whether nodes share tokens, in environments that have keys.
@@ -82,8 +81,7 @@ pub struct Parts<'a> {
 pub struct Deployment {
     environments: Vec<ServedEnvironment>,
     environment_names: Vec<String>,
-    /// What the webhooks of orchestrators must show.
-    pub webhooks: Webhooks,
+    secrets: Secrets,
     /// Conversations that callers carry.
     pub states: States,
     /// Limits of every call.
@@ -160,8 +158,7 @@ impl Deployment {
     /// errors must not be served. Connections, queues, breakers and tokens of `previous` live on where nothing of
     /// theirs has changed.
     pub fn build(parts: Parts<'_>, previous: Option<&Self>, problems: &mut Problems) -> Self {
-        let Parts { catalog, secrets, outlets, root, limits, webhooks, states, shares_tokens, conversations } =
-            parts;
+        let Parts { catalog, secrets, outlets, root, limits, states, shares_tokens, conversations } = parts;
         let mut ways = WaysBuilder::new(root, previous.map(|previous| &previous.ways));
         let compiled = catalog.into_environments().into_iter().zip(outlets);
         let environments: Vec<ServedEnvironment> = compiled
@@ -170,7 +167,7 @@ impl Deployment {
                 let secret = |of: &str| secrets.get(&name, of).cloned();
                 let builder = EnvironmentBuilder {
                     ways: ways.environment(&name, &outlet, &secret),
-                    secrets,
+                    secrets: &secrets,
                     sharing: states.keyring(&name).filter(|_| shares_tokens),
                     former: previous.and_then(|previous| previous.environment(&name)),
                     warm: conversations.warm.get(&name).map(Vec::as_slice).unwrap_or_default(),
@@ -182,7 +179,7 @@ impl Deployment {
         Self {
             environment_names: environments.iter().map(|one| one.name().to_owned()).collect(),
             environments,
-            webhooks,
+            secrets,
             states,
             limits,
             shares_tokens,
@@ -206,6 +203,11 @@ impl Deployment {
     /// The names of the served environments, in the order of the settings.
     pub fn environment_names(&self) -> &[String] {
         &self.environment_names
+    }
+
+    /// The secret `name` of an environment: what a webhook has to show is looked at when it comes.
+    pub fn secret(&self, environment: &str, name: &str) -> Option<&SecretString> {
+        self.secrets.get(environment, name)
     }
 
     /// What is made of a conversation that a tool call begins.

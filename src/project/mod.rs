@@ -16,7 +16,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::action::check_states;
-use crate::auth::Webhooks;
 use crate::catalog::{Catalog, known_environments};
 use crate::definition::{Problem, Problems, ProjectFiles, read_project};
 use crate::dialect::Dialect;
@@ -82,9 +81,9 @@ pub fn compile(
     secrets.check(&secret_uses, problems);
     sources.warn_of_strangers(&known_environments(files, &environments), problems);
     store::check(settings, problems);
+    warn_of_webhooks(settings, &environments, &secrets, problems);
     let parts = Parts {
         catalog,
-        secrets: &secrets,
         outlets: environments.iter().map(|name| settings.outlet(name, problems)).collect(),
         root: files.root.as_deref(),
         limits: ExecutorLimits {
@@ -92,8 +91,8 @@ pub fn compile(
             max_body_chars: settings.limits.max_body_chars,
             max_url_bytes: settings.limits.max_url_bytes,
         },
-        webhooks: webhooks(settings, &environments, &secrets, problems),
         states: sealing::states(settings, &environments, &secrets, problems),
+        secrets,
         // As all of [store]: what holds at the start holds until the next one.
         shares_tokens: previous.map_or(settings.store.share_tokens, |previous| previous.shares_tokens),
         conversations: conversations(files, settings, &environments, problems),
@@ -101,15 +100,14 @@ pub fn compile(
     Deployment::build(parts, previous, problems)
 }
 
-/// The rules of `[webhooks]`; warns of secrets that an environment lacks.
-fn webhooks(
+/// Warns of secrets of `[webhooks]` that an environment lacks.
+fn warn_of_webhooks(
     settings: &Settings,
     environments: &[String],
     secrets: &Secrets,
     problems: &mut Problems,
-) -> Webhooks {
-    let rules = settings.webhooks.rules();
-    for (_, rule) in &rules {
+) {
+    for (_, rule) in settings.webhooks.rules() {
         let name = rule.secret();
         for environment in environments.iter().filter(|environment| secrets.get(environment, name).is_none())
         {
@@ -123,7 +121,6 @@ fn webhooks(
             problems.push(Problem::warning(FILE, (0, 0), "missing_secret", message).hint(hint));
         }
     }
-    Webhooks::build(rules, environments, secrets)
 }
 
 /// What the settings say of conversations, judged against the definitions.

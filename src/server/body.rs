@@ -17,7 +17,7 @@ use serde_json::error::Category;
 
 use crate::executor::Seat;
 
-use super::limit::seat;
+use super::inbound::limit::seat;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 

@@ -12,18 +12,19 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::conversation::Carried;
-use crate::executor::{Preview, content_of, is_same_call};
-use crate::tool::{Delivery, FailureCode, ToolCall, ToolError, ToolResult, random_u64};
+use crate::executor::Preview;
+use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::{JsonBody, Object, Segment};
 use super::execution::{CallHeaders, Waiting, check_running, execute};
-use super::keys::Caller;
-use super::limit::Room;
+use super::inbound::batch::{Batch, Incoming};
+use super::inbound::keys::Caller;
+use super::inbound::limit::Room;
+use super::inbound::whose;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::{AppState, no_room};
 use super::stateless;
 use super::stream::{self, WantsStream};
-use super::whose::{self, ID_RULE, is_id};
 
 /// One call.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -133,13 +134,12 @@ pub(super) async fn create(
     }
     let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
     let Some(calls) = request.calls else {
-        let (mut call, carried) = to_call_and_state(&state, &caller, request)?;
-        call.trace = headers.trace(&state);
-        let mut begun = state.begin_calls(1)?;
-        let running = begun.pop().ok_or_else(no_room)?;
+        let (call, carried) = to_call_and_state(&state, &caller, request)?;
+        let mut admitted = Batch::admit(&state, &caller, traced(&state, &headers, vec![call]))?;
         if as_stream {
-            return Ok(stream::answer(&state, vec![(call, running)], carried.as_ref()));
+            return Ok(stream::answer(&state, admitted, carried.as_ref()));
         }
+        let (call, running) = admitted.pop().ok_or_else(no_room)?;
         let (result, waiting) = execute(&state, call, carried, running, Arc::default()).await?;
         let reply = Json(result).into_response();
         waiting.answered().await;
@@ -151,28 +151,17 @@ pub(super) async fn create(
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
     let mut calls = to_calls(&state, &caller, calls, CallRequest { calls: None, state: None, ..request })?;
-    let deliveries = Delivery::of_request(&calls, caller.tool_call_ids(), is_same, |call| {
-        content_of(&call.name, &call.arguments)
-    })
-    .map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
-    for (call, delivery) in calls.iter_mut().zip(deliveries) {
-        call.delivery = delivery;
-    }
     if calls.is_empty() && !as_stream {
         return Ok(Json(Results { results: Vec::new(), state: sealed }).into_response());
     }
     let carried = stateless::open(&state, sealed, &mut calls)?;
-    for call in &mut calls {
-        call.trace = headers.trace(&state);
-    }
-    caller.charge_more(calls.len().saturating_sub(1))?;
-    let begun = state.begin_calls(calls.len())?;
-    let calls = calls.into_iter().zip(begun);
+    let calls = Batch::admit(&state, &caller, traced(&state, &headers, calls))?;
     if as_stream {
-        return Ok(stream::answer(&state, calls.collect(), None));
+        return Ok(stream::answer(&state, calls, None));
     }
-    let executed =
-        calls.map(|(call, running)| execute(&state, call, carried.clone(), running, Arc::default()));
+    let executed = calls
+        .into_iter()
+        .map(|(call, running)| execute(&state, call, carried.clone(), running, Arc::default()));
     let (results, waiting): (Vec<_>, Vec<_>) = try_join_all(executed).await?.into_iter().unzip();
     let (results, next) = match &carried {
         Some(carried) => {
@@ -224,6 +213,12 @@ fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
+/// The calls, each with its place in the trace of the request.
+fn traced(state: &AppState, headers: &CallHeaders, mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
+    calls.iter_mut().for_each(|call| call.trace = headers.trace(state));
+    calls
+}
+
 /// The call of a request that has one, and the conversation that it brings.
 fn to_call_and_state(
     state: &AppState,
@@ -231,9 +226,10 @@ fn to_call_and_state(
     mut request: CallRequest,
 ) -> Result<(ToolCall, Option<Arc<Carried>>), ProblemDocument> {
     let sealed = request.state.take();
-    let mut call = to_call(state, caller, request, "")?;
-    let carried = stateless::open(state, sealed, std::slice::from_mut(&mut call))?;
-    Ok((call, carried))
+    let incoming = incoming(state, caller, request, "")?;
+    let mut calls = Batch::judge(state, caller.tool_call_ids(), vec![incoming])?.whole(|_| String::new())?;
+    let carried = stateless::open(state, sealed, &mut calls)?;
+    Ok((calls.pop().ok_or_else(no_room)?, carried))
 }
 
 fn to_calls(
@@ -242,38 +238,33 @@ fn to_calls(
     calls: Vec<Object<CallRequest>>,
     common: CallRequest,
 ) -> Result<Vec<ToolCall>, ProblemDocument> {
-    let most = state.server().max_calls_per_request;
-    if calls.len() > most {
-        let detail = format!("{} calls in one request; {most} are allowed", calls.len());
-        return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
-    }
     if common.name.is_some() || common.arguments.is_some() || common.tool_call_id.is_some() {
         let detail = "`name`, `arguments` and `tool_call_id` belong to each of `calls`, not beside it";
         return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
     }
-    calls
-        .into_iter()
-        .enumerate()
-        .map(|(index, Object(call))| {
-            let call = CallRequest {
-                environment: call.environment.or_else(|| common.environment.clone()),
-                conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),
-                variables: call.variables.or_else(|| common.variables.clone()),
-                deadline_ms: sooner(call.deadline_ms, common.deadline_ms),
-                language: call.language.or_else(|| common.language.clone()),
-                ..call
-            };
-            to_call(state, caller, call, &format!("calls[{index}]: "))
-        })
-        .collect()
+    let at = |index: usize| format!("calls[{index}]: ");
+    let calls = calls.into_iter().enumerate().map(|(index, Object(call))| {
+        let call = CallRequest {
+            environment: call.environment.or_else(|| common.environment.clone()),
+            conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),
+            variables: call.variables.or_else(|| common.variables.clone()),
+            deadline_ms: sooner(call.deadline_ms, common.deadline_ms),
+            language: call.language.or_else(|| common.language.clone()),
+            ..call
+        };
+        incoming(state, caller, call, &at(index))
+    });
+    let calls = calls.collect::<Result<Vec<Incoming>, _>>()?;
+    Batch::judge(state, caller.tool_call_ids(), calls)?.whole(at)
 }
 
-fn to_call(
+/// A call of a request, as it is to be judged.
+fn incoming(
     state: &AppState,
     caller: &Caller,
     request: CallRequest,
     at: &str,
-) -> Result<ToolCall, ProblemDocument> {
+) -> Result<Incoming, ProblemDocument> {
     let invalid = |detail: &str| ProblemDocument::new(ProblemCode::InvalidRequest, format!("{at}{detail}"));
     if request.calls.is_some() {
         return Err(invalid("`calls` cannot stand inside `calls`, nor in a preview"));
@@ -283,53 +274,24 @@ fn to_call(
     }
     let name = request.name.ok_or_else(|| invalid("`name`, the action to call, is missing"))?;
     let deployment = state.gateway().deployment();
-    let served = deployment.environment_names();
-    let environment = caller.environment(request.environment.as_deref(), served)?;
-    // A product that has no id to fill in sends an empty one.
-    let conversation_id = request.conversation_id.filter(|id| !id.is_empty());
-    let given = request.tool_call_id.filter(|id| !id.is_empty());
-    let id_is_given = given.is_some();
-    let id = match given {
-        Some(id) => id,
-        None => new_id().map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?,
-    };
+    let environment = caller.environment(request.environment.as_deref(), deployment.environment_names())?;
     let no_arguments = || RawValue::from_string("{}".to_owned());
     let arguments = match request.arguments {
         Some(arguments) => arguments,
         None => no_arguments().map_err(|error| invalid(&error.to_string()))?,
     };
-    for (what, id) in [("tool_call_id", Some(&id)), ("conversation_id", conversation_id.as_ref())] {
-        if id.is_some_and(|id| !is_id(id)) {
-            return Err(invalid(&format!("`{what}` {ID_RULE}")));
-        }
-    }
-    Ok(ToolCall {
-        id,
-        id_is_given,
+    Ok(Incoming {
+        // A product that has no id to fill in sends an empty one.
+        id: request.tool_call_id.filter(|id| !id.is_empty()),
         environment,
         owner: caller.owner().cloned(),
-        conversation_id,
+        conversation_id: request.conversation_id.filter(|id| !id.is_empty()),
         name,
         arguments,
         variables: request.variables.unwrap_or_default(),
         caller: caller.name().map(str::to_owned),
-        trace: None,
         deadline_ms: request.deadline_ms,
         language: request.language.filter(|language| !language.is_empty()),
-        delivery: Delivery { ids: caller.tool_call_ids(), ..Delivery::default() },
+        refused: None,
     })
-}
-
-/// Whether two calls of a request have the same id, or none, and the same content.
-fn is_same(one: &ToolCall, other: &ToolCall) -> bool {
-    let has_same_id = one.id_is_given == other.id_is_given && (!one.id_is_given || one.id == other.id);
-    has_same_id
-        && one.conversation_id == other.conversation_id
-        && one.name == other.name
-        && is_same_call(&one.name, &one.arguments, &other.arguments)
-}
-
-/// A fresh id for a call that came without one.
-pub(super) fn new_id() -> Result<String, getrandom::Error> {
-    Ok(format!("call_{:016x}", random_u64()?))
 }

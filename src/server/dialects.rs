@@ -9,25 +9,25 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::join_all;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use utoipa::IntoParams;
 
 use crate::conversation::ConversationKey;
 use crate::dialect::{
     IncomingCall, Malformed, Outcome, Turn, anthropic, gemini, openai_chat, openai_realtime, openai_responses,
 };
-use crate::executor::{CallControl, content_of, is_same_call};
-use crate::tool::{Delivery, Owner, Scope, ToolCall, ToolCallIds};
+use crate::executor::CallControl;
+use crate::tool::{Owner, Scope, ToolCall, ToolCallIds};
 
 use super::body::RawBody;
-use super::calls::new_id;
 use super::execution::{CallHeaders, Waiting, execute};
-use super::keys::Caller;
-use super::limit::Room;
+use super::inbound::batch::{Batch, Incoming, Refusal};
+use super::inbound::keys::Caller;
+use super::inbound::limit::Room;
+use super::inbound::whose;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::query::checked;
 use super::state::{AppState, RunningCall};
-use super::whose::{self, ID_RULE, is_id};
 
 /// Names the environment, where the query does not.
 const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
@@ -75,6 +75,23 @@ impl Place {
     /// The same, for a caller whose ids stand for this.
     pub(super) fn with_ids(self, ids: ToolCallIds) -> Self {
         Self { ids, ..self }
+    }
+
+    /// A call of it, as it is to be judged.
+    pub(super) fn incoming(&self, call: &IncomingCall) -> Incoming {
+        Incoming {
+            id: call.id.clone(),
+            environment: self.environment.clone(),
+            owner: self.owner.clone(),
+            conversation_id: self.conversation_id.clone(),
+            name: call.name.clone(),
+            arguments: call.arguments.clone(),
+            variables: Map::new(),
+            caller: self.caller.clone(),
+            deadline_ms: self.headers.deadline_ms,
+            language: None,
+            refused: call.refused,
+        }
     }
 
     /// The conversation that its calls belong to, if they name one.
@@ -247,85 +264,33 @@ pub(super) async fn run(
     place: &Place,
     encode: impl FnOnce(&[Outcome]) -> String,
 ) -> Response {
-    let most = state.server().max_calls_per_request;
-    let executed = &calls[..calls.len().min(most)];
-    let Ok(deliveries) =
-        Delivery::of_request(executed, place.ids, is_same, |call| content_of(&call.name, &call.arguments))
-    else {
+    let incoming = calls.iter().map(|call| place.incoming(call)).collect();
+    let Ok(batch) = Batch::judge(state, place.ids, incoming) else {
         let outcomes: Vec<Outcome> = calls.iter().map(|_| Outcome::Broken).collect();
         return json(encode(&outcomes));
     };
-    let work = calls.iter().enumerate().map(|(at, call)| {
-        let delivery = deliveries.get(at).copied();
-        async move {
-            let Some(delivery) = delivery else {
-                let why = format!("More than {most} calls in one turn. It was not executed.");
-                return (Outcome::Refused(why), None);
-            };
-            run_one(state, call, place, delivery, Arc::default()).await
-        }
-    });
+    let work = batch.admit_each(state).map(|admitted| run_one(state, place, admitted, Arc::default()));
+    let work: Vec<_> = work.collect();
     let (outcomes, waiting): (Vec<_>, Vec<_>) = join_all(work).await.into_iter().unzip();
     let reply = json(encode(&outcomes));
     join_all(waiting.into_iter().flatten().map(Waiting::answered)).await;
     reply
 }
 
-/// Whether two calls of a turn have the same id, or none, and the same content.
-fn is_same(one: &IncomingCall, other: &IncomingCall) -> bool {
-    one.id == other.id && one.name == other.name && is_same_call(&one.name, &one.arguments, &other.arguments)
-}
-
-/// Executes one call; what came of it, and the caller who has yet to be told.
+/// Executes one call that is let in; what came of it, and the caller who has yet to be told.
 pub(super) async fn run_one(
     state: &AppState,
-    call: &IncomingCall,
     place: &Place,
-    delivery: Delivery,
+    admitted: Result<(ToolCall, RunningCall), Refusal>,
     control: Arc<CallControl>,
 ) -> (Outcome, Option<Waiting>) {
-    let (call, running) = match begin(state, call, place, delivery) {
-        Ok(begun) => begun,
-        Err(why) => return (Outcome::Refused(why), None),
+    let (mut call, running) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return (Outcome::Refused(refusal.in_words()), None),
     };
+    call.trace = place.headers.trace(state);
     match execute(state, call, None, running, control).await {
         Ok((result, waiting)) => (Outcome::Done(result), Some(waiting)),
         Err(_) => (Outcome::Broken, None),
     }
-}
-
-/// The call as it is executed, or why it is not.
-fn begin(
-    state: &AppState,
-    call: &IncomingCall,
-    place: &Place,
-    delivery: Delivery,
-) -> Result<(ToolCall, RunningCall), String> {
-    if let Some(why) = call.refused {
-        return Err(why.to_owned());
-    }
-    let id = call.id.clone().map_or_else(new_id, Ok);
-    let id = id.map_err(|_| "The gateway could not make an id. It was not executed.")?;
-    if !is_id(&id) {
-        return Err(format!("It was not executed: its id {ID_RULE}."));
-    }
-    let Ok(Some(running)) = state.begin_calls(1).map(|mut begun| begun.pop()) else {
-        return Err("Too much is going on right now; it was not executed. You can try once more.".to_owned());
-    };
-    let call = ToolCall {
-        id,
-        id_is_given: call.id.is_some(),
-        environment: place.environment.clone(),
-        owner: place.owner.clone(),
-        conversation_id: place.conversation_id.clone(),
-        name: call.name.clone(),
-        arguments: call.arguments.clone(),
-        variables: Map::<String, Value>::new(),
-        caller: place.caller.clone(),
-        trace: place.headers.trace(state),
-        deadline_ms: place.headers.deadline_ms,
-        language: None,
-        delivery,
-    };
-    Ok((call, running))
 }

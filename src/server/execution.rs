@@ -15,7 +15,7 @@ use crate::executor::{CallControl, CancelError, Gateway, Movable};
 use crate::tool::{Cancellation, ToolCall, ToolResult, TraceContext};
 
 use super::body::Segment;
-use super::keys::Caller;
+use super::inbound::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::query::checked;
 use super::state::{AppState, RunningCall};

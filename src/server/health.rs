@@ -7,7 +7,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use super::keys::Caller;
+use super::inbound::keys::Caller;
 use super::state::AppState;
 
 /// Metrics in the text format of OpenMetrics, for Prometheus.

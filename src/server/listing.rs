@@ -18,12 +18,12 @@ use crate::tool::Scope;
 
 use super::body::Segment;
 use super::conversations;
-use super::keys::Caller;
+use super::inbound::keys::Caller;
+use super::inbound::whose;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::query::{EnvironmentQuery, checked};
 use super::specs::{Moment, SpecList};
 use super::state::AppState;
-use super::whose;
 
 /// The form that is no provider's: what `/v1/actions` says of each action.
 pub const OWN_FORMAT: &str = "callgate";

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::definition::Problem;
 
-use super::keys::Caller;
+use super::inbound::keys::Caller;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::reloader::{ReloadError, Reloader};
 use super::state::AppState;

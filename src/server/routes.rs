@@ -6,13 +6,13 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 
-use crate::auth::Product;
 use crate::executor::Movable;
+use crate::settings::Product;
 
+use super::inbound::limit;
 use super::state::AppState;
 use super::{
-    calls, conversations, dialects, execution, health, limit, listing, mcp, openapi, problem, reload,
-    webhooks,
+    calls, conversations, dialects, execution, health, listing, mcp, openapi, problem, reload, webhooks,
 };
 
 /// Every route of the gateway.

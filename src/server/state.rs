@@ -10,7 +10,7 @@ use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics, of_environments};
 
-use super::keys::Keys;
+use super::inbound::keys::Keys;
 use super::mcp::Mcp;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::reloader::Reloader;

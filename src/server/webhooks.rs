@@ -13,17 +13,18 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::{Product, WebhookRequest};
 use crate::dialect::{IncomingCall, Malformed, Outcome, Turn, elevenlabs, retell, vapi};
 use crate::executor::{ConversationError, Seat};
+use crate::settings::Product;
 use crate::tool::Owner;
 
 use super::body::{RawBody, Segment, Segments};
 use super::conversations;
 use super::dialects::{CONVERSATION, Place, header, json, run};
 use super::execution::CallHeaders;
-use super::keys::Caller;
-use super::limit::Room;
+use super::inbound::keys::Caller;
+use super::inbound::limit::Room;
+use super::inbound::webhook::{self, WebhookRequest};
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 
@@ -242,7 +243,8 @@ async fn admit(
 ) -> Result<Admitted, ProblemDocument> {
     let deployment = state.gateway().deployment();
     let (mut parts, body) = request.into_parts();
-    if !deployment.webhooks.guards(product) {
+    let keys = state.keys();
+    if !keys.has_rules_of(product) {
         let caller = Caller::from_request_parts(&mut parts, state).await?;
         let environment = caller.environment(Some(&environment), deployment.environment_names())?;
         let RawBody(body, seat) =
@@ -270,12 +272,13 @@ async fn admit(
         body: &body,
         now_ms: now_ms(),
     };
-    let signed = deployment.webhooks.check(product, &environment, &seen).map_err(|refusal| {
+    let secret = |name: &str| deployment.secret(&environment, name);
+    let signed = webhook::check(keys.rules_of(product), secret, &seen).map_err(|refusal| {
         tracing::warn!(product = ?product, cause = %refusal, "a webhook was refused");
         ProblemDocument::new(ProblemCode::Unauthorized, refusal.to_string())
     })?;
     let caller = Some(product.name().to_owned());
-    let owner = state.keys().webhook_owner(product).cloned();
+    let owner = keys.webhook_owner(product).cloned();
     Ok(Admitted { body, seat, parts, environment, owner, caller, by_key: None, signed })
 }
 

@@ -17,8 +17,8 @@ pub use self::sections::{
 };
 pub use self::store::{StoreBackend, StoreSettings, StoreUrl};
 pub use self::webhooks::{
-    ElevenLabsSettings, HashName, HmacSettings, RetellSettings, SignatureEncoding, VapiSettings,
-    WebhookConversations, WebhookSettings,
+    ElevenLabsSettings, HashName, HmacAlgorithm, HmacRule, HmacSettings, Product, RetellSettings,
+    SignatureEncoding, VapiSettings, WebhookConversations, WebhookRule, WebhookSettings,
 };
 
 use std::collections::BTreeSet;

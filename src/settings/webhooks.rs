@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::keys::Sharing;
-use crate::auth::{HmacAlgorithm, HmacRule, Product, WebhookRule};
 
 /// What the webhooks of orchestrators must show. The secrets are named here and held by each environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -191,6 +190,95 @@ impl HmacSettings {
             is_base64: self.encoding == SignatureEncoding::Base64,
             prefix: self.prefix.clone(),
             secret_is_base64: self.secret_is_base64,
+        }
+    }
+}
+
+/// A product that calls webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Product {
+    /// Vapi.
+    Vapi,
+    /// Retell.
+    Retell,
+    /// ElevenLabs.
+    ElevenLabs,
+}
+
+impl Product {
+    /// Its name, for the audit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vapi => "vapi",
+            Self::Retell => "retell",
+            Self::ElevenLabs => "elevenlabs",
+        }
+    }
+}
+
+/// What a webhook must show, with the names of its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookRule {
+    /// The secret itself, in the header `header`, or as `Authorization: Bearer`.
+    Shared {
+        /// Name of the secret.
+        secret: String,
+        /// Name of the header, in lowercase.
+        header: &'static str,
+    },
+    /// A signature as Vapi's HMAC credentials make it.
+    Hmac(HmacRule),
+    /// `X-Retell-Signature: v=<unix ms>,d=<hex>`: HMAC-SHA256 of the body and the time.
+    Retell {
+        /// Name of the secret that holds the API key.
+        api_key: String,
+    },
+    /// `ElevenLabs-Signature: t=<unix s>,v0=<hex>`: HMAC-SHA256 of `<t>.<body>`.
+    ElevenLabs {
+        /// Name of the secret.
+        secret: String,
+    },
+}
+
+/// A signature as Vapi's HMAC credentials make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HmacRule {
+    /// Name of the secret.
+    pub secret: String,
+    /// The hash.
+    pub algorithm: HmacAlgorithm,
+    /// The header with the signature.
+    pub signature_header: String,
+    /// The header with the time, in seconds or milliseconds.
+    pub timestamp_header: String,
+    /// What is signed: text with `{timestamp}`, `{body}`, `{method}`, `{url}`, `{svix-id}`.
+    pub payload_format: String,
+    /// Whether the signature is base64, not hexadecimal.
+    pub is_base64: bool,
+    /// What stands before the signature in its header.
+    pub prefix: String,
+    /// Whether the secret is base64 of the key.
+    pub secret_is_base64: bool,
+}
+
+/// A hash for HMAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// SHA-1, for old receivers.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+impl WebhookRule {
+    /// Name of the secret.
+    pub fn secret(&self) -> &str {
+        match self {
+            Self::Shared { secret, .. } | Self::ElevenLabs { secret } => secret,
+            Self::Hmac(rule) => &rule.secret,
+            Self::Retell { api_key } => api_key,
         }
     }
 }

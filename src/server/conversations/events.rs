@@ -24,7 +24,7 @@ use crate::conversation::{ConversationKey, timestamp};
 use crate::executor::ConversationError;
 
 use super::super::body::Segment;
-use super::super::keys::{Caller, identify};
+use super::super::inbound::keys::{Caller, identify};
 use super::super::problem::{ProblemCode, ProblemDocument};
 use super::super::query::checked;
 use super::super::state::{AppState, MAX_FOLLOWERS};

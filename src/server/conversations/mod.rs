@@ -28,11 +28,11 @@ use callgate_text::percent::QUERY;
 use callgate_text::{closest, percent};
 
 use super::body::{JsonBody, Segment};
-use super::keys::{Caller, excerpt};
+use super::inbound::keys::{Caller, excerpt};
+use super::inbound::whose;
 use super::problem::{ProblemCode, ProblemDocument, RefusedVariable, RefusedVariables};
 use super::query::{EnvironmentQuery, checked};
 use super::state::AppState;
-use super::whose;
 
 use self::view::SummaryView;
 

@@ -12,11 +12,11 @@ use crate::definition::Problem;
 use crate::executor::{Prompt, PromptError};
 
 use super::super::body::{JsonBody, Segment};
-use super::super::keys::Caller;
+use super::super::inbound::keys::Caller;
+use super::super::inbound::whose;
 use super::super::problem::{ProblemCode, ProblemDocument};
 use super::super::query::{EnvironmentQuery, checked};
 use super::super::state::AppState;
-use super::super::whose;
 
 /// What the places of problems are places in.
 const TEMPLATE: &str = "template";

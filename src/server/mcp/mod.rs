@@ -30,8 +30,8 @@ use self::origin::check_origin;
 use self::sessions::{OwnedSessions, Owner, SESSION};
 use self::tools::{Seat, Tools};
 use super::body::{Segment, read};
-use super::keys::Caller;
-use super::limit;
+use super::inbound::keys::Caller;
+use super::inbound::limit;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
 

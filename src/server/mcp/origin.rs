@@ -3,7 +3,7 @@
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Uri};
 
-use crate::server::keys::{excerpt, host, host_of};
+use crate::server::inbound::keys::{excerpt, host, host_of};
 use crate::server::problem::{ProblemCode, ProblemDocument};
 use crate::server::state::AppState;
 

@@ -27,9 +27,10 @@ use crate::executor::{CallControl, Deployment, Started};
 use crate::server::AppState;
 use crate::server::dialects::{CONVERSATION, Place, header, run_one};
 use crate::server::execution::CallHeaders;
-use crate::server::keys::Caller;
+use crate::server::inbound::batch::{Batch, Refusal};
+use crate::server::inbound::keys::Caller;
 use crate::server::specs::{Moment, SpecList, Specs};
-use crate::tool::{Delivery, Owner, ToolCallIds};
+use crate::tool::{Owner, ToolCallIds};
 
 use super::sessions::{OwnedSessions, SESSION};
 
@@ -298,8 +299,10 @@ impl ServerHandler for Tools {
         // Looked at before the call, for the list that the client knows.
         let deployment = self.state.gateway().deployment();
         let (control, started) = CallControl::heard();
-        let delivery = Delivery { ids: place.ids, ..Delivery::default() };
-        let running = run_one(&self.state, &call, &place, delivery, control);
+        let batch = Batch::judge(&self.state, place.ids, vec![place.incoming(&call)]);
+        let batch = batch.map_err(|problem| ErrorData::internal_error(problem.detail, None))?;
+        let admitted = batch.admit_each(&self.state).next().unwrap_or(Err(Refusal::NoRoom));
+        let running = run_one(&self.state, &place, admitted, control);
         let Some((outcome, waiting)) = watched(running, started, &context).await else {
             return Err(ErrorData::internal_error("the call was cancelled", None));
         };

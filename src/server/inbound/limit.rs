@@ -7,13 +7,13 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::auth::Product;
 use crate::egress::Deadline;
 use crate::executor::Seat;
+use crate::settings::Product;
 
 use super::keys::{Caller, identify};
-use super::problem::{ProblemCode, ProblemDocument};
-use super::state::{AppState, ROOM_AFTER_SECONDS, no_room};
+use crate::server::problem::{ProblemCode, ProblemDocument};
+use crate::server::state::{AppState, ROOM_AFTER_SECONDS, no_room};
 
 /// How long a request waits for its turn to be looked at.
 const FOR_A_SEAT: Duration = Duration::from_secs(5);
@@ -31,7 +31,11 @@ impl FromRequestParts<AppState> for Caller {
 }
 
 /// Finds out who calls, and takes one call of the key's rate before the body is read.
-pub(super) async fn admit(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(in crate::server) async fn admit(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let identified = identify(&state.keys(), request.headers(), request.uri());
     let charge = identified.as_ref().ok().and_then(Caller::charge);
     request.extensions_mut().insert(identified);
@@ -45,12 +49,12 @@ pub(super) async fn admit(State(state): State<AppState>, mut request: Request, n
 }
 
 /// The same, for a webhook: who sends one is nobody's key where its product has rules of its own.
-pub(super) async fn admit_webhook(
+pub(in crate::server) async fn admit_webhook(
     State((state, product)): State<(AppState, Product)>,
     request: Request,
     next: Next,
 ) -> Response {
-    if state.gateway().deployment().webhooks.guards(product) {
+    if state.keys().has_rules_of(product) {
         return next.run(request).await;
     }
     admit(State(state), request, next).await
@@ -58,7 +62,7 @@ pub(super) async fn admit_webhook(
 
 /// The process has room for a call. Asked for before the body, so that calls are
 /// turned away before their bodies are read.
-pub(super) struct Room;
+pub(in crate::server) struct Room;
 
 impl FromRequestParts<AppState> for Room {
     type Rejection = ProblemDocument;
@@ -70,7 +74,7 @@ impl FromRequestParts<AppState> for Room {
 
 /// Moves a request aside for work on so many bytes of it; not, where they are few. Dropped before calls are made, which
 /// take seats of their own.
-pub(super) async fn seat(state: &AppState, bytes: usize) -> Result<Option<Seat>, ProblemDocument> {
+pub(in crate::server) async fn seat(state: &AppState, bytes: usize) -> Result<Option<Seat>, ProblemDocument> {
     state.gateway().seat(bytes, Deadline::after(FOR_A_SEAT)).await.map_err(|_| {
         let detail = "too many requests wait for long work to be done; nothing was done";
         ProblemDocument::new(ProblemCode::Overloaded, detail).retry_after(ROOM_AFTER_SECONDS)

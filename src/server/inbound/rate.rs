@@ -14,14 +14,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use crate::egress::Bucket;
 use crate::settings::RateSettings;
 
-use super::problem::{ProblemCode, ProblemDocument};
+use crate::server::problem::{ProblemCode, ProblemDocument};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The rate of one key.
 #[derive(Debug)]
-pub(super) struct KeyRate {
+pub(in crate::server) struct KeyRate {
     settings: RateSettings,
     bucket: Bucket,
     start: Instant,
@@ -29,7 +29,7 @@ pub(super) struct KeyRate {
 }
 
 impl KeyRate {
-    pub(super) fn new(settings: &RateSettings) -> Self {
+    pub(in crate::server) fn new(settings: &RateSettings) -> Self {
         let burst = settings.burst();
         let bucket = Bucket::new(settings.period(), burst);
         let window = whole_seconds(bucket.time_of(burst.get()));
@@ -38,7 +38,7 @@ impl KeyRate {
     }
 
     /// Whether a rate with these settings would be the same.
-    pub(super) fn is_for(&self, settings: &RateSettings) -> bool {
+    pub(in crate::server) fn is_for(&self, settings: &RateSettings) -> bool {
         self.settings == *settings
     }
 
@@ -62,7 +62,7 @@ fn too_often(per_second: f64, burst: NonZeroU32) -> ProblemDocument {
 
 /// What one request has taken of its key's rate. A clone is the same.
 #[derive(Clone, Debug)]
-pub(super) struct Charge(Arc<Taken>);
+pub(in crate::server) struct Charge(Arc<Taken>);
 
 #[derive(Debug)]
 struct Taken {
@@ -72,7 +72,7 @@ struct Taken {
 }
 
 impl Charge {
-    pub(super) fn new(rate: Arc<KeyRate>) -> Self {
+    pub(in crate::server) fn new(rate: Arc<KeyRate>) -> Self {
         Self(Arc::new(Taken { rate, left: AtomicU32::new(0) }))
     }
 
@@ -81,7 +81,7 @@ impl Charge {
     /// # Errors
     ///
     /// [`ProblemCode::RateLimited`].
-    pub(super) fn take(&self, calls: usize) -> Result<(), ProblemDocument> {
+    pub(in crate::server) fn take(&self, calls: usize) -> Result<(), ProblemDocument> {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         if let Some(calls) = NonZeroU32::new(calls) {
             let taken = self.0.rate.take(calls);
@@ -92,7 +92,7 @@ impl Charge {
     }
 
     /// Says in the headers of an answer how many calls are left.
-    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+    pub(in crate::server) fn tell(&self, headers: &mut HeaderMap) {
         let Taken { rate, left } = &*self.0;
         let left = left.load(Ordering::Relaxed);
         let missing = rate.bucket.burst().get().saturating_sub(left);

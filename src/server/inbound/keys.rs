@@ -10,12 +10,11 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::auth::Product;
-use crate::settings::{IdRule, KeySettings, RateSettings, Settings, Sharing};
+use crate::settings::{IdRule, KeySettings, Product, RateSettings, Settings, Sharing, WebhookRule};
 use crate::tool::{Owner, Scope, ToolCallIds};
 
-use super::problem::{ProblemCode, ProblemDocument};
 use super::rate::{Charge, KeyRate};
+use crate::server::problem::{ProblemCode, ProblemDocument};
 
 /// A key may come in this header too, for callers that cannot set `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -53,10 +52,12 @@ impl NewKey {
 /// The keys of a deployment. None at all means that everybody may call, which
 /// only a loopback address allows.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(in crate::server) struct Keys {
     keys: Vec<Key>,
     /// Whose conversations the calls of a product's webhook belong to, where no key lets it in.
     webhooks: Vec<(Product, Owner)>,
+    /// What the webhook of a product must show.
+    rules: Vec<(Product, WebhookRule)>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +75,11 @@ struct Key {
 impl Keys {
     /// Takes the keys of `settings`; `common` is the rate of those that have none. A rate that is the same as in
     /// `previous` goes on where it stands.
-    pub(super) fn new(settings: &Settings, common: Option<&RateSettings>, previous: Option<&Self>) -> Self {
+    pub(in crate::server) fn new(
+        settings: &Settings,
+        common: Option<&RateSettings>,
+        previous: Option<&Self>,
+    ) -> Self {
         let keys = settings.keys.iter().filter_map(|key| {
             let digest = key.hash.strip_prefix("sha256:")?;
             let digest: [u8; 32] = HEXLOWER_PERMISSIVE.decode(digest.as_bytes()).ok()?.try_into().ok()?;
@@ -106,16 +111,26 @@ impl Keys {
             };
             Some((product, owner?))
         });
-        Self { keys: keys.collect(), webhooks: webhooks.collect() }
+        Self { keys: keys.collect(), webhooks: webhooks.collect(), rules: settings.webhooks.rules() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::server) fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// What the webhook of a product must show; where that is nothing, the keys guard it.
+    pub(in crate::server) fn rules_of(&self, product: Product) -> impl Iterator<Item = &WebhookRule> {
+        self.rules.iter().filter(move |(one, _)| *one == product).map(|(_, rule)| rule)
+    }
+
+    /// Whether the webhook of a product must show anything but a key.
+    pub(in crate::server) fn has_rules_of(&self, product: Product) -> bool {
+        self.rules_of(product).next().is_some()
     }
 
     /// Whose conversations the calls of a product's webhook belong to, where no key lets it in; `None`: those that are
     /// shared.
-    pub(super) fn webhook_owner(&self, product: Product) -> Option<&Owner> {
+    pub(in crate::server) fn webhook_owner(&self, product: Product) -> Option<&Owner> {
         self.webhooks.iter().find(|(one, _)| *one == product).map(|(_, owner)| owner)
     }
 
@@ -149,7 +164,7 @@ fn owner(key: &KeySettings) -> Option<Owner> {
 
 /// Somebody who may call.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Caller {
+pub(in crate::server) struct Caller {
     /// The name of the key; `None` where no keys guard the gateway.
     name: Option<String>,
     /// The environments allowed; `None` for all.
@@ -164,31 +179,31 @@ pub(super) struct Caller {
 
 impl Caller {
     /// What the ids of its calls stand for.
-    pub(super) fn tool_call_ids(&self) -> ToolCallIds {
+    pub(in crate::server) fn tool_call_ids(&self) -> ToolCallIds {
         self.tool_call_ids
     }
 
     /// The name of the key.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(in crate::server) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
     /// Whose conversations its calls belong to; `None`: those that are shared.
-    pub(super) fn owner(&self) -> Option<&Owner> {
+    pub(in crate::server) fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
     }
 
     /// The conversations of `environment` that the caller sees.
-    pub(super) fn scope(&self, environment: &str) -> Scope {
+    pub(in crate::server) fn scope(&self, environment: &str) -> Scope {
         Scope::of(environment, self.owner())
     }
 
     /// Whether the caller may do what concerns the deployment as a whole.
-    pub(super) fn is_admin(&self) -> bool {
+    pub(in crate::server) fn is_admin(&self) -> bool {
         self.admin
     }
 
-    pub(super) fn charge(&self) -> Option<Charge> {
+    pub(in crate::server) fn charge(&self) -> Option<Charge> {
         self.charge.clone()
     }
 
@@ -197,12 +212,12 @@ impl Caller {
     /// # Errors
     ///
     /// The key calls too often.
-    pub(super) fn charge_more(&self, calls: usize) -> Result<(), ProblemDocument> {
+    pub(in crate::server) fn charge_more(&self, calls: usize) -> Result<(), ProblemDocument> {
         self.charge.as_ref().map_or(Ok(()), |charge| charge.take(calls))
     }
 
     /// The environment of a request: the one it names, else the only one there is.
-    pub(super) fn environment(
+    pub(in crate::server) fn environment(
         &self,
         asked: Option<&str>,
         served: &[String],
@@ -234,7 +249,7 @@ impl Caller {
     }
 
     /// Whether the caller may use `environment`.
-    pub(super) fn may_use(&self, environment: &str) -> bool {
+    pub(in crate::server) fn may_use(&self, environment: &str) -> bool {
         self.environments.as_ref().is_none_or(|own| own.iter().any(|name| name == environment))
     }
 }
@@ -244,7 +259,11 @@ impl Caller {
 /// # Errors
 ///
 /// Nobody who may.
-pub(super) fn identify(keys: &Keys, headers: &HeaderMap, target: &Uri) -> Result<Caller, ProblemDocument> {
+pub(in crate::server) fn identify(
+    keys: &Keys,
+    headers: &HeaderMap,
+    target: &Uri,
+) -> Result<Caller, ProblemDocument> {
     if keys.is_empty() {
         return from_this_machine(headers, target).map(|()| Caller { admin: true, ..Caller::default() });
     }
@@ -306,12 +325,12 @@ fn hosts<'a>(headers: &'a HeaderMap, target: &'a Uri) -> impl Iterator<Item = &'
 }
 
 /// The name that a request calls the gateway by.
-pub(super) fn host<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Option<&'a str> {
+pub(in crate::server) fn host<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Option<&'a str> {
     hosts(headers, target).next()
 }
 
 /// The host of an origin, with its port where it has one.
-pub(super) fn host_of(origin: &str) -> Option<&str> {
+pub(in crate::server) fn host_of(origin: &str) -> Option<&str> {
     origin.split_once("://").map(|(_, host)| host)
 }
 
@@ -333,7 +352,7 @@ fn digest(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::server) fn excerpt(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

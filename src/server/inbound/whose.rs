@@ -5,18 +5,18 @@ use crate::conversation::ConversationKey;
 use crate::tool::Scope;
 
 use super::keys::excerpt;
-use super::problem::{ProblemCode, ProblemDocument};
+use crate::server::problem::{ProblemCode, ProblemDocument};
 
 /// Longest id of a call or a conversation.
 const MAX_ID_BYTES: usize = 256;
 
 /// What the id of a call or a conversation may be, in words.
-pub(super) const ID_RULE: &str =
+pub(in crate::server) const ID_RULE: &str =
     "may have 256 bytes, no control characters, and no placeholder that was not filled in (`{{…}}`)";
 
 /// Whether `id` can be the id of a call or a conversation. What a product was to fill in and did not
 /// would be one conversation for all of its callers.
-pub(super) fn is_id(id: &str) -> bool {
+pub(in crate::server) fn is_id(id: &str) -> bool {
     let is_placeholder = || id.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"));
     id.len() <= MAX_ID_BYTES && !id.contains(char::is_control) && !is_placeholder()
 }
@@ -26,7 +26,7 @@ pub(super) fn is_id(id: &str) -> bool {
 /// # Errors
 ///
 /// It can be no id.
-pub(super) fn conversation(scope: Scope, id: &str) -> Result<ConversationKey, ProblemDocument> {
+pub(in crate::server) fn conversation(scope: Scope, id: &str) -> Result<ConversationKey, ProblemDocument> {
     check(id)?;
     Ok(ConversationKey::of(scope, id))
 }
@@ -36,7 +36,7 @@ pub(super) fn conversation(scope: Scope, id: &str) -> Result<ConversationKey, Pr
 /// # Errors
 ///
 /// It can be no id.
-pub(super) fn checked(id: Option<String>) -> Result<Option<String>, ProblemDocument> {
+pub(in crate::server) fn checked(id: Option<String>) -> Result<Option<String>, ProblemDocument> {
     let id = id.filter(|id| !id.is_empty());
     id.as_deref().map_or(Ok(()), check)?;
     Ok(id)
@@ -47,7 +47,7 @@ pub(super) fn checked(id: Option<String>) -> Result<Option<String>, ProblemDocum
 /// # Errors
 ///
 /// The two contradict each other: which one is meant is for nobody to guess.
-pub(super) fn agreed(
+pub(in crate::server) fn agreed(
     (one_name, one): (&str, Option<String>),
     (other_name, other): (&str, Option<String>),
 ) -> Result<Option<String>, ProblemDocument> {
@@ -68,7 +68,7 @@ pub(super) fn agreed(
 /// # Errors
 ///
 /// The two contradict each other.
-pub(super) fn environment(
+pub(in crate::server) fn environment(
     query: Option<String>,
     body: Option<String>,
 ) -> Result<Option<String>, ProblemDocument> {
