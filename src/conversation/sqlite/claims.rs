@@ -9,7 +9,8 @@ use crate::tool::{Scope, ToolResult};
 use super::super::change::{Applied, Change};
 use super::super::course::Delivered;
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
-use super::conversations::{self, Changed, integer, number};
+use super::conversations::{self, integer, number};
+use super::desk::Desk;
 
 /// How long a claim under way is kept besides its result's time: nobody knows
 /// how its call ended, which is itself worth knowing.
@@ -22,7 +23,8 @@ fn holder(claim: &Claim) -> i64 {
 
 /// Makes what a former process left under way into what it means: nothing was
 /// sent, or nobody knows.
-pub(super) fn recover(connection: &Connection, now: u64) -> rusqlite::Result<(usize, usize)> {
+pub(super) fn recover(desk: &Desk<'_>, now: u64) -> rusqlite::Result<(usize, usize)> {
+    let connection = desk.connection;
     let given_back = {
         let mut select = connection.prepare(
             "DELETE FROM claims WHERE phase = 'claimed' OR phase = 'sending' AND NOT is_write
@@ -36,7 +38,7 @@ pub(super) fn recover(connection: &Connection, now: u64) -> rusqlite::Result<(us
     for (environment, conversation, action, is_counted) in &given_back {
         if let (Some(environment), Some(conversation), true) = (environment, conversation, is_counted) {
             let key = ConversationKey::of(Scope::named(environment), conversation);
-            conversations::unbegin(connection, &key, action, now)?;
+            conversations::unbegin(desk, &key, action, now)?;
         }
     }
     // Whoever called has had no answer: the same write under another id is not done either.
@@ -107,9 +109,10 @@ impl Known {
 }
 
 /// Takes the intent, or says who has it.
-pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<Claimed> {
+pub(super) fn claim(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Result<Claimed> {
+    let connection = desk.connection;
     if let Some(known) = known(connection, claim, now)?
-        && !is_new(connection, claim, &known, now)?
+        && !is_new(desk, claim, &known, now)?
     {
         match (known.phase.as_str(), known.result()) {
             ("claimed" | "sending", _) => return Ok(Claimed::UnderWay),
@@ -125,7 +128,7 @@ pub(super) fn claim(connection: &Connection, claim: &Claim, now: u64) -> rusqlit
     let twin = twin(connection, claim, now)?;
     let (mut earlier, mut began) = (0, 0);
     if let (None, Some(conversation)) = (twin, &claim.conversation) {
-        match conversations::begin(connection, conversation, claim, now)? {
+        match conversations::begin(desk, conversation, claim, now)? {
             Some(begun) => (earlier, began) = begun,
             None => return Ok(Claimed::TooManyCalls(claim.most_calls.unwrap_or_default())),
         }
@@ -167,11 +170,11 @@ fn known(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<O
 }
 
 /// Whether a claim of an ended call is a new call; see [`course`](super::super::course).
-fn is_new(connection: &Connection, claim: &Claim, known: &Known, now: u64) -> rusqlite::Result<bool> {
+fn is_new(desk: &Desk<'_>, claim: &Claim, known: &Known, now: u64) -> rusqlite::Result<bool> {
     let Some(delivered) = known.delivered(millis(claim.twin_window), now) else { return Ok(false) };
     let Some(conversation) = &claim.conversation else { return Ok(false) };
-    let course = conversations::course(connection, conversation)?;
-    Ok(course.is_some_and(|course| course.is_new(claim, delivered)))
+    let live = desk.find(conversation, now)?;
+    Ok(live.is_some_and(|live| live.course.is_new(claim, delivered)))
 }
 
 /// The latest write of the same twin, if it is under way for another request, or if its caller is gone and its end is
@@ -212,40 +215,48 @@ pub(super) fn ended(connection: &Connection, key: &ClaimKey, now: u64) -> rusqli
     })
 }
 
+/// The row of a claim that is under way for this call, when it began, and whether it counts.
+fn held(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<(i64, u64, bool)>> {
+    connection
+        .prepare_cached(
+            "SELECT number, began, is_counted FROM claims
+             WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending')",
+        )?
+        .query_row(params![claim.key.0, holder(claim)], |row| {
+            Ok((row.get(0)?, number(row.get(1)?), row.get(2)?))
+        })
+        .optional()
+}
+
 /// Keeps a result, and makes the change that comes with it.
 pub(super) fn settle(
-    connection: &Connection,
+    desk: &Desk<'_>,
     claim: &Claim,
     result: &str,
     change: &Change,
     now: u64,
-) -> rusqlite::Result<Changed> {
-    let settled = connection
-        .prepare_cached(
-            "UPDATE claims SET phase = 'ended', result = ?3, ended_at = ?4, expires_at = ?4 + keep
-             WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending') RETURNING number, began",
-        )?
-        .query_row(params![claim.key.0, holder(claim), result, integer(now)], |row| {
-            Ok((row.get::<_, i64>(0)?, number(row.get(1)?)))
-        })
-        .optional()?;
-    if let (Some((row, began)), Some(conversation)) = (settled, &claim.conversation) {
-        let ended = match began {
-            // One that only waited for its twin has not begun.
-            0 => conversations::course(connection, conversation)?.map_or(0, |course| course.now()),
-            _ => conversations::end(connection, conversation, claim, began)?,
+) -> rusqlite::Result<Applied> {
+    let connection = desk.connection;
+    let Some((row, began, _)) = held(connection, claim)? else {
+        if has_ended(connection, claim)? {
+            return Ok(Applied { is_known: true, ..Applied::default() });
+        }
+        return match &claim.conversation {
+            Some(conversation) => conversations::update(desk, conversation, change, now),
+            None => Ok(Applied::default()),
         };
-        connection
-            .prepare_cached("UPDATE claims SET ended = ?2 WHERE number = ?1")?
-            .execute(params![row, integer(ended)])?;
-    }
-    if settled.is_none() && has_ended(connection, claim)? {
-        return Ok(Applied { is_known: true, ..Applied::default() }.into());
-    }
-    match &claim.conversation {
-        Some(conversation) => conversations::update(connection, conversation, change, now),
-        None => Ok(Applied::default().into()),
-    }
+    };
+    let (ended, applied) = match &claim.conversation {
+        Some(conversation) => conversations::end(desk, conversation, claim, began, change, now)?,
+        None => (0, Applied::default()),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE claims SET phase = 'ended', result = ?2, ended_at = ?3, expires_at = ?3 + keep, ended = ?4
+             WHERE number = ?1",
+        )?
+        .execute(params![row, result, integer(now), integer(ended)])?;
+    Ok(applied)
 }
 
 /// Whether this call has settled its claim already.
@@ -256,17 +267,13 @@ fn has_ended(connection: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
 }
 
 /// Gives the intent back.
-pub(super) fn release(connection: &Connection, claim: &Claim, now: u64) -> rusqlite::Result<()> {
-    let is_counted = connection
-        .prepare_cached(
-            "DELETE FROM claims WHERE key = ?1 AND holder = ?2 AND phase IN ('claimed', 'sending') RETURNING is_counted",
-        )?
-        .query_row(params![claim.key.0, holder(claim)], |row| row.get(0))
-        .optional()?;
-    if let (Some(true), Some(conversation)) = (is_counted, &claim.conversation) {
-        conversations::unbegin(connection, conversation, &claim.action, now)?;
+pub(super) fn release(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Result<()> {
+    let Some((row, _, is_counted)) = held(desk.connection, claim)? else { return Ok(()) };
+    desk.connection.prepare_cached("DELETE FROM claims WHERE number = ?1")?.execute([row])?;
+    match &claim.conversation {
+        Some(conversation) if is_counted => conversations::unbegin(desk, conversation, &claim.action, now),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// Nobody was told the result.
@@ -276,23 +283,29 @@ pub(super) fn orphan(connection: &Connection, key: &ClaimKey) -> rusqlite::Resul
 }
 
 /// Somebody was told the result that nobody was told before.
-pub(super) fn adopt(connection: &Connection, key: &ClaimKey) -> rusqlite::Result<()> {
-    let of = connection
+pub(super) fn adopt(desk: &Desk<'_>, key: &ClaimKey) -> rusqlite::Result<()> {
+    let of = desk
+        .connection
         .prepare_cached(
-            "UPDATE claims SET is_orphan = 0 WHERE key = ?1 AND is_orphan AND phase = 'ended'
-             RETURNING number, environment, conversation",
+            "SELECT number, environment, conversation, ended FROM claims
+             WHERE key = ?1 AND is_orphan AND phase = 'ended'",
         )?
         .query_row([key.0], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
+            let of: (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+            Ok((row.get::<_, i64>(0)?, of.0.zip(of.1), number(row.get(3)?)))
         })
         .optional()?;
-    if let Some((row, Some(environment), Some(id))) = of {
-        let course = conversations::course_at(connection, &environment, &id)?;
-        let now = course.map_or(0, |course| course.now());
-        connection
-            .prepare_cached("UPDATE claims SET ended = ?2 WHERE number = ?1")?
-            .execute(params![row, integer(now)])?;
-    }
+    let Some((row, conversation, ended)) = of else { return Ok(()) };
+    let now = match conversation {
+        Some((environment, id)) => {
+            let key = ConversationKey::of(Scope::named(&environment), &id);
+            desk.find(&key, 0)?.map_or(0, |live| live.course.now())
+        }
+        None => ended,
+    };
+    desk.connection
+        .prepare_cached("UPDATE claims SET is_orphan = 0, ended = ?2 WHERE number = ?1")?
+        .execute(params![row, integer(now)])?;
     Ok(())
 }
 

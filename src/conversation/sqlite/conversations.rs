@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,10 +14,11 @@ use super::super::change::{Applied, Change};
 use super::super::course::Course;
 use super::super::entry::{Entry, NewEntry, events_of};
 use super::super::event::{EventPage, MAX_EVENTS, MAX_PAGE};
-use super::super::record::later_expiry;
 use super::super::{
     Claim, Conversation, ConversationKey, ListPosition, MAX_LISTED, MAX_TTL, Opened, Opening, Summary, millis,
 };
+use super::desk::Desk;
+use super::recent::Live;
 
 /// A time or a number of bytes as SQLite holds it.
 pub(super) fn integer(number: u64) -> i64 {
@@ -38,68 +39,63 @@ fn parse<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> 
 }
 
 /// The conversation, unless it has expired at `now`.
-pub(super) fn find(
+pub(super) fn read(
     connection: &Connection,
     key: &ConversationKey,
     now: u64,
-) -> rusqlite::Result<Option<Conversation>> {
+) -> rusqlite::Result<Option<Live>> {
     connection
         .prepare_cached(
-            "SELECT started_at, expires_at, ttl, ended_at, state, variables, bytes, calls, concealed
+            "SELECT started_at, expires_at, ttl, ended_at, state, variables, bytes, calls, concealed, course, newest_event
              FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
-        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| read(key, row))
+        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
+            let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+            let conversation = Conversation {
+                key: key.clone(),
+                started_at_ms: number(row.get(0)?),
+                expires_at_ms: number(row.get(1)?),
+                ttl_ms: number(row.get(2)?),
+                ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
+                state: row.get(4)?,
+                variables: parse(5, text(5)?)?,
+                bytes: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
+                calls: parse(7, text(7)?)?,
+                concealed: Arc::new(parse(8, text(8)?)?),
+            };
+            Ok(Live {
+                conversation: Arc::new(conversation),
+                course: Course::from_bytes(row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?),
+                newest: number(row.get(10)?),
+            })
+        })
         .optional()
-}
-
-fn read(key: &ConversationKey, row: &Row<'_>) -> rusqlite::Result<Conversation> {
-    let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-    Ok(Conversation {
-        key: key.clone(),
-        started_at_ms: number(row.get(0)?),
-        expires_at_ms: number(row.get(1)?),
-        ttl_ms: number(row.get(2)?),
-        ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
-        state: row.get(4)?,
-        variables: parse(5, text(5)?)?,
-        bytes: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
-        calls: parse(7, text(7)?)?,
-        concealed: Arc::new(parse(8, text(8)?)?),
-    })
-}
-
-/// What came of a change.
-pub(super) struct Changed {
-    pub(super) applied: Applied,
-    /// What the conversation has become, where it has changed.
-    pub(super) conversation: Option<Arc<Conversation>>,
-}
-
-impl From<Applied> for Changed {
-    fn from(applied: Applied) -> Self {
-        Self { applied, conversation: None }
-    }
 }
 
 /// Begins a conversation if it is not there, and keeps it from expiring.
 pub(super) fn open(
-    connection: &Connection,
+    desk: &Desk<'_>,
     key: &ConversationKey,
     opening: &Opening,
     now: u64,
 ) -> rusqlite::Result<Opened> {
-    if let Some(mut conversation) = find(connection, key, now)? {
+    if let Some(live) = desk.find(key, now)? {
+        let mut live = Arc::unwrap_or_clone(live);
+        let conversation = Arc::make_mut(&mut live.conversation);
         conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
-        touch(connection, key, conversation.expires_at_ms)?;
-        return Ok(Opened { conversation: Arc::new(conversation), is_new: false });
+        touch(desk.connection, key, conversation.expires_at_ms)?;
+        let conversation = live.conversation.clone();
+        desk.put(live);
+        return Ok(Opened { conversation, is_new: false });
     }
     let begun = Conversation::new(key.clone(), millis(opening.ttl.min(MAX_TTL)), now);
-    insert(connection, &begun)?;
-    let changed = match &opening.first {
-        Some(first) => update(connection, key, &first.begun_at(now), now)?.conversation,
-        None => None,
-    };
-    Ok(Opened { conversation: changed.unwrap_or_else(|| Arc::new(begun)), is_new: true })
+    insert(desk.connection, &begun)?;
+    desk.put(Live { conversation: Arc::new(begun), course: Course::default(), newest: 0 });
+    if let Some(first) = &opening.first {
+        update(desk, key, &first.begun_at(now), now)?;
+    }
+    let live = desk.find(key, now)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    Ok(Opened { conversation: live.conversation.clone(), is_new: true })
 }
 
 /// Begins a conversation.
@@ -142,211 +138,143 @@ pub(super) fn remove(connection: &Connection, scope: &str, id: &str) -> rusqlite
 
 /// Makes a change to a conversation that is there.
 pub(super) fn update(
-    connection: &Connection,
+    desk: &Desk<'_>,
     key: &ConversationKey,
     change: &Change,
     now: u64,
-) -> rusqlite::Result<Changed> {
-    let entries = change.entries();
-    if change.has_only_events() {
-        return tell(connection, key, &entries, now).map(Changed::from);
-    }
-    let Some(mut conversation) = find(connection, key, now)? else { return Ok(Applied::default().into()) };
-    let applied = conversation.apply(change, now);
-    if applied.was_ended || change.all_or_nothing && !applied.refused.is_empty() {
-        return Ok(applied.into());
-    }
-    let newest = write(connection, &conversation, change, &entries)?;
-    append(connection, key, &entries, newest)?;
-    if let Some(expires) = conversation.later_expiry(now) {
-        conversation.expires_at_ms = expires;
-        touch(connection, key, expires)?;
-    }
-    Ok(Changed { applied, conversation: Some(Arc::new(conversation)) })
+) -> rusqlite::Result<Applied> {
+    let Some(live) = desk.find(key, now)? else { return Ok(Applied::default()) };
+    apply(desk, Arc::unwrap_or_clone(live), change, now)
 }
 
-/// Writes what a change has made of a conversation; gives the number of its newest event.
-fn write(
-    connection: &Connection,
-    conversation: &Conversation,
-    change: &Change,
-    entries: &[Cow<'_, NewEntry>],
-) -> rusqlite::Result<i64> {
-    let ended = conversation.ended_at_ms.map(integer);
-    let calls = json(&conversation.calls)?;
-    let events = count(entries);
-    let (environment, id) = (conversation.key.scope().name(), conversation.key.id());
-    let newest = |row: &Row<'_>| row.get(0);
-    if change.set.is_empty() && change.unset.is_empty() {
-        // Variables are most of a conversation, and often stay as they are.
-        return connection
-            .prepare_cached(
-                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, newest_event = newest_event + ?6
-                 WHERE environment = ?1 AND id = ?2 RETURNING newest_event",
-            )?
-            .query_row(params![environment, id, ended, conversation.state, calls, events], newest);
+/// Makes a change to `live`, and writes what has become of it.
+fn apply(desk: &Desk<'_>, mut live: Live, change: &Change, now: u64) -> rusqlite::Result<Applied> {
+    let applied = if change.has_only_events() {
+        Applied { is_known: true, ..Applied::default() }
+    } else {
+        Arc::make_mut(&mut live.conversation).apply(change, now)
+    };
+    let is_made = !applied.was_ended && (!change.all_or_nothing || applied.refused.is_empty());
+    if is_made {
+        append(desk.connection, &mut live, &change.entries())?;
+        if let Some(expires) = live.conversation.later_expiry(now) {
+            Arc::make_mut(&mut live.conversation).expires_at_ms = expires;
+            touch(desk.connection, &live.conversation.key, expires)?;
+        }
     }
-    connection
-        .prepare_cached(
-            "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, newest_event = newest_event + ?6,
-             variables = ?7, bytes = ?8, concealed = ?9 WHERE environment = ?1 AND id = ?2 RETURNING newest_event",
-        )?
-        .query_row(
-            params![
+    // Variables are most of a conversation, and often stay as they are.
+    let with_variables = is_made && !(change.set.is_empty() && change.unset.is_empty());
+    save(desk, live, with_variables)?;
+    Ok(applied)
+}
+
+/// Writes what has become of a conversation.
+fn save(desk: &Desk<'_>, live: Live, with_variables: bool) -> rusqlite::Result<()> {
+    let conversation = &live.conversation;
+    let (environment, id) = (conversation.key.scope().name(), conversation.key.id());
+    let (ended, newest) = (conversation.ended_at_ms.map(integer), integer(live.newest));
+    let (calls, course) = (json(&conversation.calls)?, live.course.to_bytes());
+    if with_variables {
+        desk.connection
+            .prepare_cached(
+                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, course = ?6, newest_event = ?7,
+                 variables = ?8, bytes = ?9, concealed = ?10 WHERE environment = ?1 AND id = ?2",
+            )?
+            .execute(params![
                 environment,
                 id,
                 ended,
                 conversation.state,
                 calls,
-                events,
+                course,
+                newest,
                 json(&conversation.variables)?,
                 i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
                 json(&*conversation.concealed)?,
-            ],
-            newest,
-        )
-}
-
-/// Tells the feed, and changes nothing else.
-fn tell(
-    connection: &Connection,
-    key: &ConversationKey,
-    entries: &[Cow<'_, NewEntry>],
-    now: u64,
-) -> rusqlite::Result<Applied> {
-    let told = connection
-        .prepare_cached(
-            "UPDATE conversations SET newest_event = newest_event + ?3
-             WHERE environment = ?1 AND id = ?2 AND expires_at > ?4 RETURNING newest_event, ttl, expires_at",
-        )?
-        .query_row(params![key.scope().name(), key.id(), count(entries), integer(now)], |row| {
-            Ok((row.get(0)?, number(row.get(1)?), number(row.get(2)?)))
-        })
-        .optional()?;
-    let Some((newest, ttl, expires_at)) = told else { return Ok(Applied::default()) };
-    append(connection, key, entries, newest)?;
-    if let Some(expires) = later_expiry(ttl, expires_at, now) {
-        touch(connection, key, expires)?;
+            ])?;
+    } else {
+        desk.connection
+            .prepare_cached(
+                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, course = ?6, newest_event = ?7
+                 WHERE environment = ?1 AND id = ?2",
+            )?
+            .execute(params![environment, id, ended, conversation.state, calls, course, newest])?;
     }
-    Ok(Applied { is_known: true, ..Applied::default() })
+    desk.put(live);
+    Ok(())
 }
 
 /// Counts a call that begins; gives what tells it from earlier ones and when it began, or `None` if as many have begun as
 /// may.
 pub(super) fn begin(
-    connection: &Connection,
+    desk: &Desk<'_>,
     key: &ConversationKey,
     claim: &Claim,
     now: u64,
 ) -> rusqlite::Result<Option<(u64, u64)>> {
-    let Some(mut calls) = calls(connection, key, now)? else { return Ok(Some((0, 0))) };
-    let begun = &mut calls.entry(claim.action.clone()).or_default().begun;
+    let Some(live) = desk.find(key, now)? else { return Ok(Some((0, 0))) };
+    let mut live = Arc::unwrap_or_clone(live);
+    let begun =
+        &mut Arc::make_mut(&mut live.conversation).calls.entry(claim.action.clone()).or_default().begun;
     if claim.most_calls.is_some_and(|most| *begun >= most) {
         return Ok(None);
     }
     *begun = begun.saturating_add(1);
-    let mut course = course(connection, key)?.unwrap_or_default();
-    let earlier = course.earlier(claim);
-    let began = course.begin(claim);
-    connection
-        .prepare_cached(
-            "UPDATE conversations SET calls = ?3, course = ?4 WHERE environment = ?1 AND id = ?2",
-        )?
-        .execute(params![key.scope().name(), key.id(), json(&calls)?, course.to_bytes()])?;
+    let earlier = live.course.earlier(claim);
+    let began = live.course.begin(claim);
+    save(desk, live, false)?;
     Ok(Some((earlier, began)))
 }
 
-/// A call that began at `began` ends; gives when.
+/// A call that began at `began` ends, and makes `change`; gives when it ended. One that only waited for its twin has not
+/// begun.
 pub(super) fn end(
-    connection: &Connection,
+    desk: &Desk<'_>,
     key: &ConversationKey,
     claim: &Claim,
     began: u64,
-) -> rusqlite::Result<u64> {
-    let Some(mut course) = course(connection, key)? else { return Ok(0) };
-    let ended = course.end(claim, began);
-    connection
-        .prepare_cached("UPDATE conversations SET course = ?3 WHERE environment = ?1 AND id = ?2")?
-        .execute(params![key.scope().name(), key.id(), course.to_bytes()])?;
-    Ok(ended)
+    change: &Change,
+    now: u64,
+) -> rusqlite::Result<(u64, Applied)> {
+    let Some(live) = desk.find(key, now)? else { return Ok((0, Applied::default())) };
+    let mut live = Arc::unwrap_or_clone(live);
+    let ended = if began == 0 { live.course.now() } else { live.course.end(claim, began) };
+    Ok((ended, apply(desk, live, change, now)?))
 }
 
 /// A call has not begun after all.
 pub(super) fn unbegin(
-    connection: &Connection,
+    desk: &Desk<'_>,
     key: &ConversationKey,
     action: &str,
     now: u64,
 ) -> rusqlite::Result<()> {
-    let Some(mut calls) = calls(connection, key, now)? else { return Ok(()) };
+    let Some(live) = desk.find(key, now)? else { return Ok(()) };
+    let mut live = Arc::unwrap_or_clone(live);
+    let calls = &mut Arc::make_mut(&mut live.conversation).calls;
     let begun = &mut calls.entry(action.to_owned()).or_default().begun;
     *begun = begun.saturating_sub(1);
-    connection
-        .prepare_cached("UPDATE conversations SET calls = ?3 WHERE environment = ?1 AND id = ?2")?
-        .execute(params![key.scope().name(), key.id(), json(&calls)?])?;
-    Ok(())
+    save(desk, live, false)
 }
 
-type Calls = std::collections::BTreeMap<String, super::super::Calls>;
-
-fn calls(connection: &Connection, key: &ConversationKey, now: u64) -> rusqlite::Result<Option<Calls>> {
-    connection
-        .prepare_cached(
-            "SELECT calls FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
-        )?
-        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
-            parse(0, row.get_ref(0)?.as_str()?)
-        })
-        .optional()
-}
-
-/// The course of a conversation.
-pub(super) fn course(connection: &Connection, key: &ConversationKey) -> rusqlite::Result<Option<Course>> {
-    course_at(connection, key.scope().name(), key.id())
-}
-
-/// The same by what its row says.
-pub(super) fn course_at(
-    connection: &Connection,
-    environment: &str,
-    id: &str,
-) -> rusqlite::Result<Option<Course>> {
-    connection
-        .prepare_cached("SELECT course FROM conversations WHERE environment = ?1 AND id = ?2")?
-        .query_row(params![environment, id], |row| {
-            Ok(Course::from_bytes(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?))
-        })
-        .optional()
-}
-
-/// How many events entries make.
-fn count(entries: &[Cow<'_, NewEntry>]) -> i64 {
-    entries.iter().map(|entry| i64::from(entry.count)).sum()
-}
-
-/// Keeps entries, the last event of which has the number `newest`.
-fn append(
-    connection: &Connection,
-    key: &ConversationKey,
-    entries: &[Cow<'_, NewEntry>],
-    newest: i64,
-) -> rusqlite::Result<()> {
+/// Keeps entries of a conversation.
+fn append(connection: &Connection, live: &mut Live, entries: &[Cow<'_, NewEntry>]) -> rusqlite::Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut last = newest - count(entries);
+    let (scope, id) = (live.conversation.key.scope().name(), live.conversation.key.id());
     let mut insert = connection.prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for entry in entries {
-        last += i64::from(entry.count);
-        insert.execute(params![key.scope().name(), key.id(), last, entry.count, entry.text])?;
+        live.newest += u64::from(entry.count);
+        insert.execute(params![scope, id, integer(live.newest), entry.count, entry.text])?;
     }
-    let given_up = newest - integer(MAX_EVENTS as u64);
+    let given_up = live.newest.saturating_sub(MAX_EVENTS as u64);
     if given_up > 0 {
         connection
             .prepare_cached(
                 "DELETE FROM entries WHERE environment = ?1 AND conversation = ?2 AND last <= ?3",
             )?
-            .execute(params![key.scope().name(), key.id(), given_up])?;
+            .execute(params![scope, id, integer(given_up)])?;
     }
     Ok(())
 }

@@ -426,6 +426,8 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
 mod tests {
     use std::sync::mpsc;
 
+    use super::super::desk::Desk;
+    use super::super::recent::Recent;
     use super::super::sweep::Sweep;
     use super::super::worker::{Terms, Worker};
     use super::*;
@@ -438,13 +440,14 @@ mod tests {
         // Time does not move the position: that would hide what checkpoints have to do.
         let never = Duration::from_secs(3_600);
         let marker = Marker::start_with(path, &mut connection, &verdict, 20, never).unwrap();
-        Worker::writing(connection, Sweep::new(1_000, 1 << 30, Arc::default()), marker).unwrap()
+        let recent = Arc::<Recent>::default();
+        Worker::writing(connection, recent.clone(), Sweep::new(1_000, 1 << 30, recent), marker).unwrap()
     }
 
     /// Adds a number, which is acknowledged when this returns.
     async fn add(worker: &Worker, number: u64, is_durable: bool) {
-        let insert = move |connection: &Connection| {
-            connection.execute("INSERT INTO numbers VALUES (?1)", [number.cast_signed()]).map(|_| ())
+        let insert = move |desk: &Desk<'_>| {
+            desk.connection.execute("INSERT INTO numbers VALUES (?1)", [number.cast_signed()]).map(|_| ())
         };
         worker.run(Terms { is_durable, is_owed: false }, insert, |_| {}).await.unwrap();
     }
@@ -453,7 +456,7 @@ mod tests {
     async fn left(worker: &Worker, path: &Path) -> tempfile::TempDir {
         let (go, held) = mpsc::sync_channel::<()>(0);
         let (begin, begun) = mpsc::sync_channel(0);
-        let wait = move |_: &Connection| {
+        let wait = move |_: &Desk<'_>| {
             begin.send(()).unwrap();
             held.recv().unwrap();
             Ok(())

@@ -5,6 +5,7 @@
 
 mod claims;
 mod conversations;
+mod desk;
 mod file;
 mod marker;
 mod notes;
@@ -20,13 +21,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use crate::tool::{Scope, ToolResult};
 
 pub use self::file::SqliteError;
 
-use self::conversations::Changed;
+use self::desk::Desk;
 use self::marker::Marker;
 use self::recent::Recent;
 use self::sweep::Sweep;
@@ -106,7 +105,9 @@ impl SqliteStore {
         file::make(path)?;
         let unusable = |cause: String| SqliteError::Unusable { path: path.to_owned(), cause };
         let mut connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
-        let recovered = atomically(&connection, |connection| claims::recover(connection, now_ms()));
+        let recent = Arc::<Recent>::default();
+        let recovered =
+            atomically(&connection, |connection| claims::recover(&Desk::new(connection, &recent), now_ms()));
         let (given_back, lost) = recovered.map_err(|error| unusable(error.to_string()))?;
         if lost > 0 {
             tracing::warn!(
@@ -117,11 +118,10 @@ impl SqliteStore {
         }
         let marker = Marker::start(path, &mut connection, &verdict)?;
         let reading = schema::open_to_read(path).map_err(unusable)?;
-        let recent = Arc::<Recent>::default();
         let sweep = Sweep::new(limits.conversations, limits.file_bytes, recent.clone());
-        let writer =
-            Worker::writing(connection, sweep, marker).map_err(|error| unusable(error.to_string()))?;
-        let reader = Worker::reading(reading).map_err(|error| unusable(error.to_string()))?;
+        let writer = Worker::writing(connection, recent.clone(), sweep, marker)
+            .map_err(|error| unusable(error.to_string()))?;
+        let reader = Worker::reading(reading, recent.clone()).map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             reader,
             writer,
@@ -137,7 +137,7 @@ impl SqliteStore {
     fn write<T: Send + 'static>(
         &self,
         is_durable: bool,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Pending<'static, T> {
         self.write_on(Terms { is_durable, is_owed: false }, work, after)
@@ -147,7 +147,7 @@ impl SqliteStore {
     fn write_owed<T: Send + 'static>(
         &self,
         is_durable: bool,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Pending<'static, T> {
         self.write_on(Terms { is_durable, is_owed: true }, work, after)
@@ -156,7 +156,7 @@ impl SqliteStore {
     fn write_on<T: Send + 'static>(
         &self,
         terms: Terms,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> Pending<'static, T> {
         Pending::new(self.writer.run(terms, work, after))
@@ -164,7 +164,7 @@ impl SqliteStore {
 
     fn read<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<'static, T> {
         Box::pin(self.reader.run(Terms::default(), work, |_| {}))
     }
@@ -175,26 +175,6 @@ impl SqliteStore {
         move |_| {
             if is_told {
                 followers.ring(&key);
-            }
-        }
-    }
-
-    /// Notes what a change has made of a conversation.
-    fn learn(&self) -> impl FnOnce(Option<&Changed>) + Send + use<> {
-        let recent = self.recent.clone();
-        move |changed| {
-            if let Some(conversation) = changed.and_then(|changed| changed.conversation.as_ref()) {
-                recent.put(conversation);
-            }
-        }
-    }
-
-    /// Notes that a conversation has become something else.
-    fn unlearn(&self, key: Option<&ConversationKey>) -> impl FnOnce() + Send + use<> {
-        let (recent, key) = (self.recent.clone(), key.cloned());
-        move || {
-            if let Some(key) = key {
-                recent.remove(&key);
             }
         }
     }
@@ -227,17 +207,14 @@ impl Claims for SqliteStore {
         // Even then it is known what was done before.
         let wanted = Claim { only_looks: claim.only_looks || is_full, ..claim.clone() };
         let (is_taken, under_way) = (!wanted.only_looks, self.under_way.clone());
-        let (held, unlearn) = ((claim.key, claim.holder), self.unlearn(claim.conversation.as_ref()));
+        let held = (claim.key, claim.holder);
         let count = move |claimed: Option<&Claimed>| {
             if is_taken && matches!(claimed, Some(Claimed::Fresh { .. } | Claimed::Twin(_))) {
                 lock(&under_way).insert(held);
-                // One more call of it has begun.
-                unlearn();
             }
         };
         // Not durable: a claim that is lost with the power was never sent.
-        let claimed =
-            self.write(false, move |connection| claims::claim(connection, &wanted, now_ms()), count);
+        let claimed = self.write(false, move |desk| claims::claim(desk, &wanted, now_ms()), count);
         if !is_full || claim.only_looks {
             return claimed;
         }
@@ -252,7 +229,7 @@ impl Claims for SqliteStore {
     fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let marked = claim.clone();
         let is_held =
-            self.write(claim.is_write, move |connection| claims::sending(connection, &marked), |_| {});
+            self.write(claim.is_write, move |desk| claims::sending(desk.connection, &marked), |_| {});
         Pending::new(async move { if is_held.await? { Ok(()) } else { Err(StoreError::Fenced) } })
     }
 
@@ -260,7 +237,7 @@ impl Claims for SqliteStore {
         Box::pin(async move {
             loop {
                 let mut listening = self.waiting.listen(&key);
-                match self.read(move |connection| claims::ended(connection, &key, now_ms())).await? {
+                match self.read(move |desk| claims::ended(desk.connection, &key, now_ms())).await? {
                     Some(ended) => return Ok(ended),
                     None => listening.rung.as_mut().await,
                 }
@@ -278,37 +255,30 @@ impl Claims for SqliteStore {
             Ok(text) => text,
             Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
         };
-        let (settled, learn, leave) = (claim.clone(), self.learn(), self.leave(claim));
+        let (settled, leave) = (claim.clone(), self.leave(claim));
         let tell = claim.conversation.as_ref().map(|key| self.tell(key, change.tells()));
         let is_durable = claim.is_write || is_durable(&change);
-        let settle =
-            move |connection: &Connection| claims::settle(connection, &settled, &text, &change, now_ms());
-        let changed = self.write_owed(is_durable, settle, move |changed| {
-            learn(changed);
-            leave(changed);
+        let settle = move |desk: &Desk<'_>| claims::settle(desk, &settled, &text, &change, now_ms());
+        self.write_owed(is_durable, settle, move |applied| {
+            leave(applied);
             if let Some(tell) = tell {
-                tell(changed);
+                tell(applied);
             }
-        });
-        Pending::new(async move { Ok(changed.await?.applied) })
+        })
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
         let released = claim.clone();
-        let release = move |connection: &Connection| claims::release(connection, &released, now_ms());
-        let (unlearn, leave) = (self.unlearn(claim.conversation.as_ref()), self.leave(claim));
-        self.write_owed(false, release, move |released| {
-            unlearn();
-            leave(released);
-        })
+        let release = move |desk: &Desk<'_>| claims::release(desk, &released, now_ms());
+        self.write_owed(false, release, self.leave(claim))
     }
 
     fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
-        self.write_owed(false, move |connection| claims::orphan(connection, &key), |_| {})
+        self.write_owed(false, move |desk| claims::orphan(desk.connection, &key), |_| {})
     }
 
     fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
-        self.write(false, move |connection| claims::adopt(connection, &key), |_| {})
+        self.write(false, move |desk| claims::adopt(desk, &key), |_| {})
     }
 }
 
@@ -322,52 +292,39 @@ impl Conversations for SqliteStore {
             }
             let wanted = key.clone();
             let is_durable = opening.first.as_deref().is_some_and(is_durable);
-            let open =
-                move |connection: &Connection| conversations::open(connection, &wanted, &opening, now_ms());
-            let recent = self.recent.clone();
-            let put = move |opened: Option<&Opened>| {
-                if let Some(opened) = opened {
-                    recent.put(&opened.conversation);
-                }
-            };
-            self.write(is_durable, open, put).await
+            let open = move |desk: &Desk<'_>| conversations::open(desk, &wanted, &opening, now_ms());
+            self.write(is_durable, open, |_| {}).await
         })
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
         if let Some(recent) = self.recent.find(key, now_ms()) {
-            return Box::pin(std::future::ready(Ok(Some(recent))));
+            return Box::pin(std::future::ready(Ok(Some(recent.conversation.clone()))));
         }
         let key = key.clone();
-        let find = move |connection: &Connection| conversations::find(connection, &key, now_ms());
-        self.read(move |connection| Ok(find(connection)?.map(Arc::new)))
+        self.read(move |desk| {
+            let found = conversations::read(desk.connection, &key, now_ms())?;
+            Ok(found.map(|live| live.conversation))
+        })
     }
 
     fn update<'a>(&'a self, key: &'a ConversationKey, change: Change) -> Pending<'a, Applied> {
-        let (wanted, learn) = (key.clone(), self.learn());
+        let wanted = key.clone();
         let tell = self.tell(key, change.tells());
         let is_durable = is_durable(&change);
-        let update =
-            move |connection: &Connection| conversations::update(connection, &wanted, &change, now_ms());
-        let changed = self.write(is_durable, update, move |changed| {
-            learn(changed);
-            tell(changed);
-        });
-        Pending::new(async move { Ok(changed.await?.applied) })
+        let update = move |desk: &Desk<'_>| conversations::update(desk, &wanted, &change, now_ms());
+        self.write(is_durable, update, tell)
     }
 
     fn forget<'a>(&'a self, key: &'a ConversationKey) -> Pending<'a, bool> {
         let wanted = key.clone();
-        let forget = move |connection: &Connection| {
-            let is_known = conversations::find(connection, &wanted, now_ms())?.is_some();
-            conversations::remove(connection, wanted.scope().name(), wanted.id())?;
+        let forget = move |desk: &Desk<'_>| {
+            let is_known = desk.find(&wanted, now_ms())?.is_some();
+            conversations::remove(desk.connection, wanted.scope().name(), wanted.id())?;
+            desk.remove(&wanted);
             Ok(is_known)
         };
-        let (unlearn, tell) = (self.unlearn(Some(key)), self.tell(key, true));
-        self.write(true, forget, move |forgotten| {
-            unlearn();
-            tell(forgotten);
-        })
+        self.write(true, forget, self.tell(key, true))
     }
 
     fn list<'a>(
@@ -377,14 +334,15 @@ impl Conversations for SqliteStore {
         limit: usize,
     ) -> Answer<'a, Vec<Summary>> {
         let scope = scope.clone();
-        self.read(move |connection| conversations::list(connection, &scope, after.as_ref(), limit, now_ms()))
+        self.read(move |desk| conversations::list(desk.connection, &scope, after.as_ref(), limit, now_ms()))
     }
 }
 
 impl Feed for SqliteStore {
     fn events<'a>(&'a self, key: &'a ConversationKey, after: u64, limit: usize) -> Answer<'a, EventPage> {
         let key = key.clone();
-        self.read(move |connection| {
+        self.read(move |desk| {
+            let connection = desk.connection;
             // Both statements see the same moment.
             let moment = connection.unchecked_transaction()?;
             let page = conversations::events(connection, &key, after, limit, now_ms())?;
@@ -408,24 +366,24 @@ impl Feed for SqliteStore {
 impl Notes for SqliteStore {
     fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
         let name = name.to_owned();
-        self.read(move |connection| notes::get(connection, &name, now_ms()))
+        self.read(move |desk| notes::get(desk.connection, &name, now_ms()))
     }
 
     fn put_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
-        let put = move |connection: &Connection| notes::put(connection, &name, &text, millis(keep), now_ms());
+        let put = move |desk: &Desk<'_>| notes::put(desk.connection, &name, &text, millis(keep), now_ms());
         self.write(false, put, |_| {})
     }
 
     fn add_note<'a>(&'a self, name: &'a str, text: &'a str, keep: Duration) -> Pending<'a, bool> {
         let (name, text) = (name.to_owned(), text.to_owned());
-        let add = move |connection: &Connection| notes::add(connection, &name, &text, millis(keep), now_ms());
+        let add = move |desk: &Desk<'_>| notes::add(desk.connection, &name, &text, millis(keep), now_ms());
         self.write(false, add, |_| {})
     }
 
     fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
-        self.write(false, move |connection| notes::remove(connection, &name, &text), |_| {})
+        self.write(false, move |desk| notes::remove(desk.connection, &name, &text), |_| {})
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Bytes of a page.
@@ -103,6 +104,7 @@ DROP TABLE events;
 pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, String> {
     let failed = |error: rusqlite::Error| error.to_string();
     let connection = Connection::open(path).map_err(failed)?;
+    keep_plans(&connection).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     // Before the first table: later it takes a VACUUM of the whole file.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
@@ -124,9 +126,15 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, String> {
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| error.to_string())?;
+    keep_plans(&connection).map_err(|error| error.to_string())?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(|error| error.to_string())?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Has SQLite keep the plan of a statement whatever is bound to it: else one whose bindings are cleared is prepared again.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 fn migrate(connection: &Connection) -> Result<(), String> {

@@ -224,6 +224,7 @@ mod tests {
     use super::super::super::{
         Claim, ClaimKey, Claimed, Conversation, ConversationKey, Conversations as _, IdTrust, Opening,
     };
+    use super::super::desk::Desk;
     use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::*;
 
@@ -245,10 +246,12 @@ mod tests {
         conversations::insert(connection, &Conversation::new(key.clone(), ttl_ms, now))?;
         let data = serde_json::json!({"text": "x".repeat(2_000)});
         let events = vec![NewEvent::now(EventKind::ToolCalled, &data)];
-        conversations::update(connection, &key, &Change { events, ..Change::default() }, now)?;
+        let recent = Recent::default();
+        let desk = Desk::new(connection, &recent);
+        conversations::update(&desk, &key, &Change { events, ..Change::default() }, now)?;
         let claim = claim(number, ttl_ms);
-        claims::claim(connection, &claim, now)?;
-        claims::settle(connection, &claim, "{}", &Change::default(), now)?;
+        claims::claim(&desk, &claim, now)?;
+        claims::settle(&desk, &claim, "{}", &Change::default(), now)?;
         Ok(())
     }
 
@@ -323,7 +326,7 @@ mod tests {
         assert!(count(&connection, "conversations") <= MOST.cast_signed());
         assert_eq!(count(&connection, "conversations"), count(&connection, "entries"));
         let newest = ConversationKey::new("development", "c2199");
-        assert!(conversations::find(&connection, &newest, now_ms()).unwrap().is_some());
+        assert!(conversations::read(&connection, &newest, now_ms()).unwrap().is_some());
     }
 
     #[tokio::test]
@@ -370,14 +373,16 @@ mod tests {
         }
         assert!(steps > 20, "a step at a time: {steps}");
         let now = now_ms();
-        let known = claims::claim(&connection, &claim(7, 3_600_000), now).unwrap();
+        let known =
+            claims::claim(&Desk::new(&connection, &Recent::default()), &claim(7, 3_600_000), now).unwrap();
         assert!(matches!(known, Claimed::Lost), "{known:?}");
         // Only when there is nothing else.
         while count(&connection, "claims") == 1_200 {
             sweep.make_room(&connection).unwrap();
         }
         assert_eq!(count(&connection, "conversations"), 0);
-        let known = claims::claim(&connection, &claim(1_199, 3_600_000), now).unwrap();
+        let known = claims::claim(&Desk::new(&connection, &Recent::default()), &claim(1_199, 3_600_000), now)
+            .unwrap();
         assert!(matches!(known, Claimed::Lost), "the latest is there: {known:?}");
     }
 

@@ -12,7 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::desk::Desk;
 use super::marker::Marker;
+use super::recent::Recent;
 use super::sweep::Sweep;
 use super::transaction::execute;
 
@@ -35,7 +37,7 @@ pub(super) struct Terms {
 trait Task: Send {
     /// Does it, before it is committed; says whether it went well. Done again
     /// where what it did was taken back.
-    fn run(&mut self, connection: &Connection) -> bool;
+    fn run(&mut self, desk: &Desk<'_>) -> bool;
     /// Says what became of the commit.
     fn finish(self: Box<Self>, committed: Result<(), &str>);
 }
@@ -55,11 +57,11 @@ struct Work<T, W, A: FnOnce(Option<&T>)> {
 impl<T, W, A> Task for Work<T, W, A>
 where
     T: Send,
-    W: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    W: FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send,
     A: FnOnce(Option<&T>) + Send,
 {
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.done.insert((self.work)(connection)).is_ok()
+    fn run(&mut self, desk: &Desk<'_>) -> bool {
+        self.done.insert((self.work)(desk)).is_ok()
     }
 
     fn finish(mut self: Box<Self>, committed: Result<(), &str>) {
@@ -121,16 +123,21 @@ impl Queue {
 
 impl Worker {
     /// Starts a thread that writes.
-    pub(super) fn writing(connection: Connection, sweep: Sweep, marker: Marker) -> std::io::Result<Self> {
-        let writer = Writer { connection, sweep, marker, is_synced: None };
+    pub(super) fn writing(
+        connection: Connection,
+        recent: Arc<Recent>,
+        sweep: Sweep,
+        marker: Marker,
+    ) -> std::io::Result<Self> {
+        let writer = Writer { connection, recent, sweep, marker, is_synced: None };
         Self::start("store-write", move |queue| writer.run(&queue))
     }
 
     /// Starts a thread that reads.
-    pub(super) fn reading(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn reading(connection: Connection, recent: Arc<Recent>) -> std::io::Result<Self> {
         Self::start("store-read", move |queue| {
             while let Ok(mut job) = queue.jobs.recv().map(|job| queue.taken(job)) {
-                job.task.run(&connection);
+                job.task.run(&Desk::new(&connection, &recent));
                 job.task.finish(Ok(()));
             }
         })
@@ -154,7 +161,7 @@ impl Worker {
     pub(super) fn run<T: Send + 'static>(
         &self,
         terms: Terms,
-        work: impl FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnMut(&Desk<'_>) -> rusqlite::Result<T> + Send + 'static,
         after: impl FnOnce(Option<&T>) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (answer, answered) = oneshot::channel();
@@ -194,6 +201,8 @@ pub(super) fn unavailable(cause: String) -> StoreError {
 /// What the thread that writes has.
 struct Writer {
     connection: Connection,
+    /// Conversations as they were last committed.
+    recent: Arc<Recent>,
     sweep: Sweep,
     marker: Marker,
     /// Whether commits wait for the disk, as it was last said.
@@ -264,9 +273,11 @@ impl Writer {
             self.marker.advance(&self.connection).map_err(|error| self.failed(&error))?;
         }
         let mut is_whole = true;
+        let recent = self.recent.clone();
+        let desk = Desk::new(&self.connection, &recent);
         for job in jobs {
             let before = self.connection.total_changes();
-            if !job.task.run(&self.connection) {
+            if !job.task.run(&desk) {
                 is_whole = false;
                 // Where the disk is full or broken, SQLite itself has taken back what all jobs did.
                 if self.connection.is_autocommit() || self.connection.total_changes() != before {
@@ -276,6 +287,8 @@ impl Writer {
             }
         }
         execute(&self.connection, "COMMIT").map_err(|error| self.failed(&error))?;
+        // Before anybody is told of it.
+        desk.commit();
         self.marker.committed(moves);
         Ok(is_whole)
     }
@@ -328,13 +341,14 @@ mod tests {
         let mut connection = schema::open(&path, BYTES).unwrap();
         connection.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
         let marker = Marker::start(&path, &mut connection, &verdict).unwrap();
-        Worker::writing(connection, Sweep::new(1_000, BYTES, Arc::default()), marker).unwrap()
+        let recent = Arc::<Recent>::default();
+        Worker::writing(connection, recent.clone(), Sweep::new(1_000, BYTES, recent), marker).unwrap()
     }
 
     /// Has the thread wait, so that what comes next is one batch, until something is sent.
     fn held_up(worker: &Worker) -> SyncSender<()> {
         let ((go, held), (begin, begun)) = (mpsc::sync_channel(0), mpsc::sync_channel(0));
-        let wait = move |_: &Connection| {
+        let wait = move |_: &Desk<'_>| {
             let _ = begin.send(());
             let _ = held.recv();
             Ok(())
@@ -353,15 +367,15 @@ mod tests {
         worker: &Worker,
         text: impl Fn() -> String + Send + 'static,
     ) -> impl Future<Output = Result<(), StoreError>> {
-        let insert = move |connection: &Connection| {
-            connection.execute("INSERT INTO texts VALUES (?1)", [text()]).map(|_| ())
+        let insert = move |desk: &Desk<'_>| {
+            desk.connection.execute("INSERT INTO texts VALUES (?1)", [text()]).map(|_| ())
         };
         worker.run(Terms::default(), insert, |_| {})
     }
 
     async fn texts(worker: &Worker) -> Vec<String> {
-        let select = |connection: &Connection| {
-            let mut select = connection.prepare("SELECT text FROM texts ORDER BY rowid")?;
+        let select = |desk: &Desk<'_>| {
+            let mut select = desk.connection.prepare("SELECT text FROM texts ORDER BY rowid")?;
             select.query_map([], |row| row.get(0))?.collect()
         };
         worker.run(Terms::default(), select, |_| {}).await.unwrap()
@@ -388,9 +402,9 @@ mod tests {
         let worker = writer(&folder);
         let go = held_up(&worker);
         let one = add(&worker, "one");
-        let broken = |connection: &Connection| {
-            execute(connection, "INSERT INTO texts VALUES ('half')")?;
-            execute(connection, "INSERT INTO nowhere VALUES ('half')")
+        let broken = |desk: &Desk<'_>| {
+            execute(desk.connection, "INSERT INTO texts VALUES ('half')")?;
+            execute(desk.connection, "INSERT INTO nowhere VALUES ('half')")
         };
         let broken = worker.run(Terms::default(), broken, |_| {});
         let two = add(&worker, "two");
