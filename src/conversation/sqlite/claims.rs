@@ -9,7 +9,8 @@ use crate::tool::{Scope, ToolResult};
 use super::super::change::{Applied, Change};
 use super::super::course::Delivered;
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
-use super::conversations::{self, integer, number};
+use super::conversations;
+use super::rows::{integer, number};
 use super::desk::Desk;
 
 /// How long a claim under way is kept besides its result's time: nobody knows

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::super::ConversationKey;
-use super::conversations;
 use super::recent::{Live, Recent};
+use super::rows;
 
 /// What the jobs of one transaction work on.
 pub(super) struct Desk<'c> {
@@ -33,7 +33,7 @@ impl<'c> Desk<'c> {
         if let Some(live) = self.recent.find(key, now) {
             return Ok(Some(live));
         }
-        let found = conversations::read(self.connection, key, now)?.map(Arc::new);
+        let found = rows::read(self.connection, key, now)?.map(Arc::new);
         if let Some(live) = &found {
             self.drafts.borrow_mut().insert(key.clone(), Some(live.clone()));
         }

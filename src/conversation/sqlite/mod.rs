@@ -10,6 +10,7 @@ mod file;
 mod marker;
 mod notes;
 mod recent;
+mod rows;
 mod schema;
 mod sweep;
 mod transaction;
@@ -303,7 +304,7 @@ impl Conversations for SqliteStore {
         }
         let key = key.clone();
         self.read(move |desk| {
-            let found = conversations::read(desk.connection, &key, now_ms())?;
+            let found = rows::read(desk.connection, &key, now_ms())?;
             Ok(found.map(|live| live.conversation))
         })
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::conversations::integer;
+use super::rows::integer;
 
 /// The note under `name`, unless its time is over.
 pub(super) fn get(connection: &Connection, name: &str, now: u64) -> rusqlite::Result<Option<String>> {

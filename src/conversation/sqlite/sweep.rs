@@ -9,7 +9,7 @@ use crate::tool::Scope;
 
 use super::super::{ConversationKey, now_ms};
 use super::claims;
-use super::conversations::integer;
+use super::rows::integer;
 use super::recent::Recent;
 use super::transaction::atomically;
 
@@ -226,6 +226,7 @@ mod tests {
     };
     use super::super::desk::Desk;
     use super::super::{SqliteLimits, SqliteStore, conversations, schema};
+    use super::super::rows;
     use super::*;
 
     const MOST: u64 = 1_000;
@@ -326,7 +327,7 @@ mod tests {
         assert!(count(&connection, "conversations") <= MOST.cast_signed());
         assert_eq!(count(&connection, "conversations"), count(&connection, "entries"));
         let newest = ConversationKey::new("development", "c2199");
-        assert!(conversations::read(&connection, &newest, now_ms()).unwrap().is_some());
+        assert!(rows::read(&connection, &newest, now_ms()).unwrap().is_some());
     }
 
     #[tokio::test]
