@@ -67,7 +67,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("h2", &["egress"]),
     ("reqwest", &["egress"]),
     ("rusqlite", &["conversation"]),
-    ("rustls", &["egress"]),
+    // The store in Redis judges files of certificates.
+    ("rustls", &["conversation", "egress"]),
     ("rustls_platform_verifier", &["egress"]),
     ("rmcp", &["server"]),
     ("saphyr_parser", &["definition"]),

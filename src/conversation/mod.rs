@@ -25,7 +25,7 @@ pub use self::record::{
     Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, Summary, is_name,
 };
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisError, RedisStore};
+pub use self::redis::{RedisError, RedisServers, RedisStore};
 pub use self::size::heap_bytes;
 pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 use self::store::MAX_TWINS;

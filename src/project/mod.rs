@@ -80,7 +80,7 @@ pub fn compile(
     let secrets = Secrets::gather(&files.secrets, sources, &environments, problems);
     secrets.check(&secret_uses, problems);
     sources.warn_of_strangers(&known_environments(files, &environments), problems);
-    store::check(settings, problems);
+    store::check(settings, files.root.as_deref(), problems);
     warn_of_webhooks(settings, &environments, &secrets, problems);
     let parts = Parts {
         catalog,

@@ -19,14 +19,14 @@ pub enum StoreOpenError {
     /// The file cannot be used.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The address is none, or this build has no store in Redis.
+    /// An address or a certificate is none, or this build has no store in Redis.
     #[error(transparent)]
     Redis(#[from] RedisError),
 }
 
-/// Adds to `problems` what keeps the store from being opened, as far as the settings alone tell.
-pub(super) fn check(settings: &Settings, problems: &mut Problems) {
-    remote::check(settings, problems);
+/// Adds to `problems` what keeps the store from being opened, as far as the settings, and the files that they name in the project at `root`, tell.
+pub(super) fn check(settings: &Settings, root: Option<&Path>, problems: &mut Problems) {
+    remote::check(settings, root, problems);
 }
 
 /// Opens the store of the project in `dir`. A file that is not as the last process
@@ -53,6 +53,6 @@ pub fn open_store(
             let open = if accept_new { SqliteStore::accept } else { SqliteStore::open };
             Arc::new(open(&dir.join(path), limits)?)
         }
-        StoreBackend::Redis => remote::open(settings)?,
+        StoreBackend::Redis => remote::open(settings, dir)?,
     })
 }

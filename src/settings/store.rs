@@ -22,6 +22,19 @@ pub struct StoreSettings {
     /// `redis`: the server, such as `redis://127.0.0.1:6379/0`, or `rediss://…` for TLS. Where it holds a password, set it by
     /// `CALLGATE_STORE__URL`.
     pub url: Option<StoreUrl>,
+    /// `redis`: whether the server at `url` is a node of a cluster. What else belongs to it is found out by it.
+    pub cluster: bool,
+    /// `redis`, `cluster`: more nodes to begin with, such as `10.0.0.2:6379`, for a start while the one at `url` is down. They have its user and password.
+    pub nodes: Vec<String>,
+    /// `redis`: Sentinels, such as `10.0.0.2:26379`. The host of `url` is then the name that they know the master by, such as
+    /// `redis://mymaster`. `redis://:password@10.0.0.2:26379` where Sentinels have a password.
+    pub sentinels: Vec<StoreUrl>,
+    /// `redis`: the authorities that vouch for the servers, in place of the system's; a PEM file, relative to the project.
+    pub ca_file: Option<PathBuf>,
+    /// `redis`: the certificate that Callgate shows; a PEM file, relative to the project.
+    pub client_cert_file: Option<PathBuf>,
+    /// `redis`: the private key of `client_cert_file`; a PEM file, relative to the project.
+    pub client_key_file: Option<PathBuf>,
     /// `redis`: begins the names of all keys.
     #[schemars(regex(pattern = r"^[A-Za-z0-9_:.-]{1,64}$"))]
     pub prefix: String,
@@ -41,6 +54,12 @@ impl Default for StoreSettings {
             max_conversations: 1_000_000,
             max_file_mib: 4_096,
             url: None,
+            cluster: false,
+            nodes: Vec::new(),
+            sentinels: Vec::new(),
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
             prefix: "callgate".to_owned(),
             patience_ms: 1_000,
             share_tokens: false,

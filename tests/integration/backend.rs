@@ -8,12 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-#[cfg(feature = "redis")]
-use callgate::conversation::RedisStore;
 use callgate::conversation::{MemoryLimits, MemoryStore, SqliteLimits, SqliteStore, Store};
+#[cfg(feature = "redis")]
+use callgate::conversation::{RedisServers, RedisStore};
 /// No server is started in a build without the store in Redis.
 #[cfg(not(feature = "redis"))]
 type RedisStore = MemoryStore;
+#[cfg(not(feature = "redis"))]
+#[derive(Debug)]
+pub(crate) struct RedisServers;
+#[cfg(not(feature = "redis"))]
+impl RedisServers {
+    fn one(_: &str) -> Self {
+        Self
+    }
+}
 use tempfile::TempDir;
 
 use crate::judge::Judge;
@@ -31,8 +40,8 @@ pub(crate) enum Backend {
     Sqlite(TempDir),
     /// A server of the test's own.
     Redis(RedisServer),
-    /// A server that other tests use too.
-    Shared(Arc<RedisServer>),
+    /// A cluster that other tests use too.
+    Cluster(Arc<RedisCluster>),
 }
 
 /// Limits of a store whose file nobody else uses. A process that another test is just starting has all open files of this
@@ -52,17 +61,17 @@ impl Backend {
         RedisServer::start(&[]).map(Self::Redis)
     }
 
-    /// A cluster of one node, which refuses scripts that use keys of several slots. A node needs two seconds to become a
-    /// cluster, so that tests which run at the same time share one; the last of them stops it.
+    /// A cluster of three nodes. They need some seconds to become one, so that tests which run at the same time share it;
+    /// the last of them stops it.
     pub(crate) fn cluster() -> Option<Self> {
-        static CLUSTER: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+        static CLUSTER: Mutex<Weak<RedisCluster>> = Mutex::new(Weak::new());
         let mut known = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = known.upgrade() {
-            return Some(Self::Shared(server));
+        if let Some(cluster) = known.upgrade() {
+            return Some(Self::Cluster(cluster));
         }
-        let server = Arc::new(RedisServer::start_cluster()?);
-        *known = Arc::downgrade(&server);
-        Some(Self::Shared(server))
+        let cluster = Arc::new(RedisCluster::start(&[], false)?);
+        *known = Arc::downgrade(&cluster);
+        Some(Self::Cluster(cluster))
     }
 
     /// An empty store.
@@ -80,7 +89,7 @@ impl Backend {
                 Arc::new(log::span().in_scope(open))
             }
             Self::Redis(server) => Arc::new(server.store(name)),
-            Self::Shared(server) => Arc::new(server.store(name)),
+            Self::Cluster(cluster) => Arc::new(cluster.store(name)),
         }
     }
 }
@@ -121,6 +130,8 @@ pub(crate) use on_every_store;
 pub(crate) struct RedisServer {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
+    /// What it wants to hear before anything else.
+    password: Option<String>,
     program: PathBuf,
     options: Vec<String>,
     folder: TempDir,
@@ -134,28 +145,20 @@ impl RedisServer {
         Self::start_with(|| options.iter().map(|option| (*option).to_owned()).collect())
     }
 
-    fn start_with(options: impl Fn() -> Vec<String>) -> Option<Self> {
+    pub(crate) fn start_with(options: impl Fn() -> Vec<String>) -> Option<Self> {
         let program = Judge::Redis.find()?;
         // Others may take a port that was free a moment ago.
         for _ in 0..20 {
             let (folder, port, options) = (tempfile::tempdir().unwrap(), free_port(), options());
             let child = spawn(&program, port, folder.path(), &options);
-            let mut server = Self { port, program: program.clone(), options, folder, child };
+            let password = options.iter().position(|option| option == "--requirepass");
+            let password = password.map(|at| options[at + 1].clone());
+            let mut server = Self { port, password, program: program.clone(), options, folder, child };
             if server.comes_up() {
                 return Some(server);
             }
         }
         panic!("{} ends as soon as it is started", program.display());
-    }
-
-    fn start_cluster() -> Option<Self> {
-        let server = Self::start_with(|| {
-            let bus = free_port().to_string();
-            ["--cluster-enabled", "yes", "--cluster-port", &bus].map(str::to_owned).to_vec()
-        })?;
-        assert!(server.ask("CLUSTER ADDSLOTSRANGE 0 16383").contains("OK"));
-        until_found("the cluster", || server.ask("CLUSTER INFO").contains("cluster_state:ok").then_some(()));
-        Some(server)
     }
 
     /// A store on it; all keys begin with `prefix`.
@@ -165,10 +168,7 @@ impl RedisServer {
 
     /// The same where a server that does not answer is to be given up.
     pub(crate) fn store_for(&self, prefix: &str, patience: Duration) -> RedisStore {
-        #[cfg(feature = "redis")]
-        return log::span().in_scope(|| RedisStore::open(&self.url(), prefix, patience).unwrap());
-        #[cfg(not(feature = "redis"))]
-        unreachable!("no server is started in a build without the store in Redis: {prefix}, {patience:?}");
+        open(&RedisServers::one(&self.url()), prefix, patience)
     }
 
     /// Its address.
@@ -202,7 +202,8 @@ impl RedisServer {
     fn try_ask(&self, command: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
+        let first = self.password.as_ref().map(|password| format!("AUTH {password}\r\n")).unwrap_or_default();
+        stream.write_all(format!("{first}{command}\r\nQUIT\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -228,7 +229,86 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+/// Nodes that share the slots of a Redis Cluster.
+pub(crate) struct RedisCluster {
+    /// Three masters, and where it was asked for the replica of the first.
+    pub nodes: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    /// Starts it, where there is a program for it.
+    pub(crate) fn start(options: &[&str], with_replica: bool) -> Option<Self> {
+        const MASTERS: usize = 3;
+        let count = if with_replica { MASTERS + 1 } else { MASTERS };
+        let mut nodes: Vec<(RedisServer, u16)> = Vec::new();
+        for _ in 0..count {
+            let bus = free_port();
+            let of_node = || {
+                let own = ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned);
+                own.into_iter().chain(options.iter().map(|option| (*option).to_owned())).collect()
+            };
+            nodes.push((RedisServer::start_with(of_node)?, bus));
+        }
+        let (first, first_bus) = &nodes[0];
+        for (at, (node, _)) in nodes.iter().enumerate() {
+            assert!(node.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", at + 1)).contains("OK"));
+            if at < MASTERS {
+                let (from, to) = (at * 16_384 / MASTERS, (at + 1) * 16_384 / MASTERS - 1);
+                assert!(node.ask(&format!("CLUSTER ADDSLOTSRANGE {from} {to}")).contains("OK"));
+            }
+            let meet = format!("CLUSTER MEET 127.0.0.1 {} {first_bus}", first.port);
+            assert!(at == 0 || node.ask(&meet).contains("OK"));
+        }
+        let is_whole = |node: &RedisServer| {
+            let info = node.ask("CLUSTER INFO");
+            info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{count}"))
+        };
+        until_found("the cluster", || nodes.iter().all(|(node, _)| is_whole(node)).then_some(()));
+        if with_replica {
+            let id = first.ask("CLUSTER MYID");
+            let id = id.lines().nth(1).expect("a node has an id");
+            let replica = &nodes[MASTERS].0;
+            assert!(replica.ask(&format!("CLUSTER REPLICATE {id}")).contains("OK"));
+            until_found("the replica", || {
+                replica.ask("INFO replication").contains("master_link_status:up").then_some(())
+            });
+        }
+        Some(Self { nodes: nodes.into_iter().map(|(node, _)| node).collect() })
+    }
+
+    /// A store on it, which has to find its third node by itself.
+    pub(crate) fn store(&self, prefix: &str) -> RedisStore {
+        open(&self.servers(), prefix, PATIENCE)
+    }
+
+    /// Where it is.
+    #[cfg(feature = "redis")]
+    pub(crate) fn servers(&self) -> RedisServers {
+        RedisServers {
+            url: self.nodes[0].url(),
+            is_cluster: true,
+            nodes: vec![format!("127.0.0.1:{}", self.nodes[1].port)],
+            ..RedisServers::default()
+        }
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn servers(&self) -> RedisServers {
+        RedisServers::one(&self.nodes[0].url())
+    }
+}
+
+/// A store on these servers.
+pub(crate) fn open(servers: &RedisServers, prefix: &str, patience: Duration) -> RedisStore {
+    #[cfg(feature = "redis")]
+    return log::span().in_scope(|| RedisStore::open(servers, prefix, patience).unwrap());
+    #[cfg(not(feature = "redis"))]
+    unreachable!(
+        "no server is started in a build without the store in Redis: {servers:?}, {prefix}, {patience:?}"
+    );
+}
+
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

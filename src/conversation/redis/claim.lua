@@ -9,7 +9,7 @@
 --
 -- claim: hash of holder, arguments, is_write, phase ('claimed', 'sending', 'ended'), lease (until when its holder is
 --   known to live), is_counted, is_orphan, ended, window, result (JSON), request, content, turn, and
---   by the course of its conversation began and ended_at_step
+--   by the course of its conversation began and ended_at_step; first and earlier, as they were answered
 -- conversation: see change.lua, and for its course common.lua
 -- twins: list of the own parts of claims of the same write, the latest first
 -- unsent: hash of own part -> action of claims that count, where so many may begin, and are not sent yet
@@ -75,7 +75,7 @@ end
 
 local function look(key)
   return redis.call('HMGET', key, 'phase', 'lease', 'is_write', 'result', 'is_counted', 'is_orphan', 'ended',
-    'ended_at_step', 'arguments', 'request')
+    'ended_at_step', 'arguments', 'request', 'holder', 'first', 'earlier')
 end
 
 local known = look(KEYS[1])
@@ -87,6 +87,11 @@ if not known[1] and KEYS[5] ~= KEYS[1] then
   if not is_older then known = {} end
 end
 if known[1] then
+  -- The same command again: a cluster's client repeats one whose answer was lost.
+  if known[1] == 'claimed' and known[11] == ARGV[1] and ARGV[18] ~= '1' then
+    if known[12] ~= '' then return {'twin', known[12]} end
+    return {'fresh', known[13]}
+  end
   if known[1] == 'ended' then
     if not is_new(known) then return {'settled', known[4]} end
   else
@@ -122,7 +127,7 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'arguments', ARGV[2], 'is_write', ARGV[3], 'phase', 'claimed',
   'lease', whole(time + ARGV[6]), 'is_counted', is_counted, 'is_orphan', '0', 'window', ARGV[5], 'request', ARGV[15],
-  'content', ARGV[16], 'turn', ARGV[22], 'began', whole(began))
+  'content', ARGV[16], 'turn', ARGV[22], 'began', whole(began), 'first', first or '', 'earlier', whole(earlier))
 redis.call('PEXPIRE', KEYS[1], whole(ARGV[4] + ARGV[13]))
 if first then return {'twin', first} end
 if ARGV[9] == '1' then

@@ -1,18 +1,41 @@
 //! What a server's settings say about how long it keeps what it was told.
 
-use redis::aio::MultiplexedConnection;
+use std::collections::{BTreeMap, BTreeSet};
+
+use redis::Value;
+
+use super::servers::Connection;
 
 /// Asks a server what it may lose; each concern is a sentence with what to do. A
 /// server that does not say is not suspected.
-pub(super) async fn concerns(connection: &mut MultiplexedConnection) -> Vec<String> {
+pub(super) async fn concerns(connection: &mut Connection) -> Vec<String> {
     let mut info = String::new();
+    let mut of_nodes = BTreeMap::<String, String>::new();
     for section in ["memory", "persistence"] {
-        info += &redis::cmd("INFO").arg(section).query_async::<String>(connection).await.unwrap_or_default();
+        match redis::cmd("INFO").arg(section).query_async(connection).await {
+            // Each node of a cluster.
+            Ok(Value::Map(nodes)) => {
+                for (node, part) in nodes {
+                    let (Ok(node), Ok(part)) = (redis::from_redis_value(node), text(part)) else { continue };
+                    *of_nodes.entry(node).or_default() += &part;
+                }
+            }
+            Ok(one) => info += &text(one).unwrap_or_default(),
+            Err(_) => {}
+        }
+    }
+    if connection.is_cluster() {
+        let concerns: BTreeSet<String> = of_nodes.values().flat_map(|info| judge(info, None)).collect();
+        return concerns.into_iter().collect();
     }
     // Hosted servers often refuse this.
     let save: Option<(String, String)> =
         redis::cmd("CONFIG").arg("GET").arg("save").query_async(connection).await.ok();
     judge(&info, save.as_ref().map(|(_, save)| save.as_str()))
+}
+
+fn text(value: Value) -> Result<String, redis::ParsingError> {
+    redis::from_redis_value(value)
 }
 
 fn judge(info: &str, save: Option<&str>) -> Vec<String> {

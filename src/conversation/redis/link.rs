@@ -1,7 +1,7 @@
 //! The connection: one for the process, on a thread of its own; lost and found
 //! again without a restart.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation};
+use redis::{FromRedisValue, RedisError, ScriptInvocation};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::{Claim, ClaimKey, StoreError};
 use super::durability;
 use super::scripts::{Scripts, Write};
+use super::servers::{Connection, Servers};
 
 /// The first and the longest pause between attempts to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
@@ -27,6 +27,8 @@ const RENEW_EVERY: Duration = Duration::from_millis(1_250);
 const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
 /// Most writes that wait for the server to come back.
 const MAX_PENDING: usize = 10_000;
+/// Most slots of a cluster that are tried for what waits, where none of them can be written.
+const MAX_STUCK: usize = 8;
 /// Most commands that wait for the server's answer, besides those that are owed.
 const MAX_WAITING: usize = 10_000;
 
@@ -45,21 +47,21 @@ pub(super) struct Worker {
 /// What that thread has.
 #[derive(Debug)]
 pub(super) struct Link {
-    client: Client,
+    servers: Servers,
     /// How long a connection may take to be made, and how long an answer may take.
     patience: Duration,
     pub(super) scripts: Scripts,
     state: watch::Sender<State>,
     held: Mutex<HashMap<ClaimKey, Held>>,
     /// What was done upstream and could not be stored, in its order.
-    pending: Mutex<VecDeque<Write>>,
+    pending: Mutex<VecDeque<Arc<Write>>>,
     /// What the server may lose by its settings, as it was last asked.
     concerns: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
 enum State {
-    Connected(MultiplexedConnection),
+    Connected(Connection),
     Lost {
         /// Why.
         cause: String,
@@ -77,11 +79,11 @@ struct Held {
 
 impl Worker {
     /// Starts the thread; the server need not be there yet.
-    pub(super) fn start(client: Client, scripts: Scripts, patience: Duration) -> std::io::Result<Self> {
+    pub(super) fn start(servers: Servers, scripts: Scripts, patience: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (work, waiting) = mpsc::unbounded_channel::<Work>();
         let link = Arc::new(Link {
-            client,
+            servers,
             patience,
             scripts,
             state: watch::Sender::new(State::Lost {
@@ -225,7 +227,7 @@ impl Link {
     /// Uses the connection; fails where there has been none for a while.
     pub(super) async fn with<T>(
         &self,
-        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         self.attempt(work).await.map_err(|trouble| trouble.error)
     }
@@ -233,28 +235,32 @@ impl Link {
     /// As [`Link::with`], and says whether a failure leaves open what was done.
     pub(super) async fn attempt<T>(
         &self,
-        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, Trouble> {
         let unsent = |error| Trouble { error, is_passing: true, was_sent: false };
         let mut connection = self.connection().await.map_err(unsent)?;
+        // The others of a cluster's nodes are there, and its connection looks for the one that is not.
+        let heals_itself = connection.is_cluster();
         match tokio::time::timeout(2 * self.patience, work(&mut connection)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 let is_passing = is_passing(&error);
-                if is_passing {
+                if is_passing && !heals_itself {
                     self.lose(error.to_string());
                 }
                 Err(Trouble { error: unavailable(error.to_string()), is_passing, was_sent: true })
             }
             Err(_) => {
                 let cause = "it does not answer".to_owned();
-                self.lose(cause.clone());
+                if !heals_itself {
+                    self.lose(cause.clone());
+                }
                 Err(Trouble { error: unavailable(cause), is_passing: true, was_sent: true })
             }
         }
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, StoreError> {
+    async fn connection(&self) -> Result<Connection, StoreError> {
         let mut states = self.state.subscribe();
         loop {
             let left = match &*states.borrow_and_update() {
@@ -289,10 +295,15 @@ impl Link {
         let mut pause = PAUSES.0;
         loop {
             match self.connect().await {
-                Ok(connection) => {
+                Ok(mut connection) => {
                     pause = PAUSES.0;
-                    self.state.send_replace(State::Connected(connection));
+                    self.state.send_replace(State::Connected(connection.clone()));
                     tracing::info!("connected to Redis");
+                    // A cluster's connection is never lost as a whole.
+                    while connection.is_cluster() {
+                        tokio::time::sleep(PAUSES.1).await;
+                        let _ = self.write_pending(&mut connection).await;
+                    }
                     // Its sender is this very link.
                     let _ = states.wait_for(|state| matches!(state, State::Lost { .. })).await;
                 }
@@ -315,27 +326,40 @@ impl Link {
 
     /// Makes a connection that can be used, and writes what has waited for it
     /// before anybody else uses it.
-    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.patience))
-            .set_response_timeout(Some(self.patience));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        redis::cmd("PING").exec_async(&mut connection).await?;
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        let mut connection = self.servers.connect(self.patience).await?;
         self.tell_concerns(durability::concerns(&mut connection).await);
+        match self.write_pending(&mut connection).await {
+            // A node that is down keeps nothing from the others.
+            Err(_) if connection.is_cluster() => Ok(connection),
+            written => written.map(|()| connection),
+        }
+    }
+
+    /// Writes what has waited, in its order. Fails at the first that cannot be written yet; of a cluster, of which a node may
+    /// be down, only what has the same slot waits behind it.
+    async fn write_pending(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        let mut stuck = HashSet::new();
         loop {
-            // Taken out only when it is written: it may fail again.
-            let Some(write) = lock(&self.pending).front().cloned() else { break };
-            match write.invocation(&self.scripts).invoke_async::<redis::Value>(&mut connection).await {
-                Err(error) if is_passing(&error) => return Err(error),
+            let next = lock(&self.pending).iter().find(|write| !stuck.contains(&write.slot())).cloned();
+            let Some(write) = next else { return Ok(()) };
+            match write.invocation(&self.scripts).invoke_async::<redis::Value>(connection).await {
+                Err(error) if is_passing(&error) => {
+                    stuck.insert(write.slot());
+                    if !connection.is_cluster() || stuck.len() > MAX_STUCK {
+                        return Err(error);
+                    }
+                    continue;
+                }
                 // It would be refused for ever, and everything behind it would wait.
                 Err(error) => {
                     tracing::error!(%error, "a result that waited for Redis is refused and given up");
                 }
                 Ok(_) => {}
             }
-            lock(&self.pending).pop_front();
+            // Taken out only when it is written: it might have failed again.
+            lock(&self.pending).retain(|other| !Arc::ptr_eq(other, &write));
         }
-        Ok(connection)
     }
 
     /// Tells each concern once, however often the connection is lost.
@@ -399,12 +423,12 @@ impl Link {
         let mut pending = lock(&self.pending);
         if pending.len() >= MAX_PENDING {
             // The first one may be on its way. What is given back expires by itself; a result does not.
-            let expires = |write: &Write| matches!(write, Write::Release { .. });
+            let expires = |write: &Arc<Write>| matches!(**write, Write::Release { .. });
             let at = pending.iter().skip(1).position(expires).map_or(1, |at| at + 1);
             pending.remove(at);
             tracing::error!("a change that waited for Redis is given up: too many wait");
         }
-        pending.push_back(write);
+        pending.push_back(Arc::new(write));
     }
 }
 
@@ -430,6 +454,7 @@ fn is_passing(error: &RedisError) -> bool {
         ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "OOM"];
     error.is_unrecoverable_error()
         || error.is_timeout()
+        || error.is_cluster_error()
         || error.is_io_error()
         || error.code().is_some_and(|code| CODES.contains(&code))
 }
@@ -444,6 +469,7 @@ mod tests {
 
     use futures_util::FutureExt as _;
 
+    use super::super::RedisServers;
     use super::*;
 
     #[tokio::test]
@@ -452,7 +478,8 @@ mod tests {
         let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", stalled.local_addr().unwrap());
         let patience = Duration::from_secs(3_600);
-        let worker = Worker::start(Client::open(url).unwrap(), Scripts::new("test"), patience).unwrap();
+        let worker =
+            Worker::start(RedisServers::one(&url).client().unwrap(), Scripts::new("test"), patience).unwrap();
         let ping = |link: Arc<Link>| async move {
             link.with(async |connection| redis::cmd("PING").query_async::<String>(connection).await).await
         };

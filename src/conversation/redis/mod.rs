@@ -7,18 +7,22 @@
 mod claims;
 mod conversations;
 mod durability;
+mod error;
 mod link;
 mod scripts;
+mod servers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, IntoConnectionInfo as _, Value};
+use redis::Value;
 
 use crate::tool::{Scope, ToolResult};
 
+pub use self::error::RedisError;
 use self::link::{Worker, unavailable};
 use self::scripts::{Scripts, Write, encode};
+pub use self::servers::RedisServers;
 use super::bells::Bells;
 use super::change::{Applied, Change};
 use super::event::EventPage;
@@ -32,18 +36,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(4), Duration::from_m
 /// The pause between two looks at a feed.
 const FEED_PAUSE: Duration = Duration::from_millis(250);
 
-/// Why an address cannot be the store's.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedisError {
-    /// The address is none. It may hold a password, so that it is not shown.
-    #[error("the `url` of [store] is no address of a Redis server ({0}); such as redis://127.0.0.1:6379/0")]
-    Url(String),
-    /// No thread can be started.
-    #[error("cannot start the store's thread")]
-    Thread(#[source] std::io::Error),
-}
-
 /// The store that several nodes share.
 #[derive(Debug)]
 pub struct RedisStore {
@@ -55,31 +47,17 @@ pub struct RedisStore {
     followers: Arc<Bells<ConversationKey>>,
 }
 
-fn client(url: &str) -> Result<Client, RedisError> {
-    let no_address = |error: redis::RedisError| RedisError::Url(error.category().to_owned());
-    Client::open(url.into_connection_info().map_err(no_address)?).map_err(no_address)
-}
-
 impl RedisStore {
-    /// Uses the server at `url`; all keys begin with `prefix`. The server need
-    /// not be there yet; one that does not answer for `patience` is given up.
+    /// Uses these servers; all keys begin with `prefix`. They need not be there
+    /// yet; one that does not answer for `patience` is given up.
     ///
     /// # Errors
     ///
-    /// The address is none.
-    pub fn open(url: &str, prefix: &str, patience: Duration) -> Result<Self, RedisError> {
+    /// As [`RedisServers::check`].
+    pub fn open(servers: &RedisServers, prefix: &str, patience: Duration) -> Result<Self, RedisError> {
         let worker =
-            Worker::start(client(url)?, Scripts::new(prefix), patience).map_err(RedisError::Thread)?;
+            Worker::start(servers.client()?, Scripts::new(prefix), patience).map_err(RedisError::Thread)?;
         Ok(Self { worker, patience, waiting: Arc::default(), followers: Arc::default() })
-    }
-
-    /// Judges an address, without a connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`RedisStore::open`].
-    pub fn check_url(url: &str) -> Result<(), RedisError> {
-        client(url).map(drop)
     }
 
     /// Keeps a note; says whether it did, where it was to do so only if there is none.

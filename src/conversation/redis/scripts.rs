@@ -60,6 +60,15 @@ pub(super) enum Write {
 }
 
 impl Write {
+    /// What a cluster keeps on one node, and what is written in its order.
+    pub(super) fn slot(&self) -> Slot {
+        match self {
+            Self::Settle { claim, .. } | Self::Release { claim } => claim.key.slot(),
+            Self::Orphan { key } | Self::Adopt { key } => key.slot(),
+            Self::Update { key, .. } => key.slot(),
+        }
+    }
+
     pub(super) fn invocation<'a>(&'a self, scripts: &'a Scripts) -> ScriptInvocation<'a> {
         match self {
             Self::Settle { claim, result, change } => {

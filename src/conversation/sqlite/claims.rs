@@ -10,8 +10,8 @@ use super::super::change::{Applied, Change};
 use super::super::course::Delivered;
 use super::super::{Claim, ClaimKey, Claimed, ConversationKey, Ended, millis};
 use super::conversations;
-use super::rows::{integer, number};
 use super::desk::Desk;
+use super::rows::{integer, number};
 
 /// How long a claim under way is kept besides its result's time: nobody knows
 /// how its call ended, which is itself worth knowing.

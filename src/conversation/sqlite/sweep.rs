@@ -9,8 +9,8 @@ use crate::tool::Scope;
 
 use super::super::{ConversationKey, now_ms};
 use super::claims;
-use super::rows::integer;
 use super::recent::Recent;
+use super::rows::integer;
 use super::transaction::atomically;
 
 /// Rows of one step: what a call that comes meanwhile waits for.
@@ -225,8 +225,8 @@ mod tests {
         Claim, ClaimKey, Claimed, Conversation, ConversationKey, Conversations as _, IdTrust, Opening,
     };
     use super::super::desk::Desk;
-    use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::super::rows;
+    use super::super::{SqliteLimits, SqliteStore, conversations, schema};
     use super::*;
 
     const MOST: u64 = 1_000;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callgate::project;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
 };
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate with the name of its authority for one that signed itself.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { certificate, issuer: Issuer::new(params, key) }
@@ -69,10 +71,18 @@ impl Authority {
         self.sign(&["127.0.0.2", "api.example.com"], |_| {})
     }
 
-    fn client(&self) -> Identity {
+    pub(crate) fn client(&self) -> Identity {
         self.sign(&["callgate"], |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         })
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Identity {
+    /// The certificate and the key.
+    pub(crate) fn pem(&self) -> (String, String) {
+        (self.certificate.pem(), self.key.serialize_pem())
     }
 }
 

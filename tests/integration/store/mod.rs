@@ -8,6 +8,8 @@ mod notes;
 mod outlives;
 #[cfg(feature = "redis")]
 mod recovery;
+#[cfg(feature = "redis")]
+mod servers;
 mod settings;
 
 use std::sync::Arc;

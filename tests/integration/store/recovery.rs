@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use callgate::conversation::change::Change;
-use callgate::conversation::{Claim, ClaimKey, Ended, Opening, StoreError};
+use callgate::conversation::{Claim, ClaimKey, Ended, Opening, RedisServers, RedisStore, StoreError};
 use serde_json::json;
 
 use super::{AnyStore, again, claim, claim_there, key, open, result, set, try_claim, until};
@@ -45,6 +45,25 @@ async fn nodes_share_what_is_done() {
     assert_eq!(two.find(&key("c")).await.unwrap().unwrap().variables["booking.id"].value, json!(1));
     let apart = backend.named("apart");
     assert_eq!(apart.find(&key("c")).await.unwrap(), None, "another prefix is another store");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_sent_twice_is_taken_once() {
+    let Some((_backend, store)) = node() else { return };
+    open(&store).await;
+    let twin = ClaimKey::new(Some(&key("c")), [77; 32]);
+    let first = Claim { twin: Some(twin), most_calls: Some(1), ..claim(1) };
+    // The client of a cluster sends a command again whose answer was lost.
+    for _ in 0..2 {
+        assert_eq!(try_claim(&store, &first).await, "fresh");
+    }
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().calls["book"].begun, 1);
+    let second = Claim { twin: Some(twin), ..claim(2) };
+    for _ in 0..2 {
+        assert_eq!(try_claim(&store, &second).await, "twin");
+    }
+    store.sending(&first).await.unwrap();
+    assert_eq!(try_claim(&store, &first).await, "under way", "it is on its way by now");
 }
 
 #[tokio::test]
@@ -305,9 +324,8 @@ async fn every_key_of_the_server_expires() {
 #[test]
 fn an_address_that_is_none_is_refused_without_showing_it() {
     for url in ["", "localhost", "http://127.0.0.1:6379", "redis://:hunter2@127.0.0.1:port/0"] {
-        let error = callgate::conversation::RedisStore::open(url, "x", Duration::from_secs(1))
-            .unwrap_err()
-            .to_string();
+        let error =
+            RedisStore::open(&RedisServers::one(url), "x", Duration::from_secs(1)).unwrap_err().to_string();
         assert!(error.contains("such as redis://127.0.0.1:6379/0"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }

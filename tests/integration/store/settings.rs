@@ -32,6 +32,73 @@ fn settings_that_make_no_store_are_found_by_check() {
     }
 }
 
+#[cfg(feature = "redis")]
+#[test]
+fn servers_that_do_not_go_together_are_found_by_check() {
+    let cases = [
+        (
+            "url = \"redis://h\"\nnodes = [\"h:1\"]",
+            "`nodes` are the nodes of a cluster\n    hint: add `cluster = true`",
+        ),
+        (
+            "url = \"redis://h\"\ncluster = true\nsentinels = [\"h:1\"]",
+            "`cluster` and `sentinels` exclude each other",
+        ),
+        (
+            "url = \"redis://h\"\ncluster = true\nnodes = [\"redis://h:1\"]",
+            "the `nodes` of [store] is no address of a Redis server",
+        ),
+        (
+            "url = \"redis://m\"\nsentinels = [\"redis://:hunter2@h:1\", \"h:2\"]",
+            "the `sentinels` of [store] is no address of a Redis server (they do not all have the same user and password)",
+        ),
+        (
+            "url = \"rediss://h\"\nca_file = \"ca.pem\"",
+            "the `ca_file` of [store] cannot be used: `ca.pem` cannot be read: ",
+        ),
+        (
+            "url = \"rediss://h\"\nca_file = \"callgate.toml\"",
+            "the `ca_file` of [store] cannot be used: it holds no certificate in PEM",
+        ),
+        (
+            "url = \"redis://h\"\nca_file = \"callgate.toml\"",
+            "the `url` of [store] is no address of a Redis server (certificates need `rediss://`)",
+        ),
+        (
+            "url = \"rediss://h\"\nclient_cert_file = \"c.pem\"",
+            "the `client_cert_file` of [store] cannot be used: it needs `client_key_file`",
+        ),
+    ];
+    for (settings, expected) in cases {
+        let told = checked(&format!("[store]\nbackend = \"redis\"\n{settings}\n"));
+        assert!(told.contains("error[invalid_setting]"), "{settings}: {told}");
+        assert!(told.contains(expected), "{settings}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_the_settings_name_is_the_store() {
+    let Some(cluster) = crate::backend::RedisCluster::start(&[], false) else { return };
+    let upstream = crate::upstream::Upstream::start(|_| crate::upstream::Reply::ok("{\"id\": 7}")).await;
+    let servers = cluster.servers();
+    let settings = format!(
+        "environments = [\"development\"]\n[store]\nbackend = \"redis\"\nurl = \"{}\"\ncluster = true\nnodes = [\"{}\"]\n",
+        servers.url, servers.nodes[0],
+    );
+    let action = "description: books\nconnection: api\nmethod: POST\npath: /book\n";
+    let dir = write_project(&files(upstream.port, &[("actions/book.yaml", action)]));
+    fs::write(dir.path().join("callgate.toml"), settings).unwrap();
+    let call = json!({"name": "book", "conversation_id": "c", "tool_call_id": "call_1"});
+    for _ in 0..2 {
+        let process = Process::serve(dir.path(), &[("CALLGATE_STORE__PATIENCE_MS", "20000")]);
+        let (_, result) = process.post("/v1/tool-calls", &call).await;
+        assert_eq!((&result["status"], &result["body"]), (&json!("success"), &json!({"id": 7})), "{result}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+}
+
 #[test]
 fn an_address_is_never_shown() {
     let mut problems = callgate::definition::Problems::default();
