@@ -47,6 +47,7 @@ mod owners;
 mod command_line;
 mod demo;
 mod observe;
+mod views;
 mod reload;
 mod schemas;
 #[cfg(feature = "import")]
