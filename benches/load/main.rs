@@ -1,13 +1,13 @@
 //! The load benchmark: what a tool call through Callgate costs, next to a bare pass-through proxy.
 //!
 //! `cargo bench --bench load` starts an upstream, the pass-through ([`passthrough`]) and `callgate serve`, each as a
-//! process of its own, drives both in turn over loopback ([`driver`]) and reads from `/proc` what they used. The aim: at
-//! concurrency 64, at least 0.8 of the pass-through's requests per CPU second. CPU per call is the figure to compare; wall
-//! time is noise where the cores are shared. The exit code tells about failed calls, never about slow ones.
+//! process of its own, drives both in turn over loopback ([`driver`]) and reads from `/proc` what they used. The aims are
+//! multiples of the pass-through's CPU a call, at concurrency 64. CPU per call is the figure to compare; wall time is noise
+//! where the cores are shared. The exit code tells about failed calls, never about slow ones.
 //!
 //! What conversations cost on each store, over calls that belong to none:
 //! `cargo bench --bench load -- --target callgate-plain,callgate,callgate-sqlite,callgate-redis`. The last one starts a
-//! `redis-server` of its own, whose CPU time is not counted.
+//! `redis-server` of its own, whose CPU time stands in a column of its own.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the benchmark's result is what it prints")]
 

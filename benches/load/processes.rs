@@ -115,6 +115,13 @@ impl Process {
         memory().context("unknown form of /proc/PID/status")
     }
 
+    /// Reads how many bytes it has had written to disks.
+    pub(crate) fn written(&self) -> Result<u64> {
+        let io = fs::read_to_string(self.proc("io"))?;
+        let bytes = io.lines().find_map(|line| line.strip_prefix("write_bytes:")?.trim().parse().ok());
+        bytes.context("unknown form of /proc/PID/io")
+    }
+
     fn proc(&self, file: &str) -> String {
         format!("/proc/{}/{file}", self.0.id())
     }

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 
 use crate::driver::{Driver, Endpoint};
 use crate::http;
-use crate::processes::{Memory, Process};
+use crate::processes::{CpuReading, Memory, Process};
 use crate::project;
-use crate::report::Round;
+use crate::report::{Round, Used};
 
 /// How long a target may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -72,7 +72,7 @@ pub(crate) struct Target {
     /// Its own process; the upstream's belongs to the [`Workshop`].
     process: Option<Process>,
     /// The server that it keeps conversations in.
-    _redis: Option<Process>,
+    redis: Option<Process>,
 }
 
 impl Target {
@@ -111,12 +111,12 @@ impl Workshop {
         match kind {
             Kind::Upstream => {
                 let endpoint = Endpoint::new(self.upstream_addr, "/tickets", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: None, _redis: None })
+                Ok(Target { kind, endpoint, process: None, redis: None })
             }
             Kind::Passthrough => {
                 let (process, addr) = Process::start_role(&["passthrough", &self.upstream_addr.to_string()])?;
                 let endpoint = Endpoint::new(addr, "/", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: Some(process), _redis: None })
+                Ok(Target { kind, endpoint, process: Some(process), redis: None })
             }
             Kind::CallgatePlain | Kind::Callgate | Kind::CallgateSqlite | Kind::CallgateRedis => {
                 self.start_callgate(kind).await
@@ -151,7 +151,7 @@ impl Workshop {
             Kind::CallgatePlain => Endpoint::plain(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
             _ => Endpoint::new(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
         };
-        Ok(Target { kind, endpoint, process: Some(process), _redis: redis })
+        Ok(Target { kind, endpoint, process: Some(process), redis })
     }
 
     /// Drives `target` with `warmup` calls, then with `calls` measured ones.
@@ -178,17 +178,27 @@ impl Workshop {
 
         tokio::time::sleep(SETTLE).await;
         let count = self.upstream_count().await?;
-        let (cpu, upstream_cpu) = (target.process(self).cpu()?, self.upstream.cpu()?);
+        let before = self.used(target)?;
         let outcome = driver.run(calls).await?;
         tokio::time::sleep(SETTLE).await;
-        let (cpu, upstream_cpu) =
-            (target.process(self).cpu()?.since(&cpu), self.upstream.cpu()?.since(&upstream_cpu));
+        let used = self.used(target)?.since(&before);
         let reached = self.upstream_count().await? - count;
 
         if outcome.errors == 0 {
             ensure!(reached == calls, "{calls} calls made {reached} upstream requests");
         }
-        Ok(Round::new(calls, &outcome, cpu, upstream_cpu))
+        Ok(Round::new(calls, &outcome, &used))
+    }
+
+    /// Reads what the target and its helpers have used so far.
+    fn used(&self, target: &Target) -> Result<Usage> {
+        let process = target.process(self);
+        Ok(Usage {
+            cpu: process.cpu()?,
+            upstream_cpu: self.upstream.cpu()?,
+            redis_cpu: target.redis.as_ref().map(Process::cpu).transpose()?,
+            written: process.written()?,
+        })
     }
 
     async fn upstream_count(&self) -> Result<u64> {
@@ -204,6 +214,27 @@ impl Workshop {
             ensure!(request.contains(part), "the upstream's request lacks `{part}`:\n{request}");
         }
         Ok(())
+    }
+}
+
+/// What a target and its helpers had used at an instant.
+struct Usage {
+    cpu: CpuReading,
+    upstream_cpu: CpuReading,
+    redis_cpu: Option<CpuReading>,
+    written: u64,
+}
+
+impl Usage {
+    /// What was used since `earlier`.
+    fn since(&self, earlier: &Self) -> Used {
+        let redis = self.redis_cpu.as_ref().zip(earlier.redis_cpu.as_ref());
+        Used {
+            cpu: self.cpu.since(&earlier.cpu),
+            upstream_cpu: self.upstream_cpu.since(&earlier.upstream_cpu),
+            redis_cpu: redis.map(|(now, earlier)| now.since(earlier)),
+            written: self.written - earlier.written,
+        }
     }
 }
 
