@@ -46,7 +46,7 @@ impl Door<'_> {
             max_response_bytes: MAX_RESPONSE_BYTES,
         };
         let response =
-            self.egress.send(request, &Credentials::default(), self.route, limits, self.deadline).await?;
+            self.egress.send(&request, &Credentials::default(), self.route, limits, self.deadline).await?;
         reply::read(&response).map_err(DoorError::NoToken)
     }
 }

@@ -372,7 +372,7 @@ fn fetch(address: &str) -> anyhow::Result<(Vec<u8>, String)> {
     };
     let route = route(address).with_context(|| format!("{shown} is no address to fetch from"))?;
     let sent = super::runtime()?.block_on(async {
-        Egress::new().send(request, &Credentials::default(), &route, limits, Deadline::after(FETCH)).await
+        Egress::new().send(&request, &Credentials::default(), &route, limits, Deadline::after(FETCH)).await
     });
     let response = sent.with_context(|| format!("cannot fetch {shown}"))?;
     if response.status.is_redirection() {

@@ -15,7 +15,7 @@ pub struct Entry {
     pub last: u64,
     /// How many events it makes.
     pub count: u32,
-    /// Of what they are made; see [`Told`].
+    /// Of what they are made; see `Told`.
     pub text: Box<str>,
 }
 

@@ -64,7 +64,7 @@ impl Egress {
     /// the limits. An answer of any status is no error.
     pub async fn send(
         &self,
-        request: RequestSpec,
+        request: &RequestSpec,
         credentials: &Credentials,
         route: &Route,
         limits: Limits,
@@ -80,7 +80,7 @@ impl Egress {
     /// It leads somewhere else, or where nothing may be sent.
     pub fn ready<'r>(
         &self,
-        request: RequestSpec,
+        request: &RequestSpec,
         credentials: &Credentials,
         route: &'r Route,
         limits: Limits,
@@ -171,7 +171,7 @@ impl Default for Egress {
 
 /// Joins a request and its credentials.
 fn assemble(
-    request: RequestSpec,
+    request: &RequestSpec,
     credentials: &Credentials,
     origin: &Url,
 ) -> Result<reqwest::Request, EgressError> {
@@ -202,11 +202,11 @@ fn assemble(
     if let Err(error) = http::Uri::try_from(url.as_str()) {
         return Err(EgressError::InvalidUrl(error.to_string()));
     }
-    let mut assembled = reqwest::Request::new(request.method, url);
+    let mut assembled = reqwest::Request::new(request.method.clone(), url);
     let headers = assembled.headers_mut();
     headers.reserve(request.headers.len() + credentials.headers.len() + 1);
-    for (name, value) in request.headers {
-        headers.append(name, value);
+    for (name, value) in &request.headers {
+        headers.append(name.clone(), value.clone());
     }
     for (name, value) in &credentials.headers {
         headers.insert(name.clone(), value.clone());
@@ -214,8 +214,8 @@ fn assemble(
     if let Some(cookie) = &credentials.cookie {
         add_cookie(headers, cookie);
     }
-    if let Some(body) = request.body {
-        *assembled.body_mut() = Some(body.into());
+    if let Some(body) = &request.body {
+        *assembled.body_mut() = Some(body.clone().into());
     }
     Ok(assembled)
 }

@@ -70,7 +70,7 @@ impl RedisServers {
         let info = info("url", &self.url)?;
         let certificates = self.certificates(&url)?;
         if !self.sentinels.is_empty() {
-            return self.sentinels(&url, &info, certificates);
+            return self.watched(&url, &info, certificates);
         }
         if self.is_cluster {
             let mut nodes = vec![info];
@@ -119,7 +119,7 @@ impl RedisServers {
         Ok(Some(TlsCertificates { client_tls, root_cert: self.authorities.clone() }))
     }
 
-    fn sentinels(
+    fn watched(
         &self,
         url: &Url,
         master: &ConnectionInfo,

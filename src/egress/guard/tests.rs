@@ -74,7 +74,7 @@ async fn get(egress: &Egress, policy: &Policy, url: &str) -> Result<Response, Eg
     let limits =
         Limits { connect_timeout: Duration::from_secs(5), read_timeout: None, max_response_bytes: 10_000 };
     let deadline = Deadline::after(Duration::from_secs(10));
-    egress.send(request, &Credentials::default(), &route(policy, url), limits, deadline).await
+    egress.send(&request, &Credentials::default(), &route(policy, url), limits, deadline).await
 }
 
 /// An upstream on `address` that counts its connections and answers `head`.
@@ -374,7 +374,7 @@ async fn credentials_do_not_go_to_another_origin() {
     let send = async |url: String| {
         let request = RequestSpec { method: Method::GET, url, headers: Vec::new(), body: None };
         egress
-            .send(request, &Credentials::default(), &route, limits, Deadline::after(Duration::from_secs(10)))
+            .send(&request, &Credentials::default(), &route, limits, Deadline::after(Duration::from_secs(10)))
             .await
     };
     let (next, host) = (port.wrapping_add(1), format!("http://127.0.0.2:{port}/"));
@@ -539,7 +539,7 @@ async fn a_call_does_not_wait_for_a_name_beyond_its_deadline() {
         Limits { connect_timeout: Duration::from_secs(3600), read_timeout: None, max_response_bytes: 10_000 };
     let route = route(&policy(&["*.test"]), url);
     let deadline = Deadline::after(Duration::from_millis(50));
-    let late = egress.send(request, &Credentials::default(), &route, limits, deadline).await;
+    let late = egress.send(&request, &Credentials::default(), &route, limits, deadline).await;
     assert!(matches!(late, Err(EgressError::Deadline)), "{late:?}");
     gate.open();
 }

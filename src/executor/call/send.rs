@@ -1,5 +1,6 @@
 //! Rendered → sent: the request goes out once, or again where that can do no harm.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::RETRY_AFTER;
@@ -105,8 +106,8 @@ impl Call<'_> {
         let begun = Instant::now();
         let (traced, span) = traced(request, &self.record.call);
         let is_first = self.record.attempts == 0;
-        let shown = (is_first && self.keeps_request()).then(|| traced.clone());
-        let turn = match self.gateway.egress.ready(traced, credentials, &upstream.route, limits) {
+        let shown = (is_first && self.keeps_request()).then(|| traced.clone().into_owned());
+        let turn = match self.gateway.egress.ready(&traced, credentials, &upstream.route, limits) {
             Ok(ready) => self.record.waiting(ready.turn(deadline)).await,
             Err(error) => Err(error),
         };
@@ -188,17 +189,18 @@ impl Call<'_> {
 }
 
 /// The request of one attempt: with the id of its span, where the call is traced.
-fn traced(request: &RequestSpec, call: &ToolCall) -> (RequestSpec, Option<u64>) {
+fn traced<'r>(request: &'r RequestSpec, call: &ToolCall) -> (Cow<'r, RequestSpec>, Option<u64>) {
+    let as_it_is = Cow::Borrowed(request);
+    let Some(trace) = &call.trace else { return (as_it_is, None) };
+    let Ok(span) = new_span() else { return (as_it_is, None) };
     let mut request = request.clone();
-    let Some(trace) = &call.trace else { return (request, None) };
-    let Ok(span) = new_span() else { return (request, None) };
     if let Ok(value) = HeaderValue::try_from(trace.traceparent(span)) {
         request.add_header(TRACEPARENT, || value);
     }
     if let Some(Ok(value)) = trace.state.as_deref().map(HeaderValue::try_from) {
         request.add_header(TRACESTATE, || value);
     }
-    (request, Some(span))
+    (Cow::Owned(request), Some(span))
 }
 
 fn step(span: u64, http: &HttpAction, started: Instant, answer: &Result<Response, EgressError>) -> Step {
