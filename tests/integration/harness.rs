@@ -467,6 +467,7 @@ impl Process {
     }
 
     /// Panics where `text` holds a secret of the project, or a token, in any encoding.
+    #[cfg(feature = "otlp")]
     #[track_caller]
     pub(crate) fn assert_untold(&self, text: &str) {
         self.untold.assert_not_in("what came out", text);

@@ -47,6 +47,7 @@ mod owners;
 mod command_line;
 mod demo;
 mod observe;
+#[cfg(feature = "otlp")]
 mod views;
 mod reload;
 mod schemas;

@@ -137,7 +137,6 @@ fn counters(metrics: &str) -> Vec<String> {
     lines
 }
 
-#[cfg(feature = "otlp")]
 fn spans(exported: &[u8]) -> Vec<Value> {
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::any_value::Value as Attribute;
@@ -160,11 +159,6 @@ fn spans(exported: &[u8]) -> Vec<Value> {
     told.collect()
 }
 
-#[cfg(not(feature = "otlp"))]
-fn spans(_: &[u8]) -> Vec<Value> {
-    Vec::new()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_views_of_a_call_are_as_they_were() {
     let collector = Upstream::start(|_| Reply::whole("200 OK", b"")).await;
@@ -172,9 +166,7 @@ async fn all_views_of_a_call_are_as_they_were() {
     let upstream = Upstream::start(move |request| answer(request, &again)).await;
     let project = write_project(&files(upstream.port, FILES));
     let endpoint = format!("http://127.0.0.1:{}/v1/traces", collector.port);
-    let variables: &[(&str, &str)] =
-        if cfg!(feature = "otlp") { &[("CALLGATE_TRACES__ENDPOINT", &endpoint)] } else { &[] };
-    let mut process = Process::serve(project.path(), variables);
+    let mut process = Process::serve(project.path(), &[("CALLGATE_TRACES__ENDPOINT", &endpoint)]);
     let mut results = Vec::new();
     for (number, call) in calls().into_iter().enumerate() {
         let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e{number:04}-00f067aa0ba902b7-01");
@@ -193,7 +185,7 @@ async fn all_views_of_a_call_are_as_they_were() {
     let mut told = json!({
         "results": results,
         "log": lines(&process.log()),
-        "feed": feed,
+        "feed": feed["events"],
         "variables": conversation["variables"],
         "metrics": counters(&metrics),
         "spans": spans,
@@ -201,10 +193,7 @@ async fn all_views_of_a_call_are_as_they_were() {
     steady(&mut told, &[upstream.port, collector.port]);
     let text = serde_json::to_string_pretty(&told).unwrap();
     process.assert_untold(&text);
-    let mut expected: Value = serde_json::from_str(include_str!("../data/views/calls.json")).unwrap();
-    if cfg!(not(feature = "otlp")) {
-        expected["spans"] = json!([]);
-    }
+    let expected: Value = serde_json::from_str(include_str!("../data/views/calls.json")).unwrap();
     if told != expected {
         std::fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("views.json"), &text).unwrap();
     }
