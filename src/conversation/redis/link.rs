@@ -117,10 +117,7 @@ impl Worker {
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.run_to_end(false, |link, answer| async move {
-            // Nobody waits any more where the caller has given up.
-            let _ = answer.send(work(link).await);
-        })
+        self.run_to_end(false, |link, answer| answered(work(link), answer))
     }
 
     /// The same for what follows from a claim that was taken: it is never refused, and there is no more of it than
@@ -132,9 +129,7 @@ impl Worker {
     where
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.run_to_end(true, |link, answer| async move {
-            let _ = answer.send(work(link).await);
-        })
+        self.run_to_end(true, |link, answer| answered(work(link), answer))
     }
 
     /// Has work done that answers by itself, and may go on after that.
@@ -169,6 +164,12 @@ impl Worker {
             answered.await.map_err(|_| unavailable("its thread has ended".to_owned()))?
         }
     }
+}
+
+/// Does work, and answers with what it gives.
+async fn answered<T>(work: impl Future<Output = T>, answer: oneshot::Sender<T>) {
+    // Nobody waits any more where the caller has given up.
+    let _ = answer.send(work.await);
 }
 
 /// A command that is counted until it is answered.
@@ -295,14 +296,13 @@ impl Link {
         let mut pause = PAUSES.0;
         loop {
             match self.connect().await {
-                Ok(mut connection) => {
+                Ok(connection) => {
                     pause = PAUSES.0;
                     self.state.send_replace(State::Connected(connection.clone()));
                     tracing::info!("connected to Redis");
-                    // A cluster's connection is never lost as a whole.
-                    while connection.is_cluster() {
-                        tokio::time::sleep(PAUSES.1).await;
-                        let _ = self.write_pending(&mut connection).await;
+                    if connection.is_cluster() {
+                        // It is never lost as a whole.
+                        return self.keep_written(connection).await;
                     }
                     // Its sender is this very link.
                     let _ = states.wait_for(|state| matches!(state, State::Lost { .. })).await;
@@ -321,6 +321,15 @@ impl Link {
             }
             tokio::time::sleep(pause).await;
             pause = (2 * pause).min(PAUSES.1);
+        }
+    }
+
+    /// Tries again and again to write what waits for a node of a cluster.
+    async fn keep_written(&self, mut connection: Connection) {
+        loop {
+            tokio::time::sleep(PAUSES.1).await;
+            // What cannot be written now is tried again at the next turn.
+            let _ = self.write_pending(&mut connection).await;
         }
     }
 
@@ -358,7 +367,11 @@ impl Link {
                 Ok(_) => {}
             }
             // Taken out only when it is written: it might have failed again.
-            lock(&self.pending).retain(|other| !Arc::ptr_eq(other, &write));
+            let mut pending = lock(&self.pending);
+            // Mostly the first; another one where too many waited, or where a slot is stuck.
+            if let Some(at) = pending.iter().position(|other| Arc::ptr_eq(other, &write)) {
+                pending.remove(at);
+            }
         }
     }
 
