@@ -128,7 +128,7 @@ impl Call<'_> {
         exchange: Option<&Exchange>,
     ) {
         let record = &self.record;
-        let report = || CallReport {
+        let report = CallReport {
             environment: &record.call.environment,
             action,
             result,
@@ -139,10 +139,7 @@ impl Call<'_> {
             cause,
             exchange,
         };
-        if !self.gateway.shared.observers.is_empty() {
-            let report = report();
-            self.gateway.shared.observers.iter().for_each(|observer| observer.call_ended(&report));
-        }
+        self.gateway.shared.observers.iter().for_each(|observer| observer.call_ended(&report));
     }
 
     /// Keeps the result for whoever comes with the same intent, and what was
