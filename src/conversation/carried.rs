@@ -16,7 +16,7 @@ use crate::tool::Scope;
 
 use super::change::{Change, Refusal, Refused, Variable};
 use super::key::ConversationKey;
-use super::record::{Calls, Conversation};
+use super::record::{Calls, Conversation, Variables};
 
 /// Calls of which a carried conversation knows that they are part of it; of the
 /// oldest it forgets that.
@@ -74,7 +74,7 @@ struct Record<'a> {
     ended_at_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     current_state: Option<Cow<'a, str>>,
-    variables: Cow<'a, BTreeMap<String, Variable>>,
+    variables: Cow<'a, Variables>,
     calls: Cow<'a, BTreeMap<String, Calls>>,
     concealed: Cow<'a, [String]>,
     recent: Cow<'a, [u64]>,
@@ -104,7 +104,7 @@ impl Carried {
             ended_at_ms: record.ended_at_ms,
             state: record.current_state.map(Cow::into_owned),
             bytes: variables.iter().map(|(name, variable)| variable.bytes(name)).sum(),
-            variables,
+            variables: Arc::new(variables),
             calls: record.calls.into_owned(),
             concealed: Arc::new(record.concealed.into_owned()),
             ..Conversation::new(key, ttl_ms, 0)
@@ -182,7 +182,7 @@ impl Carried {
     /// What the call before it did, to do it to another state of the conversation.
     pub fn last_change(&self) -> Change {
         let known = &self.conversation;
-        let variable = |name: &String| Some((name.clone(), known.variables.get(name)?.clone()));
+        let variable = |name: &String| Some((name.clone(), (**known.variables.get(name)?).clone()));
         Change {
             unset: self.step.unset.clone(),
             set: self.step.set.iter().filter_map(variable).collect(),

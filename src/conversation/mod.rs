@@ -22,7 +22,7 @@ pub use self::carried::{Carried, Step};
 pub use self::key::{ClaimKey, ConversationKey, MAX_NAME_BYTES, Slot};
 pub use self::memory::{ClaimLimits, MemoryLimits, MemoryStore};
 pub use self::record::{
-    Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, Summary, is_name,
+    Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, Summary, Variables, is_name,
 };
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisError, RedisServers, RedisStore};

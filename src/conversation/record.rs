@@ -21,6 +21,9 @@ pub const MAX_VARIABLES: usize = 1_000;
 /// Most hidden texts that are looked for in one conversation's answers.
 pub const MAX_CONCEALED: usize = 200;
 
+/// Variables by dotted name; no name is the parent of another. A copy shares the values.
+pub type Variables = BTreeMap<String, Arc<Variable>>;
+
 /// One conversation, as it was at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
@@ -36,8 +39,8 @@ pub struct Conversation {
     pub ended_at_ms: Option<u64>,
     /// The state it is in.
     pub state: Option<String>,
-    /// Its variables by dotted name; no name is the parent of another.
-    pub variables: BTreeMap<String, Variable>,
+    /// Its variables.
+    pub variables: Arc<Variables>,
     /// Bytes of all variables: names, values as JSON and what is shown of them.
     pub bytes: usize,
     /// Calls by action.
@@ -80,7 +83,7 @@ impl Conversation {
             expires_at_ms: now_ms.saturating_add(ttl_ms),
             ended_at_ms: None,
             state: None,
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
             bytes: 0,
             calls: BTreeMap::new(),
             concealed: Arc::default(),
@@ -109,7 +112,7 @@ impl Conversation {
 
     fn nest(&self, of: impl Fn(&Variable) -> Option<&Value>) -> Map<String, Value> {
         let mut nested = Map::new();
-        for (name, variable) in &self.variables {
+        for (name, variable) in &*self.variables {
             let Some(value) = of(variable) else { continue };
             let mut at = &mut nested;
             let mut parts = name.split('.').peekable();
@@ -155,7 +158,7 @@ impl Conversation {
         }
         let before = change.all_or_nothing.then(|| self.clone());
         for name in &change.unset {
-            if let Some(old) = self.variables.remove(name) {
+            if let Some(old) = Arc::make_mut(&mut self.variables).remove(name) {
                 self.bytes -= old.bytes(name);
             }
         }
@@ -167,7 +170,8 @@ impl Conversation {
                     if variable.hidden {
                         concealed.extend(output::sought_texts(&variable.value));
                     }
-                    self.variables.insert(name.clone(), variable.clone());
+                    let variable = Arc::new(variable.clone());
+                    Arc::make_mut(&mut self.variables).insert(name.clone(), variable);
                 }
                 Err(reason) => applied.refused.push(Refused { name: name.clone(), reason }),
             }

@@ -1,12 +1,12 @@
 //! What values take in memory: many times their text, where they are lists of
 //! small objects. Bounds of memory count by this.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::change::{Source, Variable};
-use super::record::Conversation;
+use super::record::{Conversation, Variables};
 
 /// Most entries of a node of a `BTreeMap`, and how many there are at least in nearly all.
 const NODE_ENTRIES: (usize, usize) = (11, 6);
@@ -52,16 +52,18 @@ pub(super) fn map_bytes(entries: usize) -> usize {
 }
 
 /// What the variables of a conversation take.
-pub(super) fn variables_bytes(variables: &BTreeMap<String, Variable>) -> usize {
-    let node = NODE_ENTRIES.0 * (size_of::<String>() + size_of::<Variable>()) + 16;
+pub(super) fn variables_bytes(variables: &Variables) -> usize {
+    let node = NODE_ENTRIES.0 * (size_of::<String>() + size_of::<usize>()) + 16;
     let nodes = variables.len().div_ceil(NODE_ENTRIES.1) * allocation(node);
-    let of_one = |(name, variable): (&String, &Variable)| {
+    /// A variable, and how many share it.
+    const SHARED: usize = size_of::<Variable>() + 2 * size_of::<usize>();
+    let of_one = |(name, variable): (&String, &Arc<Variable>)| {
         let source = match &variable.source {
             Source::Caller => 0,
             Source::Call { id, action } => allocation(id.capacity()) + allocation(action.capacity()),
         };
         let shown = variable.shown.as_ref().map_or(0, heap_bytes);
-        allocation(name.capacity()) + source + heap_bytes(&variable.value) + shown
+        allocation(name.capacity()) + allocation(SHARED) + source + heap_bytes(&variable.value) + shown
     };
     nodes + variables.iter().map(of_one).sum::<usize>()
 }

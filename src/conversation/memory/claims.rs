@@ -17,7 +17,7 @@ use super::kept::KeptResult;
 /// Locks, so that calls do not wait for each other.
 const SHARDS: usize = 16;
 /// What an entry takes besides its result's texts, roughly.
-const ENTRY_BYTES: usize = 512;
+const ENTRY_BYTES: usize = 384;
 
 /// How much is remembered. Where it is not enough, results of reads are
 /// forgotten before results of writes, and the oldest first. That a write was
@@ -47,8 +47,10 @@ pub(super) struct MemoryClaims {
 
 #[derive(Debug, Default)]
 struct Shard {
-    entries: HashMap<ClaimKey, Entry>,
-    /// Twin → the writes that have it, the latest last: where that one is given back, the one before counts.
+    /// Boxed, since a map has room for nearly twice as many as there are.
+    entries: HashMap<ClaimKey, Box<Entry>>,
+    /// Twin → the writes of it that are under way or whose callers are gone, the latest last: where that one is given back,
+    /// the one before counts.
     twins: HashMap<ClaimKey, VecDeque<ClaimKey>>,
     /// Ended reads and writes, each in the order of their end.
     reads: VecDeque<Ended>,
@@ -204,19 +206,29 @@ impl MemoryClaims {
 
     /// The caller has hung up.
     pub(super) fn orphan(&self, key: &ClaimKey) {
-        if let Some(entry) = self.shard(key).entries.get_mut(key) {
+        let twin = {
+            let mut shard = self.shard(key);
+            let Some(entry) = shard.entries.get_mut(key) else { return };
             entry.is_orphan = true;
+            // One that is under way stands for its twin already, in its place.
+            entry.twin.filter(|_| !matches!(entry.state, State::UnderWay(_)))
+        };
+        if let Some(twin) = twin {
+            self.shard(&twin).remember_twin(twin, *key);
         }
     }
 
     /// The result of an orphan has reached a caller, at `now` by the course of its conversation.
     pub(super) fn adopt(&self, key: &ClaimKey, now: impl FnOnce(&ConversationKey) -> u64) {
-        let mut shard = self.shard(key);
-        let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.is_orphan) else { return };
-        if let State::Ended { result: Some(_), ended, .. } = &mut entry.state {
+        let twin = {
+            let mut shard = self.shard(key);
+            let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.is_orphan) else { return };
+            let State::Ended { result: Some(_), ended, .. } = &mut entry.state else { return };
             *ended = entry.conversation.as_ref().map_or(0, now);
             entry.is_orphan = false;
-        }
+            entry.twin
+        };
+        self.forget_twins(twin.map(|twin| (twin, *key)).into_iter().collect());
     }
 
     /// When the call that holds the claim began.
@@ -237,8 +249,10 @@ impl MemoryClaims {
         let most = self.limits.max_bytes / SHARDS;
         let forgotten = {
             let mut shard = self.shard(&claim.key);
-            shard.end(claim, result, ended);
-            shard.forget(most)
+            let answered = shard.end(claim, result, ended);
+            let mut forgotten = shard.forget(most);
+            forgotten.extend(answered);
+            forgotten
         };
         self.forget_twins(forgotten);
     }
@@ -254,7 +268,7 @@ impl MemoryClaims {
             shard.under_way -= 1;
             shard.entries.remove(key)
         };
-        if let Some(Entry { state: State::UnderWay(Some(bell)), .. }) = &removed {
+        if let Some(State::UnderWay(Some(bell))) = removed.as_ref().map(|entry| &entry.state) {
             bell.notify_waiters();
         }
         let Some(entry) = removed else { return false };
@@ -310,17 +324,19 @@ impl Shard {
             state: State::UnderWay(None),
         };
         // What is replaced here is over, or a new call takes its place; the queue tells the two by their generations.
-        self.entries.insert(claim.key, entry);
+        self.entries.insert(claim.key, Box::new(entry));
     }
 
-    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) {
+    /// The call has ended; says which twin it stands for no more, since its caller is there.
+    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) -> Option<(ClaimKey, ClaimKey)> {
         let now = Instant::now();
         let key = &claim.key;
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
+        let entry = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim))?;
         let result = KeptResult::new(result);
-        let bytes = ENTRY_BYTES + result.bytes();
-        let state = State::Ended { result: Some(result), at: now, ended };
-        let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
+        let bytes = ENTRY_BYTES + result.as_ref().map_or(0, KeptResult::bytes);
+        let state = State::Ended { result, at: now, ended };
+        let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return None };
+        let answered = entry.twin.filter(|_| !entry.is_orphan).map(|twin| (twin, *key));
         let ended = Ended {
             key: *key,
             generation: entry.generation,
@@ -337,6 +353,7 @@ impl Shard {
         if let Some(bell) = bell {
             bell.notify_waiters();
         }
+        answered
     }
 
     /// Forgets what is over, and where there is still too much what is oldest;
@@ -369,7 +386,8 @@ impl Shard {
 
     /// The entry, unless it has been replaced since it ended.
     fn ended(&mut self, ended: &Ended) -> Option<&mut Entry> {
-        self.entries.get_mut(&ended.key).filter(|entry| entry.generation == ended.generation)
+        let entry = self.entries.get_mut(&ended.key)?;
+        (entry.generation == ended.generation).then_some(entry)
     }
 
     /// Forgets an ended call; says which twin it stood for.

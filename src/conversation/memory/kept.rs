@@ -1,16 +1,12 @@
-//! What is kept in memory: as it is used where it is small, as JSON text where it
-//! would take many times its text.
+//! What is kept in memory: conversations as they are used, or as JSON where that would take many times its text; results,
+//! which are seldom asked for, as JSON.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde_json::Value;
 
 use crate::tool::ToolResult;
 
-use super::super::Conversation;
-use super::super::change::Variable;
-use super::super::size::{allocation, frame_bytes, heap_bytes, map_bytes, variables_bytes};
+use super::super::size::{allocation, frame_bytes, variables_bytes};
+use super::super::{Conversation, Variables};
 
 /// Values that take more bytes than this, and twice their text, are kept as text: reading it takes longer than
 /// copying them.
@@ -70,13 +66,13 @@ impl KeptConversation {
     fn settle(&mut self) {
         let mut values = variables_bytes(&self.frame.variables);
         if values > MAX_VALUES.max(2 * self.frame.bytes)
-            && let Ok(text) = serde_json::to_string(&self.frame.variables)
+            && let Ok(text) = serde_json::to_string(&*self.frame.variables)
         {
             values = allocation(text.len());
             self.text = Some(text.into_boxed_str());
             // Without a copy of what is about to go.
             match Arc::get_mut(&mut self.frame) {
-                Some(frame) => frame.variables.clear(),
+                Some(frame) => frame.variables = Arc::default(),
                 None => self.frame = Arc::new(without_variables(&self.frame)),
             }
         }
@@ -85,10 +81,10 @@ impl KeptConversation {
 }
 
 /// What was written above.
-fn variables(text: &str) -> BTreeMap<String, Variable> {
+fn variables(text: &str) -> Arc<Variables> {
     serde_json::from_str(text).unwrap_or_else(|error| {
         tracing::error!(%error, "the variables of a conversation cannot be read");
-        BTreeMap::new()
+        Arc::default()
     })
 }
 
@@ -96,69 +92,44 @@ fn without_variables(one: &Conversation) -> Conversation {
     Conversation {
         key: one.key.clone(),
         state: one.state.clone(),
-        variables: BTreeMap::new(),
+        variables: Arc::default(),
         calls: one.calls.clone(),
         concealed: one.concealed.clone(),
         ..*one
     }
 }
 
-/// A result that is kept.
+/// A result that is kept, as JSON: hardly one is ever asked for again, and in parts it takes three times as much.
 #[derive(Debug)]
-pub(super) enum KeptResult {
-    Whole(Arc<ToolResult>),
-    Text(Box<str>),
-}
+pub(super) struct KeptResult(Box<str>);
 
 impl KeptResult {
-    pub(super) fn new(result: &Arc<ToolResult>) -> Self {
-        let whole = || Self::Whole(result.clone());
-        if values_bytes(result) <= MAX_VALUES {
-            return whole();
-        }
-        serde_json::to_string(&**result).map_or_else(|_| whole(), |text| Self::Text(text.into_boxed_str()))
+    /// `None` where it cannot be written.
+    pub(super) fn new(result: &ToolResult) -> Option<Self> {
+        let text = serde_json::to_string(result);
+        let text = text.inspect_err(|error| tracing::error!(%error, "a result cannot be kept"));
+        text.ok().map(|text| Self(text.into_boxed_str()))
     }
 
     /// The result; `None` where it cannot be read.
     pub(super) fn get(&self) -> Option<Arc<ToolResult>> {
-        match self {
-            Self::Whole(result) => Some(result.clone()),
-            Self::Text(text) => serde_json::from_str(text).ok().map(Arc::new),
-        }
+        let result = serde_json::from_str(&self.0);
+        let result = result.inspect_err(|error| tracing::error!(%error, "a kept result cannot be read"));
+        result.ok().map(Arc::new)
     }
 
     /// What it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => allocation(text.len()),
-            Self::Whole(result) => {
-                let texts = [&result.tool_call_id, &result.name, &result.timestamp];
-                let texts = texts
-                    .into_iter()
-                    .chain(&result.state)
-                    .chain(result.error.iter().map(|error| &error.message));
-                allocation(size_of::<ToolResult>())
-                    + result.body.as_ref().map_or(0, |body| allocation(body.get().len()))
-                    + texts.map(|text| allocation(text.len())).sum::<usize>()
-                    + values_bytes(result)
-            }
-        }
+        allocation(self.0.len())
     }
-}
-
-/// What the variables and headers of a result take.
-fn values_bytes(result: &ToolResult) -> usize {
-    let of_one = |(name, value): (&String, &Value)| allocation(name.capacity()) + heap_bytes(value);
-    let maps = [Some(&result.variables), result.headers.as_ref()];
-    maps.into_iter().flatten().map(|map| map_bytes(map.len()) + map.iter().map(of_one).sum::<usize>()).sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::super::ConversationKey;
-    use super::super::super::change::{Change, Source};
+    use super::super::super::change::{Change, Source, Variable};
     use super::*;
 
     fn set(name: &str, value: Value) -> Change {

@@ -64,7 +64,7 @@ pub(super) fn read(key: &ConversationKey, opened: Opened) -> Conversation {
         expires_at_ms: now_ms().saturating_add(u64::try_from(left_ms).unwrap_or_default()),
         ended_at_ms: number(&fields, "@ended"),
         state: fields.get("@state").map(|state| text(state)),
-        variables,
+        variables: Arc::new(variables),
         bytes: number(&fields, "@bytes").and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default(),
         calls,
         concealed: Arc::new(concealed),

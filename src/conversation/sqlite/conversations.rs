@@ -134,7 +134,7 @@ fn save(desk: &Desk<'_>, live: Live, with_variables: bool) -> rusqlite::Result<(
                 calls,
                 course,
                 newest,
-                json(&conversation.variables)?,
+                json(&*conversation.variables)?,
                 i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
                 json(&*conversation.concealed)?,
             ])?;

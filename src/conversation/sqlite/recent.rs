@@ -79,7 +79,7 @@ mod tests {
         let value = serde_json::Value::String("x".repeat(bytes));
         let source = Source::Caller;
         let variable = Variable { value, shown: None, source, sensitive: false, hidden: false, set_at_ms: 0 };
-        conversation.variables.insert("x".to_owned(), variable);
+        conversation.variables = Arc::new([("x".to_owned(), Arc::new(variable))].into());
         Arc::new(Live { conversation: Arc::new(conversation), course: Course::default(), newest: 0 })
     }
 

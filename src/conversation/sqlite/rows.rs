@@ -49,7 +49,7 @@ pub(super) fn read(
                 ttl_ms: number(row.get(2)?),
                 ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
                 state: row.get(4)?,
-                variables: parse(5, text(5)?)?,
+                variables: Arc::new(parse(5, text(5)?)?),
                 bytes: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
                 calls: parse(7, text(7)?)?,
                 concealed: Arc::new(parse(8, text(8)?)?),

@@ -120,7 +120,7 @@ impl Gateway {
     /// All that is known of a conversation that has ended, but for what is sensitive.
     async fn record(&self, conversation: &Conversation) -> Value {
         let mut open = conversation.clone();
-        open.variables.retain(|_, variable| !variable.sensitive);
+        Arc::make_mut(&mut open.variables).retain(|_, variable| !variable.sensitive);
         let page = self.shared.store.events(&conversation.key, 0, MAX_PAGE).await;
         let events = page.inspect_err(|error| tracing::warn!(%error, "the record has no events"));
         let events = events.map(|page| page.events).unwrap_or_default();

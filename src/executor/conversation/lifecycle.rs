@@ -384,10 +384,11 @@ impl Gateway {
             let is_seen = !variable.sensitive;
             let value = if is_seen { masks.value(&variable.value) } else { Value::from(MASK) };
             let shown = variable.shown.as_ref().map(|_| value.clone());
-            (masks.whole(name.clone()), Variable { value, shown, ..variable.clone() })
+            let shown = Variable { value, shown, ..(**variable).clone() };
+            (masks.whole(name.clone()), Arc::new(shown))
         });
         let state = conversation.state.clone().map(|state| masks.whole(state));
         let state = state.or_else(|| deployment.conversations().initial_state.clone());
-        Conversation { variables: variables.collect(), state, ..conversation.clone() }
+        Conversation { variables: Arc::new(variables.collect()), state, ..conversation.clone() }
     }
 }

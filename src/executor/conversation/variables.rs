@@ -60,7 +60,7 @@ pub(in crate::executor) fn brought_under_marks(
     brought: &Map<String, Value>,
     conversation: Option<&Conversation>,
 ) -> Vec<Value> {
-    let known = conversation.iter().flat_map(|conversation| &conversation.variables);
+    let known = conversation.iter().flat_map(|conversation| &*conversation.variables);
     let mut marked = known.filter(|(_, variable)| variable.sensitive || variable.hidden).peekable();
     if brought.is_empty() || marked.peek().is_none() {
         return Vec::new();

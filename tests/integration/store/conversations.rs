@@ -114,7 +114,7 @@ async fn variables_keep_their_values_and_marks(store: AnyStore) {
     assert_eq!(store.update(&key("c"), change).await.unwrap().refused, []);
     let found = store.find(&key("c")).await.unwrap().unwrap();
     let found: Vec<(String, Variable)> =
-        found.variables.iter().map(|(name, variable)| (name.clone(), variable.clone())).collect();
+        found.variables.iter().map(|(name, variable)| (name.clone(), (**variable).clone())).collect();
     assert_eq!(found, expected);
     // The order of an object's members too.
     assert_eq!(found[6].1.value.to_string(), r#"{"b":1,"a":{"":[true,null,{}]},"a.b":[]}"#);
