@@ -223,7 +223,7 @@ mod tests {
         let call = json!({"name": "mine", "conversation_id": "c", "tool_call_id": "call_1"});
         assert_eq!(gateway.call_with(call.clone()).await["status"], "success");
         let file = rusqlite::Connection::open(folder.path().join("store")).unwrap();
-        file.execute("UPDATE claims SET result = '{'", []).unwrap();
+        file.execute("UPDATE results SET text = '{'", []).unwrap();
         gateway.call_with(call).await;
         let log = gateway.log.text();
         assert_eq!(lines(&log, &["a stored result cannot be read", "store-write"]), 1, "{log}");

@@ -1,4 +1,4 @@
-//! Conversations and their events in tables.
+//! Conversations, their variables and their events in tables.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::super::{
 use super::desk::Desk;
 use super::recent::Live;
 use super::rows::{integer, json, number};
+use super::under_way::Held;
 
 /// Begins a conversation if it is not there, and keeps it from expiring.
 pub(super) fn open(
@@ -29,14 +30,20 @@ pub(super) fn open(
         let mut live = Arc::unwrap_or_clone(live);
         let conversation = Arc::make_mut(&mut live.conversation);
         conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
-        touch(desk.connection, key, conversation.expires_at_ms)?;
+        touch(desk.connection, live.number, conversation.expires_at_ms)?;
         let conversation = live.conversation.clone();
         desk.put(live);
         return Ok(Opened { conversation, is_new: false });
     }
     let begun = Conversation::new(key.clone(), millis(opening.ttl.min(MAX_TTL)), now);
-    insert(desk.connection, &begun)?;
-    desk.put(Live { conversation: Arc::new(begun), course: Course::default(), newest: 0 });
+    let number = insert(desk.connection, &begun)?;
+    desk.put(Live {
+        number,
+        conversation: Arc::new(begun),
+        course: Course::default(),
+        newest: 0,
+        unwritten: Vec::new(),
+    });
     if let Some(first) = &opening.first {
         update(desk, key, &first.begun_at(now), now)?;
     }
@@ -44,42 +51,47 @@ pub(super) fn open(
     Ok(Opened { conversation: live.conversation.clone(), is_new: true })
 }
 
-/// Begins a conversation.
-pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<()> {
+/// Begins a conversation; gives its number.
+pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> rusqlite::Result<i64> {
     let key = &conversation.key;
     // An expired one of the same id may not have been swept yet.
-    remove(connection, key.scope().name(), key.id())?;
+    remove(connection, key)?;
     connection
         .prepare_cached(
             "INSERT INTO conversations (environment, id, started_at, expires_at, ttl) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![
+        .insert(params![
             key.scope().name(),
             key.id(),
             integer(conversation.started_at_ms),
             integer(conversation.expires_at_ms),
             integer(conversation.ttl_ms),
-        ])?;
-    Ok(())
+        ])
 }
 
 /// Keeps a conversation from expiring.
-pub(super) fn touch(connection: &Connection, key: &ConversationKey, expires: u64) -> rusqlite::Result<()> {
+fn touch(connection: &Connection, number: i64, expires: u64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE conversations SET expires_at = ?3 WHERE environment = ?1 AND id = ?2")?
-        .execute(params![key.scope().name(), key.id(), integer(expires)])?;
+        .prepare_cached("UPDATE conversations SET expires_at = ?2 WHERE number = ?1")?
+        .execute(params![number, integer(expires)])?;
     Ok(())
 }
 
-/// Removes a conversation and its events; says whether it was there.
-pub(super) fn remove(connection: &Connection, scope: &str, id: &str) -> rusqlite::Result<bool> {
-    let removed = connection
-        .prepare_cached("DELETE FROM conversations WHERE environment = ?1 AND id = ?2")?
-        .execute(params![scope, id])?;
-    connection
-        .prepare_cached("DELETE FROM entries WHERE environment = ?1 AND conversation = ?2")?
-        .execute(params![scope, id])?;
-    Ok(removed > 0)
+/// Removes a conversation, its variables and its events.
+pub(super) fn remove(connection: &Connection, key: &ConversationKey) -> rusqlite::Result<()> {
+    let number = connection
+        .prepare_cached("SELECT number FROM conversations WHERE environment = ?1 AND id = ?2")?
+        .query_row(params![key.scope().name(), key.id()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(()) };
+    for sql in [
+        "DELETE FROM entries WHERE conversation = ?1",
+        "DELETE FROM variables WHERE conversation = ?1",
+        "DELETE FROM conversations WHERE number = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([number])?;
+    }
+    Ok(())
 }
 
 /// Makes a change to a conversation that is there.
@@ -95,6 +107,7 @@ pub(super) fn update(
 
 /// Makes a change to `live`, and writes what has become of it.
 fn apply(desk: &Desk<'_>, mut live: Live, change: &Change, now: u64) -> rusqlite::Result<Applied> {
+    let concealed = live.conversation.concealed.clone();
     let applied = if change.has_only_events() {
         Applied { is_known: true, ..Applied::default() }
     } else {
@@ -105,53 +118,63 @@ fn apply(desk: &Desk<'_>, mut live: Live, change: &Change, now: u64) -> rusqlite
         append(desk.connection, &mut live, &change.entries())?;
         if let Some(expires) = live.conversation.later_expiry(now) {
             Arc::make_mut(&mut live.conversation).expires_at_ms = expires;
-            touch(desk.connection, &live.conversation.key, expires)?;
+            touch(desk.connection, live.number, expires)?;
+        }
+        save_variables(desk.connection, &live, change)?;
+        if live.conversation.concealed != concealed {
+            desk.connection
+                .prepare_cached("UPDATE conversations SET concealed = ?2 WHERE number = ?1")?
+                .execute(params![live.number, json(&*live.conversation.concealed)?])?;
         }
     }
-    // Variables are most of a conversation, and often stay as they are.
-    let with_variables = is_made && !(change.set.is_empty() && change.unset.is_empty());
-    save(desk, live, with_variables)?;
+    save(desk, live)?;
     Ok(applied)
 }
 
-/// Writes what has become of a conversation.
-fn save(desk: &Desk<'_>, live: Live, with_variables: bool) -> rusqlite::Result<()> {
-    let conversation = &live.conversation;
-    let (environment, id) = (conversation.key.scope().name(), conversation.key.id());
-    let (ended, newest) = (conversation.ended_at_ms.map(integer), integer(live.newest));
-    let (calls, course) = (json(&conversation.calls)?, live.course.to_bytes());
-    if with_variables {
-        desk.connection
-            .prepare_cached(
-                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, course = ?6, newest_event = ?7,
-                 variables = ?8, bytes = ?9, concealed = ?10 WHERE environment = ?1 AND id = ?2",
-            )?
-            .execute(params![
-                environment,
-                id,
-                ended,
-                conversation.state,
-                calls,
-                course,
-                newest,
-                json(&*conversation.variables)?,
-                i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
-                json(&*conversation.concealed)?,
-            ])?;
-    } else {
-        desk.connection
-            .prepare_cached(
-                "UPDATE conversations SET ended_at = ?3, state = ?4, calls = ?5, course = ?6, newest_event = ?7
-                 WHERE environment = ?1 AND id = ?2",
-            )?
-            .execute(params![environment, id, ended, conversation.state, calls, course, newest])?;
+/// Writes what has become of the variables that a change names.
+fn save_variables(connection: &Connection, live: &Live, change: &Change) -> rusqlite::Result<()> {
+    let mut names: Vec<&String> =
+        change.unset.iter().chain(change.set.iter().map(|(name, _)| name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        match live.conversation.variables.get(name) {
+            Some(variable) => connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO variables (conversation, name, text) VALUES (?1, ?2, ?3)",
+                )?
+                .execute(params![live.number, name, json(variable)?])?,
+            None => connection
+                .prepare_cached("DELETE FROM variables WHERE conversation = ?1 AND name = ?2")?
+                .execute(params![live.number, name])?,
+        };
     }
+    Ok(())
+}
+
+/// Writes what has become of a conversation, but for its variables.
+fn save(desk: &Desk<'_>, live: Live) -> rusqlite::Result<()> {
+    let conversation = &live.conversation;
+    desk.connection
+        .prepare_cached(
+            "UPDATE conversations SET ended_at = ?2, state = ?3, calls = ?4, course = ?5, newest_event = ?6, bytes = ?7
+             WHERE number = ?1",
+        )?
+        .execute(params![
+            live.number,
+            conversation.ended_at_ms.map(integer),
+            conversation.state,
+            json(&*live.written_calls())?,
+            live.course.to_bytes(),
+            integer(live.newest),
+            i64::try_from(conversation.bytes).unwrap_or(i64::MAX),
+        ])?;
     desk.put(live);
     Ok(())
 }
 
-/// Counts a call that begins; gives what tells it from earlier ones and when it began, or `None` if as many have begun as
-/// may.
+/// Counts a call that begins, which the file does not know of yet; gives what tells it from earlier ones and when it began,
+/// or `None` if as many have begun as may.
 pub(super) fn begin(
     desk: &Desk<'_>,
     key: &ConversationKey,
@@ -159,48 +182,70 @@ pub(super) fn begin(
     now: u64,
 ) -> rusqlite::Result<Option<(u64, u64)>> {
     let Some(live) = desk.find(key, now)? else { return Ok(Some((0, 0))) };
-    let mut live = Arc::unwrap_or_clone(live);
-    let begun =
-        &mut Arc::make_mut(&mut live.conversation).calls.entry(claim.action.clone()).or_default().begun;
-    if claim.most_calls.is_some_and(|most| *begun >= most) {
+    let begun = live.conversation.calls.get(&claim.action).map_or(0, |calls| calls.begun);
+    if claim.most_calls.is_some_and(|most| begun >= most) {
         return Ok(None);
     }
-    *begun = begun.saturating_add(1);
+    let mut live = Arc::unwrap_or_clone(live);
+    live.begin(&claim.action);
     let earlier = live.course.earlier(claim);
     let began = live.course.begin(claim);
-    save(desk, live, false)?;
+    desk.put(live);
     Ok(Some((earlier, began)))
 }
 
-/// A call that began at `began` ends, and makes `change`; gives when it ended. One that only waited for its twin has not
-/// begun.
-pub(super) fn end(
-    desk: &Desk<'_>,
-    key: &ConversationKey,
-    claim: &Claim,
-    began: u64,
-    change: &Change,
-    now: u64,
-) -> rusqlite::Result<(u64, Applied)> {
-    let Some(live) = desk.find(key, now)? else { return Ok((0, Applied::default())) };
-    let mut live = Arc::unwrap_or_clone(live);
-    let ended = if began == 0 { live.course.now() } else { live.course.end(claim, began) };
-    Ok((ended, apply(desk, live, change, now)?))
-}
-
-/// A call has not begun after all.
-pub(super) fn unbegin(
+/// A call that has begun is written to the file; gives the number of its conversation.
+pub(super) fn count_in(
     desk: &Desk<'_>,
     key: &ConversationKey,
     action: &str,
     now: u64,
+) -> rusqlite::Result<Option<i64>> {
+    let Some(live) = desk.find(key, now)? else { return Ok(None) };
+    let mut live = Arc::unwrap_or_clone(live);
+    let number = live.number;
+    live.count_in(action);
+    save(desk, live)?;
+    Ok(Some(number))
+}
+
+/// A call ends that is written to the file, or is now, and makes `change`; gives the number of its conversation and when
+/// it ended. One that only waited for its twin has not begun.
+pub(super) fn end(
+    desk: &Desk<'_>,
+    key: &ConversationKey,
+    claim: &Claim,
+    held: &Held,
+    change: &Change,
+    now: u64,
+) -> rusqlite::Result<(Option<i64>, u64, Applied)> {
+    let Some(live) = desk.find(key, now)? else { return Ok((None, 0, Applied::default())) };
+    let mut live = Arc::unwrap_or_clone(live);
+    let number = live.number;
+    if held.is_counted && !held.is_written {
+        live.count_in(&claim.action);
+    }
+    let ended = if held.began == 0 { live.course.now() } else { live.course.end(claim, held.began) };
+    Ok((Some(number), ended, apply(desk, live, change, now)?))
+}
+
+/// A call has not begun after all; `is_written` where the file counts it.
+pub(super) fn unbegin(
+    desk: &Desk<'_>,
+    key: &ConversationKey,
+    action: &str,
+    is_written: bool,
+    now: u64,
 ) -> rusqlite::Result<()> {
     let Some(live) = desk.find(key, now)? else { return Ok(()) };
     let mut live = Arc::unwrap_or_clone(live);
-    let calls = &mut Arc::make_mut(&mut live.conversation).calls;
-    let begun = &mut calls.entry(action.to_owned()).or_default().begun;
-    *begun = begun.saturating_sub(1);
-    save(desk, live, false)
+    live.unbegin(action);
+    if is_written {
+        return save(desk, live);
+    }
+    live.count_in(action);
+    desk.put(live);
+    Ok(())
 }
 
 /// Keeps entries of a conversation.
@@ -208,19 +253,17 @@ fn append(connection: &Connection, live: &mut Live, entries: &[Cow<'_, NewEntry>
     if entries.is_empty() {
         return Ok(());
     }
-    let (scope, id) = (live.conversation.key.scope().name(), live.conversation.key.id());
-    let mut insert = connection.prepare_cached("INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO entries (conversation, last, count, text) VALUES (?1, ?2, ?3, ?4)")?;
     for entry in entries {
         live.newest += u64::from(entry.count);
-        insert.execute(params![scope, id, integer(live.newest), entry.count, entry.text])?;
+        insert.execute(params![live.number, integer(live.newest), entry.count, entry.text])?;
     }
     let given_up = live.newest.saturating_sub(MAX_EVENTS as u64);
     if given_up > 0 {
         connection
-            .prepare_cached(
-                "DELETE FROM entries WHERE environment = ?1 AND conversation = ?2 AND last <= ?3",
-            )?
-            .execute(params![scope, id, integer(given_up)])?;
+            .prepare_cached("DELETE FROM entries WHERE conversation = ?1 AND last <= ?2")?
+            .execute(params![live.number, integer(given_up)])?;
     }
     Ok(())
 }
@@ -235,20 +278,21 @@ pub(super) fn events(
 ) -> rusqlite::Result<EventPage> {
     let newest = connection
         .prepare_cached(
-            "SELECT newest_event FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
+            "SELECT number, newest_event FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
-        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| row.get(0))
+        .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
+            Ok((row.get::<_, i64>(0)?, number(row.get(1)?)))
+        })
         .optional()?;
-    let Some(newest) = newest.map(number) else { return Ok(EventPage::default()) };
+    let Some((conversation, newest)) = newest else { return Ok(EventPage::default()) };
     let given_up = newest.saturating_sub(MAX_EVENTS as u64);
     let above = after.max(given_up);
     let mut select = connection.prepare_cached(
-        "SELECT last, count, text FROM entries WHERE environment = ?1 AND conversation = ?2 AND last > ?3
-         ORDER BY last LIMIT ?4",
+        "SELECT last, count, text FROM entries WHERE conversation = ?1 AND last > ?2 ORDER BY last LIMIT ?3",
     )?;
     // Each makes one event at least.
     let limit = limit.min(MAX_PAGE);
-    let wanted = params![key.scope().name(), key.id(), integer(above), integer(limit as u64)];
+    let wanted = params![conversation, integer(above), integer(limit as u64)];
     let rows = select.query_map(wanted, |row| {
         let text: String = row.get(2)?;
         Ok(Entry { last: number(row.get(0)?), count: row.get(1)?, text: text.into_boxed_str() })

@@ -427,7 +427,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::super::desk::Desk;
-    use super::super::recent::Recent;
+    use super::super::process::Process;
     use super::super::sweep::Sweep;
     use super::super::worker::{Terms, Worker};
     use super::*;
@@ -440,8 +440,8 @@ mod tests {
         // Time does not move the position: that would hide what checkpoints have to do.
         let never = Duration::from_secs(3_600);
         let marker = Marker::start_with(path, &mut connection, &verdict, 20, never).unwrap();
-        let recent = Arc::<Recent>::default();
-        Worker::writing(connection, recent.clone(), Sweep::new(1_000, 1 << 30, recent), marker).unwrap()
+        let process = Arc::<Process>::default();
+        Worker::writing(connection, process.clone(), Sweep::new(1_000, 1 << 30, process), marker).unwrap()
     }
 
     /// Adds a number, which is acknowledged when this returns.

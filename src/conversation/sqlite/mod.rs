@@ -9,17 +9,18 @@ mod desk;
 mod file;
 mod marker;
 mod notes;
+mod process;
 mod recent;
 mod rows;
 mod schema;
 mod sweep;
 mod transaction;
+mod under_way;
 mod worker;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::tool::{Scope, ToolResult};
@@ -28,7 +29,7 @@ pub use self::file::SqliteError;
 
 use self::desk::Desk;
 use self::marker::Marker;
-use self::recent::Recent;
+use self::process::Process;
 use self::sweep::Sweep;
 use self::transaction::atomically;
 use self::worker::{Terms, Worker, unavailable};
@@ -68,9 +69,7 @@ pub struct SqliteStore {
     /// Ends before the writer, which leaves a single file where nobody else reads it.
     reader: Worker,
     writer: Worker,
-    recent: Arc<Recent>,
-    /// Which claims this process has taken and neither ended nor given back, by their holders.
-    under_way: Arc<Mutex<HashSet<(ClaimKey, u64)>>>,
+    process: Arc<Process>,
     /// Who waits for another's call.
     waiting: Arc<Bells<ClaimKey>>,
     /// Who follows a feed.
@@ -106,10 +105,12 @@ impl SqliteStore {
         file::make(path)?;
         let unusable = |cause: String| SqliteError::Unusable { path: path.to_owned(), cause };
         let mut connection = schema::open(path, limits.file_bytes).map_err(unusable)?;
-        let recent = Arc::<Recent>::default();
-        let recovered =
-            atomically(&connection, |connection| claims::recover(&Desk::new(connection, &recent), now_ms()));
-        let (given_back, lost) = recovered.map_err(|error| unusable(error.to_string()))?;
+        let recovered = atomically(&connection, |connection| {
+            let recovered = claims::recover(&Desk::new(connection, &Process::default()), now_ms())?;
+            Ok((recovered, claims::last(connection)?))
+        });
+        let ((given_back, lost), last) = recovered.map_err(|error| unusable(error.to_string()))?;
+        let process = Arc::new(Process::after(last));
         if lost > 0 {
             tracing::warn!(
                 lost,
@@ -119,19 +120,12 @@ impl SqliteStore {
         }
         let marker = Marker::start(path, &mut connection, &verdict)?;
         let reading = schema::open_to_read(path).map_err(unusable)?;
-        let sweep = Sweep::new(limits.conversations, limits.file_bytes, recent.clone());
-        let writer = Worker::writing(connection, recent.clone(), sweep, marker)
+        let sweep = Sweep::new(limits.conversations, limits.file_bytes, process.clone());
+        let writer = Worker::writing(connection, process.clone(), sweep, marker)
             .map_err(|error| unusable(error.to_string()))?;
-        let reader = Worker::reading(reading, recent.clone()).map_err(|error| unusable(error.to_string()))?;
-        Ok(Self {
-            reader,
-            writer,
-            recent,
-            under_way: Arc::default(),
-            waiting: Arc::default(),
-            followers: Arc::default(),
-            _lock: lock,
-        })
+        let reader =
+            Worker::reading(reading, process.clone()).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { reader, writer, process, waiting: Arc::default(), followers: Arc::default(), _lock: lock })
     }
 
     /// Makes a change, all of it or nothing; `after` is told, also where nobody waits any more.
@@ -182,17 +176,14 @@ impl SqliteStore {
 
     /// A call is under way no more; who waits for it is told.
     fn leave<T>(&self, claim: &Claim) -> impl FnOnce(Option<&T>) + Send + use<T> {
-        let (under_way, waiting, key) = (self.under_way.clone(), self.waiting.clone(), claim.key);
-        let holder = claim.holder;
-        move |_| {
-            lock(&under_way).remove(&(key, holder));
-            waiting.ring(&key);
+        let (process, waiting, claim) = (self.process.clone(), self.waiting.clone(), claim.clone());
+        move |done| {
+            if done.is_none() {
+                process.abandon(&claim);
+            }
+            waiting.ring(&claim.key);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a power cut must not undo a change: what a caller has set, what was taken away, and an end.
@@ -204,18 +195,11 @@ fn is_durable(change: &Change) -> bool {
 
 impl Claims for SqliteStore {
     fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
-        let is_full = lock(&self.under_way).len() >= MAX_UNDER_WAY;
+        let is_full = self.process.under_way().len() >= MAX_UNDER_WAY;
         // Even then it is known what was done before.
         let wanted = Claim { only_looks: claim.only_looks || is_full, ..claim.clone() };
-        let (is_taken, under_way) = (!wanted.only_looks, self.under_way.clone());
-        let held = (claim.key, claim.holder);
-        let count = move |claimed: Option<&Claimed>| {
-            if is_taken && matches!(claimed, Some(Claimed::Fresh { .. } | Claimed::Twin(_))) {
-                lock(&under_way).insert(held);
-            }
-        };
-        // Not durable: a claim that is lost with the power was never sent.
-        let claimed = self.write(false, move |desk| claims::claim(desk, &wanted, now_ms()), count);
+        // Nothing is written: a claim that is lost with the process was never sent.
+        let claimed = self.write(false, move |desk| claims::claim(desk, &wanted, now_ms()), |_| {});
         if !is_full || claim.only_looks {
             return claimed;
         }
@@ -228,21 +212,33 @@ impl Claims for SqliteStore {
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
+        let held = |is_held| if is_held { Ok(()) } else { Err(StoreError::Fenced) };
+        if !claim.is_write {
+            // It does no harm if it is done again.
+            return Pending::done(held(self.process.holds(claim)));
+        }
         let marked = claim.clone();
-        let is_held =
-            self.write(claim.is_write, move |desk| claims::sending(desk.connection, &marked), |_| {});
-        Pending::new(async move { if is_held.await? { Ok(()) } else { Err(StoreError::Fenced) } })
+        let is_held = self.write(true, move |desk| claims::sending(desk, &marked, now_ms()), |_| {});
+        Pending::new(async move { held(is_held.await?) })
     }
 
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
         Box::pin(async move {
-            loop {
+            // A write whose end could not be written is no more under way than the file says that it has ended.
+            let mut unknown = 0;
+            while unknown < 2 {
                 let mut listening = self.waiting.listen(&key);
+                if self.process.under_way().get(&key).is_some() {
+                    listening.rung.as_mut().await;
+                    continue;
+                }
                 match self.read(move |desk| claims::ended(desk.connection, &key, now_ms())).await? {
                     Some(ended) => return Ok(ended),
-                    None => listening.rung.as_mut().await,
+                    // It may have been taken, or have ended, while the file was read.
+                    None => unknown += 1,
                 }
             }
+            Ok(Ended::Lost)
         })
     }
 
@@ -275,7 +271,7 @@ impl Claims for SqliteStore {
     }
 
     fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
-        self.write_owed(false, move |desk| claims::orphan(desk.connection, &key), |_| {})
+        self.write_owed(false, move |desk| claims::orphan(desk, &key), |_| {})
     }
 
     fn adopt(&self, key: ClaimKey) -> Pending<'_, ()> {
@@ -299,12 +295,15 @@ impl Conversations for SqliteStore {
     }
 
     fn find<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Option<Arc<Conversation>>> {
-        if let Some(recent) = self.recent.find(key, now_ms()) {
+        if let Some(recent) = self.process.recent.find(key, now_ms()) {
             return Box::pin(std::future::ready(Ok(Some(recent.conversation.clone()))));
         }
         let key = key.clone();
         self.read(move |desk| {
+            // All statements see the same moment.
+            let moment = desk.connection.unchecked_transaction()?;
             let found = rows::read(desk.connection, &key, now_ms())?;
+            moment.commit()?;
             Ok(found.map(|live| live.conversation))
         })
     }
@@ -321,7 +320,7 @@ impl Conversations for SqliteStore {
         let wanted = key.clone();
         let forget = move |desk: &Desk<'_>| {
             let is_known = desk.find(&wanted, now_ms())?.is_some();
-            conversations::remove(desk.connection, wanted.scope().name(), wanted.id())?;
+            conversations::remove(desk.connection, &wanted)?;
             desk.remove(&wanted);
             Ok(is_known)
         };

@@ -1,17 +1,16 @@
-//! Conversations as they were last committed: most calls ask for one that the
-//! call before has changed, and need neither the file nor another thread for it.
-//!
-//! Only the thread that writes puts something in or takes it out, after each
-//! commit and in the order of the changes, before anybody is told of them.
+//! Conversations as they are after the last commit: most calls ask for one that the call before has changed, and need
+//! neither the file nor another thread for it.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::super::course::Course;
 use super::super::size::{frame_bytes, variables_bytes};
-use super::super::{Conversation, ConversationKey};
+use super::super::{Calls, Conversation, ConversationKey};
 
 /// Most bytes of memory of all of them.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -21,15 +20,62 @@ const MAX_ONE: usize = 1024 * 1024;
 /// A conversation as the thread that writes knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Live {
+    /// Its number in the file.
+    pub(super) number: i64,
     pub(super) conversation: Arc<Conversation>,
     pub(super) course: Course,
     /// The number of its newest event.
     pub(super) newest: u64,
+    /// The actions of the begun calls that the file does not count: their claims are not in it yet.
+    pub(super) unwritten: Vec<String>,
+}
+
+impl Live {
+    /// A call of `action` begins; the file will count it when it has its claim.
+    pub(super) fn begin(&mut self, action: &str) {
+        self.count(action, |begun| begun.saturating_add(1));
+        self.unwritten.push(action.to_owned());
+    }
+
+    /// The file counts a call of `action` from now on, or it has not begun after all.
+    pub(super) fn count_in(&mut self, action: &str) {
+        if let Some(at) = self.unwritten.iter().position(|one| one == action) {
+            self.unwritten.swap_remove(at);
+        }
+    }
+
+    /// A call of `action` has not begun after all.
+    pub(super) fn unbegin(&mut self, action: &str) {
+        self.count(action, |begun| begun.saturating_sub(1));
+    }
+
+    fn count(&mut self, action: &str, change: impl FnOnce(u32) -> u32) {
+        let calls = &mut Arc::make_mut(&mut self.conversation).calls;
+        match calls.get_mut(action) {
+            Some(calls) => calls.begun = change(calls.begun),
+            None => calls.entry(action.to_owned()).or_default().begun = change(0),
+        }
+    }
+
+    /// The calls that the file counts.
+    pub(super) fn written_calls(&self) -> Cow<'_, BTreeMap<String, Calls>> {
+        let mut calls = Cow::Borrowed(&self.conversation.calls);
+        for action in &self.unwritten {
+            if let Some(of_action) = calls.to_mut().get_mut(action) {
+                of_action.begun = of_action.begun.saturating_sub(1);
+            }
+        }
+        calls
+    }
 }
 
 /// Conversations that were used of late.
 #[derive(Debug)]
-pub(super) struct Recent(Cache<ConversationKey, Arc<Live>>);
+pub(super) struct Recent {
+    cache: Cache<ConversationKey, Arc<Live>>,
+    /// Those that the file does not know all of: they stay, and there are no more of them than calls under way.
+    ahead: Mutex<HashMap<ConversationKey, Arc<Live>>>,
+}
 
 impl Default for Recent {
     fn default() -> Self {
@@ -37,7 +83,7 @@ impl Default for Recent {
             u32::try_from(bytes(&live.conversation)).unwrap_or(u32::MAX)
         };
         let cache = Cache::builder().weigher(weight).max_capacity(MAX_BYTES);
-        Self(cache.eviction_policy(EvictionPolicy::lru()).build())
+        Self { cache: cache.eviction_policy(EvictionPolicy::lru()).build(), ahead: Mutex::default() }
     }
 }
 
@@ -48,23 +94,44 @@ fn bytes(conversation: &Conversation) -> usize {
 impl Recent {
     /// The conversation, where it is here and has not expired at `now`.
     pub(super) fn find(&self, key: &ConversationKey, now: u64) -> Option<Arc<Live>> {
-        self.0.get(key).filter(|live| live.conversation.expires_at_ms > now)
+        let ahead = self.ahead().get(key).cloned();
+        ahead.or_else(|| self.cache.get(key)).filter(|live| live.conversation.expires_at_ms > now)
     }
 
     /// A conversation has become this.
     pub(super) fn put(&self, live: &Arc<Live>) {
         let key = &live.conversation.key;
-        if bytes(&live.conversation) > MAX_ONE {
-            return self.remove(key);
+        if !live.unwritten.is_empty() {
+            self.ahead().insert(key.clone(), live.clone());
+            return self.cache.invalidate(key);
         }
-        self.0.insert(key.clone(), live.clone());
-        // Otherwise what is too much goes some insertions later.
-        self.0.run_pending_tasks();
+        if bytes(&live.conversation) > MAX_ONE {
+            self.cache.invalidate(key);
+        } else {
+            self.cache.insert(key.clone(), live.clone());
+            // Otherwise what is too much goes some insertions later.
+            self.cache.run_pending_tasks();
+        }
+        self.ahead().remove(key);
     }
 
     /// A conversation has become something else, or nothing.
     pub(super) fn remove(&self, key: &ConversationKey) {
-        self.0.invalidate(key);
+        self.ahead().remove(key);
+        self.cache.invalidate(key);
+    }
+
+    /// A call whose claim is not in the file has not begun after all.
+    pub(super) fn unbegin(&self, key: &ConversationKey, action: &str) {
+        let Some(live) = self.ahead().get(key).cloned() else { return };
+        let mut live = Arc::unwrap_or_clone(live);
+        live.unbegin(action);
+        live.count_in(action);
+        self.put(&Arc::new(live));
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, HashMap<ConversationKey, Arc<Live>>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +147,13 @@ mod tests {
         let source = Source::Caller;
         let variable = Variable { value, shown: None, source, sensitive: false, hidden: false, set_at_ms: 0 };
         conversation.variables = Arc::new([("x".to_owned(), Arc::new(variable))].into());
-        Arc::new(Live { conversation: Arc::new(conversation), course: Course::default(), newest: 0 })
+        Arc::new(Live {
+            number: 1,
+            conversation: Arc::new(conversation),
+            course: Course::default(),
+            newest: 0,
+            unwritten: Vec::new(),
+        })
     }
 
     #[test]
@@ -110,9 +183,9 @@ mod tests {
         assert_eq!(recent.find(&kept.conversation.key, 0), Some(kept));
         assert!(recent.find(&live(999, 0).conversation.key, 0).is_some());
         assert!(recent.find(&live(1, 0).conversation.key, 0).is_none());
-        let all: usize = recent.0.iter().map(|(_, live)| bytes(&live.conversation)).sum();
-        assert_eq!(all as u64, recent.0.weighted_size());
-        assert!(recent.0.weighted_size() <= MAX_BYTES);
+        let all: usize = recent.cache.iter().map(|(_, live)| bytes(&live.conversation)).sum();
+        assert_eq!(all as u64, recent.cache.weighted_size());
+        assert!(recent.cache.weighted_size() <= MAX_BYTES);
     }
 
     #[test]
@@ -123,5 +196,22 @@ mod tests {
         recent.put(&live(1, 2 * MAX_ONE));
         let find = |number| recent.find(&live(number, 0).conversation.key, 0).is_some();
         assert_eq!((find(1), find(2)), (false, true), "nor is what it was before");
+    }
+
+    #[test]
+    fn what_the_file_does_not_know_stays() {
+        let recent = Recent::default();
+        let mut ahead = Arc::unwrap_or_clone(live(0, 2 * MAX_ONE));
+        ahead.begin("book");
+        recent.put(&Arc::new(ahead.clone()));
+        for number in 1..1_000 {
+            recent.put(&live(number, 100_000));
+        }
+        let key = &ahead.conversation.key;
+        let found = recent.find(key, 0).unwrap();
+        assert_eq!((found.conversation.calls["book"].begun, found.written_calls()["book"].begun), (1, 0));
+        recent.unbegin(key, "book");
+        assert!(recent.find(key, 0).is_none(), "it is read from the file again");
+        assert!(recent.ahead().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::course::Course;
-use super::super::{Conversation, ConversationKey};
+use super::super::{Conversation, ConversationKey, Variables};
 use super::recent::Live;
 
 /// A time or a number of bytes as SQLite holds it.
@@ -35,9 +35,9 @@ pub(super) fn read(
     key: &ConversationKey,
     now: u64,
 ) -> rusqlite::Result<Option<Live>> {
-    connection
+    let live = connection
         .prepare_cached(
-            "SELECT started_at, expires_at, ttl, ended_at, state, variables, bytes, calls, concealed, course, newest_event
+            "SELECT started_at, expires_at, ttl, ended_at, state, bytes, calls, concealed, course, newest_event, number
              FROM conversations WHERE environment = ?1 AND id = ?2 AND expires_at > ?3",
         )?
         .query_row(params![key.scope().name(), key.id(), integer(now)], |row| {
@@ -49,16 +49,26 @@ pub(super) fn read(
                 ttl_ms: number(row.get(2)?),
                 ended_at_ms: row.get::<_, Option<i64>>(3)?.map(number),
                 state: row.get(4)?,
-                variables: Arc::new(parse(5, text(5)?)?),
-                bytes: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
-                calls: parse(7, text(7)?)?,
-                concealed: Arc::new(parse(8, text(8)?)?),
+                variables: Arc::default(),
+                bytes: usize::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
+                calls: parse(6, text(6)?)?,
+                concealed: Arc::new(parse(7, text(7)?)?),
             };
-            Ok(Live {
-                conversation: Arc::new(conversation),
-                course: Course::from_bytes(row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?),
-                newest: number(row.get(10)?),
-            })
+            let course = Course::from_bytes(row.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?);
+            Ok((row.get(10)?, conversation, course, number(row.get(9)?)))
         })
-        .optional()
+        .optional()?;
+    let Some((number, mut conversation, course, newest)) = live else { return Ok(None) };
+    conversation.variables = Arc::new(variables(connection, number)?);
+    let conversation = Arc::new(conversation);
+    Ok(Some(Live { number, conversation, course, newest, unwritten: Vec::new() }))
+}
+
+fn variables(connection: &Connection, conversation: i64) -> rusqlite::Result<Variables> {
+    let mut select = connection.prepare_cached("SELECT name, text FROM variables WHERE conversation = ?1")?;
+    let rows = select.query_map([conversation], |row| {
+        let text = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        Ok((row.get(0)?, Arc::new(parse(1, text)?)))
+    })?;
+    rows.collect()
 }

@@ -94,6 +94,98 @@ CREATE TABLE entries (
 INSERT INTO entries SELECT environment, conversation, id, 1,
     '{\"events\":[[\"' || kind || '\",' || at || ',' || data || ']]}' FROM events;
 DROP TABLE events;
+", "
+-- Tables that are appended to, and rows that keep their size: what a call writes fills few pages. What belongs to a
+-- conversation has its number; a number is never used again.
+DROP INDEX conversations_by_start;
+DROP INDEX conversations_by_expiry;
+DROP INDEX claims_by_twin;
+DROP INDEX claims_by_expiry;
+DROP INDEX claims_with_results;
+ALTER TABLE conversations RENAME TO conversations_5;
+ALTER TABLE entries RENAME TO entries_5;
+ALTER TABLE claims RENAME TO claims_5;
+
+CREATE TABLE conversations (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    environment  TEXT NOT NULL,
+    id           TEXT NOT NULL,
+    started_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    ttl          INTEGER NOT NULL,
+    ended_at     INTEGER,
+    state        TEXT,
+    bytes        INTEGER NOT NULL DEFAULT 0, -- of the variables
+    calls        TEXT NOT NULL DEFAULT '{}', -- JSON: action -> {begun, succeeded}
+    concealed    TEXT NOT NULL DEFAULT '[]', -- JSON: texts that models must not see
+    newest_event INTEGER NOT NULL DEFAULT 0,
+    course       BLOB NOT NULL DEFAULT x''
+);
+INSERT INTO conversations
+    (environment, id, started_at, expires_at, ttl, ended_at, state, bytes, calls, concealed, newest_event, course)
+    SELECT environment, id, started_at, expires_at, ttl, ended_at, state, bytes, calls, concealed, newest_event, course
+    FROM conversations_5 ORDER BY started_at;
+CREATE UNIQUE INDEX conversations_by_id ON conversations (environment, id);
+CREATE INDEX conversations_by_start ON conversations (environment, started_at, id);
+CREATE INDEX conversations_by_expiry ON conversations (expires_at);
+
+CREATE TABLE variables (
+    conversation INTEGER NOT NULL,
+    name         TEXT NOT NULL,              -- dotted
+    text         TEXT NOT NULL,              -- JSON: {value, shown, source, sensitive, hidden, set_at_ms}
+    PRIMARY KEY (conversation, name)
+) WITHOUT ROWID;
+INSERT INTO variables SELECT number, one.key, one.value
+    FROM conversations_5 AS old JOIN conversations USING (environment, id), json_each(old.variables) AS one;
+
+CREATE TABLE entries (
+    number       INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    last         INTEGER NOT NULL,           -- the number of its last event, counted from 1 in each conversation
+    count        INTEGER NOT NULL,           -- of its events
+    text         TEXT NOT NULL               -- JSON
+);
+INSERT INTO entries (conversation, last, count, text) SELECT conversations.number, last, count, text
+    FROM entries_5 AS old JOIN conversations ON conversations.environment = old.environment AND id = conversation
+    ORDER BY conversations.number, last;
+CREATE INDEX entries_by_conversation ON entries (conversation, last);
+
+CREATE TABLE claims (
+    number       INTEGER PRIMARY KEY,        -- in the order in which they were taken
+    key          BLOB NOT NULL UNIQUE,       -- SHA-256 of the intent
+    holder       INTEGER NOT NULL,
+    conversation INTEGER,                    -- its number
+    action       TEXT NOT NULL,
+    arguments    BLOB NOT NULL,              -- SHA-256, of a call with a key that an older Callgate gives it
+    twin         BLOB,                       -- the same write, whatever its id
+    is_write     INTEGER NOT NULL,
+    is_counted   INTEGER NOT NULL,           -- among the begun calls of the conversation
+    is_orphan    INTEGER NOT NULL,           -- nobody was told the result
+    phase        TEXT NOT NULL CHECK (phase IN ('claimed', 'sending', 'ended', 'lost')),
+    has_result   INTEGER NOT NULL,
+    ended_at     INTEGER,
+    keep         INTEGER NOT NULL,
+    twin_window  INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    request      INTEGER NOT NULL,
+    began        INTEGER NOT NULL,           -- by the course of its conversation
+    ended        INTEGER NOT NULL
+);
+INSERT INTO claims SELECT old.number, key, holder, conversations.number, action, arguments, twin, is_write, is_counted,
+    is_orphan, phase, result IS NOT NULL, old.ended_at, keep, twin_window, old.expires_at, request, began, ended
+    FROM claims_5 AS old LEFT JOIN conversations ON conversations.environment = old.environment AND id = conversation;
+CREATE INDEX claims_by_expiry ON claims (has_result, expires_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX claims_by_twin ON claims (twin, number) WHERE is_orphan AND twin IS NOT NULL;
+
+CREATE TABLE results (
+    claim        INTEGER PRIMARY KEY,        -- its number
+    text         TEXT NOT NULL               -- JSON
+);
+INSERT INTO results SELECT number, result FROM claims_5 WHERE result IS NOT NULL;
+
+DROP TABLE conversations_5;
+DROP TABLE entries_5;
+DROP TABLE claims_5;
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.
@@ -115,9 +207,10 @@ pub(super) fn open(path: &Path, max_bytes: u64) -> Result<Connection, String> {
     }
     connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES).map_err(failed)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
+    // What is moved takes room twice until it has been moved.
+    migrate(&connection)?;
     let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / PAGE_BYTES;
     connection.pragma_update(None, "max_page_count", pages).map_err(failed)?;
-    migrate(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -9,7 +9,7 @@ use crate::tool::Scope;
 
 use super::super::{ConversationKey, now_ms};
 use super::claims;
-use super::recent::Recent;
+use super::process::Process;
 use super::rows::integer;
 use super::transaction::atomically;
 
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Sweep {
     max_conversations: i64,
     max_pages: i64,
-    recent: Arc<Recent>,
+    process: Arc<Process>,
     is_done: bool,
     /// When the next step is due, however full the file is.
     due: Instant,
@@ -41,13 +41,13 @@ pub(super) struct Sweep {
 
 impl Sweep {
     /// Keeps at most about `max_conversations`, and the file within `max_bytes`.
-    /// What it forgets before it has expired goes from `recent` too.
-    pub(super) fn new(max_conversations: u64, max_bytes: u64, recent: Arc<Recent>) -> Self {
+    /// What it forgets before it has expired, `process` knows no more either.
+    pub(super) fn new(max_conversations: u64, max_bytes: u64, process: Arc<Process>) -> Self {
         let max_pages = i64::try_from(max_bytes / 4_096).unwrap_or(i64::MAX);
         let max_conversations = i64::try_from(max_conversations).unwrap_or(i64::MAX);
         let now = Instant::now();
         let (due, look) = (now + SWEEP_EVERY, now + LOOK_EVERY);
-        Self { max_conversations, max_pages, recent, is_done: true, due, look, warned: None }
+        Self { max_conversations, max_pages, process, is_done: true, due, look, warned: None }
     }
 
     /// How long nothing has to be done where nothing is written.
@@ -115,12 +115,7 @@ impl Sweep {
         self.is_done = true;
         let now = i64::try_from(now_ms()).unwrap_or(i64::MAX);
         atomically(connection, |connection| {
-            let claims = connection
-                .prepare_cached(
-                    "DELETE FROM claims WHERE number IN
-                     (SELECT number FROM claims WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-                )?
-                .execute(params![now, integer(STEP as u64)])?;
+            let claims = claims::expire(connection, now, STEP)?;
             let notes = connection
                 .prepare_cached(
                     "DELETE FROM notes WHERE name IN (SELECT name FROM notes WHERE expires_at <= ?1 LIMIT ?2)",
@@ -180,7 +175,7 @@ impl Sweep {
             false => forgotten.len() < STEP,
         };
         for key in &forgotten {
-            self.recent.remove(key);
+            self.process.recent.remove(key);
         }
         Ok(())
     }
@@ -208,7 +203,7 @@ fn forget(connection: &Connection, until: i64, limit: usize) -> rusqlite::Result
         .query_map(params![until, integer(limit as u64)], key)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     for key in &expired {
-        super::conversations::remove(connection, key.scope().name(), key.id())?;
+        super::conversations::remove(connection, key)?;
     }
     Ok(expired)
 }
@@ -247,8 +242,8 @@ mod tests {
         conversations::insert(connection, &Conversation::new(key.clone(), ttl_ms, now))?;
         let data = serde_json::json!({"text": "x".repeat(2_000)});
         let events = vec![NewEvent::now(EventKind::ToolCalled, &data)];
-        let recent = Recent::default();
-        let desk = Desk::new(connection, &recent);
+        let process = Process::after(claims::last(connection)?);
+        let desk = Desk::new(connection, &process);
         conversations::update(&desk, &key, &Change { events, ..Change::default() }, now)?;
         let claim = claim(number, ttl_ms);
         claims::claim(&desk, &claim, now)?;
@@ -360,7 +355,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let connection = filled(&folder, 1_200, 3_600_000);
         let results = |connection: &Connection| -> i64 {
-            let sql = "SELECT count(*) FROM claims WHERE result IS NOT NULL";
+            let sql = "SELECT count(*) FROM results";
             connection.query_row(sql, [], |row| row.get(0)).unwrap()
         };
         // A file in which that is far too much.
@@ -375,15 +370,16 @@ mod tests {
         assert!(steps > 20, "a step at a time: {steps}");
         let now = now_ms();
         let known =
-            claims::claim(&Desk::new(&connection, &Recent::default()), &claim(7, 3_600_000), now).unwrap();
+            claims::claim(&Desk::new(&connection, &Process::default()), &claim(7, 3_600_000), now).unwrap();
         assert!(matches!(known, Claimed::Lost), "{known:?}");
         // Only when there is nothing else.
         while count(&connection, "claims") == 1_200 {
             sweep.make_room(&connection).unwrap();
         }
         assert_eq!(count(&connection, "conversations"), 0);
-        let known = claims::claim(&Desk::new(&connection, &Recent::default()), &claim(1_199, 3_600_000), now)
-            .unwrap();
+        let known =
+            claims::claim(&Desk::new(&connection, &Process::default()), &claim(1_199, 3_600_000), now)
+                .unwrap();
         assert!(matches!(known, Claimed::Lost), "the latest is there: {known:?}");
     }
 
@@ -400,7 +396,8 @@ mod tests {
             sweep.make_room(&connection).unwrap();
         }
         let results = |of: &str| -> i64 {
-            let sql = format!("SELECT count(*) FROM claims WHERE result IS NOT NULL AND holder {of} 5000");
+            let sql =
+                format!("SELECT count(*) FROM claims JOIN results ON claim = number WHERE holder {of} 5000");
             connection.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
         assert_eq!((count(&connection, "claims"), results(">=")), (1_300, 100));

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::desk::Desk;
 use super::marker::Marker;
-use super::recent::Recent;
+use super::process::Process;
 use super::sweep::Sweep;
 use super::transaction::execute;
 
@@ -125,19 +125,19 @@ impl Worker {
     /// Starts a thread that writes.
     pub(super) fn writing(
         connection: Connection,
-        recent: Arc<Recent>,
+        process: Arc<Process>,
         sweep: Sweep,
         marker: Marker,
     ) -> std::io::Result<Self> {
-        let writer = Writer { connection, recent, sweep, marker, is_synced: None };
+        let writer = Writer { connection, process, sweep, marker, is_synced: None };
         Self::start("store-write", move |queue| writer.run(&queue))
     }
 
     /// Starts a thread that reads.
-    pub(super) fn reading(connection: Connection, recent: Arc<Recent>) -> std::io::Result<Self> {
+    pub(super) fn reading(connection: Connection, process: Arc<Process>) -> std::io::Result<Self> {
         Self::start("store-read", move |queue| {
             while let Ok(mut job) = queue.jobs.recv().map(|job| queue.taken(job)) {
-                job.task.run(&Desk::new(&connection, &recent));
+                job.task.run(&Desk::new(&connection, &process));
                 job.task.finish(Ok(()));
             }
         })
@@ -201,8 +201,7 @@ pub(super) fn unavailable(cause: String) -> StoreError {
 /// What the thread that writes has.
 struct Writer {
     connection: Connection,
-    /// Conversations as they were last committed.
-    recent: Arc<Recent>,
+    process: Arc<Process>,
     sweep: Sweep,
     marker: Marker,
     /// Whether commits wait for the disk, as it was last said.
@@ -273,8 +272,8 @@ impl Writer {
             self.marker.advance(&self.connection).map_err(|error| self.failed(&error))?;
         }
         let mut is_whole = true;
-        let recent = self.recent.clone();
-        let desk = Desk::new(&self.connection, &recent);
+        let process = self.process.clone();
+        let desk = Desk::new(&self.connection, &process);
         for job in jobs {
             let before = self.connection.total_changes();
             if !job.task.run(&desk) {
@@ -341,8 +340,8 @@ mod tests {
         let mut connection = schema::open(&path, BYTES).unwrap();
         connection.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
         let marker = Marker::start(&path, &mut connection, &verdict).unwrap();
-        let recent = Arc::<Recent>::default();
-        Worker::writing(connection, recent.clone(), Sweep::new(1_000, BYTES, recent), marker).unwrap()
+        let process = Arc::<Process>::default();
+        Worker::writing(connection, process.clone(), Sweep::new(1_000, BYTES, process), marker).unwrap()
     }
 
     /// Has the thread wait, so that what comes next is one batch, until something is sent.

@@ -75,7 +75,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 5)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 6)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, patient()).unwrap_err().to_string();
@@ -96,25 +96,25 @@ fn changed_by_hand(path: &Path, statement: &str) -> String {
 #[tokio::test]
 async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let backend = Backend::sqlite();
-    let store = backend.named("one");
-    open(&store).await;
-    store.update(&key("c"), set("customer.name", json!("Ann"))).await.unwrap();
-    drop(store);
     let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
-    let older =
-        "DROP TABLE entries; CREATE TABLE events (environment TEXT NOT NULL, conversation TEXT NOT NULL, id INTEGER NOT NULL,
-             at INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (environment, conversation, id)) WITHOUT ROWID;
-         DROP INDEX claims_with_results; DROP TABLE notes; DELETE FROM schema_version WHERE version > 1;
-         ALTER TABLE conversations DROP COLUMN course; ALTER TABLE claims DROP COLUMN request;
-         ALTER TABLE claims DROP COLUMN began; ALTER TABLE claims DROP COLUMN ended";
-    connection.execute_batch(older).unwrap();
+    connection.execute_batch(include_str!("../../data/store/version-1.sql")).unwrap();
     drop(connection);
     let store = backend.named("one");
     store.put_note("a", "one", Duration::from_secs(60)).await.unwrap();
     assert_eq!(store.note("a").await.unwrap().as_deref(), Some("one"));
     let found = store.find(&key("c")).await.unwrap().unwrap();
     assert_eq!(found.variables["customer.name"].value, json!("Ann"));
+    assert_eq!((found.state.as_deref(), found.bytes), (Some("greeting"), 18));
+    assert_eq!(store.events(&key("c"), 0, 10).await.unwrap().events.len(), 2);
+    // Of the four calls, one had not been sent, and one only read.
+    assert_eq!((found.calls["book"].begun, found.calls["look"].begun), (2, 0));
+    let of_key = |number| Claim { key: ClaimKey([number; 32]), ..claim(number) };
+    let mut kinds = Vec::new();
+    for number in 1..=4 {
+        kinds.push(try_claim(&store, &of_key(number)).await);
+    }
+    assert_eq!(kinds, ["settled", "fresh", "fresh", "lost"]);
 }
 
 /// A file that the Callgate before feeds were kept by change left when it was killed; only the times of expiry are later.
@@ -147,8 +147,8 @@ async fn a_file_with_an_event_in_each_row_is_brought_forward_with_nothing_lost()
         (Some("greeting"), 2, 1)
     );
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
-    let mut claims =
-        connection.prepare("SELECT phase, is_write, result IS NOT NULL FROM claims ORDER BY number").unwrap();
+    let sql = "SELECT phase, is_write, text IS NOT NULL FROM claims LEFT JOIN results ON claim = number ORDER BY number";
+    let mut claims = connection.prepare(sql).unwrap();
     let claims = claims.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     let claims: Vec<(String, bool, bool)> = claims.map(Result::unwrap).collect();
     let ended = |is_write| ("ended".to_owned(), is_write, true);
@@ -158,6 +158,32 @@ async fn a_file_with_an_event_in_each_row_is_brought_forward_with_nothing_lost()
     store.update(&key("c1"), Change { events: vec![event], ..Change::default() }).await.unwrap();
     let page = store.events(&key("c1"), 13, 500).await.unwrap();
     assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), [14, 15]);
+}
+
+/// The same file, brought forward by the Callgate after that one, and with variables that its caller has added.
+#[tokio::test]
+async fn a_file_with_variables_in_one_row_is_brought_forward_with_every_digit() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store");
+    let backend = Backend::sqlite();
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    std::fs::copy(data.join("version-5.db"), folder.path().join("one")).unwrap();
+    let store = backend.named("one");
+    let known = store.find(&key("c1")).await.unwrap().unwrap();
+    let values = known.variables.iter().map(|(name, one)| format!("{name} {}", one.value));
+    let expected = [
+        "booking.id 4711",
+        r#"booking.pin "geheim-12""#,
+        r#"customer.card "4111-1111""#,
+        r#"customer.name "Ann Onym""#,
+        r#"order.key {"value":"sesame-7","sensitive":true}"#,
+        r#"order.note {"a":["ü\n\"",1e+3,null]}"#,
+        "order.total 123456789012345678901234567890.10",
+    ];
+    assert_eq!(values.collect::<Vec<_>>(), expected);
+    assert!(known.variables["booking.pin"].sensitive && known.variables["booking.pin"].hidden);
+    let page = store.events(&key("c1"), 0, 500).await.unwrap();
+    assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
+    assert_eq!(store.events(&key("c2"), 0, 500).await.unwrap().events.len(), 4);
 }
 
 #[tokio::test]
@@ -173,10 +199,11 @@ async fn a_person_can_read_the_file_while_it_is_used() {
     let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
     let ask = |question: &str| connection.query_row(question, [], |row| row.get::<_, String>(0)).unwrap();
     let name =
-        "SELECT json_extract(variables, '$.\"customer.name\".value') FROM conversations WHERE id = 'c'";
+        "SELECT json_extract(text, '$.value') FROM variables JOIN conversations ON conversation = number
+                WHERE id = 'c' AND name = 'customer.name'";
     assert_eq!(ask(name), "Ann");
     assert_eq!(
-        ask("SELECT json_extract(result, '$.tool_call_id') FROM claims WHERE action = 'book'"),
+        ask("SELECT json_extract(text, '$.tool_call_id') FROM claims JOIN results ON claim = number"),
         "call_1"
     );
     assert_eq!(ask("PRAGMA integrity_check"), "ok");
