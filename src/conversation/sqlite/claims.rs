@@ -40,16 +40,24 @@ pub(super) fn recover(desk: &Desk<'_>, now: u64) -> rusqlite::Result<(usize, usi
     };
     for (conversation, action, is_counted) in &given_back {
         if let Some(key) = conversation_key(connection, *conversation)?.filter(|_| *is_counted) {
-            conversations::unbegin(desk, &key, action, true, now)?;
+            conversations::uncount(desk, &key, action, now)?;
         }
     }
     // Whoever called has had no answer: the same write under another id is not done either.
-    let lost = connection.execute(
-        "UPDATE claims SET phase = 'lost', is_orphan = 1, ended_at = ?1, expires_at = ?1 + keep
-         WHERE phase = 'sending'",
-        [integer(now)],
-    )?;
-    Ok((given_back.len(), lost))
+    let lost = {
+        let mut update = connection.prepare(
+            "UPDATE claims SET phase = 'lost', is_orphan = 1, ended_at = ?1, expires_at = ?1 + keep
+             WHERE phase = 'sending' RETURNING conversation, action, is_counted",
+        )?;
+        let rows = update.query_map([integer(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(Option<i64>, String, bool)>>>()?
+    };
+    for (conversation, action, is_counted) in &lost {
+        if let Some(key) = conversation_key(connection, *conversation)?.filter(|_| !is_counted) {
+            conversations::count_lost(desk, &key, action, now)?;
+        }
+    }
+    Ok((given_back.len(), lost.len()))
 }
 
 /// The number of the claim that was taken last, of those in the file.
@@ -236,10 +244,8 @@ pub(super) fn sending(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Res
     if held.is_written {
         return Ok(true);
     }
-    let conversation = match &claim.conversation {
-        Some(key) => conversations::count_in(desk, key, &claim.action, now)?,
-        None => None,
-    };
+    let live = claim.conversation.as_ref().map(|key| desk.find(key, now)).transpose()?.flatten();
+    let conversation = live.map(|live| live.number);
     let expires = now.saturating_add(millis(claim.keep)).saturating_add(UNDER_WAY_MS);
     insert(
         desk.connection,
@@ -286,7 +292,8 @@ fn insert(
             claim.former.as_ref().map_or(&[][..], |(_, arguments)| arguments),
             held.twin.map(|twin| twin.0),
             claim.is_write,
-            held.is_counted,
+            // The row of the conversation is written when the call ends.
+            held.is_counted && far.ended_at.is_some(),
             held.is_orphan,
             far.phase,
             far.ended_at.is_some(),
@@ -326,8 +333,7 @@ pub(super) fn ended(connection: &Connection, key: &ClaimKey, now: u64) -> rusqli
 fn left(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Held>> {
     connection
         .prepare_cached(
-            "SELECT number, began, is_counted, is_orphan FROM claims
-             WHERE key = ?1 AND holder = ?2 AND phase = 'sending'",
+            "SELECT number, began, is_orphan FROM claims WHERE key = ?1 AND holder = ?2 AND phase = 'sending'",
         )?
         .query_row(params![claim.key.0, holder(claim)], |row| {
             Ok(Held {
@@ -335,9 +341,9 @@ fn left(connection: &Connection, claim: &Claim) -> rusqlite::Result<Option<Held>
                 number: row.get(0)?,
                 request: claim.request,
                 twin: claim.twin,
-                is_counted: row.get(2)?,
+                is_counted: true,
                 began: number(row.get(1)?),
-                is_orphan: row.get(3)?,
+                is_orphan: row.get(2)?,
                 is_written: true,
                 replaces: None,
             })
@@ -379,8 +385,8 @@ pub(super) fn settle(
     if held.is_written {
         connection
             .prepare_cached(
-                "UPDATE claims SET phase = 'ended', has_result = 1, is_orphan = ?2, ended_at = ?3, expires_at = ?4,
-                 ended = ?5 WHERE number = ?1",
+                "UPDATE claims SET phase = 'ended', is_counted = 1, has_result = 1, is_orphan = ?2, ended_at = ?3,
+                 expires_at = ?4, ended = ?5 WHERE number = ?1",
             )?
             .execute(params![held.number, held.is_orphan, integer(now), integer(expires), integer(ended)])?;
     } else {
@@ -410,7 +416,7 @@ pub(super) fn release(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Res
     desk.let_go(claim.key);
     match &claim.conversation {
         Some(conversation) if held.is_counted => {
-            conversations::unbegin(desk, conversation, &claim.action, held.is_written, now)
+            conversations::unbegin(desk, conversation, &claim.action, now)
         }
         Some(_) | None => Ok(()),
     }

@@ -42,7 +42,7 @@ pub(super) fn open(
         conversation: Arc::new(begun),
         course: Course::default(),
         newest: 0,
-        unwritten: Vec::new(),
+        under_way: Vec::new(),
     });
     if let Some(first) = &opening.first {
         update(desk, key, &first.begun_at(now), now)?;
@@ -194,23 +194,35 @@ pub(super) fn begin(
     Ok(Some((earlier, began)))
 }
 
-/// A call that has begun is written to the file; gives the number of its conversation.
-pub(super) fn count_in(
+/// A call that the file did not count was sent by a former process, and never ended.
+pub(super) fn count_lost(
     desk: &Desk<'_>,
     key: &ConversationKey,
     action: &str,
     now: u64,
-) -> rusqlite::Result<Option<i64>> {
-    let Some(live) = desk.find(key, now)? else { return Ok(None) };
+) -> rusqlite::Result<()> {
+    let Some(live) = desk.find(key, now)? else { return Ok(()) };
     let mut live = Arc::unwrap_or_clone(live);
-    let number = live.number;
-    live.count_in(action);
-    save(desk, live)?;
-    Ok(Some(number))
+    live.begin(action);
+    live.end(action);
+    save(desk, live)
 }
 
-/// A call ends that is written to the file, or is now, and makes `change`; gives the number of its conversation and when
-/// it ended. One that only waited for its twin has not begun.
+/// A call that the file counts, as an older Callgate did when it was claimed, was not sent.
+pub(super) fn uncount(
+    desk: &Desk<'_>,
+    key: &ConversationKey,
+    action: &str,
+    now: u64,
+) -> rusqlite::Result<()> {
+    let Some(live) = desk.find(key, now)? else { return Ok(()) };
+    let mut live = Arc::unwrap_or_clone(live);
+    live.unbegin(action);
+    save(desk, live)
+}
+
+/// A call ends and makes `change`, and the file counts it from now on; gives the number of its conversation and when it
+/// ended. One that only waited for its twin has not begun.
 pub(super) fn end(
     desk: &Desk<'_>,
     key: &ConversationKey,
@@ -222,28 +234,24 @@ pub(super) fn end(
     let Some(live) = desk.find(key, now)? else { return Ok((None, 0, Applied::default())) };
     let mut live = Arc::unwrap_or_clone(live);
     let number = live.number;
-    if held.is_counted && !held.is_written {
-        live.count_in(&claim.action);
+    if held.is_counted {
+        live.end(&claim.action);
     }
     let ended = if held.began == 0 { live.course.now() } else { live.course.end(claim, held.began) };
     Ok((Some(number), ended, apply(desk, live, change, now)?))
 }
 
-/// A call has not begun after all; `is_written` where the file counts it.
+/// A call has not begun after all.
 pub(super) fn unbegin(
     desk: &Desk<'_>,
     key: &ConversationKey,
     action: &str,
-    is_written: bool,
     now: u64,
 ) -> rusqlite::Result<()> {
     let Some(live) = desk.find(key, now)? else { return Ok(()) };
     let mut live = Arc::unwrap_or_clone(live);
     live.unbegin(action);
-    if is_written {
-        return save(desk, live);
-    }
-    live.count_in(action);
+    live.end(action);
     desk.put(live);
     Ok(())
 }

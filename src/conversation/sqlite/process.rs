@@ -43,9 +43,8 @@ impl Process {
         };
         if let (Some(held), Some(conversation)) = (held, &claim.conversation)
             && held.is_counted
-            && !held.is_written
         {
-            self.recent.unbegin(conversation, &claim.action);
+            self.recent.abandon(conversation, &claim.action, held.is_written);
         }
     }
 }

@@ -26,21 +26,21 @@ pub(super) struct Live {
     pub(super) course: Course,
     /// The number of its newest event.
     pub(super) newest: u64,
-    /// The actions of the begun calls that the file does not count: their claims are not in it yet.
-    pub(super) unwritten: Vec<String>,
+    /// The actions of the calls under way: they have begun, and the file counts them when they end.
+    pub(super) under_way: Vec<String>,
 }
 
 impl Live {
-    /// A call of `action` begins; the file will count it when it has its claim.
+    /// A call of `action` begins.
     pub(super) fn begin(&mut self, action: &str) {
         self.count(action, |begun| begun.saturating_add(1));
-        self.unwritten.push(action.to_owned());
+        self.under_way.push(action.to_owned());
     }
 
-    /// The file counts a call of `action` from now on, or it has not begun after all.
-    pub(super) fn count_in(&mut self, action: &str) {
-        if let Some(at) = self.unwritten.iter().position(|one| one == action) {
-            self.unwritten.swap_remove(at);
+    /// A call of `action` is under way no more.
+    pub(super) fn end(&mut self, action: &str) {
+        if let Some(at) = self.under_way.iter().position(|one| one == action) {
+            self.under_way.swap_remove(at);
         }
     }
 
@@ -60,7 +60,7 @@ impl Live {
     /// The calls that the file counts.
     pub(super) fn written_calls(&self) -> Cow<'_, BTreeMap<String, Calls>> {
         let mut calls = Cow::Borrowed(&self.conversation.calls);
-        for action in &self.unwritten {
+        for action in &self.under_way {
             if let Some(of_action) = calls.to_mut().get_mut(action) {
                 of_action.begun = of_action.begun.saturating_sub(1);
             }
@@ -101,7 +101,7 @@ impl Recent {
     /// A conversation has become this.
     pub(super) fn put(&self, live: &Arc<Live>) {
         let key = &live.conversation.key;
-        if !live.unwritten.is_empty() {
+        if !live.under_way.is_empty() {
             self.ahead().insert(key.clone(), live.clone());
             return self.cache.invalidate(key);
         }
@@ -121,12 +121,14 @@ impl Recent {
         self.cache.invalidate(key);
     }
 
-    /// A call whose claim is not in the file has not begun after all.
-    pub(super) fn unbegin(&self, key: &ConversationKey, action: &str) {
+    /// A call is under way no more, and its end is not in the file; `was_sent` where it counts all the same.
+    pub(super) fn abandon(&self, key: &ConversationKey, action: &str, was_sent: bool) {
         let Some(live) = self.ahead().get(key).cloned() else { return };
         let mut live = Arc::unwrap_or_clone(live);
-        live.unbegin(action);
-        live.count_in(action);
+        if !was_sent {
+            live.unbegin(action);
+        }
+        live.end(action);
         self.put(&Arc::new(live));
     }
 
@@ -152,7 +154,7 @@ mod tests {
             conversation: Arc::new(conversation),
             course: Course::default(),
             newest: 0,
-            unwritten: Vec::new(),
+            under_way: Vec::new(),
         })
     }
 
@@ -210,7 +212,7 @@ mod tests {
         let key = &ahead.conversation.key;
         let found = recent.find(key, 0).unwrap();
         assert_eq!((found.conversation.calls["book"].begun, found.written_calls()["book"].begun), (1, 0));
-        recent.unbegin(key, "book");
+        recent.abandon(key, "book", false);
         assert!(recent.find(key, 0).is_none(), "it is read from the file again");
         assert!(recent.ahead().is_empty());
     }

@@ -61,7 +61,7 @@ pub(super) fn read(
     let Some((number, mut conversation, course, newest)) = live else { return Ok(None) };
     conversation.variables = Arc::new(variables(connection, number)?);
     let conversation = Arc::new(conversation);
-    Ok(Some(Live { number, conversation, course, newest, unwritten: Vec::new() }))
+    Ok(Some(Live { number, conversation, course, newest, under_way: Vec::new() }))
 }
 
 fn variables(connection: &Connection, conversation: i64) -> rusqlite::Result<Variables> {

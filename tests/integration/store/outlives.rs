@@ -50,6 +50,64 @@ async fn what_was_under_way_is_free_where_nothing_was_sent_and_unknown_else() {
     assert!(store.sending(&claimed).await.is_err());
 }
 
+/// A call under way is not in the row of its conversation, whatever else is written there.
+#[tokio::test]
+async fn a_call_that_was_not_sent_is_not_counted_although_another_one_ended_meanwhile() {
+    let backend = Backend::sqlite();
+    let of = |action: &str, intent| Claim { action: action.to_owned(), most_calls: Some(2), ..claim(intent) };
+    let (unsent, sent, ended) = (of("a", 1), of("b", 2), of("c", 3));
+    let read = Claim { is_write: false, ..of("d", 4) };
+    {
+        let store = backend.named("one");
+        open(&store).await;
+        for one in [&unsent, &sent, &ended, &read] {
+            assert_eq!(try_claim(&store, one).await, "fresh");
+        }
+        store.sending(&sent).await.unwrap();
+        store.sending(&read).await.unwrap();
+        store.settle(&ended, &result("call_3"), set("x", json!(1))).await.unwrap();
+        let calls = &store.find(&key("c")).await.unwrap().unwrap().calls;
+        assert_eq!(["a", "b", "c", "d"].map(|action| calls[action].begun), [1; 4]);
+    }
+    let store = backend.named("one");
+    let calls = &store.find(&key("c")).await.unwrap().unwrap().calls;
+    let begun = ["a", "b", "c", "d"].map(|action| calls.get(action).map_or(0, |calls| calls.begun));
+    assert_eq!(begun, [0, 1, 1, 0]);
+    assert_eq!(try_claim(&store, &of("b", 5)).await, "fresh");
+    assert_eq!(try_claim(&store, &of("b", 6)).await, "too many calls");
+}
+
+/// Its caller has its answer, and no other call may do it again.
+#[tokio::test]
+async fn a_write_whose_end_cannot_be_written_is_unknown() {
+    let backend = Backend::sqlite();
+    let store = backend.named("one");
+    open(&store).await;
+    let (write, read) = (claim(1), Claim { is_write: false, ..claim(2) });
+    for one in [&write, &read] {
+        assert_eq!(try_claim(&store, one).await, "fresh");
+        store.sending(one).await.unwrap();
+    }
+    let waiting = {
+        let (store, key) = (store.clone(), write.key);
+        tokio::spawn(async move { store.ended(key).await.unwrap() })
+    };
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let stall = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    stall.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for one in [&write, &read] {
+        store.settle(one, &result("call"), Change::default()).await.unwrap_err();
+    }
+    assert!(matches!(waiting.await.unwrap(), Ended::Lost));
+    stall.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(try_claim(&store, &again(&write)).await, "lost");
+    assert_eq!(try_claim(&store, &again(&read)).await, "fresh");
+    // Who has it may still say how it ended.
+    store.settle(&write, &result("call_1"), set("x", json!(1))).await.unwrap();
+    assert_eq!(try_claim(&store, &again(&write)).await, "settled");
+    assert_eq!(store.find(&key("c")).await.unwrap().unwrap().variables["x"].value, json!(1));
+}
+
 #[tokio::test]
 async fn a_file_has_one_process() {
     let backend = Backend::sqlite();
