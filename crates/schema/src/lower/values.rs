@@ -19,7 +19,16 @@ impl<'a> Engine<'a> {
             let these = type_names(one.value);
             names = Some(match names {
                 None => these,
-                Some(before) => before.into_iter().filter_map(|name| narrower(name, &these)).collect(),
+                Some(before) => {
+                    let mut common = Vec::new();
+                    for name in before.into_iter().filter_map(|name| narrower(name, &these)) {
+                        // A number may be an integer that is there already.
+                        if !common.contains(&name) {
+                            common.push(name);
+                        }
+                    }
+                    common
+                }
             });
         }
         let names = names.unwrap_or_default();
