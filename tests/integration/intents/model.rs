@@ -415,6 +415,11 @@ impl Product {
             };
             let effects: Vec<u64> =
                 self.effects(&self.wishes[at], &entries).iter().map(|entry| entry.number).collect();
+            // What came of it before the same was wanted anew.
+            let is_next =
+                |next: &&Wish| next.content == self.wishes[at].content && next.since > self.wishes[at].since;
+            let next = self.wishes.iter().filter(is_next).map(|next| next.since).min();
+            let own = self.effects(&self.wishes[at], &entries[..next.unwrap_or(entries.len())]).len();
             let wish = &mut self.wishes[at];
             if told["status"] == "success" {
                 let number = number.ok_or("a success without a body")?;
@@ -427,7 +432,7 @@ impl Product {
             } else if told["error"]["effect"] == "none" && !(has_no_ids && is_without_store(told)) {
                 let nones = nones.entry(at).or_default();
                 *nones += 1;
-                if !wish.is_unclear && effects.len() + *nones > wish.most {
+                if !wish.is_unclear && own + *nones > wish.most {
                     return Err(format!("effect none is told of what has had one: {told}"));
                 }
             }

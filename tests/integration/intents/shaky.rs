@@ -57,17 +57,20 @@ pub(super) struct Shaky {
     pub sending: AtomicUsize,
     /// Calls that wait for another's end.
     pub joined: AtomicUsize,
+    /// Answers to claims, whatever they say.
+    pub claimed: AtomicUsize,
 }
 
 impl Shaky {
     pub(super) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        let [sending, joined] = [0; 2].map(AtomicUsize::new);
+        let [sending, joined, claimed] = [0; 3].map(AtomicUsize::new);
         Arc::new(Self {
             store,
             outage: Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             sending,
             joined,
+            claimed,
         })
     }
 
@@ -117,7 +120,11 @@ passed_on!(all Shaky);
 
 impl Claims for Shaky {
     fn claim<'a>(&'a self, claim: &'a Claim) -> Pending<'a, Claimed> {
-        Pending::new(self.through(At::Claim, || Box::pin(self.store.claim(claim))))
+        Pending::new(async move {
+            let claimed = self.through(At::Claim, || Box::pin(self.store.claim(claim))).await;
+            self.claimed.fetch_add(1, Ordering::SeqCst);
+            claimed
+        })
     }
 
     fn sending<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {

@@ -73,19 +73,23 @@ impl World {
         }
     }
 
-    /// Lets a call of `node` join another one. Not every call does, and of another process nothing tells; whatever comes
-    /// first, what is told afterwards has to be true.
-    async fn joins(&self, node: usize) {
-        let joined = async {
-            match self {
-                Self::Here(setup) => {
-                    let joined = &setup.nodes[node % setup.nodes.len()].store.joined;
-                    rises(joined, joined.load(Ordering::SeqCst)).await;
-                }
-                Self::There(_) => std::future::pending().await,
+    /// How many claims a node has had an answer to; of another process nothing tells.
+    fn claimed(&self, node: usize) -> usize {
+        match self {
+            Self::Here(setup) => setup.nodes[node % setup.nodes.len()].store.claimed.load(Ordering::SeqCst),
+            Self::There(_) => 0,
+        }
+    }
+
+    /// Waits until a node knows what becomes of each call of `request`: `before` is how many claims it had had an answer to.
+    /// Of another process, a while; whatever comes first there, what is told afterwards has to be true.
+    async fn claims(&self, node: usize, before: usize, request: &Value) {
+        match self {
+            Self::Here(_) => {
+                until_so("claims", || self.claimed(node) >= before + calls_in(request)).await;
             }
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(100), joined).await;
+            Self::There(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
     }
 
     /// Waits until a node has noticed that the caller of `request` has hung up; `before` is what it had noticed before.
@@ -143,12 +147,17 @@ impl World {
                     desk.release(conversation);
                     return vec![told];
                 }
-                let release = async {
-                    self.joins(node + 1).await;
-                    desk.release(conversation);
-                };
-                let (again, ()) = tokio::join!(self.post(node + 1, over), release);
-                vec![None, again]
+                let claimed = self.claimed(node + 1);
+                let mut again = Box::pin(self.post(node + 1, over));
+                tokio::select! {
+                    told = &mut again => {
+                        desk.release(conversation);
+                        return vec![None, told];
+                    }
+                    () = self.claims(node + 1, claimed, over) => {}
+                }
+                desk.release(conversation);
+                vec![None, again.await]
             }
             (Fault::TwiceOneGone, _) => self.twice(conversation, node, [request, request], true).await,
             (Fault::Overlap, _) => self.twice(conversation, node, [request, over], false).await,
@@ -216,6 +225,7 @@ impl World {
         hangs_up: bool,
     ) -> Vec<Told> {
         let (arrived, hang_ups) = (self.desk().arrived(conversation), self.hang_ups(node));
+        let claimed = self.claimed(node);
         self.desk().hold(conversation);
         let request = first;
         let mut first = Box::pin(self.post(node, request));
@@ -224,15 +234,22 @@ impl World {
                 self.desk().release(conversation);
                 return vec![told];
             }
-            () = self.desk().arrives(conversation, arrived) => {}
+            () = async {
+                self.desk().arrives(conversation, arrived).await;
+                if let Self::Here(_) = self {
+                    self.claims(node, claimed, request).await;
+                }
+            } => {}
         }
+        let claimed = self.claimed(node + 1);
+        let request_again = second;
         let mut second = Box::pin(self.post(node + 1, second));
         tokio::select! {
             told = &mut second => {
                 self.desk().release(conversation);
                 return vec![first.await, told];
             }
-            () = self.joins(node + 1) => {}
+            () = self.claims(node + 1, claimed, request_again) => {}
         }
         if hangs_up {
             drop(first);
