@@ -14,6 +14,7 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    use_small_pages();
     let command = cli::Arguments::parse().command;
     match command.run() {
         Ok(code) => code,
@@ -22,4 +23,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has the kernel use no huge pages: of 2 MiB that hold a few live bytes, nothing can be given back. Calls that wait take a
+/// third less memory so, and no call waits until 2 MiB are zeroed. Where that cannot be had, it is no harm.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -67,6 +67,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("h2", &["egress"]),
     ("reqwest", &["egress"]),
     ("rusqlite", &["conversation"]),
+    ("rustix", &["main"]),
     // The store in Redis judges files of certificates.
     ("rustls", &["conversation", "egress"]),
     ("rustls_platform_verifier", &["egress"]),
