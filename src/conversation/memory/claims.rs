@@ -1,6 +1,6 @@
 //! Claims in memory: bounded in number, size and time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,9 +49,8 @@ pub(super) struct MemoryClaims {
 struct Shard {
     /// Boxed, since a map has room for nearly twice as many as there are.
     entries: HashMap<ClaimKey, Box<Entry>>,
-    /// Twin → the writes of it that are under way or whose callers are gone, the latest last: where that one is given back,
-    /// the one before counts.
-    twins: HashMap<ClaimKey, VecDeque<ClaimKey>>,
+    /// Twin → the writes that have it.
+    twins: HashMap<ClaimKey, Twins>,
     /// Ended reads and writes, each in the order of their end.
     reads: VecDeque<Ended>,
     writes: VecDeque<Ended>,
@@ -61,6 +60,41 @@ struct Shard {
     bytes: usize,
     /// Tells entries of the same key apart.
     generation: u64,
+}
+
+/// The writes of a twin: where the latest one is given back, the one before counts.
+#[derive(Debug)]
+struct Twins {
+    latest: ClaimKey,
+    /// Those before it, the latest last; mostly none.
+    before: Vec<ClaimKey>,
+}
+
+impl Twins {
+    /// The latest one but for `except`.
+    fn latest_but(&self, except: &ClaimKey) -> Option<ClaimKey> {
+        std::iter::once(&self.latest).chain(self.before.iter().rev()).find(|one| *one != except).copied()
+    }
+
+    /// `key` is the latest one.
+    fn push(&mut self, key: ClaimKey) {
+        self.before.push(self.latest);
+        self.before.retain(|one| *one != key);
+        self.latest = key;
+        if self.before.len() >= MAX_TWINS {
+            self.before.remove(0);
+        }
+    }
+
+    /// Forgets one; false where none is left.
+    fn remove(&mut self, key: &ClaimKey) -> bool {
+        self.before.retain(|one| one != key);
+        if self.latest != *key {
+            return true;
+        }
+        let next = self.before.pop();
+        next.inspect(|next| self.latest = *next).is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -151,7 +185,7 @@ impl MemoryClaims {
     /// is not long ago.
     fn unanswered_twin(&self, twin: &ClaimKey, claim: &Claim) -> Option<ClaimKey> {
         // One lock at a time: the two may live in different shards.
-        let first = self.shard(twin).twins.get(twin)?.iter().rev().find(|one| **one != claim.key).copied()?;
+        let first = self.shard(twin).twins.get(twin)?.latest_but(&claim.key)?;
         self.shard(&first).is_unanswered(&first, claim.request).then_some(first)
     }
 
@@ -159,10 +193,10 @@ impl MemoryClaims {
     fn forget_twins(&self, forgotten: Vec<(ClaimKey, ClaimKey)>) {
         for (twin, key) in forgotten {
             let mut shard = self.shard(&twin);
-            let Some(known) = shard.twins.get_mut(&twin) else { continue };
-            known.retain(|one| *one != key);
-            if known.is_empty() {
-                shard.twins.remove(&twin);
+            if let hash_map::Entry::Occupied(mut known) = shard.twins.entry(twin)
+                && !known.get_mut().remove(&key)
+            {
+                known.remove();
             }
         }
     }
@@ -206,29 +240,19 @@ impl MemoryClaims {
 
     /// The caller has hung up.
     pub(super) fn orphan(&self, key: &ClaimKey) {
-        let twin = {
-            let mut shard = self.shard(key);
-            let Some(entry) = shard.entries.get_mut(key) else { return };
+        if let Some(entry) = self.shard(key).entries.get_mut(key) {
             entry.is_orphan = true;
-            // One that is under way stands for its twin already, in its place.
-            entry.twin.filter(|_| !matches!(entry.state, State::UnderWay(_)))
-        };
-        if let Some(twin) = twin {
-            self.shard(&twin).remember_twin(twin, *key);
         }
     }
 
     /// The result of an orphan has reached a caller, at `now` by the course of its conversation.
     pub(super) fn adopt(&self, key: &ClaimKey, now: impl FnOnce(&ConversationKey) -> u64) {
-        let twin = {
-            let mut shard = self.shard(key);
-            let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.is_orphan) else { return };
-            let State::Ended { result: Some(_), ended, .. } = &mut entry.state else { return };
+        let mut shard = self.shard(key);
+        let Some(entry) = shard.entries.get_mut(key).filter(|entry| entry.is_orphan) else { return };
+        if let State::Ended { result: Some(_), ended, .. } = &mut entry.state {
             *ended = entry.conversation.as_ref().map_or(0, now);
             entry.is_orphan = false;
-            entry.twin
-        };
-        self.forget_twins(twin.map(|twin| (twin, *key)).into_iter().collect());
+        }
     }
 
     /// When the call that holds the claim began.
@@ -249,10 +273,8 @@ impl MemoryClaims {
         let most = self.limits.max_bytes / SHARDS;
         let forgotten = {
             let mut shard = self.shard(&claim.key);
-            let answered = shard.end(claim, result, ended);
-            let mut forgotten = shard.forget(most);
-            forgotten.extend(answered);
-            forgotten
+            shard.end(claim, result, ended);
+            shard.forget(most)
         };
         self.forget_twins(forgotten);
     }
@@ -298,11 +320,11 @@ impl Shard {
     }
 
     fn remember_twin(&mut self, twin: ClaimKey, key: ClaimKey) {
-        let known = self.twins.entry(twin).or_default();
-        known.retain(|one| *one != key);
-        known.push_back(key);
-        if known.len() > MAX_TWINS {
-            known.pop_front();
+        match self.twins.entry(twin) {
+            hash_map::Entry::Occupied(mut known) => known.get_mut().push(key),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(Twins { latest: key, before: Vec::new() });
+            }
         }
     }
 
@@ -327,16 +349,14 @@ impl Shard {
         self.entries.insert(claim.key, Box::new(entry));
     }
 
-    /// The call has ended; says which twin it stands for no more, since its caller is there.
-    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) -> Option<(ClaimKey, ClaimKey)> {
+    fn end(&mut self, claim: &Claim, result: &Arc<ToolResult>, ended: u64) {
         let now = Instant::now();
         let key = &claim.key;
-        let entry = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim))?;
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.is_held_by(claim)) else { return };
         let result = KeptResult::new(result);
         let bytes = ENTRY_BYTES + result.as_ref().map_or(0, KeptResult::bytes);
         let state = State::Ended { result, at: now, ended };
-        let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return None };
-        let answered = entry.twin.filter(|_| !entry.is_orphan).map(|twin| (twin, *key));
+        let State::UnderWay(bell) = std::mem::replace(&mut entry.state, state) else { return };
         let ended = Ended {
             key: *key,
             generation: entry.generation,
@@ -353,7 +373,6 @@ impl Shard {
         if let Some(bell) = bell {
             bell.notify_waiters();
         }
-        answered
     }
 
     /// Forgets what is over, and where there is still too much what is oldest;

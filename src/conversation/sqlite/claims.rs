@@ -215,8 +215,8 @@ fn is_new(desk: &Desk<'_>, claim: &Claim, known: &Known, now: u64) -> rusqlite::
     Ok(live.is_some_and(|live| live.course.is_new(claim, delivered)))
 }
 
-/// The latest write of the same twin that is under way or whose caller is gone: if it is under way for another request, or
-/// its end is not long ago.
+/// The latest write of the same twin, if it is under way for another request, or if its caller is gone and its end is
+/// not long ago. Those before one that was answered stand for no twin any more, so the file has to be asked for orphans only.
 fn twin(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Result<Option<ClaimKey>> {
     let Some(twin) = claim.twin else { return Ok(None) };
     let orphan = desk
@@ -229,13 +229,32 @@ fn twin(desk: &Desk<'_>, claim: &Claim, now: u64) -> rusqlite::Result<Option<Cla
             Ok((row.get::<_, i64>(0)?, ClaimKey(row.get(1)?), row.get::<_, bool>(2)?))
         })
         .optional()?;
-    let orphan_number = orphan.as_ref().map_or(0, |(number, ..)| *number);
-    let under_way = desk.latest_of_twin(&twin, &claim.key).filter(|(_, held)| held.number > orphan_number);
+    let last_orphan = orphan.as_ref().map_or(0, |(number, ..)| *number);
+    let under_way = desk.latest_of_twin(&twin, &claim.key).filter(|(_, held)| held.number > last_orphan);
     Ok(match (under_way, orphan) {
         (Some((key, held)), _) => (held.is_orphan || held.request != claim.request).then_some(key),
         (None, Some((_, key, is_recent))) => is_recent.then_some(key),
         (None, None) => None,
     })
+}
+
+/// A write was answered: those of its twin that were taken before it stand for no twin any more.
+fn answer_twin(desk: &Desk<'_>, twin: &ClaimKey, number: i64) -> rusqlite::Result<()> {
+    desk.connection
+        .prepare_cached("UPDATE claims SET twin = NULL WHERE is_orphan AND twin = ?1 AND number < ?2")?
+        .execute(params![twin.0, number])?;
+    desk.forget_twin_before(twin, number);
+    Ok(())
+}
+
+/// Whether a later write of a twin has ended. There are few rows behind that of a call that has just ended.
+fn has_later_twin(connection: &Connection, number: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM claims AS later JOIN claims AS one ON one.number = ?1
+             WHERE later.number > ?1 AND later.twin = one.twin AND later.phase = 'ended' AND NOT later.is_orphan LIMIT 1",
+        )?
+        .exists([number])
 }
 
 /// Marks that the call is about to be sent, and writes its claim; false where it is not this call's any more.
@@ -386,9 +405,16 @@ pub(super) fn settle(
         connection
             .prepare_cached(
                 "UPDATE claims SET phase = 'ended', is_counted = 1, has_result = 1, is_orphan = ?2, ended_at = ?3,
-                 expires_at = ?4, ended = ?5 WHERE number = ?1",
+                 expires_at = ?4, ended = ?5, twin = ?6 WHERE number = ?1",
             )?
-            .execute(params![held.number, held.is_orphan, integer(now), integer(expires), integer(ended)])?;
+            .execute(params![
+                held.number,
+                held.is_orphan,
+                integer(now),
+                integer(expires),
+                integer(ended),
+                held.twin.map(|twin| twin.0),
+            ])?;
     } else {
         let far = Far { phase: "ended", ended_at: Some(now), expires, ended };
         insert(connection, claim, &held, conversation, &far)?;
@@ -397,6 +423,9 @@ pub(super) fn settle(
         .prepare_cached("INSERT INTO results (claim, text) VALUES (?1, ?2)")?
         .execute(params![held.number, result])?;
     desk.let_go(claim.key);
+    if let Some(twin) = held.twin.filter(|_| !held.is_orphan) {
+        answer_twin(desk, &twin, held.number)?;
+    }
     Ok(applied)
 }
 
@@ -428,7 +457,18 @@ pub(super) fn orphan(desk: &Desk<'_>, key: &ClaimKey) -> rusqlite::Result<()> {
         desk.hold(*key, Held { is_orphan: true, ..held });
         return Ok(());
     }
-    desk.connection.prepare_cached("UPDATE claims SET is_orphan = 1 WHERE key = ?1")?.execute([key.0])?;
+    let connection = desk.connection;
+    let number = connection
+        .prepare_cached("SELECT number FROM claims WHERE key = ?1")?
+        .query_row([key.0], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(()) };
+    let stands = !has_later_twin(connection, number)?;
+    connection
+        .prepare_cached(
+            "UPDATE claims SET is_orphan = 1, twin = CASE WHEN ?2 THEN twin END WHERE number = ?1",
+        )?
+        .execute(params![number, stands])?;
     Ok(())
 }
 
@@ -437,13 +477,14 @@ pub(super) fn adopt(desk: &Desk<'_>, key: &ClaimKey) -> rusqlite::Result<()> {
     let of = desk
         .connection
         .prepare_cached(
-            "SELECT number, conversation, ended FROM claims WHERE key = ?1 AND is_orphan AND phase = 'ended'",
+            "SELECT number, conversation, ended, twin FROM claims WHERE key = ?1 AND is_orphan AND phase = 'ended'",
         )?
         .query_row([key.0], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, number(row.get(2)?)))
+            let twin = row.get::<_, Option<_>>(3)?.map(ClaimKey);
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, number(row.get(2)?), twin))
         })
         .optional()?;
-    let Some((row, conversation, ended)) = of else { return Ok(()) };
+    let Some((row, conversation, ended, twin)) = of else { return Ok(()) };
     let now = match conversation_key(desk.connection, conversation)? {
         Some(key) => desk.find(&key, 0)?.map_or(0, |live| live.course.now()),
         None => ended,
@@ -451,7 +492,10 @@ pub(super) fn adopt(desk: &Desk<'_>, key: &ClaimKey) -> rusqlite::Result<()> {
     desk.connection
         .prepare_cached("UPDATE claims SET is_orphan = 0, ended = ?2 WHERE number = ?1")?
         .execute(params![row, integer(now)])?;
-    Ok(())
+    match twin {
+        Some(twin) => answer_twin(desk, &twin, row),
+        None => Ok(()),
+    }
 }
 
 /// Removes up to `limit` ended calls whose time is over; says how many it were.

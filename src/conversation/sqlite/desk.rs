@@ -80,6 +80,17 @@ impl<'c> Desk<'c> {
         others.max_by_key(|(_, held)| held.number).map(|(key, held)| (key, held.clone()))
     }
 
+    /// The claims under way that stand for a twin and were taken before `number` stand for it no more.
+    pub(super) fn forget_twin_before(&self, twin: &ClaimKey, number: i64) {
+        let mut drafts = self.claims.borrow_mut();
+        let under_way = self.process.under_way();
+        for (key, held) in under_way.of_twin(twin) {
+            drafts.entry(key).or_insert_with(|| Some(held.clone()));
+        }
+        let of_twin = drafts.values_mut().flatten().filter(|held| held.twin.as_ref() == Some(twin));
+        of_twin.filter(|held| held.number < number).for_each(|held| held.twin = None);
+    }
+
     /// The number of a new claim.
     pub(super) fn next_number(&self) -> i64 {
         self.process.under_way().next_number()

@@ -157,7 +157,7 @@ CREATE TABLE claims (
     conversation INTEGER,                    -- its number
     action       TEXT NOT NULL,
     arguments    BLOB NOT NULL,              -- SHA-256, of a call with a key that an older Callgate gives it
-    twin         BLOB,                       -- the same write, whatever its id
+    twin         BLOB,                       -- the same write, whatever its id, unless a later one of it was answered
     is_write     INTEGER NOT NULL,
     is_counted   INTEGER NOT NULL,           -- among the begun calls of the conversation
     is_orphan    INTEGER NOT NULL,           -- nobody was told the result
@@ -175,7 +175,7 @@ INSERT INTO claims SELECT old.number, key, holder, conversations.number, action,
     is_orphan, phase, result IS NOT NULL, old.ended_at, keep, twin_window, old.expires_at, request, began, ended
     FROM claims_5 AS old LEFT JOIN conversations ON conversations.environment = old.environment AND id = conversation;
 CREATE INDEX claims_by_expiry ON claims (has_result, expires_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX claims_by_twin ON claims (twin, number) WHERE is_orphan AND twin IS NOT NULL;
+CREATE INDEX orphans_by_twin ON claims (twin, number) WHERE is_orphan AND twin IS NOT NULL;
 
 CREATE TABLE results (
     claim        INTEGER PRIMARY KEY,        -- its number
