@@ -21,6 +21,7 @@ mod time;
 pub use self::carried::{Carried, Step};
 pub use self::key::{ClaimKey, ConversationKey, MAX_NAME_BYTES, Slot};
 pub use self::memory::{ClaimLimits, MemoryLimits, MemoryStore};
+pub(crate) use self::record::first_part;
 pub use self::record::{
     Calls, Conversation, MAX_BYTES, MAX_CONCEALED, MAX_DEPTH, MAX_VARIABLES, Summary, Variables, is_name,
 };

@@ -100,20 +100,20 @@ impl Conversation {
         self.ended_at_ms.is_some()
     }
 
-    /// Its variables as templates see them.
-    pub fn nested(&self) -> Map<String, Value> {
-        self.nest(|variable| Some(&variable.value))
+    /// Those of its variables whose names begin with a part that is `wanted`, as templates see them.
+    pub fn nested(&self, wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
+        self.nest(|name, variable| wanted(first_part(name)).then_some(&variable.value))
     }
 
     /// What the model may see of its variables, as templates see them.
     pub fn nested_shown(&self) -> Map<String, Value> {
-        self.nest(|variable| variable.shown.as_ref())
+        self.nest(|_, variable| variable.shown.as_ref())
     }
 
-    fn nest(&self, of: impl Fn(&Variable) -> Option<&Value>) -> Map<String, Value> {
+    fn nest<'v>(&'v self, of: impl Fn(&str, &'v Variable) -> Option<&'v Value>) -> Map<String, Value> {
         let mut nested = Map::new();
         for (name, variable) in &*self.variables {
-            let Some(value) = of(variable) else { continue };
+            let Some(value) = of(name, variable) else { continue };
             let mut at = &mut nested;
             let mut parts = name.split('.').peekable();
             while let Some(part) = parts.next() {
@@ -270,6 +270,11 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
     }
 }
 
+/// The first part of a dotted name.
+pub(crate) fn first_part(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(first, _)| first)
+}
+
 /// Whether `name` is a dotted name.
 pub fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES && name.split('.').all(|part| !part.is_empty())
@@ -302,7 +307,7 @@ mod tests {
             assert_eq!(set(&mut one, name, json!(value)), []);
         }
         let nested = json!({"account": {"owner": {"name": "Ann"}, "status": "gold"}, "plan": "a"});
-        assert_eq!(Value::Object(one.nested()), nested);
+        assert_eq!(Value::Object(one.nested(|_| true)), nested);
         assert_eq!(one.nested_shown(), Map::new());
     }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 
+use crate::action::Action;
 use crate::auth::TokenStore;
-use crate::conversation::{Conversation, MemoryStore, Store, heap_bytes};
+use crate::conversation::{Conversation, MemoryStore, Store, first_part, heap_bytes};
 use crate::egress::{Deadline, Egress};
 use crate::tool::ToolCall;
 
@@ -59,21 +60,26 @@ pub(super) const WEIGHT_OF_ARGUMENTS: usize = 4;
 /// The same of what has to be masked.
 pub(super) const WEIGHT_OF_MASKS: usize = 16;
 
-/// How much work it is to read what a call brings and what its conversation knows, in bytes of JSON.
-pub(super) fn weight(call: &ToolCall, conversation: Option<&Conversation>) -> usize {
+/// How much work it is to read what a call brings, and what its action may read of what its conversation knows, in bytes of
+/// JSON.
+pub(super) fn weight(call: &ToolCall, action: Option<&Action>, conversation: Option<&Conversation>) -> usize {
     let arguments = call.arguments.get().len().saturating_mul(WEIGHT_OF_ARGUMENTS);
     let brought: usize = call.variables.values().map(heap_bytes).sum();
-    let known = conversation.map_or(0, |known| known.bytes);
+    let reader = action.filter(|action| action.reads_variables());
+    let known = reader.zip(conversation).map_or(0, |(action, conversation)| {
+        let read = conversation.variables.iter().filter(|(name, _)| action.may_read(first_part(name)));
+        read.map(|(name, one)| name.len() + heap_bytes(&one.value)).sum()
+    });
     arguments.saturating_add(brought).saturating_add(known)
 }
 
 /// How much work it is to mask what a conversation keeps to itself.
 pub(super) fn weight_of_masks(conversation: Option<&Conversation>) -> usize {
     let Some(conversation) = conversation else { return 0 };
-    let is_masked = conversation.variables.values().any(|one| one.sensitive || one.hidden);
+    let masked = conversation.variables.values().filter(|one| one.sensitive || one.hidden);
+    let masked: usize = masked.map(|one| heap_bytes(&one.value)).sum();
     let concealed: usize = conversation.concealed.iter().map(String::len).sum();
-    let bytes = if is_masked { conversation.bytes } else { 0 };
-    bytes.saturating_add(concealed).saturating_mul(WEIGHT_OF_MASKS)
+    masked.saturating_add(concealed).saturating_mul(WEIGHT_OF_MASKS)
 }
 
 impl Gateway {

@@ -22,6 +22,12 @@ const ASK: (&str, &str) = (
      output_variables: [{name: all, path: '$[*]'}]\n",
 );
 
+const RECALL: (&str, &str) = (
+    "actions/recall.yaml",
+    "description: Recalls.\nconnection: api\nmethod: POST\npath: /recall\nparameters: {type: object}\n\
+     body: '{\"it\": {{index .variables.it 0}}}'\n",
+);
+
 /// Where calls came to their end.
 #[derive(Debug, Default)]
 struct Ends(Mutex<Vec<ThreadId>>);
@@ -66,7 +72,7 @@ fn threads_of(answer: &str, variable: &Value, (method, path): (&str, &str), body
         let answer = answer.to_owned();
         let upstream = Upstream::start(move |_| Reply::ok(&answer)).await;
         let store = Arc::new(MemoryStore::default());
-        let gateway = Server::start_on(&files(upstream.port, &[ASK]), store.clone()).await;
+        let gateway = Server::start_on(&files(upstream.port, &[ASK, RECALL]), store.clone()).await;
         let key = ConversationKey::new("development", "c");
         let set = vec![("it".to_owned(), variable_of(variable.clone(), false))];
         store.open(&key, Opening::default()).await.unwrap();
@@ -123,10 +129,10 @@ fn long_requests_are_looked_at_aside_and_short_ones_are_not() {
 #[test]
 fn what_a_conversation_knows_is_looked_at_aside_where_it_is_much() {
     let (short, long) = (json!([1]), Value::from((0..20_000).collect::<Vec<_>>()));
-    let call = json!({"name": "ask", "conversation_id": "c", "arguments": {}});
+    let call = json!({"name": "recall", "conversation_id": "c", "arguments": {}});
     for (request, body) in [
         (("POST", "/v1/tool-calls"), &call),
-        (("POST", "/v1/actions/ask/preview"), &call),
+        (("POST", "/v1/actions/recall/preview"), &call),
         (("GET", "/v1/conversations/c"), &Value::Null),
         (("PATCH", "/v1/conversations/c"), &json!({"variables": {"more": 1}})),
         (("POST", "/v1/conversations/c/render"), &json!({"template": "{{.variables.it}}"})),
@@ -134,6 +140,13 @@ fn what_a_conversation_knows_is_looked_at_aside_where_it_is_much() {
         assert_eq!(threads_of("[1]", &short, request, body), 0, "{request:?}");
         assert_ne!(threads_of("[1]", &long, request, body), 0, "{request:?}");
     }
+}
+
+#[test]
+fn what_an_action_does_not_read_of_a_conversation_is_not_looked_at() {
+    let long = Value::from((0..20_000).collect::<Vec<_>>());
+    let call = json!({"name": "ask", "conversation_id": "c", "arguments": {}});
+    assert_eq!(threads_of("[1]", &long, ("POST", "/v1/tool-calls"), &call), 0);
 }
 
 /// Lets the conversation `c` know a sensitive value.

@@ -81,6 +81,17 @@ impl Action {
         self.model_schema.get("properties")?.get(self.parameters.name_of(name))
     }
 
+    /// Whether what it sends, asks or says depends on `.variables`.
+    pub fn reads_variables(&self) -> bool {
+        self.reads.any || self.guards.read_variables() || self.speech.reads_variables
+    }
+
+    /// Whether it may read the variables whose names begin with the part `first`. Paths of guards, and languages of what is
+    /// said, are not looked through: they may read any.
+    pub fn may_read(&self, first: &str) -> bool {
+        self.guards.read_variables() || self.speech.reads_variables || self.reads.may_read(first)
+    }
+
     /// Whether the action cannot change anything upstream (RFC 9110 section 9.2.1).
     pub fn is_safe(&self) -> bool {
         match &self.kind {

@@ -33,6 +33,11 @@ impl VariableReads {
         }
     }
 
+    /// Whether they may read what stands under `first`, the first part of a variable's name.
+    pub(crate) fn may_read(&self, first: &str) -> bool {
+        self.all || self.paths.iter().any(|path| path.first().is_some_and(|part| part == first))
+    }
+
     /// The values that are read, each with its path; an absent one is `None`.
     pub fn of<'v>(&'v self, variables: &'v Map<String, Value>) -> Vec<(&'v [String], Option<&'v Value>)> {
         if self.all {

@@ -8,9 +8,10 @@ use crate::tool::ToolResult;
 use super::super::size::{allocation, frame_bytes, variables_bytes};
 use super::super::{Conversation, Variables};
 
-/// Values that take more bytes than this, and twice their text, are kept as text: reading it takes longer than
-/// copying them.
+/// Values that take more bytes than this, and [`MAX_TIMES`] their text, are kept as text, although it has to be read at each
+/// use. Small variables take less; lists of small objects take fifty times their text.
 const MAX_VALUES: usize = 64 * 1024;
+const MAX_TIMES: usize = 4;
 
 /// A conversation that is kept.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl KeptConversation {
     /// Makes text of variables that take too much, and counts.
     fn settle(&mut self) {
         let mut values = variables_bytes(&self.frame.variables);
-        if values > MAX_VALUES.max(2 * self.frame.bytes)
+        if values > MAX_VALUES.max(MAX_TIMES * self.frame.bytes)
             && let Ok(text) = serde_json::to_string(&*self.frame.variables)
         {
             values = allocation(text.len());

@@ -37,13 +37,7 @@ pub(super) fn open(
     }
     let begun = Conversation::new(key.clone(), millis(opening.ttl.min(MAX_TTL)), now);
     let number = insert(desk.connection, &begun)?;
-    desk.put(Live {
-        number,
-        conversation: Arc::new(begun),
-        course: Course::default(),
-        newest: 0,
-        under_way: Vec::new(),
-    });
+    desk.put(Live::new(number, Arc::new(begun), Course::default(), 0));
     if let Some(first) = &opening.first {
         update(desk, key, &first.begun_at(now), now)?;
     }
@@ -111,7 +105,7 @@ fn apply(desk: &Desk<'_>, mut live: Live, change: &Change, now: u64) -> rusqlite
     let applied = if change.has_only_events() {
         Applied { is_known: true, ..Applied::default() }
     } else {
-        Arc::make_mut(&mut live.conversation).apply(change, now)
+        live.change(|conversation| conversation.apply(change, now))
     };
     let is_made = !applied.was_ended && (!change.all_or_nothing || applied.refused.is_empty());
     if is_made {

@@ -28,9 +28,31 @@ pub(super) struct Live {
     pub(super) newest: u64,
     /// The actions of the calls under way: they have begun, and the file counts them when they end.
     pub(super) under_way: Vec<String>,
+    /// The memory that its variables take.
+    variables_bytes: usize,
 }
 
 impl Live {
+    pub(super) fn new(number: i64, conversation: Arc<Conversation>, course: Course, newest: u64) -> Self {
+        let variables_bytes = variables_bytes(&conversation.variables);
+        Self { number, conversation, course, newest, under_way: Vec::new(), variables_bytes }
+    }
+
+    /// Changes the conversation.
+    pub(super) fn change<T>(&mut self, change: impl FnOnce(&mut Conversation) -> T) -> T {
+        let before = self.conversation.variables.clone();
+        let changed = change(Arc::make_mut(&mut self.conversation));
+        if !Arc::ptr_eq(&before, &self.conversation.variables) {
+            self.variables_bytes = variables_bytes(&self.conversation.variables);
+        }
+        changed
+    }
+
+    /// The memory that it takes.
+    fn bytes(&self) -> usize {
+        frame_bytes(&self.conversation) + self.variables_bytes
+    }
+
     /// A call of `action` begins.
     pub(super) fn begin(&mut self, action: &str) {
         self.count(action, |begun| begun.saturating_add(1));
@@ -79,16 +101,10 @@ pub(super) struct Recent {
 
 impl Default for Recent {
     fn default() -> Self {
-        let weight = |_: &ConversationKey, live: &Arc<Live>| {
-            u32::try_from(bytes(&live.conversation)).unwrap_or(u32::MAX)
-        };
+        let weight = |_: &ConversationKey, live: &Arc<Live>| u32::try_from(live.bytes()).unwrap_or(u32::MAX);
         let cache = Cache::builder().weigher(weight).max_capacity(MAX_BYTES);
         Self { cache: cache.eviction_policy(EvictionPolicy::lru()).build(), ahead: Mutex::default() }
     }
-}
-
-fn bytes(conversation: &Conversation) -> usize {
-    frame_bytes(conversation) + variables_bytes(&conversation.variables)
 }
 
 impl Recent {
@@ -105,7 +121,7 @@ impl Recent {
             self.ahead().insert(key.clone(), live.clone());
             return self.cache.invalidate(key);
         }
-        if bytes(&live.conversation) > MAX_ONE {
+        if live.bytes() > MAX_ONE {
             self.cache.invalidate(key);
         } else {
             self.cache.insert(key.clone(), live.clone());
@@ -149,13 +165,7 @@ mod tests {
         let source = Source::Caller;
         let variable = Variable { value, shown: None, source, sensitive: false, hidden: false, set_at_ms: 0 };
         conversation.variables = Arc::new([("x".to_owned(), Arc::new(variable))].into());
-        Arc::new(Live {
-            number: 1,
-            conversation: Arc::new(conversation),
-            course: Course::default(),
-            newest: 0,
-            under_way: Vec::new(),
-        })
+        Arc::new(Live::new(1, Arc::new(conversation), Course::default(), 0))
     }
 
     #[test]
@@ -185,7 +195,7 @@ mod tests {
         assert_eq!(recent.find(&kept.conversation.key, 0), Some(kept));
         assert!(recent.find(&live(999, 0).conversation.key, 0).is_some());
         assert!(recent.find(&live(1, 0).conversation.key, 0).is_none());
-        let all: usize = recent.cache.iter().map(|(_, live)| bytes(&live.conversation)).sum();
+        let all: usize = recent.cache.iter().map(|(_, live)| live.bytes()).sum();
         assert_eq!(all as u64, recent.cache.weighted_size());
         assert!(recent.cache.weighted_size() <= MAX_BYTES);
     }

@@ -60,8 +60,7 @@ pub(super) fn read(
         .optional()?;
     let Some((number, mut conversation, course, newest)) = live else { return Ok(None) };
     conversation.variables = Arc::new(variables(connection, number)?);
-    let conversation = Arc::new(conversation);
-    Ok(Some(Live { number, conversation, course, newest, under_way: Vec::new() }))
+    Ok(Some(Live::new(number, Arc::new(conversation), course, newest)))
 }
 
 fn variables(connection: &Connection, conversation: i64) -> rusqlite::Result<Variables> {

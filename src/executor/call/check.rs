@@ -54,9 +54,9 @@ impl Call<'_> {
         let reads = action.reads.any || action.guards.read_variables();
         let conversation = record.conversation.as_deref();
         let known = match (reads, action.speech.reads_variables) {
-            (true, _) => variables::variables(&record.call, conversation)?,
+            (true, _) => variables::variables(&record.call, action, conversation)?,
             // What is only said fails no call.
-            (false, true) => variables::variables(&record.call, conversation).unwrap_or_default(),
+            (false, true) => variables::variables(&record.call, action, conversation).unwrap_or_default(),
             (false, false) => Map::new(),
         };
         let static_variables = &served.environment.static_variables;

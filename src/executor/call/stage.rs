@@ -184,7 +184,8 @@ impl<'a> Call<'a> {
 
     /// How much work it is to read what the call brings and what its conversation knows.
     pub(super) fn weight(&self) -> usize {
-        weight(&self.record.call, self.record.conversation.as_deref())
+        let action = self.record.action.as_ref().map(|served| &served.action);
+        weight(&self.record.call, action, self.record.conversation.as_deref())
     }
 
     /// How much work it is to mask what its conversation keeps to itself.

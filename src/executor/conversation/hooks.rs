@@ -137,7 +137,7 @@ impl Gateway {
             "started_at": conversation.started_at(),
             "ended_at": ended_at,
             "state": conversation.state,
-            "variables": open.nested(),
+            "variables": open.nested(|_| true),
             "calls": conversation.calls,
             "events": events.collect::<Vec<_>>(),
         })

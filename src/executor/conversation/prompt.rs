@@ -157,7 +157,7 @@ fn compile(source: &str) -> Result<Template, Vec<TemplateError>> {
 /// Whether what is missing is a variable that the model may not see.
 fn is_kept(error: &RenderError, conversation: &Conversation) -> IsKept {
     let Some((Root::Variables, path)) = &error.root_and_path else { return IsKept::No };
-    let nested = Value::Object(conversation.nested());
+    let nested = Value::Object(conversation.nested(|_| true));
     let found = path.iter().try_fold(&nested, |value, key| value.get(key));
     if !path.is_empty() && found.is_some_and(|value| !value.is_null()) { IsKept::Yes } else { IsKept::No }
 }

@@ -6,7 +6,7 @@ use crate::action::Action;
 use crate::action::output;
 use crate::action::variables::{self, InvalidVariables};
 use crate::conversation::change::{Change, Source, Variable};
-use crate::conversation::{Conversation, now_ms};
+use crate::conversation::{Conversation, first_part, now_ms};
 use crate::executor::call::outcome::Outcome;
 use crate::tool::{Status, ToolCall, ToolResult};
 
@@ -44,12 +44,16 @@ pub(in crate::executor) fn next_state(action: &Action, result: &ToolResult) -> O
     }
 }
 
-/// What the conversation knows, what the caller brings, and what is always there.
+/// What the conversation knows of what the action may read, what the caller brings, and what is always there.
 pub(in crate::executor) fn variables(
     call: &ToolCall,
+    action: &Action,
     conversation: Option<&Conversation>,
 ) -> Result<Map<String, Value>, InvalidVariables> {
-    let known = conversation.map(Conversation::nested).unwrap_or_default();
+    // What is brought must fit what is known there.
+    let is_brought = |first: &str| call.variables.keys().any(|name| first_part(name) == first);
+    let wanted = |first: &str| action.may_read(first) || is_brought(first);
+    let known = conversation.map(|known| known.nested(wanted)).unwrap_or_default();
     let id = call.conversation_id.as_deref().unwrap_or(&call.id);
     merge(known, call.variables.clone(), always(id, &call.environment, conversation))
 }
