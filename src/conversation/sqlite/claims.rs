@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::tool::{Scope, ToolResult};
 
@@ -28,36 +28,45 @@ fn holder(claim: &Claim) -> i64 {
 /// Makes what a former process left under way into what it means: nothing was
 /// sent, or nobody knows.
 pub(super) fn recover(desk: &Desk<'_>, now: u64) -> rusqlite::Result<(usize, usize)> {
-    let connection = desk.connection;
-    let given_back = {
-        // An older Callgate has written claims before they were sent, and reads.
-        let mut select = connection.prepare(
-            "DELETE FROM claims WHERE phase = 'claimed' OR phase = 'sending' AND NOT is_write
-             RETURNING conversation, action, is_counted",
-        )?;
-        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
-        rows.collect::<rusqlite::Result<Vec<(Option<i64>, String, bool)>>>()?
-    };
+    // An older Callgate has written claims before they were sent, and reads.
+    let given_back = changed(
+        desk.connection,
+        "DELETE FROM claims WHERE phase = 'claimed' OR phase = 'sending' AND NOT is_write
+         RETURNING conversation, action, is_counted",
+        params![],
+    )?;
     for (conversation, action, is_counted) in &given_back {
-        if let Some(key) = conversation_key(connection, *conversation)?.filter(|_| *is_counted) {
-            conversations::uncount(desk, &key, action, now)?;
+        if let Some(key) = conversation_key(desk.connection, *conversation)?.filter(|_| *is_counted) {
+            conversations::recount(desk, &key, now, |live| live.unbegin(action))?;
         }
     }
     // Whoever called has had no answer: the same write under another id is not done either.
-    let lost = {
-        let mut update = connection.prepare(
-            "UPDATE claims SET phase = 'lost', is_orphan = 1, ended_at = ?1, expires_at = ?1 + keep
-             WHERE phase = 'sending' RETURNING conversation, action, is_counted",
-        )?;
-        let rows = update.query_map([integer(now)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        rows.collect::<rusqlite::Result<Vec<(Option<i64>, String, bool)>>>()?
-    };
+    let lost = changed(
+        desk.connection,
+        "UPDATE claims SET phase = 'lost', is_orphan = 1, ended_at = ?1, expires_at = ?1 + keep
+         WHERE phase = 'sending' RETURNING conversation, action, is_counted",
+        params![integer(now)],
+    )?;
     for (conversation, action, is_counted) in &lost {
-        if let Some(key) = conversation_key(connection, *conversation)?.filter(|_| !is_counted) {
-            conversations::count_lost(desk, &key, action, now)?;
+        if let Some(key) = conversation_key(desk.connection, *conversation)?.filter(|_| !is_counted) {
+            conversations::recount(desk, &key, now, |live| {
+                live.begin(action);
+                live.end(action);
+            })?;
         }
     }
     Ok((given_back.len(), lost.len()))
+}
+
+/// Changes claims; gives the conversation of each, its action, and whether the conversation counts it.
+fn changed(
+    connection: &Connection,
+    sql: &str,
+    with: &[&dyn ToSql],
+) -> rusqlite::Result<Vec<(Option<i64>, String, bool)>> {
+    let mut change = connection.prepare(sql)?;
+    let rows = change.query_map(with, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
 }
 
 /// The number of the claim that was taken last, of those in the file.

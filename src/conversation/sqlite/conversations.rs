@@ -26,8 +26,7 @@ pub(super) fn open(
     opening: &Opening,
     now: u64,
 ) -> rusqlite::Result<Opened> {
-    if let Some(live) = desk.find(key, now)? {
-        let mut live = Arc::unwrap_or_clone(live);
+    if let Some(mut live) = desk.copy(key, now)? {
         let conversation = Arc::make_mut(&mut live.conversation);
         conversation.expires_at_ms = now.saturating_add(conversation.ttl_ms);
         touch(desk.connection, live.number, conversation.expires_at_ms)?;
@@ -95,8 +94,8 @@ pub(super) fn update(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<Applied> {
-    let Some(live) = desk.find(key, now)? else { return Ok(Applied::default()) };
-    apply(desk, Arc::unwrap_or_clone(live), change, now)
+    let Some(live) = desk.copy(key, now)? else { return Ok(Applied::default()) };
+    apply(desk, live, change, now)
 }
 
 /// Makes a change to `live`, and writes what has become of it.
@@ -188,30 +187,15 @@ pub(super) fn begin(
     Ok(Some((earlier, began)))
 }
 
-/// A call that the file did not count was sent by a former process, and never ended.
-pub(super) fn count_lost(
+/// Changes what the file counts of the calls of a former process.
+pub(super) fn recount(
     desk: &Desk<'_>,
     key: &ConversationKey,
-    action: &str,
     now: u64,
+    change: impl FnOnce(&mut Live),
 ) -> rusqlite::Result<()> {
-    let Some(live) = desk.find(key, now)? else { return Ok(()) };
-    let mut live = Arc::unwrap_or_clone(live);
-    live.begin(action);
-    live.end(action);
-    save(desk, live)
-}
-
-/// A call that the file counts, as an older Callgate did when it was claimed, was not sent.
-pub(super) fn uncount(
-    desk: &Desk<'_>,
-    key: &ConversationKey,
-    action: &str,
-    now: u64,
-) -> rusqlite::Result<()> {
-    let Some(live) = desk.find(key, now)? else { return Ok(()) };
-    let mut live = Arc::unwrap_or_clone(live);
-    live.unbegin(action);
+    let Some(mut live) = desk.copy(key, now)? else { return Ok(()) };
+    change(&mut live);
     save(desk, live)
 }
 
@@ -225,8 +209,7 @@ pub(super) fn end(
     change: &Change,
     now: u64,
 ) -> rusqlite::Result<(Option<i64>, u64, Applied)> {
-    let Some(live) = desk.find(key, now)? else { return Ok((None, 0, Applied::default())) };
-    let mut live = Arc::unwrap_or_clone(live);
+    let Some(mut live) = desk.copy(key, now)? else { return Ok((None, 0, Applied::default())) };
     let number = live.number;
     if held.is_counted {
         live.end(&claim.action);
@@ -242,8 +225,7 @@ pub(super) fn unbegin(
     action: &str,
     now: u64,
 ) -> rusqlite::Result<()> {
-    let Some(live) = desk.find(key, now)? else { return Ok(()) };
-    let mut live = Arc::unwrap_or_clone(live);
+    let Some(mut live) = desk.copy(key, now)? else { return Ok(()) };
     live.unbegin(action);
     live.end(action);
     desk.put(live);

@@ -45,6 +45,11 @@ impl<'c> Desk<'c> {
         Ok(found)
     }
 
+    /// The same as a copy to change, and to [`put`](Self::put) back.
+    pub(super) fn copy(&self, key: &ConversationKey, now: u64) -> rusqlite::Result<Option<Live>> {
+        Ok(self.find(key, now)?.map(Arc::unwrap_or_clone))
+    }
+
     /// A conversation has become this.
     pub(super) fn put(&self, live: Live) {
         let live = Arc::new(live);

@@ -175,7 +175,7 @@ impl SqliteStore {
     }
 
     /// A call is under way no more; who waits for it is told.
-    fn leave<T>(&self, claim: &Claim) -> impl FnOnce(Option<&T>) + Send + use<T> {
+    fn leave<T>(&self, claim: &Arc<Claim>) -> impl FnOnce(Option<&T>) + Send + use<T> {
         let (process, waiting, claim) = (self.process.clone(), self.waiting.clone(), claim.clone());
         move |done| {
             if done.is_none() {
@@ -224,7 +224,7 @@ impl Claims for SqliteStore {
 
     fn ended(&self, key: ClaimKey) -> Answer<'_, Ended> {
         Box::pin(async move {
-            // A write whose end could not be written is no more under way than the file says that it has ended.
+            // If the end of a write could not be written, nobody holds its claim, and its row still says `sending`.
             let mut unknown = 0;
             while unknown < 2 {
                 let mut listening = self.waiting.listen(&key);
@@ -252,7 +252,8 @@ impl Claims for SqliteStore {
             Ok(text) => text,
             Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
         };
-        let (settled, leave) = (claim.clone(), self.leave(claim));
+        let settled = Arc::new(claim.clone());
+        let leave = self.leave(&settled);
         let tell = claim.conversation.as_ref().map(|key| self.tell(key, change.tells()));
         let is_durable = claim.is_write || is_durable(&change);
         let settle = move |desk: &Desk<'_>| claims::settle(desk, &settled, &text, &change, now_ms());
@@ -265,9 +266,9 @@ impl Claims for SqliteStore {
     }
 
     fn release<'a>(&'a self, claim: &'a Claim) -> Pending<'a, ()> {
-        let released = claim.clone();
-        let release = move |desk: &Desk<'_>| claims::release(desk, &released, now_ms());
-        self.write_owed(false, release, self.leave(claim))
+        let released = Arc::new(claim.clone());
+        let leave = self.leave(&released);
+        self.write_owed(false, move |desk| claims::release(desk, &released, now_ms()), leave)
     }
 
     fn orphan(&self, key: ClaimKey) -> Pending<'_, ()> {
