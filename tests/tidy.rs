@@ -50,6 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "main"]),
     ("deunicode", &["import"]),
     ("encoding_rs", &["action"]),
+    ("flate2", &["server"]),
     ("gotmpl", &["template"]),
     ("hyper", &["server"]),
     ("hyper_util", &["server"]),
@@ -67,7 +68,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("h2", &["egress"]),
     ("reqwest", &["egress"]),
     ("rusqlite", &["conversation"]),
-    ("rustix", &["main"]),
+    ("rust_embed", &["server"]),
+    ("rustix", &["main", "project"]),
     // The store in Redis judges files of certificates.
     ("rustls", &["conversation", "egress"]),
     ("rustls_platform_verifier", &["egress"]),

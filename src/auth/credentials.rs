@@ -15,7 +15,7 @@ use crate::egress::{Credentials, Deadline, Egress, EnvironmentWays, Route};
 use crate::secrets::{Keyring, MASK, Redactor, Secrets};
 
 use super::door::Purpose;
-use super::oauth::{Identity, TokenError, TokenSource};
+use super::oauth::{Identity, TokenError, TokenSource, TokenState};
 use super::shared::{Shares, TokenStore};
 
 /// What a connector sends in one environment.
@@ -39,8 +39,53 @@ struct Sent {
     fixed: Credentials,
     /// The same with every value masked, and with what a token will be.
     masked: Credentials,
+    /// The same, as people are told of it.
+    shown: Vec<ShownCredential>,
     /// Names of the secrets in it, and of those that a token is fetched with.
     secrets: Vec<String>,
+}
+
+/// A credential of a request, as people are told of it: where it stands and what it is, never its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownCredential {
+    /// Where it stands.
+    pub place: CredentialPlace,
+    /// The text before it, such as `Bearer `.
+    pub before: String,
+    /// What stands there.
+    pub what: CredentialValue,
+}
+
+/// Where a credential stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialPlace {
+    /// A header.
+    Header(HeaderName),
+    /// A parameter of the query.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// What stands in the place of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialValue {
+    /// A value of the definition, or a secret.
+    Value(ValueSource),
+    /// User and password, as `Basic` writes them.
+    Basic {
+        /// The user.
+        username: ValueSource,
+        /// The password.
+        password: ValueSource,
+    },
+    /// A token of the connector of this name.
+    Token {
+        /// The connector.
+        connector: String,
+        /// Where it is fetched.
+        url: String,
+    },
 }
 
 /// Where the tokens of a connector come from.
@@ -88,6 +133,11 @@ impl ConnectorCredentials {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether there is a token; `None` where it needs none.
+    pub fn token_state(&self) -> Option<TokenState> {
+        self.tokens.as_ref().map(|tokens| tokens.source.token_state())
     }
 
     /// Fetches of tokens so far: how many gave a token and how many did not; `None` where it needs none.
@@ -145,6 +195,11 @@ impl ActionCredentials {
     /// Names of the secrets that the request carries, or that its token is fetched with; for the audit.
     pub fn secrets(&self) -> &[String] {
         &self.sent.secrets
+    }
+
+    /// Where they stand and what they are.
+    pub fn shown(&self) -> &[ShownCredential] {
+        &self.sent.shown
     }
 
     /// Their shape, every value masked.
@@ -214,8 +269,9 @@ impl<'a, 'e, 'w> AuthBuilder<'a, 'e, 'w> {
         }
         let connector = key.0.and_then(|connector| self.connectors.get(&connector)).cloned();
         if let Some(connector) = &connector {
-            let Sent { fixed, masked, secrets } = connector.sent.clone();
+            let Sent { fixed, masked, shown, secrets } = connector.sent.clone();
             sent.secrets.extend(secrets);
+            sent.shown.extend(shown);
             for (into, from) in [(&mut sent.fixed, fixed), (&mut sent.masked, masked)] {
                 into.headers.extend(from.headers);
                 into.query = from.query;
@@ -252,6 +308,7 @@ impl<'a, 'e, 'w> AuthBuilder<'a, 'e, 'w> {
                 if let Some(value) = self.value(key) {
                     sent.fixed.query = Some((name.clone(), value));
                     sent.masked.query = Some((name.clone(), SecretString::from(MASK)));
+                    sent.show(CredentialPlace::Query(name.clone()), prefix_of(key), key);
                 }
             }
             Credential::Cookie(name, key) => {
@@ -259,12 +316,21 @@ impl<'a, 'e, 'w> AuthBuilder<'a, 'e, 'w> {
                     let text = format!("{name}={}", value.expose_secret());
                     sent.fixed.cookie = self.sensitive(&text, key, file);
                     sent.masked.cookie = HeaderValue::try_from(format!("{name}={MASK}")).ok();
+                    sent.show(CredentialPlace::Cookie(name.clone()), prefix_of(key), key);
                 }
             }
             Credential::Basic { username, password } => self.basic(&mut sent, username, password, file),
             Credential::OAuth2(client) => {
                 tokens = self.tokens(connector, client, former);
                 sent.masked.headers.push((AUTHORIZATION, HeaderValue::from_static("Bearer ***")));
+                sent.shown.push(ShownCredential {
+                    place: CredentialPlace::Header(AUTHORIZATION),
+                    before: "Bearer ".to_owned(),
+                    what: CredentialValue::Token {
+                        connector: connector.name.clone(),
+                        url: client.token_url.clone(),
+                    },
+                });
             }
         }
         (sent, tokens)
@@ -280,23 +346,29 @@ impl<'a, 'e, 'w> AuthBuilder<'a, 'e, 'w> {
             sent.fixed.headers.push((AUTHORIZATION, value));
         }
         sent.masked.headers.push((AUTHORIZATION, HeaderValue::from_static("Basic ***")));
+        sent.shown.push(ShownCredential {
+            place: CredentialPlace::Header(AUTHORIZATION),
+            before: "Basic ".to_owned(),
+            what: CredentialValue::Basic { username: username.clone(), password: password.clone() },
+        });
     }
 
     fn header(
         &mut self,
         sent: &mut Sent,
         name: &HeaderName,
-        value: &ValueSource,
+        source: &ValueSource,
         before: &str,
         masked_before: &str,
         file: &str,
     ) {
-        let Some(secret) = self.value(value) else { return };
-        if let Some(value) = self.sensitive(&format!("{before}{}", secret.expose_secret()), value, file) {
+        let Some(secret) = self.value(source) else { return };
+        if let Some(value) = self.sensitive(&format!("{before}{}", secret.expose_secret()), source, file) {
             sent.fixed.headers.push((name.clone(), value));
         }
         if let Ok(value) = HeaderValue::try_from(format!("{masked_before}{MASK}")) {
             sent.masked.headers.push((name.clone(), value));
+            sent.show(CredentialPlace::Header(name.clone()), masked_before, source);
         }
     }
 
@@ -358,6 +430,13 @@ impl<'a, 'e, 'w> AuthBuilder<'a, 'e, 'w> {
             None => Arc::new(TokenSource::new(identity)),
         };
         Some(Tokens { source, route, keyring: self.sharing.cloned() })
+    }
+}
+
+impl Sent {
+    fn show(&mut self, place: CredentialPlace, before: &str, value: &ValueSource) {
+        let (before, what) = (before.to_owned(), CredentialValue::Value(value.clone()));
+        self.shown.push(ShownCredential { place, before, what });
     }
 }
 

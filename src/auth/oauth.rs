@@ -125,6 +125,19 @@ pub(super) struct Identity<'a> {
     pub(super) secret: SecretString,
 }
 
+/// Whether there is a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// None has been asked for, or the last one was refused.
+    None,
+    /// There is one, which can be used for so long.
+    Valid(std::time::Duration),
+    /// There is one that can be used no more.
+    Expired,
+    /// The last fetch failed, and another is put off.
+    PutOff,
+}
+
 impl Identity<'_> {
     /// What tells this client from every other: a digest of the environment and of all that goes into the token
     /// request. Nodes that share tokens find each other's by it.
@@ -224,6 +237,18 @@ impl TokenSource {
         let mut state = self.state();
         if let Some(token) = state.token.take_if(|token| token.generation == generation) {
             state.refused = Some(digest(token.header.as_bytes()));
+        }
+    }
+
+    /// Whether there is a token.
+    pub(super) fn token_state(&self) -> TokenState {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match &state.token {
+            Some(token) if now < token.unusable_at => TokenState::Valid(token.unusable_at - now),
+            _ if state.refresh_not_before.is_some_and(|not_before| now < not_before) => TokenState::PutOff,
+            Some(_) => TokenState::Expired,
+            None => TokenState::None,
         }
     }
 

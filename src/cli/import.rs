@@ -188,9 +188,10 @@ impl Import {
         // Problems of the project are for `check` to tell.
         let mut problems = Problems::default();
         let (files, settings) = match self.project.is_dir() {
-            true => {
-                (read_project(&self.project, &mut problems), Settings::load(&self.project, &mut problems))
-            }
+            true => (
+                read_project(&self.project, None, &mut problems),
+                Settings::load(&self.project, &mut problems),
+            ),
             false => Default::default(),
         };
         let has_own = settings.environments.is_some()

@@ -1,13 +1,12 @@
 //! `callgate init`
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use callgate::demo::INIT_FILES;
 use clap::Args;
 
+use super::files::write;
 use super::show;
 
 #[derive(Debug, Args)]
@@ -36,27 +35,4 @@ impl Init {
         println!("  callgate check {0}\n  callgate serve {0}", dir.display());
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    }
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    if path.file_name().is_some_and(|name| name == "secrets.toml") {
-        keep_private(path)?;
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn keep_private(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-        .context("cannot make the secrets file private")
-}
-
-#[cfg(not(unix))]
-fn keep_private(_: &Path) -> anyhow::Result<()> {
-    Ok(())
 }

@@ -32,7 +32,7 @@ impl Mcp {
         log.mask(project.deployment.redactors());
         let dir = self.place.project;
         let settings = project.settings;
-        let reloader = Reloader::new(dir.clone(), settings.clone(), log.masks());
+        let reloader = Reloader::new(dir.clone(), settings.clone(), log.masks(), project.problems);
         let state =
             AppState::new(Gateway::new(project.deployment), &settings).with_reloader(reloader.clone());
         let runtime = super::runtime()?;

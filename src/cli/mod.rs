@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod demo;
+mod files;
 #[cfg_attr(not(feature = "import"), path = "no_import.rs")]
 mod import;
 mod init;
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     /// Serve the example project with its example upstream
     #[command(
-        after_help = "Example:\n  callgate demo\n  callgate demo --listen 127.0.0.1:9000 --upstream-port 9001"
+        after_help = "Example:\n  callgate demo\n  callgate demo --dir my-demo\n  callgate demo --listen 127.0.0.1:9000 --upstream-port 9001"
     )]
     Demo(demo::Demo),
     /// Make a project with one action, ready to edit

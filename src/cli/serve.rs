@@ -27,6 +27,10 @@ pub(crate) struct Serve {
     /// Go on with a store file that is not as the last process left it: lost, emptied, replaced or older
     #[arg(long)]
     accept_new_store: bool,
+
+    /// Let definitions be edited in the console, by those who may reload the project
+    #[arg(long)]
+    edit: bool,
 }
 
 impl Serve {
@@ -46,7 +50,7 @@ impl Serve {
 
 async fn serve(options: &Serve, project: Project, log: LogMask) -> anyhow::Result<()> {
     let dir = options.dir.as_path();
-    let Project { settings, deployment, files, .. } = project;
+    let Project { settings, deployment, files, problems } = project;
     // As written they are of no use any more.
     drop(files);
     server::check_exposure(&settings)?;
@@ -68,8 +72,12 @@ async fn serve(options: &Serve, project: Project, log: LogMask) -> anyhow::Resul
         env!("CARGO_PKG_VERSION"),
         dir.display()
     );
-    let reloader = Reloader::new(dir.to_owned(), settings.clone(), log);
+    let reloader = Reloader::new(dir.to_owned(), settings.clone(), log, problems);
     let state = AppState::new(gateway, &settings).with_reloader(reloader.clone()).with_metrics(metrics);
+    let state = if options.edit { state.with_edits() } else { state };
+    if settings.server.has_console() {
+        eprintln!("the console is http://{address}/console/");
+    }
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     tokio::select! {
         served = server::serve_on_workers(listener, &state, workers(&settings), stop, grace) => served?,

@@ -49,6 +49,12 @@ pub struct CallEntry<'a> {
     /// Attempts after the first one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retries: Vec<RetryEntry>,
+    /// Who made the call, where its caller says so: `console`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Cow<'a, str>>,
+    /// Where the time went.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseEntry<'a>>,
     /// What was answered last.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseEntry<'a>>,
@@ -94,6 +100,33 @@ pub struct RequestEntry<'a> {
     /// Its body, if it has one.
     #[serde(borrow)]
     pub body: Option<Part<'a>>,
+}
+
+/// A part of a call's time.
+#[derive(Debug)]
+pub struct PhaseEntry<'a> {
+    /// Its name.
+    pub phase: Cow<'a, str>,
+    /// The attempt that it belongs to, from 1; 0 where it belongs to none.
+    pub attempt: u32,
+    /// When it began, in microseconds since the call came.
+    pub start: u64,
+    /// How long it took, in microseconds.
+    pub took: u64,
+}
+
+/// Written as `[phase, attempt, start, took]`: there are some ten of each call.
+impl Serialize for PhaseEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.phase, self.attempt, self.start, self.took).serialize(serializer)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for PhaseEntry<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (phase, attempt, start, took) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { phase, attempt, start, took })
+    }
 }
 
 /// An attempt after the first one.
@@ -271,6 +304,7 @@ impl CallEntry<'_> {
             name: &self.name,
             arguments: self.arguments.json(limit),
             decoded: &self.decoded,
+            source: self.source.as_deref(),
         }));
         events.extend(self.request.as_ref().map(|request| {
             event(EventKind::RequestSent, request.at, |limit| Sent {
@@ -296,6 +330,7 @@ impl CallEntry<'_> {
                 duration_ms: response.took,
                 headers: response.headers.as_ref().map(|headers| headers.json(limit)),
                 body: response.body.as_ref().map(|body| body.json(limit)),
+                phases: self.phases(),
             })
         }));
         events.extend(self.set.iter().map(|set| set.event(self.end, &source)));
@@ -315,12 +350,25 @@ impl CallEntry<'_> {
                 effect: error.effect,
                 retry: error.retry,
                 missing: error.missing.as_deref(),
+                // What was answered has them.
+                phases: if self.response.is_none() { self.phases() } else { Vec::new() },
             })
         }));
         events.extend(self.state.as_ref().map(|state| {
             event(EventKind::VariableSet, self.end, |_| serde_json::json!({"current_state": state}))
         }));
         events
+    }
+
+    fn phases(&self) -> Vec<TimedPhase<'_>> {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a call are far below 2^52")]
+        let millis = |micros: u64| micros as f64 / 1e3;
+        let timed = |entry: &'_ PhaseEntry<'_>| (entry.attempt, millis(entry.start), millis(entry.took));
+        let phases = self.phases.iter().map(|entry| {
+            let (attempt, start_ms, ms) = timed(entry);
+            TimedPhase { phase: &entry.phase, attempt: (attempt > 0).then_some(attempt), start_ms, ms }
+        });
+        phases.collect()
     }
 }
 
@@ -380,6 +428,16 @@ struct Called<'a> {
     arguments: Box<RawValue>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     decoded: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct TimedPhase<'a> {
+    phase: &'a str,
+    attempt: Option<u32>,
+    start_ms: f64,
+    ms: f64,
 }
 
 #[derive(Serialize)]
@@ -408,6 +466,8 @@ struct Received<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Box<RawValue>>,
     body: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phases: Vec<TimedPhase<'a>>,
 }
 
 #[derive(Serialize)]
@@ -436,6 +496,8 @@ struct Failed<'a> {
     retry: Retry,
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phases: Vec<TimedPhase<'a>>,
 }
 
 #[cfg(test)]
@@ -459,6 +521,11 @@ mod tests {
                 headers: vec![("x-long".into(), Part::cut("é".repeat(300), MAX_PART_BYTES / 4))],
                 body: Some(Part::of("b".repeat(2_000))),
             }),
+            source: Some("console".into()),
+            phases: vec![
+                PhaseEntry { phase: "validate".into(), attempt: 0, start: 10, took: 1_500 },
+                PhaseEntry { phase: "dns".into(), attempt: 1, start: 1_510, took: 20 },
+            ],
             retries: vec![RetryEntry { at: 3, attempt: 2, wait: 50, cause: Part::of("503") }],
             response: Some(ResponseEntry {
                 at: 4,
@@ -508,8 +575,18 @@ mod tests {
         let data = |at: usize| -> Value { serde_json::from_str(events[at].data.get()).unwrap() };
         assert_eq!(
             data(0),
-            json!({"tool_call_id": "call_1", "name": "book", "arguments": {"slot": 1}, "decoded": ["/a"]})
+            json!({
+                "tool_call_id": "call_1", "name": "book", "arguments": {"slot": 1}, "decoded": ["/a"],
+                "source": "console",
+            })
         );
+        let phases = json!([
+            {"phase": "validate", "attempt": null, "start_ms": 0.01, "ms": 1.5},
+            {"phase": "dns", "attempt": 1, "start_ms": 1.51, "ms": 0.02},
+        ]);
+        assert_eq!(data(3)["phases"], phases);
+        // What was answered has them.
+        assert_eq!(data(7).get("phases"), None);
         let source = json!({"by": "call", "tool_call_id": "call_1", "action": "book"});
         let set =
             json!({"name": "booking.id", "value": 7, "sensitive": false, "exposed": true, "source": source});

@@ -56,6 +56,9 @@ pub const FILES: &[(&str, &str)] = embed!("project":
     "secrets.toml",
 );
 
+/// The settings of the example project.
+pub const SETTINGS: &str = include_str!("callgate.toml");
+
 /// A small project to start from: names relative to the project, and texts.
 pub const INIT_FILES: &[(&str, &str)] = &[
     ("callgate.toml", include_str!("init/callgate.toml")),

@@ -18,6 +18,7 @@ use super::clients::Clients;
 use super::error::{EgressError, classify};
 use super::guard::{LookUps, Lookup};
 use super::pressure::{Lane, Permit};
+use super::timing::{Marks, mark, marking};
 use super::{Credentials, Deadline, Response, Route};
 
 /// Limits of one request.
@@ -70,7 +71,7 @@ impl Egress {
         limits: Limits,
         deadline: Deadline,
     ) -> Result<Response, EgressError> {
-        self.ready(request, credentials, route, limits)?.turn(deadline).await?.send(deadline).await
+        self.ready(request, credentials, route, limits)?.turn(deadline).await?.send(deadline, None).await
     }
 
     /// Makes a request ready for `route`: the same as [`Self::send`] in steps, for who does something between them.
@@ -123,14 +124,14 @@ pub struct Turn<'r> {
 }
 
 impl Turn<'_> {
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole answer. What happens when is marked in `marks`.
     ///
     /// # Errors
     ///
     /// There is no complete answer within the deadline and the limits.
-    pub async fn send(self, deadline: Deadline) -> Result<Response, EgressError> {
+    pub async fn send(self, deadline: Deadline, marks: Option<Arc<Marks>>) -> Result<Response, EgressError> {
         let Self { ready: Ready { client, request, limits, .. }, permit } = self;
-        let sent = deadline.within(exchange(&client, request, limits)).await;
+        let sent = deadline.within(marking(marks, exchange(&client, request, limits))).await;
         let answer = sent.unwrap_or(Err(EgressError::Deadline));
         if let Some(permit) = permit {
             permit.settle(&answer);
@@ -247,6 +248,7 @@ async fn exchange(
 ) -> Result<Response, EgressError> {
     let (limit, silence) = (limits.max_response_bytes, limits.read_timeout);
     let mut response = heard(client.execute(request), silence).await?;
+    mark(|marks| &marks.head);
     let status = response.status();
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(EgressError::TooLarge { limit, status: status.as_u16() });

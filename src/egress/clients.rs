@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use super::error::EgressError;
 use super::guard::{Lookup, Resolver};
+use super::timing::TimedConnects;
+use super::tls;
 use super::ways::{Outlet, Way};
 
 /// How long an unused connection is kept.
@@ -77,17 +78,16 @@ impl Clients {
             policy = policy.with_host(proxy.host_str().unwrap_or_default());
             builder = builder.proxy(reqwest::Proxy::all(proxy.as_str())?);
         }
-        if let Some(tls) = &way.tls {
-            if !tls.authorities.is_empty() {
-                builder = builder.tls_certs_only(tls.authorities.iter().cloned());
-            }
-            if let Some(identity) = &tls.identity {
-                builder = builder.identity(identity.clone());
-            }
-        } else if let Some(system) = system_tls() {
-            builder = builder.tls_backend_preconfigured(system);
+        // Where there is none, a client that is built by itself tells why.
+        let config = match &way.tls {
+            Some(tls) => tls.config().ok(),
+            None => system_tls(),
+        };
+        if let Some(config) = config {
+            builder = builder.tls_backend_preconfigured(config);
         }
         builder
+            .connector_layer(TimedConnects)
             .dns_resolver(Resolver::new(policy, self.lookup.clone()))
             .tcp_nodelay(true)
             .connect_timeout(connect_timeout)
@@ -98,14 +98,13 @@ impl Clients {
 }
 
 /// TLS by the system's authorities, which are read once for the process: all clients share them, and the sessions that can
-/// be resumed. `None` where they cannot be read; a client that is built by itself tells why.
+/// be resumed. `None` where they cannot be read.
 fn system_tls() -> Option<ClientConfig> {
     static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(known) = SYSTEM.get() {
         return Some(known.clone());
     }
-    let mut config = ClientConfig::with_platform_verifier().ok()?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let config = tls::config(&[], None).ok()?;
     Some(SYSTEM.get_or_init(|| config).clone())
 }
 

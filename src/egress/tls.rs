@@ -3,16 +3,22 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use reqwest::{Certificate, Identity};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::action::{ClientSource, FileSource, KeySource, TlsSource, WrittenAt};
 use crate::definition::{Problem, Problems};
+
+use super::expiry::Expiries;
+use super::timing::TimedSessions;
 
 /// Largest file of certificates.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -21,9 +27,9 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Clone)]
 pub(super) struct Tls {
     /// Who may vouch for the service; the system's authorities where there is none.
-    pub(super) authorities: Vec<Certificate>,
+    authorities: Vec<CertificateDer<'static>>,
     /// What Callgate shows.
-    pub(super) identity: Option<Identity>,
+    identity: Option<Arc<CertifiedKey>>,
     fingerprint: [u8; 32],
 }
 
@@ -41,6 +47,51 @@ impl PartialEq for Tls {
 }
 
 impl Eq for Tls {}
+
+impl Tls {
+    /// How a client agrees on keys with the service.
+    ///
+    /// # Errors
+    ///
+    /// The system's authorities cannot be read.
+    pub(super) fn config(&self) -> Result<ClientConfig, rustls::Error> {
+        config(&self.authorities, self.identity.as_ref())
+    }
+}
+
+/// How a client agrees on keys: `authorities` may vouch for the service, or the system's where there is none; `identity`
+/// is what the client shows.
+///
+/// # Errors
+///
+/// The system's authorities cannot be read.
+pub(super) fn config(
+    authorities: &[CertificateDer<'static>],
+    identity: Option<&Arc<CertifiedKey>>,
+) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match authorities {
+        [] => Arc::new(rustls_platform_verifier::Verifier::new(provider.clone())?),
+        authorities => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(authorities.iter().cloned());
+            let built =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+            built.map_err(|error| rustls::Error::General(error.to_string()))?
+        }
+    };
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(Expiries::watch(verifier));
+    let mut config = match identity {
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from((**identity).clone())))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.resumption = Resumption::store(TimedSessions::new());
+    Ok(config)
+}
 
 /// Reads what `source` names, below the project directory `root`; what is
 /// wrong is added to `problems`. `secret` knows the environment's secrets; one
@@ -62,11 +113,6 @@ pub(super) fn load(
                 let bytes = read(file, root)?;
                 take(&bytes);
                 certificates(&bytes, file)?
-                    .iter()
-                    .map(|one| {
-                        Certificate::from_der(one).map_err(|error| invalid(&file.written, &file.name, &error))
-                    })
-                    .collect::<Result<_, _>>()?
             }
             None => Vec::new(),
         };
@@ -123,7 +169,7 @@ fn certificates(bytes: &[u8], file: &FileSource) -> Result<Vec<CertificateDer<'s
             "PEM is wanted: `-----BEGIN CERTIFICATE-----`; openssl x509 -inform der turns DER into it",
         ));
     }
-    let mut store = rustls::RootCertStore::empty();
+    let mut store = RootCertStore::empty();
     for one in &all {
         store.add(one.clone()).map_err(|error| invalid(&file.written, &file.name, &error))?;
     }
@@ -146,7 +192,11 @@ fn key_of(
     }
 }
 
-fn identity(client: &ClientSource, certificate: &[u8], key: &SecretString) -> Result<Identity, Problem> {
+fn identity(
+    client: &ClientSource,
+    certificate: &[u8],
+    key: &SecretString,
+) -> Result<Arc<CertifiedKey>, Problem> {
     let (what, written) = match &client.key {
         KeySource::Secret(name, written) => (format!("the secret `{name}`"), written),
         KeySource::File(file) => (format!("`{}`", file.name), &file.written),
@@ -157,7 +207,8 @@ fn identity(client: &ClientSource, certificate: &[u8], key: &SecretString) -> Re
         problem(written, format!("{what} holds no private key"))
             .hint("PEM is wanted: `-----BEGIN PRIVATE KEY-----`, without a passphrase")
     })?;
-    CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider()).map_err(|error| {
+    let certified = CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider());
+    certified.map(Arc::new).map_err(|error| {
         let name = &client.certificate.name;
         match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -165,9 +216,7 @@ fn identity(client: &ClientSource, certificate: &[u8], key: &SecretString) -> Re
             }
             error => problem(written, format!("{what} cannot be used with `{name}`: {error}")),
         }
-    })?;
-    let pem = [certificate, b"\n", key.expose_secret().as_bytes()].concat();
-    Identity::from_pem(&pem).map_err(|error| invalid(written, &client.certificate.name, &error))
+    })
 }
 
 fn invalid(written: &WrittenAt, name: &str, error: &dyn fmt::Display) -> Problem {

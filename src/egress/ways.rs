@@ -9,8 +9,9 @@ use url::Url;
 use crate::action::{Connection, TlsSource};
 use crate::definition::Problems;
 
+use super::expiry::certificate_end;
 use super::guard::{Policy, Refusal};
-use super::pressure::Lane;
+use super::pressure::{Lane, LaneLoad};
 use super::tls::{self, Tls};
 
 /// What the requests of one environment go through.
@@ -48,6 +49,20 @@ impl Route {
     /// Its breaker: 0 closed, 1 letting probes through, 2 open; `None` where it has none.
     pub fn breaker_phase(&self) -> Option<u8> {
         self.lane.as_ref()?.breaker_phase()
+    }
+
+    /// How much the service is asked now; `None` where something else bounds it.
+    pub fn load(&self) -> Option<LaneLoad> {
+        self.lane.as_ref().map(|lane| lane.load())
+    }
+
+    /// When the certificate that the service showed last ends, in seconds since 1970 (UTC); `None` where this process has
+    /// seen none.
+    pub fn certificate_end(&self) -> Option<i64> {
+        if self.origin.scheme() != "https" {
+            return None;
+        }
+        certificate_end(self.origin.host_str()?)
     }
 
     /// The lane that a reload keeps: it leads to the same place and is as wide.

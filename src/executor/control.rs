@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::conversation::ClaimKey;
 use crate::tool::{Cancellation, Scope, ToolCall};
 
+use super::call::inspection::Inspection;
 use super::pace::Expected;
 
 /// Locks, so that calls do not wait for each other.
@@ -50,6 +51,10 @@ pub struct CallControl {
     pub(super) told: OnceLock<ClaimKey>,
     /// Who wants to hear that the call goes ahead.
     listener: Mutex<Option<oneshot::Sender<Started>>>,
+    /// Whether a person looks into the call.
+    is_inspected: bool,
+    /// What that person sees.
+    inspection: OnceLock<Inspection>,
 }
 
 impl Default for CallControl {
@@ -64,6 +69,8 @@ impl Default for CallControl {
             joined: Mutex::new(None),
             told: OnceLock::new(),
             listener: Mutex::new(None),
+            is_inspected: false,
+            inspection: OnceLock::new(),
         }
     }
 }
@@ -71,9 +78,33 @@ impl Default for CallControl {
 impl CallControl {
     /// The control of a call, and where it is heard that the call goes ahead. A call that is refused, replayed or
     /// joins another one does not.
-    pub fn heard() -> (Arc<Self>, oneshot::Receiver<Started>) {
+    /// `is_inspected`: a person looks into it.
+    pub fn heard(is_inspected: bool) -> (Arc<Self>, oneshot::Receiver<Started>) {
         let (listener, started) = oneshot::channel();
-        (Arc::new(Self { listener: Mutex::new(Some(listener)), ..Self::default() }), started)
+        let control = Self { listener: Mutex::new(Some(listener)), is_inspected, ..Self::default() };
+        (Arc::new(control), started)
+    }
+
+    /// The control of a call that a person looks into.
+    pub fn of_inspected() -> Arc<Self> {
+        Arc::new(Self { is_inspected: true, ..Self::default() })
+    }
+
+    /// Whether a person looks into the call.
+    pub(super) fn is_inspected(&self) -> bool {
+        self.is_inspected
+    }
+
+    /// What that person sees.
+    pub(super) fn inspected(&self, inspection: Inspection) {
+        // A call ends once.
+        let _ = self.inspection.set(inspection);
+    }
+
+    /// What a person sees who looks into the call; `None` before its end, and of a call that was not done here: refused,
+    /// replayed, or not asked to be looked into.
+    pub fn inspection(&self) -> Option<&Inspection> {
+        self.inspection.get()
     }
 
     /// The call goes ahead; `tell` is asked only where somebody listens.

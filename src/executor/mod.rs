@@ -20,8 +20,12 @@ pub(crate) use self::aside::Seat;
 pub(crate) use self::background::{Background, Going};
 pub(crate) use self::call::body::shown;
 pub use self::call::cancel::CancelError;
+pub use self::call::curl::ShellVariable;
+pub use self::call::inspection::{InspectedResponse, InspectedVariable, Inspection};
 pub use self::call::intent::{content_of, is_same_call};
-pub use self::call::request::{Preview, PreviewedRequest};
+pub use self::call::parts::{RequestParts, Segment, ValueOrigin};
+pub use self::call::phases::{Phase, TimedPhase};
+pub use self::call::request::{Branch, Preview, PreviewedRequest};
 pub use self::control::{CallControl, Started};
 pub use self::conversation::hooks::{HookReport, HookStatus};
 pub use self::conversation::lifecycle::{

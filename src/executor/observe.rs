@@ -27,6 +27,8 @@ pub struct CallReport<'a> {
     pub environment: &'a str,
     /// The action, where there is one of the name that was asked for.
     pub action: Option<&'a str>,
+    /// The conversation that the call names.
+    pub conversation_id: Option<&'a str>,
     /// What the model gets.
     pub result: &'a ToolResult,
     /// When the call came.

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::action::{Action, ActionName, Connector, Credential, HttpAction, Kind, WrittenAt};
-use crate::auth::{ActionCredentials, AuthBuilder, ConnectorCredentials};
+use crate::auth::{ActionCredentials, AuthBuilder, ConnectorCredentials, ShownCredential};
 use crate::catalog::{self, Catalog};
 use crate::conversation::change::Change;
 use crate::definition::{Problem, Problems};
@@ -260,6 +260,16 @@ impl Deployment {
 }
 
 impl ServedEnvironment {
+    /// Its connections, by name, and the ways to them.
+    pub fn connections(&self) -> impl Iterator<Item = (&str, &Route)> {
+        self.connections.iter().map(|connection| (connection.name.as_str(), &connection.route))
+    }
+
+    /// Its auth connectors.
+    pub fn connectors(&self) -> impl Iterator<Item = &ConnectorCredentials> {
+        self.connectors.iter().map(Arc::as_ref)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.environment.name
@@ -335,6 +345,11 @@ impl ServedAction {
     /// How long a call takes, by the latest ones of this process; `None` while it has seen too few.
     pub fn expected(&self) -> Option<Expected> {
         self.pace.expected()
+    }
+
+    /// What its credentials are and where they stand.
+    pub(super) fn shown_credentials(&self) -> &[ShownCredential] {
+        self.upstream.as_ref().map_or(&[], |upstream| upstream.credentials.shown())
     }
 
     /// The shape of its credentials, every value masked.

@@ -4,10 +4,12 @@
 
 #[cfg_attr(not(feature = "redis"), path = "no_remote.rs")]
 mod remote;
+mod edit;
 mod sealing;
 mod store;
 mod watch;
 
+pub use self::edit::{DefinitionFile, DefinitionText, EditError, Edits, Expected};
 pub use self::store::{StoreOpenError, open_store};
 pub use self::watch::Watch;
 
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use crate::action::check_states;
 use crate::catalog::{Catalog, known_environments};
-use crate::definition::{Problem, Problems, ProjectFiles, read_project};
+use crate::definition::{Draft, Problem, Problems, ProjectFiles, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
 use crate::executor::{ConversationRules, Deployment, ExecutorLimits, Parts, ServedEnvironment};
@@ -41,6 +43,11 @@ pub struct Project {
 
 /// Loads the project directory `dir`; tokens of `previous` live on.
 pub fn load(dir: &Path, previous: Option<&Deployment>) -> Project {
+    load_with(dir, None, previous)
+}
+
+/// Loads the project directory `dir`, with `draft` in place of the file that it names.
+pub fn load_with(dir: &Path, draft: Option<Draft<'_>>, previous: Option<&Deployment>) -> Project {
     let mut problems = Problems::default();
     if !dir.is_dir() {
         let message = format!("`{}` is not a directory", dir.display());
@@ -53,7 +60,7 @@ pub fn load(dir: &Path, previous: Option<&Deployment>) -> Project {
         return Project { settings, deployment, problems, files };
     }
     let settings = Settings::load(dir, &mut problems);
-    let files = read_project(dir, &mut problems);
+    let files = read_project(dir, draft, &mut problems);
     if files.actions.is_empty() && !problems.has_errors() {
         let message = "the project has no actions";
         problems

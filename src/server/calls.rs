@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::conversation::Carried;
-use crate::executor::Preview;
+use crate::executor::{CallControl, Inspection, Preview};
 use crate::tool::{FailureCode, ToolCall, ToolError, ToolResult};
 
 use super::body::{JsonBody, Object, Segment};
@@ -22,7 +22,7 @@ use super::inbound::keys::Caller;
 use super::inbound::limit::Room;
 use super::inbound::whose;
 use super::problem::{ProblemCode, ProblemDocument};
-use super::state::{AppState, no_room};
+use super::state::{AppState, RunningCall, no_room};
 use super::stateless;
 use super::stream::{self, WantsStream};
 
@@ -51,6 +51,12 @@ pub(super) struct CallRequest {
     language: Option<String>,
     /// Carries the conversation, instead of keeping it in the store: `""` begins one, then the `state` of the last reply.
     state: Option<String>,
+    /// What makes the call, for the log and the feed: `console`; at most 32 letters, digits, `-` and `_`.
+    source: Option<String>,
+    /// Whether the answer has an `inspection`: what was sent and answered, masked, and where the time went. With keys,
+    /// only for one with `admin = true`.
+    #[serde(default)]
+    inspect: bool,
     /// Several calls, run in parallel and answered in order; what stands beside them holds for those that leave it out.
     #[schema(value_type = Option<Vec<CallRequest>>, no_recursion)]
     calls: Option<Vec<Object<CallRequest>>>,
@@ -64,12 +70,31 @@ fn arguments() -> utoipa::openapi::schema::Object {
         .build()
 }
 
+/// The answer to a call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answered {
+    /// The result.
+    #[serde(flatten)]
+    #[schema(inline, value_type = ToolResult)]
+    result: Arc<ToolResult>,
+    /// What a person sees who looks into the call; only where the request says `inspect`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Inspection>)]
+    inspection: Option<Value>,
+}
+
+impl Answered {
+    fn new(result: Arc<ToolResult>, control: &CallControl) -> Self {
+        let inspection = control.inspection().map(|inspection| serde_json::json!(inspection));
+        Self { result, inspection }
+    }
+}
+
 /// The answers to several calls, in their order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Results {
     /// One result for each call.
-    #[schema(value_type = Vec<ToolResult>)]
-    results: Vec<Arc<ToolResult>>,
+    results: Vec<Answered>,
     /// The conversation after all of them, sealed: for the next request. Only where the request brought a `state`.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
@@ -79,10 +104,9 @@ pub(super) struct Results {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "says in the OpenAPI document what the handler gives in two forms")]
-#[expect(clippy::large_enum_variant, reason = "never made")]
 pub(super) enum CallReply {
     /// Of one call.
-    One(ToolResult),
+    One(Answered),
     /// Of `{calls}`.
     Several(Results),
 }
@@ -133,15 +157,16 @@ pub(super) async fn create(
         check_running(&state)?;
     }
     let request = CallRequest { deadline_ms: sooner(request.deadline_ms, headers.deadline_ms), ..request };
+    let look = Look::of(&caller, &request)?;
     let Some(calls) = request.calls else {
         let (call, carried) = to_call_and_state(&state, &caller, request)?;
-        let mut admitted = Batch::admit(&state, &caller, traced(&state, &headers, vec![call]))?;
+        let mut admitted = Batch::admit(&state, &caller, traced(&state, &headers, &look, vec![call]))?;
         if as_stream {
-            return Ok(stream::answer(&state, admitted, carried.as_ref()));
+            return Ok(stream::answer(&state, admitted, carried.as_ref(), look.inspect));
         }
         let (call, running) = admitted.pop().ok_or_else(no_room)?;
-        let (result, waiting) = execute(&state, call, carried, running, Arc::default()).await?;
-        let reply = Json(result).into_response();
+        let (answered, waiting) = look.executed(&state, call, carried, running).await?;
+        let reply = Json(answered).into_response();
         waiting.answered().await;
         return Ok(reply);
     };
@@ -155,25 +180,59 @@ pub(super) async fn create(
         return Ok(Json(Results { results: Vec::new(), state: sealed }).into_response());
     }
     let carried = stateless::open(&state, sealed, &mut calls)?;
-    let calls = Batch::admit(&state, &caller, traced(&state, &headers, calls))?;
+    let calls = Batch::admit(&state, &caller, traced(&state, &headers, &look, calls))?;
     if as_stream {
-        return Ok(stream::answer(&state, calls, None));
+        return Ok(stream::answer(&state, calls, None, look.inspect));
     }
-    let executed = calls
-        .into_iter()
-        .map(|(call, running)| execute(&state, call, carried.clone(), running, Arc::default()));
-    let (results, waiting): (Vec<_>, Vec<_>) = try_join_all(executed).await?.into_iter().unzip();
-    let (results, next) = match &carried {
-        Some(carried) => {
-            let (results, next) = stateless::joined(&state, carried, results);
-            (results, Some(next))
+    let executed =
+        calls.into_iter().map(|(call, running)| look.executed(&state, call, carried.clone(), running));
+    let (mut answers, waiting): (Vec<_>, Vec<_>) = try_join_all(executed).await?.into_iter().unzip();
+    let next = carried.as_ref().map(|carried| {
+        let results = answers.iter().map(|answered| answered.result.clone()).collect();
+        let (results, next) = stateless::joined(&state, carried, results);
+        for (answered, result) in answers.iter_mut().zip(results) {
+            answered.result = result;
         }
-        None => (results, None),
-    };
-    let reply = Json(Results { results, state: next }).into_response();
+        next
+    });
+    let reply = Json(Results { results: answers, state: next }).into_response();
     // Not before: who hangs up while one of the calls is under way has the result of none.
     join_all(waiting.into_iter().map(Waiting::answered)).await;
     Ok(reply)
+}
+
+/// How the calls of a request are looked at by people.
+struct Look {
+    source: Option<String>,
+    inspect: bool,
+}
+
+impl Look {
+    fn of(caller: &Caller, request: &CallRequest) -> Result<Self, ProblemDocument> {
+        let inspect = request.inspect;
+        if inspect {
+            caller.must_be_admin()?;
+        }
+        let source = request.source.clone().filter(|source| !source.is_empty());
+        let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if source.as_ref().is_some_and(|source| source.len() > 32 || !source.bytes().all(is_sign)) {
+            let detail = "`source` has at most 32 letters, digits, `-` and `_`";
+            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+        }
+        Ok(Self { source, inspect })
+    }
+
+    async fn executed(
+        &self,
+        state: &AppState,
+        call: ToolCall,
+        carried: Option<Arc<Carried>>,
+        running: RunningCall,
+    ) -> Result<(Answered, Waiting), ProblemDocument> {
+        let control = if self.inspect { CallControl::of_inspected() } else { Arc::default() };
+        let (result, waiting) = execute(state, call, carried, running, control.clone()).await?;
+        Ok((Answered::new(result, &control), waiting))
+    }
 }
 
 /// Shows the exact request of a call, secrets masked, without sending it.
@@ -213,9 +272,12 @@ fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
-/// The calls, each with its place in the trace of the request.
-fn traced(state: &AppState, headers: &CallHeaders, mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
-    calls.iter_mut().for_each(|call| call.trace = headers.trace(state));
+/// The calls, each with its place in the trace of the request, and with what made them.
+fn traced(state: &AppState, headers: &CallHeaders, look: &Look, mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
+    for call in &mut calls {
+        call.trace = headers.trace(state);
+        call.source.clone_from(&look.source);
+    }
     calls
 }
 

@@ -72,6 +72,8 @@ pub(super) struct ActionView {
     /// The HTTP method.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    /// Whether a call may change something upstream.
+    is_write: bool,
     /// JSON Schema of the arguments that a model may send.
     parameters: Value,
     /// Time for the whole call.
@@ -321,6 +323,7 @@ fn view(served: &ServedAction) -> ActionView {
         description: action.description.clone(),
         kind,
         method,
+        is_write: !action.is_safe(),
         parameters: action.model_schema().clone(),
         timeout_ms: u64::try_from(action.timeout.as_millis()).unwrap_or(u64::MAX),
         expected_ms: served.expected(),

@@ -2,9 +2,12 @@
 
 mod body;
 mod calls;
+mod console;
 mod conversations;
+mod definitions;
 mod dialects;
 mod execution;
+mod explain;
 mod exposure;
 mod health;
 mod inbound;
@@ -22,6 +25,7 @@ mod run;
 mod specs;
 mod state;
 mod stateless;
+mod status;
 mod stream;
 mod unbroken;
 mod webhooks;

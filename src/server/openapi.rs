@@ -4,7 +4,10 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{calls, conversations, dialects, execution, health, listing, mcp, reload, webhooks};
+use super::{
+    calls, conversations, definitions, dialects, execution, explain, health, listing, mcp, reload, status,
+    webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +30,14 @@ use super::{calls, conversations, dialects, execution, health, listing, mcp, rel
         listing::action,
         calls::preview,
         listing::environments,
+        explain::definition,
+        explain::branches,
+        explain::specs,
+        definitions::problems,
+        definitions::list,
+        definitions::show,
+        definitions::save,
+        definitions::check,
         conversations::create,
         conversations::list,
         conversations::show,
@@ -35,6 +46,7 @@ use super::{calls, conversations, dialects, execution, health, listing, mcp, rel
         conversations::prompt::render,
         conversations::events::events,
         reload::reload,
+        status::status,
         health::metrics,
         health::healthz,
         health::readyz,

@@ -66,6 +66,14 @@ pub enum ProblemCode {
     MethodNotAllowed,
     /// Only for a key with `admin = true`.
     AdminOnly,
+    /// Definitions cannot be edited here.
+    ReadOnly,
+    /// The request does not say which version of the file it replaces.
+    VersionRequired,
+    /// The file has changed since it was read.
+    ChangedOnDisk,
+    /// The text would add errors to the project; each in `problems`.
+    InvalidDefinition,
     /// The project has errors; the former one serves on.
     ReloadRefused,
     /// The gateway is stopping and takes no more calls.
@@ -97,15 +105,27 @@ pub struct ProblemDocument {
     pub error: Option<Box<ToolError>>,
     /// `reload_refused`: what is wrong with the project, as `callgate check --json` prints it. Of a prompt: what is wrong
     /// with its `template`, in the same form.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
     #[schema(value_type = Vec<Object>)]
-    pub problems: Vec<Problem>,
+    pub problems: Box<[Problem]>,
     /// `invalid_variables`: which ones cannot be set, and why.
     #[serde(rename = "variables", skip_serializing_if = "Option::is_none")]
     pub refused: Option<Box<RefusedVariables>>,
+    /// `changed_on_disk`: what the file is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_disk: Option<Box<OnDisk>>,
     /// Seconds to wait, for the `Retry-After` header.
     #[serde(skip)]
     pub(super) retry_after: Option<u64>,
+}
+
+/// A file as it is on disk, which somebody else has changed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OnDisk {
+    /// Its text; null where the file is gone.
+    pub text: Option<String>,
+    /// What `If-Match` names to replace it; null where the file is gone.
+    pub version: Option<String>,
 }
 
 /// Variables that cannot be set.
@@ -133,10 +153,14 @@ impl ProblemDocument {
             | ProblemCode::UnknownFormat => StatusCode::BAD_REQUEST,
             ProblemCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            ProblemCode::EnvironmentNotAllowed | ProblemCode::ForeignOrigin | ProblemCode::AdminOnly => {
-                StatusCode::FORBIDDEN
-            }
+            ProblemCode::EnvironmentNotAllowed
+            | ProblemCode::ForeignOrigin
+            | ProblemCode::AdminOnly
+            | ProblemCode::ReadOnly => StatusCode::FORBIDDEN,
+            ProblemCode::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
+            ProblemCode::ChangedOnDisk => StatusCode::PRECONDITION_FAILED,
             ProblemCode::ReloadRefused
+            | ProblemCode::InvalidDefinition
             | ProblemCode::InvalidVariables
             | ProblemCode::InvalidTemplate
             | ProblemCode::MissingVariable
@@ -161,8 +185,9 @@ impl ProblemDocument {
             code,
             detail: detail.into(),
             error: None,
-            problems: Vec::new(),
+            problems: Box::default(),
             refused: None,
+            on_disk: None,
             retry_after: None,
         }
     }

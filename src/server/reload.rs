@@ -1,5 +1,7 @@
 //! `POST /admin/reload`, and what a reload changes.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +23,20 @@ impl AppState {
     /// The former project serves on.
     pub async fn reload_from(&self, reloader: &Reloader) -> Result<Vec<Problem>, ReloadError> {
         reloader.reload(self.gateway(), || self.has_keys(), |settings| self.reload(settings)).await
+    }
+}
+
+impl AppState {
+    /// The project directory that is served.
+    ///
+    /// # Errors
+    ///
+    /// The gateway was not started from one.
+    pub(super) fn project(&self) -> Result<&Arc<Reloader>, ProblemDocument> {
+        self.reloader().ok_or_else(|| {
+            let detail = "this gateway was not started from a project directory";
+            ProblemDocument::new(ProblemCode::NotFound, detail)
+        })
     }
 }
 
@@ -50,14 +66,8 @@ pub(super) async fn reload(
     State(state): State<AppState>,
     caller: Caller,
 ) -> Result<Response, ProblemDocument> {
-    if !caller.is_admin() {
-        let detail = "this key may not: give it `admin = true` in callgate.toml";
-        return Err(ProblemDocument::new(ProblemCode::AdminOnly, detail));
-    }
-    let Some(reloader) = state.reloader() else {
-        let detail = "this gateway was not started from a project directory";
-        return Err(ProblemDocument::new(ProblemCode::NotFound, detail));
-    };
+    caller.must_be_admin()?;
+    let reloader = state.project()?;
     match state.reload_from(reloader).await {
         Ok(warnings) => {
             let environments = state.gateway().deployment().environment_names().to_vec();
@@ -69,7 +79,7 @@ pub(super) async fn reload(
                 ReloadError::Problems(problems) => problems,
                 ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_) => Vec::new(),
             };
-            Err(ProblemDocument { problems, ..document })
+            Err(ProblemDocument { problems: problems.into(), ..document })
         }
     }
 }

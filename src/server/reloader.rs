@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::definition::{Problem, Severity};
+use crate::definition::{Problem, Problems, Severity};
 use crate::executor::Gateway;
-use crate::project::{self, Project};
+use crate::project::{self, Edits, Project};
 use crate::settings::Settings;
 use crate::telemetry::LogMask;
 
@@ -21,6 +23,34 @@ pub struct Reloader {
     started: Settings,
     log: LogMask,
     one_at_a_time: Mutex<()>,
+    history: ArcSwap<History>,
+    edits: Edits,
+}
+
+/// What came of loading the project.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// When the project that is served was loaded.
+    pub(super) loaded_at: Timestamp,
+    /// What is wrong with it: warnings.
+    pub(super) problems: Vec<Problem>,
+    /// The latest reload.
+    pub(super) latest: Option<Latest>,
+}
+
+/// A reload.
+#[derive(Clone, Debug)]
+pub(super) struct Latest {
+    pub(super) at: Timestamp,
+    /// Why it was refused, if it was.
+    pub(super) refused: Option<Refused>,
+}
+
+/// Why the former project serves on.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) reason: String,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// Why the former project serves on.
@@ -43,9 +73,27 @@ pub enum ReloadError {
 }
 
 impl Reloader {
-    /// Reloads the project in `dir`, which was started with these settings.
-    pub fn new(dir: PathBuf, started: Settings, log: LogMask) -> Arc<Self> {
-        Arc::new(Self { dir, started, log, one_at_a_time: Mutex::new(()) })
+    /// Reloads the project in `dir`, which was started with these settings and has these problems.
+    pub fn new(dir: PathBuf, started: Settings, log: LogMask, problems: Problems) -> Arc<Self> {
+        let history = History { loaded_at: Timestamp::now(), problems: problems.sorted(), latest: None };
+        Arc::new(Self {
+            edits: Edits::new(&dir),
+            dir,
+            started,
+            log,
+            one_at_a_time: Mutex::new(()),
+            history: ArcSwap::from_pointee(history),
+        })
+    }
+
+    /// The definitions of the project, to be read and edited.
+    pub(super) fn edits(&self) -> &Edits {
+        &self.edits
+    }
+
+    /// What came of loading the project.
+    pub(super) fn history(&self) -> Arc<History> {
+        self.history.load_full()
     }
 
     /// Loads the project and has `gateway` serve it, whole, or not at all; `take` gets its settings. Logs every problem
@@ -76,7 +124,29 @@ impl Reloader {
             Ok(_) => tracing::info!("reloaded"),
             Err(error) => tracing::error!("{error}"),
         }
+        self.note(&outcome);
         outcome
+    }
+
+    fn note(&self, outcome: &Result<Vec<Problem>, ReloadError>) {
+        let at = Timestamp::now();
+        let history = match outcome {
+            Ok(problems) => History {
+                loaded_at: at,
+                problems: problems.clone(),
+                latest: Some(Latest { at, refused: None }),
+            },
+            Err(error) => {
+                let problems = match error {
+                    ReloadError::Problems(problems) => problems.clone(),
+                    ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_) => Vec::new(),
+                };
+                let refused = Refused { reason: error.to_string(), problems };
+                let former = self.history();
+                History { latest: Some(Latest { at, refused: Some(refused) }), ..(*former).clone() }
+            }
+        };
+        self.history.store(Arc::new(history));
     }
 
     async fn load(

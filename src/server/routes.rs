@@ -12,7 +12,8 @@ use crate::settings::Product;
 use super::inbound::limit;
 use super::state::AppState;
 use super::{
-    calls, conversations, dialects, execution, health, listing, mcp, openapi, problem, reload, webhooks,
+    calls, console, conversations, definitions, dialects, execution, explain, health, listing, mcp, openapi,
+    problem, reload, status, webhooks,
 };
 
 /// Every route of the gateway.
@@ -29,7 +30,14 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/actions", get(listing::actions))
         .route("/v1/actions/{name}", get(listing::action))
         .route("/v1/actions/{name}/preview", post(calls::preview))
+        .route("/v1/actions/{name}/definition", get(explain::definition))
+        .route("/v1/actions/{name}/branches", get(explain::branches))
+        .route("/v1/actions/{name}/specs", get(explain::specs))
         .route("/v1/environments", get(listing::environments))
+        .route("/v1/problems", get(definitions::problems))
+        .route("/v1/definitions", get(definitions::list))
+        .route("/v1/definitions/{*file}", get(definitions::show).put(definitions::save))
+        .route("/v1/check", post(definitions::check))
         .route("/v1/conversations", get(conversations::list).post(conversations::create))
         .route(
             "/v1/conversations/{id}",
@@ -39,6 +47,7 @@ pub fn router(state: AppState) -> Router {
         .route("/v1/conversations/{id}/events", get(conversations::events::events))
         .route("/mcp/{environment}", post(mcp::serve).get(mcp::serve).delete(mcp::serve))
         .route("/admin/reload", post(reload::reload))
+        .route("/v1/status", get(status::status))
         .route("/metrics", get(health::metrics))
         .route_layer(from_fn_with_state(state.clone(), limit::admit));
     // What these products show is checked by themselves, where they have rules.
@@ -68,6 +77,10 @@ pub fn router(state: AppState) -> Router {
         .merge(vapi)
         .merge(retell)
         .merge(elevenlabs)
+        .route("/", get(console::root))
+        .route("/console", get(console::without_slash))
+        .route("/console/", get(console::index))
+        .route("/console/{*file}", get(console::file))
         .route("/openapi.json", get(openapi::serve))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -34,6 +34,9 @@ struct Shared {
     server: Arc<ServerSettings>,
     /// Loads the project again; `None` where there is no directory to load it from.
     reloader: Option<Arc<Reloader>>,
+    started_at: jiff::Timestamp,
+    /// Whether definitions can be edited.
+    is_editable: bool,
     /// Whether the server takes no more calls.
     stopping: Arc<AtomicBool>,
     specs: Arc<KeptSpecs>,
@@ -71,6 +74,8 @@ impl AppState {
             keys: Arc::new(ArcSwap::from_pointee(keys)),
             server,
             reloader: None,
+            started_at: jiff::Timestamp::now(),
+            is_editable: false,
             stopping: Arc::default(),
             running: Arc::default(),
             mcp: Arc::new(Mcp::new(&settings.mcp)),
@@ -95,6 +100,17 @@ impl AppState {
         self.with(|shared| shared.reloader = Some(reloader))
     }
 
+    /// The same, where those who may reload the project may edit its definitions too.
+    #[must_use]
+    pub fn with_edits(self) -> Self {
+        self.with(|shared| shared.is_editable = true)
+    }
+
+    /// Whether definitions can be edited.
+    pub(super) fn is_editable(&self) -> bool {
+        self.0.is_editable
+    }
+
     pub(super) fn reloader(&self) -> Option<&Arc<Reloader>> {
         self.0.reloader.as_ref()
     }
@@ -109,11 +125,27 @@ impl AppState {
     pub(super) fn render_metrics(&self, may_see: &dyn Fn(&str) -> bool) -> String {
         let deployment = self.0.gateway.deployment();
         let all = self.0.metrics.render(&Gauges {
-            in_flight: self.0.server.max_calls_in_flight.saturating_sub(self.0.places.available_permits()),
+            in_flight: self.calls().0,
             token_fetches: deployment.token_fetches(),
             breakers: deployment.breakers(),
         });
         of_environments(&all, may_see)
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Calls under way, and the most there may be.
+    pub(super) fn calls(&self) -> (usize, usize) {
+        let most = self.0.server.max_calls_in_flight;
+        (most.saturating_sub(self.0.places.available_permits()), most)
+    }
+
+    /// When the server was made.
+    pub(super) fn started_at(&self) -> jiff::Timestamp {
+        self.0.started_at
     }
 
     /// Whether calls are traced.
@@ -188,6 +220,11 @@ impl AppState {
             .take(calls)
             .map(|place| RunningCall { _going: self.0.running.enter(), _place: place });
         Ok(begun.collect())
+    }
+
+    /// Whether the page at `/console/` is served.
+    pub(super) fn has_console(&self) -> bool {
+        self.0.server.has_console()
     }
 
     pub(super) fn running(&self) -> Arc<Background> {

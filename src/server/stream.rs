@@ -4,6 +4,7 @@
 //! event: started      {tool_call_id, name, text?, expected_ms?}    the call goes ahead
 //! event: delayed      {tool_call_id, name, text, after_ms}         it is still under way
 //! event: completed    the result                                   always, and last of its call
+//! event: inspection   what was sent and answered, and when         behind it, where the request asks for it
 //! event: problem      {tool_call_id, name, problem}                in its place where the gateway itself failed
 //! ```
 //!
@@ -77,9 +78,10 @@ pub(super) fn answer(
     state: &AppState,
     calls: Vec<(ToolCall, RunningCall)>,
     carried: Option<&Arc<Carried>>,
+    inspect: bool,
 ) -> Response {
     let each = calls.into_iter().map(|(call, running)| {
-        let heard = Heard::new(state.clone(), call, carried.cloned(), running);
+        let heard = Heard::new(state.clone(), call, carried.cloned(), running, inspect);
         Box::pin(unfold(heard, Heard::next))
     });
     let body = Body::from_stream(kept_alive(select_all(each)).map(Ok::<_, Infallible>));
@@ -103,6 +105,7 @@ type Ended = Result<Arc<ToolResult>, ProblemDocument>;
 struct Heard {
     id: String,
     name: String,
+    control: Arc<CallControl>,
     work: Pin<Box<dyn Future<Output = Ended> + Send>>,
     /// `None` once it is known whether the call goes ahead.
     started: Option<oneshot::Receiver<Started>>,
@@ -145,16 +148,23 @@ struct ProblemEvent<'a> {
 }
 
 impl Heard {
-    fn new(state: AppState, call: ToolCall, carried: Option<Arc<Carried>>, running: RunningCall) -> Self {
-        let (control, started) = CallControl::heard();
+    fn new(
+        state: AppState,
+        call: ToolCall,
+        carried: Option<Arc<Carried>>,
+        running: RunningCall,
+        inspect: bool,
+    ) -> Self {
+        let (control, started) = CallControl::heard(inspect);
+        let shared = control.clone();
         let (id, name) = (call.id.clone(), call.name.clone());
         let work = Box::pin(async move {
-            let (result, waiting) = execute(&state, call, carried, running, control).await?;
+            let (result, waiting) = execute(&state, call, carried, running, shared).await?;
             // Each result is an event of its own, and leaves at once.
             waiting.answered().await;
             Ok(result)
         });
-        Self { id, name, work, started: Some(started), delayed: None, ended: None, is_over: false }
+        Self { id, name, control, work, started: Some(started), delayed: None, ended: None, is_over: false }
     }
 
     /// The next event.
@@ -226,7 +236,13 @@ impl Heard {
     fn ended(&mut self, ended: Ended) -> Bytes {
         self.is_over = true;
         match ended {
-            Ok(result) => written("completed", &*result),
+            Ok(result) => {
+                let completed = written("completed", &*result);
+                match self.control.inspection() {
+                    Some(seen) => [completed, written("inspection", seen)].concat().into(),
+                    None => completed,
+                }
+            }
             Err(problem) => {
                 let event = ProblemEvent { tool_call_id: &self.id, name: &self.name, problem };
                 written("problem", &event)
@@ -306,6 +322,7 @@ mod tests {
         let heard = Heard {
             id: "call_1".to_owned(),
             name: "look".to_owned(),
+            control: Arc::default(),
             work: Box::pin(std::future::ready(Err(problem))),
             started: None,
             delayed: None,

@@ -90,6 +90,15 @@ pub struct ServerSettings {
     /// Where the gateway is reached from outside, such as `https://gate.example.com`: the address in
     /// tool definitions that call back.
     pub public_url: Option<String>,
+    /// Whether the page at `/console/` is served. Left out: where the address is loopback.
+    pub console: Option<bool>,
+}
+
+impl ServerSettings {
+    /// Whether the page at `/console/` is served.
+    pub fn has_console(&self) -> bool {
+        self.console.unwrap_or_else(|| self.listen.ip().is_loopback())
+    }
 }
 
 impl Default for ServerSettings {
@@ -105,6 +114,7 @@ impl Default for ServerSettings {
             shutdown_grace_ms: 10_000,
             watch: true,
             public_url: None,
+            console: None,
         }
     }
 }

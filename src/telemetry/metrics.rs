@@ -3,7 +3,7 @@
 //! Labels are taken from definitions, never from what a model or an upstream
 //! sends, so that their number is bounded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,6 +16,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::executor::{CallReport, Observer};
 use crate::tool::Status;
+
+use super::recent::{RecentError, RecentErrors};
 
 /// Upper bounds of the latency histograms, in seconds.
 const BUCKETS: [f64; 16] =
@@ -48,6 +50,7 @@ pub struct Metrics {
     replays: Family<ActionLabels, Counter>,
     attempts: Family<ActionLabels, Counter>,
     durations: [Durations; 3],
+    recent: RecentErrors,
     /// The series of each action, found without making its labels anew.
     known: RwLock<HashMap<String, HashMap<String, Arc<Series>>>>,
 }
@@ -94,7 +97,8 @@ impl Default for Metrics {
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
         }
-        Self { registry, calls, replays, attempts, durations, known: RwLock::default() }
+        let (recent, known) = Default::default();
+        Self { registry, calls, replays, attempts, durations, recent, known }
     }
 }
 
@@ -109,6 +113,42 @@ impl Metrics {
         gauges.write(&mut text);
         text.push_str("# EOF\n");
         text
+    }
+
+    /// The latest calls of an environment that failed, the latest first.
+    pub fn recent_errors(&self, environment: &str) -> Vec<RecentError> {
+        self.recent.of(environment)
+    }
+
+    /// What has been counted of each action of an environment, by name.
+    pub fn of_actions(&self, environment: &str) -> BTreeMap<String, ActionFigures> {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        let mut figures: BTreeMap<String, ActionFigures> = BTreeMap::new();
+        for line in text.lines() {
+            let Some((name, labels, value)) = parts_of(line) else { continue };
+            if label(labels, "environment") != Some(environment) {
+                continue;
+            }
+            let Some(action) = label(labels, "action") else { continue };
+            let figures = figures.entry(action.to_owned()).or_default();
+            let Ok(count) = value.parse::<u64>() else { continue };
+            match name {
+                "callgate_tool_calls_total" => {
+                    figures.calls += count;
+                    if label(labels, "status") != Some("success") {
+                        figures.failed += count;
+                    }
+                }
+                "callgate_tool_call_duration_seconds_bucket" => {
+                    let bound = label(labels, "le").and_then(|bound| bound.parse::<f64>().ok());
+                    figures.durations.push((bound.filter(|bound| bound.is_finite()), count));
+                }
+                _ => {}
+            }
+        }
+        figures
     }
 
     fn series(&self, environment: &str, action: &str) -> Arc<Series> {
@@ -151,7 +191,10 @@ impl Observer for Metrics {
         };
         match &report.result.error {
             None => series.succeeded.inc(),
-            Some(error) => self.calls.get_or_create(&series.labels.ended(status, error.code.as_str())).inc(),
+            Some(error) => {
+                self.recent.note(report);
+                self.calls.get_or_create(&series.labels.ended(status, error.code.as_str())).inc()
+            }
         };
         if report.result.replayed {
             series.replays.inc();
@@ -164,6 +207,29 @@ impl Observer for Metrics {
         }
         series.total.observe(report.spent.total.as_secs_f64());
     }
+}
+
+/// What has been counted of an action since the process began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ActionFigures {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that were no success.
+    pub failed: u64,
+    /// How many calls took at most so many seconds; `None`: all of them.
+    pub durations: Vec<(Option<f64>, u64)>,
+}
+
+/// The name, the labels and the value of a line.
+fn parts_of(line: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = line.split_once('{')?;
+    let (labels, value) = rest.rsplit_once("} ")?;
+    Some((name, labels, value.split(' ').next()?))
+}
+
+/// The value of a label; names of environments and actions need no escapes.
+fn label<'l>(labels: &'l str, name: &str) -> Option<&'l str> {
+    labels.split(',').find_map(|one| one.strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"'))
 }
 
 /// The series of the environments that `may_see` lets through, and those of none.

@@ -8,6 +8,7 @@
 mod equal;
 mod lines;
 pub mod metrics;
+mod recent;
 #[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
 pub mod traces;
 
@@ -21,6 +22,7 @@ use crate::settings::{LogFormat, LogSettings};
 use callgate_text::closest;
 
 pub use self::lines::{Flush, LogMask};
+pub use self::recent::RecentError;
 
 use self::equal::Equal;
 use self::lines::Lines;

@@ -36,6 +36,8 @@ pub struct ToolCall {
     /// The language that the person on the line speaks (BCP 47), for what is said to them; else the variable
     /// `conversation.language` tells it.
     pub language: Option<String>,
+    /// What made the call, as its caller says: `console`.
+    pub source: Option<String>,
     /// How the call was delivered.
     pub delivery: Delivery,
 }
@@ -109,6 +111,7 @@ impl ToolCall {
             trace: None,
             deadline_ms: None,
             language: None,
+            source: None,
             delivery: Delivery::default(),
         }
     }

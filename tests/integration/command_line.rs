@@ -298,7 +298,7 @@ async fn settings_come_from_variables_over_the_file() {
     );
     let two = json!({"calls": [{"name": "ping"}, {"name": "ping"}]});
     assert_eq!(process.post("/v1/tool-calls", &two).await.0, 400);
-    assert_eq!(process.written(), "");
+    assert_eq!(process.written(), format!("the console is {}/console/\n", process.url));
     let port = process.url.trim_start_matches("http://").to_owned();
     assert_eq!(run(&["health", "--address", &port], &[]).await.status.code(), Some(0));
     drop(process);

@@ -47,14 +47,22 @@ impl Demo {
         Curl::parse(line).run()
     }
 
+    /// The line that says where everything is.
+    fn welcome(&self) -> &str {
+        self.lines.iter().find(|line| line.starts_with("The gateway is ")).unwrap()
+    }
+
     /// `http://127.0.0.1:<port>` of the gateway.
     fn url(&self) -> String {
-        self.lines[0].split("demo on ").nth(1).unwrap().split(';').next().unwrap().to_owned()
+        self.welcome().split("gateway is ").nth(1).unwrap().split(';').next().unwrap().to_owned()
     }
 
     /// What the example upstream was sent last.
     fn last_upstream_body(&self) -> String {
-        let url = format!("{}/_requests", self.lines[0].split("upstream is ").nth(1).unwrap());
+        let url = format!(
+            "{}/_requests",
+            self.welcome().split("upstream is ").nth(1).unwrap().trim_end_matches('.')
+        );
         let (_, requests) = Curl { url, ..Curl::default() }.run();
         requests["requests"].as_array().unwrap().last().unwrap()["body"].as_str().unwrap().to_owned()
     }

@@ -14,13 +14,15 @@ pub(crate) enum Judge {
     Dialects,
     Mcp,
     Openapi,
+    Curl,
 }
 
 /// The names of judges that have to be there, with commas between them.
 const REQUIRE: &str = "CALLGATE_REQUIRE";
 
 impl Judge {
-    const ALL: [Self; 6] = [Self::Redis, Self::Httpbin, Self::Oidc, Self::Dialects, Self::Mcp, Self::Openapi];
+    const ALL: [Self; 7] =
+        [Self::Redis, Self::Httpbin, Self::Oidc, Self::Dialects, Self::Mcp, Self::Openapi, Self::Curl];
 
     fn name(self) -> &'static str {
         match self {
@@ -30,6 +32,7 @@ impl Judge {
             Self::Dialects => "dialects",
             Self::Mcp => "mcp",
             Self::Openapi => "openapi",
+            Self::Curl => "curl",
         }
     }
 
@@ -42,6 +45,7 @@ impl Judge {
             Self::Dialects => "tests with the vendors' packages",
             Self::Mcp => "tests with MCP clients",
             Self::Openapi => "tests of published OpenAPI documents",
+            Self::Curl => "the test that runs the command of a preview",
         }
     }
 
@@ -55,6 +59,7 @@ impl Judge {
             Self::Httpbin | Self::Oidc | Self::Dialects => "tests/external/install.sh has not run",
             Self::Mcp => "tests/external/install_mcp.sh has not run",
             Self::Openapi => "tests/external/install_openapi.sh has not run",
+            Self::Curl => "curl is not on the PATH",
         }
     }
 
@@ -70,6 +75,7 @@ impl Judge {
             Self::Httpbin | Self::Oidc | Self::Dialects => installed(""),
             Self::Mcp => installed("mcp"),
             Self::Openapi => installed("openapi"),
+            Self::Curl => on_path(&["curl"]),
         };
         if found.is_none() {
             assert!(!is_required, "{REQUIRE} names {}, but {}", self.name(), self.absence());
@@ -135,6 +141,6 @@ fn judges_are_required_by_their_names_and_by_no_other() {
     let all = Judge::ALL.map(Judge::name).join(",");
     assert_eq!(parse(&all).as_deref(), Ok(&Judge::ALL[..]));
     let unknown =
-        "CALLGATE_REQUIRE names reddis, which is none of redis, httpbin, oidc, dialects, mcp, openapi";
+        "CALLGATE_REQUIRE names reddis, which is none of redis, httpbin, oidc, dialects, mcp, openapi, curl";
     assert_eq!(parse("httpbin,reddis"), Err(unknown.to_owned()));
 }

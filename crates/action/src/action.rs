@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use callgate_definition::{Hook, NextStates};
 use callgate_schema::parameters::{InvalidArguments, OutputSchema, Parameters};
-use callgate_template::Data;
+use callgate_template::{BranchRendering, Data, Template};
 use serde_json::{Map, Value};
 
-use super::bound::{Bound, BoundValue, Handover};
+use super::bound::{Bound, BoundValue, Handover, samples};
 use super::failure::RenderFailure;
 use super::fields;
 use super::fixed::FixedAnswer;
 use super::guards::{GuardError, Guards, KnownConversation};
-use super::http_action::HttpAction;
+use super::http_action::{Body, HttpAction};
 use super::name::ActionName;
 use super::output::{self, Condition, Extracted, Output, Response};
 use super::speech::Speech;
@@ -156,6 +156,32 @@ impl Action {
         let outputs = extracted.iter().filter(|one| one.sensitive);
         texts.extend(outputs.flat_map(|one| output::sought_texts(&one.value)));
         texts
+    }
+
+    /// Renders every combination of branches of the body's template, up to 256, with made-up values; the second value
+    /// says whether there are more. `None` where the body is no template.
+    pub fn branch_renderings(
+        &self,
+        static_variables: &Map<String, Value>,
+    ) -> Option<(Vec<BranchRendering>, bool)> {
+        let Kind::Http(http) = &self.kind else { return None };
+        let Body::Template(template) = &http.body else { return None };
+        let (parameters, none) = (samples(&self.parameters, &self.bind), Map::new());
+        let data = Data { parameters: &parameters, variables: &none, static_variables };
+        Some(template.branch_renderings(&data))
+    }
+
+    /// The templates of its request, and of what it binds.
+    pub fn templates(&self) -> Vec<&Template> {
+        let bound = self.bind.iter().filter_map(|bound| match &bound.value {
+            BoundValue::Template(template) => Some(template),
+            BoundValue::Constant(_) => None,
+        });
+        let mut templates: Vec<&Template> = bound.collect();
+        if let Kind::Http(http) = &self.kind {
+            templates.extend(http.templates());
+        }
+        templates
     }
 
     fn bind(

@@ -1,7 +1,8 @@
 //! Values that an action sets itself.
 
+use callgate_schema::parameters::Parameters;
 use callgate_template::Template;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Where a handover leads.
 #[derive(Debug)]
@@ -29,4 +30,17 @@ pub enum BoundValue {
     Constant(Value),
     /// A template; a sole reference keeps its JSON type.
     Template(Template),
+}
+
+/// Parameters that a call could have: made up, but for what is bound to a constant.
+pub(crate) fn samples(parameters: &Parameters, bind: &[Bound]) -> Map<String, Value> {
+    let mut samples = parameters.sample();
+    for bound in bind {
+        let value = match &bound.value {
+            BoundValue::Constant(value) => value.clone(),
+            BoundValue::Template(_) => Value::String("x".to_owned()),
+        };
+        samples.insert(bound.name.clone(), value);
+    }
+    samples
 }

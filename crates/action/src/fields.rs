@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::failure::RenderFailure;
 use callgate_schema::parameters::Parameters;
-use callgate_template::{Data, RenderError, Root, Template};
+use callgate_template::{Data, RenderError, Root, Template, Trace};
 
 /// The value of one field.
 #[derive(Debug)]
@@ -58,11 +58,15 @@ impl Field {
         &self,
         data: &Data<'_>,
         place: &str,
+        trace: Option<&mut Trace>,
     ) -> Result<Option<String>, RenderFailure> {
         if self.optional && matches!(self.template.value(data), Some(Ok(None))) {
             return Ok(None);
         }
-        self.text(data, place).map(Some)
+        let Some(trace) = trace else { return self.text(data, place).map(Some) };
+        let mut text = String::new();
+        let rendered = self.template.render_traced(data, &mut text, trace);
+        rendered.map_err(|error| RenderFailure::template(place, error)).map(|()| Some(text))
     }
 
     /// One error for each value that the field needs and that is absent, up to `most`.

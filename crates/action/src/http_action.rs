@@ -87,3 +87,29 @@ pub enum Body {
     /// Parts.
     Multipart(Vec<Part>),
 }
+
+impl HttpAction {
+    /// The templates of the request: of its path, query, headers and body.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        let headers = self.headers.iter().filter_map(|header| header.field.as_ref());
+        let fields: Vec<&Field> = match &self.body {
+            Body::Form(fields) => fields.iter().map(|(_, field)| field).collect(),
+            Body::Multipart(parts) => parts.iter().map(|part| &part.field).collect(),
+            Body::None | Body::FlatJson | Body::FlatForm | Body::FlatMultipart | Body::Template(_) => {
+                Vec::new()
+            }
+        };
+        let body = match &self.body {
+            Body::Template(template) => Some(template),
+            Body::None
+            | Body::FlatJson
+            | Body::FlatForm
+            | Body::FlatMultipart
+            | Body::Form(_)
+            | Body::Multipart(_) => None,
+        };
+        let fields = self.query.iter().map(|(_, field)| field).chain(headers).chain(fields);
+        let templates = fields.map(|field| field.template.as_ref());
+        std::iter::once(&self.path).chain(templates).chain(body).collect()
+    }
+}

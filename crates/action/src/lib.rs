@@ -9,6 +9,7 @@ mod written;
 mod failure;
 pub mod secret_like;
 mod template_at;
+mod trace;
 mod header;
 mod url;
 mod upstream;
@@ -39,6 +40,7 @@ pub use self::name::{ActionName, InvalidActionName};
 pub use self::request::RequestSpec;
 pub use self::retry::RetryPolicy;
 pub use self::speech::{DelayedSpeech, Speech, SpeechText};
+pub use self::trace::RequestTrace;
 pub use self::upstream::{
     BreakerRules, ClientSource, Connection, Connector, Credential, FileSource, KeySource, LimitRules,
     OAuth2Client, RateRules, TlsSource, TokenEndpoint, Upstreams, ValueSource,

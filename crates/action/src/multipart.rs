@@ -1,11 +1,13 @@
 //! `multipart/form-data` bodies (RFC 7578).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
 use super::failure::RenderFailure;
 use super::fields::{Field, each_text};
+use super::trace::{Tracer, parameter};
 use callgate_template::Data;
 
 /// One part, compiled.
@@ -28,7 +30,11 @@ pub(crate) struct Encoded {
 /// # Errors
 ///
 /// Fails where a value that is needed is absent.
-pub(crate) fn encode(parts: &[Part], data: &Data<'_>) -> Result<Encoded, RenderFailure> {
+pub(crate) fn encode(
+    parts: &[Part],
+    data: &Data<'_>,
+    mut tracer: Tracer<'_>,
+) -> Result<Encoded, RenderFailure> {
     let mut list = Vec::with_capacity(parts.len());
     for part in parts {
         let place = format!("multipart.{}", part.name);
@@ -37,20 +43,30 @@ pub(crate) fn encode(parts: &[Part], data: &Data<'_>) -> Result<Encoded, RenderF
     }
     let mut writer = Writer::new(list.iter().map(|(_, text)| text.as_str()));
     for (part, text) in &list {
-        writer.part(&part.name, part.filename.as_deref(), part.content_type.as_deref(), text);
+        let range = writer.part(&part.name, part.filename.as_deref(), part.content_type.as_deref(), text);
+        if let Some(trace) = &mut tracer {
+            trace.body.push(part.field.template.traced_whole(range));
+        }
     }
     Ok(writer.finish())
 }
 
 /// Encodes all parameters, each as a part.
-pub(crate) fn encode_flat(parameters: &Map<String, Value>, placed: &[String]) -> Encoded {
+pub(crate) fn encode_flat(
+    parameters: &Map<String, Value>,
+    placed: &[String],
+    mut tracer: Tracer<'_>,
+) -> Encoded {
     let mut list: Vec<(&str, String)> = Vec::new();
     for (name, value) in parameters.iter().filter(|(name, _)| !placed.contains(name)) {
         each_text(value, &mut |text| list.push((name, text.to_owned())));
     }
     let mut writer = Writer::new(list.iter().map(|(_, text)| text.as_str()));
     for (name, text) in &list {
-        writer.part(name, None, None, text);
+        let range = writer.part(name, None, None, text);
+        if let Some(trace) = &mut tracer {
+            trace.body.push(parameter(name, range));
+        }
     }
     writer.finish()
 }
@@ -77,7 +93,14 @@ impl Writer {
         Self { body: Vec::new(), boundary }
     }
 
-    fn part(&mut self, name: &str, filename: Option<&str>, content_type: Option<&str>, text: &str) {
+    /// Writes a part; gives the place of its text.
+    fn part(
+        &mut self,
+        name: &str,
+        filename: Option<&str>,
+        content_type: Option<&str>,
+        text: &str,
+    ) -> Range<usize> {
         let mut head =
             format!("--{}\r\ncontent-disposition: form-data; name=\"{}\"", self.boundary, quoted(name));
         if let Some(filename) = filename {
@@ -88,8 +111,11 @@ impl Writer {
         }
         head.push_str("\r\n\r\n");
         self.body.extend_from_slice(head.as_bytes());
+        let from = self.body.len();
         self.body.extend_from_slice(text.as_bytes());
+        let range = from..self.body.len();
         self.body.extend_from_slice(b"\r\n");
+        range
     }
 
     fn finish(mut self) -> Encoded {

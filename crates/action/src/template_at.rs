@@ -1,7 +1,7 @@
 //! Templates where they are written.
 
 use callgate_definition::{Document, Problem, Problems};
-use callgate_template::{Root, Target, Template};
+use callgate_template::{Root, Site, Target, Template};
 use serde_json::{Map, Value};
 
 /// The place of a template in a file of the project.
@@ -15,7 +15,7 @@ impl TemplateAt<'_> {
     /// Parses the template; what is wrong with it is added to `problems`.
     pub(crate) fn parse(self, source: &str, target: Target, problems: &mut Problems) -> Option<Template> {
         match Template::parse(source, target) {
-            Ok(template) => Some(template),
+            Ok(template) => Some(template.standing_at(self.site())),
             Err(errors) => {
                 for error in errors {
                     let place = self.place(error.line, error.column);
@@ -51,6 +51,15 @@ impl TemplateAt<'_> {
             let problem = Problem::error(&self.document.file, place, "missing_static_variable", message);
             problems.push(problem.hint(hint));
         }
+    }
+
+    fn site(self) -> Site {
+        let place = self.document.place(self.pointer);
+        let (start, is_block) = match place.text {
+            Some(text) => ((text.line, text.column), text.block),
+            None => (place.value, false),
+        };
+        Site { file: self.document.file.as_str().into(), start, is_block }
     }
 
     /// Line and column in the file of a place in the template.

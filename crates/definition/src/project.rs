@@ -19,6 +19,9 @@ use callgate_text::{closest, push_token};
 /// Largest definition file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// The folders of a project that hold definitions.
+pub const DEFINITION_FOLDERS: [&str; 3] = ["actions", "connections", "auth"];
+
 /// What an import leaves in `secrets.toml` where the source holds no value: nothing that is set.
 pub const SECRET_PLACEHOLDER: &str = "replace-me";
 
@@ -84,11 +87,20 @@ impl ProjectFiles {
     }
 }
 
+/// A file's text that is judged in place of the one on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// The file, relative to the project; it need not be there.
+    pub file: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
 /// Reads the project directory `dir`; what could not be read is a problem, the
 /// rest is returned all the same so that everything wrong is found at once.
-pub fn read_project(dir: &Path, problems: &mut Problems) -> ProjectFiles {
+pub fn read_project(dir: &Path, draft: Option<Draft<'_>>, problems: &mut Problems) -> ProjectFiles {
     let mut files = Vec::new();
-    for folder in ["actions", "connections", "auth"] {
+    for folder in DEFINITION_FOLDERS {
         list(dir, folder, &mut files, problems);
     }
     for name in ["variables.toml", "secrets.toml"] {
@@ -96,13 +108,21 @@ pub fn read_project(dir: &Path, problems: &mut Problems) -> ProjectFiles {
             files.push(name.to_owned());
         }
     }
+    if let Some(draft) = draft.filter(|draft| !files.iter().any(|file| file == draft.file)) {
+        files.push(draft.file.to_owned());
+    }
     let texts: Vec<(String, String)> = files
         .into_iter()
-        .filter_map(|name| match read_text(&dir.join(&name), &name) {
-            Ok(text) => Some((name, text)),
-            Err(problem) => {
-                problems.push(problem);
-                None
+        .filter_map(|name| {
+            if let Some(draft) = draft.filter(|draft| draft.file == name) {
+                return Some((name, draft.text.to_owned()));
+            }
+            match read_text(&dir.join(&name), &name) {
+                Ok(text) => Some((name, text)),
+                Err(problem) => {
+                    problems.push(problem);
+                    None
+                }
             }
         })
         .collect();

@@ -9,6 +9,7 @@ use super::conditions::{Condition, Facts, Plan};
 use super::escape::Escape;
 use super::render::Evaluator;
 use super::rendered::json_problem;
+use super::trace::TracedBranch;
 use super::tree::{Arm, Data, Node, Origin, Target, Template};
 use super::value::{MADE_UP, Value};
 
@@ -50,6 +51,20 @@ pub struct BranchFailure {
     pub column: usize,
 }
 
+/// A combination of branches, rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchRendering {
+    /// The decisions, in the order in which they are met.
+    pub branches: Vec<TracedBranch>,
+    /// The text, made of samples.
+    pub text: String,
+    /// Why it is not what the target demands.
+    pub problem: Option<String>,
+}
+
+/// Gets the decisions of a combination, and its text.
+type Each<'e> = &'e mut dyn FnMut(&[(usize, bool)], &str);
+
 impl Template {
     /// Renders every combination of branches, up to 256, with values from `samples` or made up.
     ///
@@ -61,14 +76,46 @@ impl Template {
             return report;
         }
         let plan = Plan::new(self);
+        report.truncated = self.each_combination(&plan, samples, &mut |decisions, text| {
+            if let Some((problem, line, column)) = json_problem(text) {
+                report.failures.push(self.failure(&plan, decisions, text, &problem, line, column));
+            }
+            report.combinations += 1;
+        });
+        report
+    }
+
+    /// Renders every combination of branches, up to 256, with values from `samples` or made up: for people who want
+    /// to see what the template can give. The second value says whether there are more.
+    #[must_use]
+    pub fn branch_renderings(&self, samples: &Data<'_>) -> (Vec<BranchRendering>, bool) {
+        let plan = Plan::new(self);
+        let mut renderings = Vec::new();
+        let truncated = self.each_combination(&plan, samples, &mut |decisions, text| {
+            let decided = decisions.iter().map(|(arm, taken)| {
+                let Origin { text, line, column, .. } = &self.origins[plan.arms[*arm].origin];
+                TracedBranch { condition: text.to_string(), taken: *taken, at: self.place(*line, *column) }
+            });
+            let problem = json_problem(text).filter(|_| self.target == Target::Json);
+            let problem = problem.map(|(problem, line, column)| {
+                format!("{problem} at line {line} column {column} of the rendered text")
+            });
+            renderings.push(BranchRendering { branches: decided.collect(), text: text.to_owned(), problem });
+        });
+        (renderings, truncated)
+    }
+
+    /// Calls `each` for every different combination of branches with its decisions and its text, up to a limit.
+    /// Returns whether there are more.
+    fn each_combination(&self, plan: &Plan<'_>, samples: &Data<'_>, each: Each<'_>) -> bool {
         let mut trail: Vec<(usize, bool)> = Vec::new();
         let mut tried: HashSet<Vec<(usize, bool)>> = HashSet::new();
         let mut bytes = 0;
         for run in 0.. {
             let mut walk = Walk {
-                plan: &plan,
+                plan,
                 evaluator: Evaluator::new(self, samples),
-                facts: Facts::new(&plan),
+                facts: Facts::new(plan),
                 trail: std::mem::take(&mut trail),
                 met: 0,
                 decisions: Vec::new(),
@@ -80,9 +127,7 @@ impl Template {
             trail = walked;
             trail.truncate(met);
             if !tried.contains(&decisions) {
-                if let Some((problem, line, column)) = json_problem(&out) {
-                    report.failures.push(self.failure(&plan, &decisions, &out, &problem, line, column));
-                }
+                each(&decisions, &out);
                 tried.insert(decisions);
             }
             while let Some((_, false)) = trail.last() {
@@ -93,12 +138,10 @@ impl Template {
                 Some((_, taken)) => *taken = false,
             }
             if run + 1 == MAX_COMBINATIONS || bytes > MAX_TOTAL_BYTES {
-                report.truncated = true;
-                break;
+                return true;
             }
         }
-        report.combinations = tried.len();
-        report
+        false
     }
 
     fn failure(

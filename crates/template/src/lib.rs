@@ -30,18 +30,23 @@ mod syntax;
 mod scope;
 mod expression;
 mod json_context;
+mod site;
 mod tree;
+mod trace;
 mod value;
 mod number;
 mod escape;
 mod rendered;
 mod render;
 mod conditions;
+mod traced;
 mod branches;
 
-pub use branches::{BranchFailure, BranchReport};
+pub use branches::{BranchFailure, BranchRendering, BranchReport};
 pub use error::{RenderError, RenderErrorCode, TemplateError, TemplateErrorCode};
 pub use number::compare_numbers;
+pub use site::{Site, SourcePlace};
+pub use trace::{Trace, TracedBranch, TracedValue};
 pub use tree::{Data, Reference, Root, Target, Template};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The evaluator: walks the tree over one call's data and writes the text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::Value as Json;
 
@@ -8,6 +9,7 @@ use super::error::{RenderError, RenderErrorCode, clip};
 use super::escape::{Escape, is_dot_segment};
 use super::literal::Literal;
 use super::rendered::{json_problem, path_of};
+use super::trace::{Trace, TracedBranch, TracedValue};
 use super::tree::{Arm, Base, Data, Expression, Node, Operator, Origin, OriginId, Target, Template};
 use super::value::Value;
 
@@ -85,7 +87,7 @@ impl Template {
     }
 
     /// Checks a rendered text against what the target demands.
-    fn check_rendered(&self, text: &str) -> Result<()> {
+    pub(super) fn check_rendered(&self, text: &str) -> Result<()> {
         let (code, message, line, column) = match self.target {
             Target::Json => match json_problem(text) {
                 None => return Ok(()),
@@ -119,24 +121,34 @@ pub(super) struct Evaluator<'t, 'd> {
     template: &'t Template,
     data: Data<'d>,
     slots: Vec<Value<'t, 'd>>,
+    /// What is written where, where somebody wants to know.
+    pub(super) trace: Option<Trace>,
 }
 
 impl<'t, 'd> Evaluator<'t, 'd> {
     pub(super) fn new(template: &'t Template, data: &Data<'d>) -> Self {
-        Self { template, data: *data, slots: vec![Value::Data; template.slots] }
+        Self { template, data: *data, slots: vec![Value::Data; template.slots], trace: None }
     }
 
     pub(super) fn set(&mut self, slot: usize, value: Value<'t, 'd>) {
         self.slots[slot] = value;
     }
 
-    fn nodes(&mut self, nodes: &'t [Node], dot: Value<'t, 'd>, out: &mut String, start: usize) -> Result<()> {
+    pub(super) fn nodes(
+        &mut self,
+        nodes: &'t [Node],
+        dot: Value<'t, 'd>,
+        out: &mut String,
+        start: usize,
+    ) -> Result<()> {
         for node in nodes {
             match node {
                 Node::Text(text) => out.push_str(text),
                 Node::Output { expression, escape, origin } => {
                     let value = self.expression(expression, dot)?;
+                    let from = out.len();
                     self.output(value, *escape, *origin, out)?;
+                    self.trace_value(*origin, from..out.len());
                     if out.len() - start > MAX_RENDERED_BYTES {
                         return Err(self.error_with(
                             *origin,
@@ -152,6 +164,7 @@ impl<'t, 'd> Evaluator<'t, 'd> {
                         if let Some(slot) = arm.bind {
                             self.slots[slot] = value;
                         }
+                        self.trace_branch(arm.origin, value.truth());
                         if value.truth() {
                             taken = Some((&arm.body, if arm.is_with { value } else { dot }));
                             break;
@@ -163,6 +176,20 @@ impl<'t, 'd> Evaluator<'t, 'd> {
             }
         }
         Ok(())
+    }
+
+    fn trace_value(&mut self, origin: OriginId, range: Range<usize>) {
+        let Some(trace) = &mut self.trace else { return };
+        let Origin { text, known, line, column } = &self.template.origins[origin];
+        let at = self.template.place(*line, *column);
+        trace.values.push(TracedValue { range, written: text.to_string(), read: known.clone(), at });
+    }
+
+    fn trace_branch(&mut self, origin: OriginId, taken: bool) {
+        let Some(trace) = &mut self.trace else { return };
+        let Origin { text, line, column, .. } = &self.template.origins[origin];
+        let at = self.template.place(*line, *column);
+        trace.branches.push(TracedBranch { condition: text.to_string(), taken, at });
     }
 
     /// Goes through `nodes` as [`Self::nodes`] does and goes on after an error; writes nothing.

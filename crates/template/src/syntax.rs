@@ -46,7 +46,8 @@ impl Template {
             return Err(lowering.errors);
         }
         let Lowering { origins, references, arms, size_hint, scope, .. } = lowering;
-        let template = Self { target, nodes, origins, references, slots: scope.slots, arms, size_hint };
+        let template =
+            Self { target, nodes, origins, references, slots: scope.slots, arms, size_hint, site: None };
         template.check_static()?;
         Ok(template)
     }

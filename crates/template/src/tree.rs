@@ -1,9 +1,12 @@
 //! The compiled form of a template, and what callers hand in and get to know of it.
 
+use std::fmt;
+
 use serde_json::{Map, Value as Json};
 
 use super::escape::Escape;
 use super::literal::Literal;
+use super::site::{Site, SourcePlace};
 
 /// Where the rendered text goes; decides how values are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +28,20 @@ pub enum Target {
 }
 
 impl Target {
+    /// Returns the target's name, in lower case with `_`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Form => "form",
+            Self::Query => "query",
+            Self::Xml => "xml",
+            Self::Text => "text",
+            Self::Header => "header",
+            Self::PathSegment => "path_segment",
+        }
+    }
+
     /// Returns the target for a body of the given media type; parameters and case are ignored.
     #[must_use]
     pub fn for_content_type(content_type: &str) -> Self {
@@ -84,6 +101,14 @@ pub struct Reference {
     pub column: usize,
 }
 
+/// As a template writes it: `.parameters.email`.
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ".{}", self.root.as_str())?;
+        self.path.iter().try_for_each(|name| write!(f, ".{name}"))
+    }
+}
+
 /// The data of one call, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Data<'a> {
@@ -119,9 +144,29 @@ pub struct Template {
     pub(super) arms: usize,
     /// A guess at the rendered size, in bytes.
     pub(super) size_hint: usize,
+    /// Where it stands in its file, if that is known.
+    pub(super) site: Option<Box<Site>>,
 }
 
 impl Template {
+    /// The same, which stands there in its file.
+    #[must_use]
+    pub fn standing_at(self, site: Site) -> Self {
+        Self { site: Some(Box::new(site)), ..self }
+    }
+
+    /// Where the template stands in its file, if that is known.
+    #[must_use]
+    pub fn site(&self) -> Option<&Site> {
+        self.site.as_deref()
+    }
+
+    /// Where a line and a column of the template (from 1) stand in its file.
+    #[must_use]
+    pub fn place(&self, line: usize, column: usize) -> Option<SourcePlace> {
+        self.site.as_ref().map(|site| site.at(line, column))
+    }
+
     /// Returns the text if the template holds no action, so that nothing has to be rendered per call.
     #[must_use]
     pub fn as_static(&self) -> Option<&str> {
@@ -130,6 +175,12 @@ impl Template {
             [Node::Text(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// Where the rendered text goes.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
     }
 
     /// Returns every reference whose path is known at load, in the order of the source.

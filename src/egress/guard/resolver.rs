@@ -7,6 +7,7 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::{LookUps, Policy};
+use crate::egress::timing::mark;
 
 /// How names become addresses.
 #[derive(Clone, Debug)]
@@ -46,7 +47,9 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let Self { policy, lookup } = self.clone();
         Box::pin(async move {
+            mark(|marks| &marks.looked_up);
             let found = lookup.addresses(name.as_str()).await?;
+            mark(|marks| &marks.resolved);
             let allowed = policy.admit(name.as_str(), found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })

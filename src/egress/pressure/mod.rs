@@ -38,6 +38,17 @@ pub(super) struct Lane {
     breaker: Option<Breaker>,
 }
 
+/// How much a service is asked now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// Calls in flight.
+    pub running: usize,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// Most calls in flight.
+    pub most: usize,
+}
+
 /// A call that may be sent. It gives its place back when it is dropped; unless
 /// it is settled, what came of it is not counted.
 #[derive(Debug)]
@@ -63,6 +74,16 @@ impl Lane {
     /// The breaker: 0 closed, 1 letting probes through, 2 open; `None` where there is none.
     pub(super) fn breaker_phase(&self) -> Option<u8> {
         self.breaker.as_ref().map(Breaker::phase)
+    }
+
+    /// How many calls are in flight, how many wait, and how many may be in flight.
+    pub(super) fn load(&self) -> LaneLoad {
+        let most = self.limits.max_in_flight;
+        LaneLoad {
+            running: most.saturating_sub(self.places.available_permits()),
+            waiting: self.waiting.load(Ordering::Acquire),
+            most,
+        }
     }
 
     /// Whether a lane with these rules would be the same.

@@ -12,6 +12,7 @@ use crate::executor::served::ServedAction;
 
 use super::failure::Failure;
 use super::intent;
+use super::phases::Phase;
 use super::record::Values;
 use super::stage::{Access, Call, Checked, Found, Stop};
 
@@ -19,7 +20,7 @@ impl<'c, 'a> Found<'c, 'a> {
     /// Checks everything that the call brings, and works out its intent.
     pub(super) async fn check(self) -> Result<Checked<'c, 'a>, Stop> {
         let Self { call, served } = self;
-        call.reached("found");
+        call.reached("found", Some(Phase::Validate));
         let seat = call.gateway.seat(call.weight(), call.deadline).await;
         let seat = seat.map_err(|none| Failure::no_seat(none, call.is_first()))?;
         let checked = call.read(&served);

@@ -8,13 +8,14 @@ use crate::executor::storing;
 
 use super::failure::Failure;
 use super::intent;
+use super::phases::Phase;
 use super::stage::{Access, Call, Checked, Claimed, Stop};
 
 impl<'c, 'a> Checked<'c, 'a> {
     /// Takes the call's intent, or stops with the result of the call that has it.
     pub(super) async fn claim(self) -> Result<Claimed<'c, 'a>, Stop> {
         let Self { call, served, values, say, claim } = self;
-        call.reached("checked");
+        call.reached("checked", Some(Phase::Claim));
         let earlier = match claim {
             None => 0,
             Some(claim) => {

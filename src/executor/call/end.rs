@@ -13,7 +13,9 @@ use crate::tool::{Status, ToolResult};
 
 use super::exchange;
 use super::failure::{self, Failure};
+use super::inspection::{self, Inspection};
 use super::outcome::Outcome;
+use super::phases::Phase;
 use super::repeats;
 use super::result::{self, Logged};
 use super::stage::{Call, Stop};
@@ -21,7 +23,7 @@ use super::stage::{Call, Stop};
 impl Call<'_> {
     /// Ends the call, whatever came of it.
     pub(super) async fn end(mut self, answered: Result<Outcome, Stop>) -> Arc<ToolResult> {
-        self.reached("answered");
+        self.reached("answered", Some(Phase::Store));
         match answered {
             Ok(outcome) => self.conclude(Ok(outcome)).await,
             Err(Stop::Failed(failure)) => self.conclude(Err(failure)).await,
@@ -50,7 +52,7 @@ impl Call<'_> {
         self.record.cancellation = self.control.cancellation().filter(|_| self.entry.is_some());
         self.record.is_withdrawn = self.control.is_withdrawn();
         if self.seat.is_none() {
-            let long = self.weight().max(self.weight_of_masks());
+            let long = self.weight().max(self.weight_of_masks()).max(inspection::weight(&self.record));
             self.seat = self.gateway.seat_if_any(long).await;
         }
         let voice = self.voice().filter(|_| self.record.goes_ahead);
@@ -65,6 +67,7 @@ impl Call<'_> {
         {
             served.pace.note(result.duration_ms);
         }
+        let inspection = self.inspect(&result, &change);
         let change = match self.stored_conversation() {
             Some(known) => {
                 let next = self.record.action.as_ref().filter(|_| self.entry.is_some());
@@ -80,7 +83,21 @@ impl Call<'_> {
         self.seat = None;
         self.keep(&result, change).await;
         self.entry = None;
+        self.record.phases.turn_to(None);
+        if let Some(inspection) = inspection {
+            self.control.inspected(Inspection {
+                total_ms: self.record.received.at.elapsed().as_secs_f64() * 1e3,
+                phases: self.record.phases.timed(),
+                ..inspection
+            });
+        }
         result
+    }
+
+    /// What a person sees who looks into the call, where one does.
+    fn inspect(&self, result: &ToolResult, change: &Change) -> Option<Inspection> {
+        let is_asked = self.control.is_inspected();
+        is_asked.then(|| Inspection::of(&self.record, &self.deployment, result, change))
     }
 
     /// The result, and what the log says beyond it.
@@ -131,6 +148,7 @@ impl Call<'_> {
         let report = CallReport {
             environment: &record.call.environment,
             action,
+            conversation_id: record.call.conversation_id.as_deref(),
             result,
             started: record.received.timestamp.into(),
             spent: Spent { total: record.received.at.elapsed(), ..record.spent },

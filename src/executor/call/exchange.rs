@@ -15,8 +15,9 @@ use crate::secrets::MASK;
 
 use super::failure::Failure;
 use super::outcome::Outcome;
+use super::parts::{RequestParts, ValueOrigin};
 use super::record::CallRecord;
-use super::request::describe;
+use super::request::PreviewedRequest;
 
 /// What was sent and what came back; `None` where nothing was sent.
 pub(super) fn of(
@@ -36,14 +37,16 @@ pub(super) fn of(
         .and_token(record.token.as_deref())
         .and_values(record.sensitive.iter().flatten().chain(&brought).chain(learned))
         .ready();
-    let credentials = served.masked_credentials().cloned().unwrap_or_default();
-    let request = describe(&request.spec, &credentials, &masks).request;
+    let credentials = served.shown_credentials();
+    let parts = RequestParts::of(&request.spec, None, credentials, &masks, &|_| ValueOrigin::Computed);
+    let parts = parts.with_automatic_headers(&request.spec.url);
+    let request = PreviewedRequest::of(&request.spec, &parts);
     let answer = record.answer.as_ref();
     let answer = answer.map(|(status, headers)| (status.as_u16(), shown(headers, &served.action, &masks)));
     Some(Exchange { request, answer })
 }
 
-fn shown(headers: &HeaderMap, action: &Action, masks: &Masks<'_>) -> Vec<(String, String)> {
+pub(super) fn shown(headers: &HeaderMap, action: &Action, masks: &Masks<'_>) -> Vec<(String, String)> {
     let is_kept = |name: &HeaderName| {
         let marked = |output: &Output| output.sensitive || output.hidden;
         secret_like::is_secret_name(name.as_str())

@@ -9,13 +9,14 @@ use crate::executor::storing::STORING;
 
 use super::failure::Failure;
 use super::intent;
+use super::phases::Phase;
 use super::stage::{Access, Call, Found, Received, Stop};
 
 impl<'c, 'a> Received<'c, 'a> {
     /// Finds the action, and opens the conversation: it is told of calls of unknown actions too.
     pub(super) async fn find(self) -> Result<Found<'c, 'a>, Stop> {
         let call = self.call;
-        call.reached("received");
+        call.reached("received", Some(Phase::Open));
         call.look_up();
         call.open().await?;
         match call.record.action.clone() {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
-
+use crate::action::template::TracedValue;
 use crate::conversation::Carried;
 use crate::executor::conversation::masks::Masks;
 use crate::executor::conversation::variables::brought_under_marks;
@@ -12,8 +11,10 @@ use crate::tool::{ToolCall, ToolError};
 
 use super::body::masked_error;
 use super::failure::Failure;
-use super::request::{Preview, PreviewedRequest, describe};
-use super::stage::{Access, Call, Prepared, Received, Stop};
+use super::origin::Origins;
+use super::parts::RequestParts;
+use super::request::{Branch, Preview};
+use super::stage::{Access, Call, Received, Stop};
 
 impl Gateway {
     /// Renders the request of a call and does not send it. Secrets are masked,
@@ -36,8 +37,12 @@ impl Gateway {
             if call.record.conversation.is_some() {
                 call.check_guards(&served, &values).map_err(Failure::from)?;
             }
-            let prepared = call.prepare(&served, &values, checked.claim.as_ref(), 0)?;
-            let Prepared::Request(_, request) = prepared else { return Ok(None) };
+            let claim = checked.claim.as_ref();
+            let Some((request, trace)) = call.traced_request(&served, &values, claim)? else {
+                // What it would say or do instead must be possible too.
+                call.prepare(&served, &values, claim, 0)?;
+                return Ok(None);
+            };
             let (record, deployment) = (&call.record, &call.deployment);
             let masks = match &record.conversation {
                 Some(known) => Masks::of(deployment, known, &[]),
@@ -45,20 +50,15 @@ impl Gateway {
             };
             let brought = brought_under_marks(&record.call.variables, record.conversation.as_deref());
             let masks = masks.and_values(record.sensitive.iter().flatten().chain(&brought)).ready();
-            let credentials = served.masked_credentials().cloned().unwrap_or_default();
-            Ok(Some(describe(&request, &credentials, &masks)))
+            let origins = Origins::of(&record.call, &served.action);
+            let origin = |value: &TracedValue| origins.of_value(value);
+            let parts = RequestParts::of(&request, Some(&trace), served.shown_credentials(), &masks, &origin);
+            let branches = trace.branches.iter().map(Branch::from).collect();
+            Ok(Some(Preview::of(&request, parts, branches)))
         };
         match previewed.await {
             Ok(Some(preview)) => Ok(preview),
-            Ok(None) => Ok(Preview {
-                request: PreviewedRequest {
-                    method: String::new(),
-                    url: String::new(),
-                    headers: Map::new(),
-                    body: None,
-                },
-                curl: "# this action sends no request".to_owned(),
-            }),
+            Ok(None) => Ok(Preview::of_nothing()),
             Err(Stop::Failed(failure)) => {
                 let secrets = Masks::secrets(&call.deployment, &call.record.call.environment);
                 Err(masked_error(failure.into_error().1, &|text| secrets.whole(text)))

@@ -5,13 +5,14 @@ use crate::egress::EgressError;
 use super::answer::Answer;
 use super::failure::Failure;
 use super::outcome::{Look, Outcome};
+use super::phases::Phase;
 use super::stage::{Reply, Sent, Stop};
 
 impl Sent<'_, '_> {
     /// Looks at the answer; at a seat, where it is long.
     pub(super) async fn read(self) -> Result<Outcome, Stop> {
         let Self { call, served, answer } = self;
-        call.reached("sent");
+        call.reached("sent", Some(Phase::Extract));
         let look = Look {
             deployment: call.deployment.clone(),
             served: served.clone(),

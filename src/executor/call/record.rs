@@ -6,6 +6,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -16,6 +17,8 @@ use crate::executor::observe::{Spent, Step};
 use crate::executor::served::ServedAction;
 use crate::secrets::Redactor;
 use crate::tool::{Cancellation, ToolCall};
+
+use super::phases::Phases;
 
 /// What is known of a call.
 #[derive(Debug)]
@@ -42,8 +45,10 @@ pub(in crate::executor) struct CallRecord {
     pub(in crate::executor) request: Option<Box<SentRequest>>,
     /// What happened after that.
     pub(in crate::executor) moments: Vec<Moment>,
-    /// Status and headers of the last answer, where an observer wants them.
+    /// Status and headers of the last answer, where somebody wants them.
     pub(in crate::executor) answer: Option<(StatusCode, HeaderMap)>,
+    /// The body of the last answer, where a person looks into the call.
+    pub(in crate::executor) answered_body: Option<Bytes>,
     /// The attempts, where the call is traced.
     pub(in crate::executor) steps: Vec<Step>,
     /// How many attempts there were.
@@ -60,6 +65,8 @@ pub(in crate::executor) struct CallRecord {
     pub(in crate::executor) is_withdrawn: bool,
     /// Where the time went, but for the total.
     pub(in crate::executor) spent: Spent,
+    /// Where the time went, phase by phase.
+    pub(in crate::executor) phases: Phases,
 }
 
 /// When a call came, by two clocks.
@@ -149,11 +156,13 @@ impl Values {
 }
 
 impl CallRecord {
-    /// A call that comes now.
-    pub(in crate::executor) fn new(call: ToolCall) -> Self {
+    /// A call that comes now. Its phases are noted where somebody wants them.
+    pub(in crate::executor) fn new(call: ToolCall, wants_phases: bool) -> Self {
+        let received = Received { at: Instant::now(), timestamp: jiff::Timestamp::now() };
         Self {
             call,
-            received: Received { at: Instant::now(), timestamp: jiff::Timestamp::now() },
+            received,
+            phases: Phases::new(received.at, wants_phases),
             action: None,
             conversation: None,
             digest: None,
@@ -164,6 +173,7 @@ impl CallRecord {
             request: None,
             moments: Vec::new(),
             answer: None,
+            answered_body: None,
             steps: Vec::new(),
             attempts: 0,
             was_sent: false,

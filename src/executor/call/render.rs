@@ -1,8 +1,7 @@
 //! Claimed → rendered: the action's guards are asked, and what it will do is made ready.
 
-use std::sync::Arc;
-
-use crate::action::{GuardError, Kind, RequestSpec};
+use crate::action::template::Data;
+use crate::action::{GuardError, Kind, RequestSpec, RequestTrace};
 use crate::conversation::Claim;
 use crate::executor::control::Started;
 use crate::executor::served::{ServedAction, Upstream};
@@ -11,6 +10,7 @@ use super::answer::Answer;
 use super::failure::Failure;
 use super::guards;
 use super::intent;
+use super::phases::Phase;
 use super::record::Values;
 use super::speech::Voice;
 use super::stage::{Call, Claimed, Prepared, Rendered, Stop};
@@ -19,7 +19,7 @@ impl<'c, 'a> Claimed<'c, 'a> {
     /// Makes the call ready to be sent. Its caller hears that it goes ahead, and nothing of a call that does not.
     pub(super) async fn render(self) -> Result<Rendered<'c, 'a>, Stop> {
         let Self { call, served, values, say, earlier } = self;
-        call.reached("claimed");
+        call.reached("claimed", Some(Phase::Render));
         let key = call.claim.as_ref().map(|claim| claim.key);
         call.entry = Some(call.gateway.shared.under_way.enter(&call.record.call, key, call.control));
         let seat = call.gateway.seat(call.weight(), call.deadline).await;
@@ -57,11 +57,9 @@ impl Call<'_> {
         let action = &served.action;
         match (&served.upstream, &action.kind) {
             (Some(upstream), _) => {
-                let mut request = self.request(upstream, served, values)?;
-                if !action.is_safe() {
-                    let key = || intent::idempotency_key(claim, self.record.call.id_is_given, earlier);
-                    request.add_header(intent::IDEMPOTENCY_KEY, key);
-                }
+                let data = values.data(served);
+                let request = upstream.http.render(&data)?;
+                let request = self.completed(request, upstream, served, &data, claim, earlier)?;
                 Ok(Prepared::Request(upstream.clone(), request))
             }
             (None, Kind::Static(answer)) => {
@@ -77,15 +75,36 @@ impl Call<'_> {
         }
     }
 
-    fn request(
+    /// The request of the call with where its values come from; `None` where it sends none.
+    pub(super) fn traced_request(
         &self,
-        upstream: &Arc<Upstream>,
         served: &ServedAction,
         values: &Values,
+        claim: Option<&Claim>,
+    ) -> Result<Option<(RequestSpec, RequestTrace)>, Failure> {
+        let Some(upstream) = &served.upstream else { return Ok(None) };
+        let data = values.data(served);
+        let (request, trace) = upstream.http.render_traced(&data)?;
+        let request = self.completed(request, upstream, served, &data, claim, 0)?;
+        Ok(Some((request, trace)))
+    }
+
+    /// A request with what its templates do not say, if it is not too long.
+    fn completed(
+        &self,
+        mut request: RequestSpec,
+        upstream: &Upstream,
+        served: &ServedAction,
+        data: &Data<'_>,
+        claim: Option<&Claim>,
+        earlier: u64,
     ) -> Result<RequestSpec, Failure> {
-        let (http, data) = (&upstream.http, values.data(served));
-        let request = http.render(&data)?;
-        http.check_head(&request, &data, &served.action.bind, self.deployment.limits.max_url_bytes)?;
+        let action = &served.action;
+        upstream.http.check_head(&request, data, &action.bind, self.deployment.limits.max_url_bytes)?;
+        if !action.is_safe() {
+            let key = || intent::idempotency_key(claim, self.record.call.id_is_given, earlier);
+            request.add_header(intent::IDEMPOTENCY_KEY, key);
+        }
         Ok(request)
     }
 }

@@ -1,30 +1,37 @@
 //! A request as people are shown it: secrets masked, as it goes over the wire.
 
-use std::borrow::Cow;
-
 use http::HeaderName;
-use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT};
+use http::header::COOKIE;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 use utoipa::ToSchema;
 
 use crate::action::RequestSpec;
+use crate::action::template::{SourcePlace, TracedBranch};
 use crate::egress::Credentials;
-use crate::executor::conversation::masks::Masks;
 use crate::secrets::MASK;
 
+use super::curl::{self, ShellVariable};
+use super::parts::{RequestParts, header_map, joined};
+
 /// What would be sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Preview {
     /// The request.
     pub request: PreviewedRequest,
-    /// The same as a `curl` line; put the secrets in where `***` stands.
+    /// The same as a `curl` command. Secrets stand as variables of the shell.
     pub curl: String,
+    /// The variables that the command reads.
+    pub credentials: Vec<ShellVariable>,
+    /// The request in parts: which values stand in it, and where they come from.
+    pub parts: RequestParts,
+    /// The conditions of its templates, in the order in which they were asked.
+    pub branches: Vec<Branch>,
 }
 
 /// A request with its secrets masked.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct PreviewedRequest {
     /// The HTTP method.
     pub method: String,
@@ -35,6 +42,65 @@ pub struct PreviewedRequest {
     pub headers: Map<String, Value>,
     /// The body as text, if there is one.
     pub body: Option<String>,
+}
+
+/// A condition of a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Branch {
+    /// The keyword and the condition: `if .parameters.email`.
+    pub condition: String,
+    /// Whether it held.
+    pub taken: bool,
+    /// The file that it stands in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The column, from 1, in characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+}
+
+/// What a rendering tells of a condition.
+impl From<&TracedBranch> for Branch {
+    fn from(branch: &TracedBranch) -> Self {
+        let TracedBranch { condition, taken, at } = branch;
+        let (condition, taken) = (condition.clone(), *taken);
+        match at {
+            Some(SourcePlace { file, line, column }) => {
+                let (file, line, column) = (Some(file.to_string()), Some(*line), Some(*column));
+                Self { condition, taken, file, line, column }
+            }
+            None => Self { condition, taken, file: None, line: None, column: None },
+        }
+    }
+}
+
+impl Preview {
+    /// The preview of `request`, which these are the parts of.
+    pub(super) fn of(request: &RequestSpec, parts: RequestParts, branches: Vec<Branch>) -> Self {
+        let (curl, credentials) = curl::command(request.method.as_str(), &parts);
+        let parts = parts.with_automatic_headers(&request.url);
+        Self { request: PreviewedRequest::of(request, &parts), curl, credentials, parts, branches }
+    }
+
+    /// The preview of an action that sends no request.
+    pub(super) fn of_nothing() -> Self {
+        Self { curl: "# this action sends no request".to_owned(), ..Self::default() }
+    }
+}
+
+impl PreviewedRequest {
+    /// The request, which these are the parts of.
+    pub(super) fn of(request: &RequestSpec, parts: &RequestParts) -> Self {
+        Self {
+            method: request.method.to_string(),
+            url: joined(&parts.url),
+            headers: header_map(&parts.headers),
+            body: parts.body.as_deref().map(joined),
+        }
+    }
 }
 
 /// A request as it goes over the wire, masked, with masked credentials.
@@ -73,51 +139,4 @@ impl Masked {
         let body = request.body.as_deref().map(|body| clean(&String::from_utf8_lossy(body)));
         Self { url, headers, body }
     }
-}
-
-pub(in crate::executor) fn describe(
-    request: &RequestSpec,
-    credentials: &Credentials,
-    masks: &Masks<'_>,
-) -> Preview {
-    let clean = |text: &str| masks.request(text);
-    let Masked { url, headers: defined, body } = Masked::of(request, credentials, &clean);
-    let parsed = Url::parse(&request.url).ok();
-    let curl = curl(request.method.as_str(), &url, &defined, body.as_deref());
-    let host = parsed.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned());
-    let automatic = [
-        (HOST, host.unwrap_or_default()),
-        (USER_AGENT, concat!("callgate/", env!("CARGO_PKG_VERSION")).to_owned()),
-        (ACCEPT, "*/*".to_owned()),
-        (ACCEPT_ENCODING, "gzip,br".to_owned()),
-    ];
-    let headers = automatic
-        .into_iter()
-        .filter(|(name, _)| !defined.iter().any(|(own, _)| own == name))
-        .chain(defined.iter().cloned())
-        .map(|(name, value)| (name.as_str().to_owned(), Value::String(value)))
-        .collect();
-    Preview { request: PreviewedRequest { method: request.method.to_string(), url, headers, body }, curl }
-}
-
-fn curl(method: &str, url: &str, headers: &[(HeaderName, String)], body: Option<&str>) -> String {
-    let mut line = match method {
-        "GET" => "curl".to_owned(),
-        "HEAD" => "curl --head".to_owned(),
-        _ => format!("curl -X {method}"),
-    };
-    line.push(' ');
-    line.push_str(&quote(url));
-    for (name, value) in headers {
-        line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
-    }
-    if let Some(body) = body {
-        line.push_str(&format!(" --data-raw {}", quote(body)));
-    }
-    line
-}
-
-/// A word of a POSIX shell, in single quotes.
-fn quote(text: &str) -> Cow<'static, str> {
-    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }

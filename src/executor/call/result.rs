@@ -16,6 +16,8 @@ use super::record::{CallRecord, Received};
 pub(super) struct Logged {
     pub(super) result: ToolResult,
     environment: String,
+    /// What made the call, as its caller says.
+    source: Option<String>,
     /// Why it failed, for the operator; masked.
     pub(super) cause: Option<String>,
     /// The id of the call whose result it is, where it was not done again.
@@ -73,7 +75,8 @@ pub(super) fn of(
         timestamp: record.received.text(),
         state: None,
     };
-    Logged { result, environment: call.environment.clone(), cause, first: None }
+    let (environment, source) = (call.environment.clone(), call.source.clone());
+    Logged { result, environment, source, cause, first: None }
 }
 
 /// The result of another call of the same intent, as this call's.
@@ -83,7 +86,8 @@ pub(super) fn replayed(record: &CallRecord, first: &ToolResult, state: Option<St
     let result = ToolResult { tool_call_id: call.id.clone(), replayed: true, state, ..first.clone() };
     let result = ToolResult { duration_ms: received.duration_ms(), timestamp: received.text(), ..result };
     let first = Some(first.tool_call_id.clone());
-    Logged { result, environment: call.environment.clone(), cause: None, first }
+    let (environment, source) = (call.environment.clone(), call.source.clone());
+    Logged { result, environment, source, cause: None, first }
 }
 
 impl CallRecord {
@@ -109,7 +113,7 @@ impl Received {
 /// One line for each call: readable alone, and by its fields. Texts that the
 /// caller chose are recorded as values, which the log writes quoted and escaped.
 pub(super) fn log(logged: &Logged) {
-    let Logged { result, environment, cause, first } = logged;
+    let Logged { result, environment, source, cause, first } = logged;
     let (first, done) = (first.as_deref(), if first.is_some() { "replayed" } else { "done" });
     let status = match result.status {
         Status::Success => "success",
@@ -124,6 +128,7 @@ pub(super) fn log(logged: &Logged) {
             tool.name = &*name,
             call.id = result.tool_call_id.as_str(),
             environment,
+            source = source.as_deref(),
             status,
             http.status = result.status_code,
             attempts = result.attempts,
@@ -135,6 +140,7 @@ pub(super) fn log(logged: &Logged) {
             tool.name = &*name,
             call.id = result.tool_call_id.as_str(),
             environment,
+            source = source.as_deref(),
             status,
             http.status = result.status_code,
             attempts = result.attempts,

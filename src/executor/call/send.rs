@@ -15,6 +15,7 @@ use crate::executor::served::{ServedAction, Upstream};
 use crate::tool::{Effect, ToolCall, new_span};
 
 use super::failure::{self, Failure};
+use super::phases::Phase;
 use super::record::{CallRecord, Moment, SentRequest};
 use super::stage::{Call, Prepared, Rendered, Reply, Sent, Stop};
 
@@ -26,7 +27,7 @@ impl<'c, 'a> Rendered<'c, 'a> {
     /// Does what the call asks for, unless it is cancelled before.
     pub(super) async fn send(self) -> Result<Sent<'c, 'a>, Stop> {
         let Self { call, served, prepared } = self;
-        call.reached("rendered");
+        call.reached("rendered", None);
         let control = call.control;
         let answer = match prepared {
             Prepared::Request(upstream, request) => tokio::select! {
@@ -57,7 +58,10 @@ impl Call<'_> {
         loop {
             let tokens = &gateway.shared.tokens;
             let resolved = upstream.credentials.resolve(&gateway.egress, tokens, deadline);
-            let resolved = self.record.waiting(resolved).await?;
+            let asked = Instant::now();
+            let resolved = self.record.waiting(resolved).await;
+            self.record.phases.waited(Phase::Token, attempts + 1, asked);
+            let resolved = resolved?;
             self.record.token.clone_from(&resolved.redactor);
             attempts += 1;
             let started = Instant::now();
@@ -85,7 +89,9 @@ impl Call<'_> {
             if !self.record.was_sent {
                 self.control.nothing_sent();
             }
+            let slept = Instant::now();
             self.record.waiting(tokio::time::sleep(wait)).await;
+            self.record.phases.waited(Phase::Wait, attempts, slept);
         }
     }
 
@@ -107,10 +113,15 @@ impl Call<'_> {
         let (traced, span) = traced(request, &self.record.call);
         let is_first = self.record.attempts == 0;
         let shown = (is_first && self.keeps_request()).then(|| traced.clone().into_owned());
-        let turn = match self.gateway.egress.ready(&traced, credentials, &upstream.route, limits) {
+        let ready = self.gateway.egress.ready(&traced, credentials, &upstream.route, limits);
+        let attempt = self.record.attempts + 1;
+        self.record.phases.waited(Phase::Render, attempt, begun);
+        let queued = Instant::now();
+        let turn = match ready {
             Ok(ready) => self.record.waiting(ready.turn(deadline)).await,
             Err(error) => Err(error),
         };
+        self.record.phases.waited(Phase::Queue, attempt, queued);
         let turn = match turn {
             Ok(turn) => turn,
             Err(error) => {
@@ -120,7 +131,9 @@ impl Call<'_> {
             }
         };
         if is_first {
+            let marked = Instant::now();
             self.mark(served).await?;
+            self.record.phases.waited(Phase::Store, attempt, marked);
         }
         if !self.control.begin_sending() {
             return Err(Failure::Cancelled);
@@ -134,10 +147,15 @@ impl Call<'_> {
         let started = Instant::now();
         // Held to be sent while nobody knows: what a panic of ours leaves behind must not be sent again.
         let was_sent = std::mem::replace(&mut self.record.was_sent, true);
-        let answer = turn.send(deadline).await;
+        let marks = self.record.phases.marks();
+        let answer = turn.send(deadline, marks.clone()).await;
+        self.record.phases.exchanged(attempt, started, marks.as_deref());
         self.record.was_sent = was_sent;
         self.record.note(&answer, &served.action);
-        if self.is_watched {
+        if self.control.is_inspected() {
+            self.record.answered_body = answer.as_ref().ok().map(|answer| answer.body.clone());
+        }
+        if self.is_watched || self.control.is_inspected() {
             self.record.answer = answer.as_ref().ok().map(|answer| (answer.status, answer.headers.clone()));
         }
         let took = started.elapsed();

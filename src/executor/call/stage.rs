@@ -13,6 +13,7 @@ use crate::tool::{Handover, ToolCall, ToolResult};
 
 use super::answer::Answer;
 use super::failure::Failure;
+use super::phases::Phase;
 use super::record::{CallRecord, Values};
 use super::speech::Voice;
 
@@ -152,12 +153,14 @@ impl<'a> Call<'a> {
             tracing::debug!(tool.name = %action.name, "a call under a longer name is a call of this action");
             call.name = action.name.as_str().to_owned();
         }
+        let has_feed = carried.is_none() && call.conversation_id.is_some();
+        let wants_phases = has_feed || control.is_inspected();
         Self {
             gateway,
             carried,
             control,
             access,
-            record: CallRecord::new(call),
+            record: CallRecord::new(call, wants_phases),
             deadline: Deadline::after(std::time::Duration::ZERO),
             claim: None,
             entry: None,
@@ -167,8 +170,10 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Says which stage the call has reached, to a log of the level `trace`.
-    pub(super) fn reached(&self, stage: &'static str) {
+    /// Notes which stage the call has reached, and tells a log of the level `trace`. What it does from here on is the
+    /// phase `next`; what goes out to the upstream has phases of its own.
+    pub(super) fn reached(&mut self, stage: &'static str, next: Option<Phase>) {
+        self.record.phases.turn_to(next);
         tracing::trace!(call.id = self.record.call.id.as_str(), stage, "a call has reached a stage");
     }
 
@@ -179,7 +184,7 @@ impl<'a> Call<'a> {
 
     /// Whether somebody wants to see the request.
     pub(super) fn keeps_request(&self) -> bool {
-        self.is_watched || self.stored_conversation().is_some()
+        self.is_watched || self.control.is_inspected() || self.stored_conversation().is_some()
     }
 
     /// How much work it is to read what the call brings and what its conversation knows.

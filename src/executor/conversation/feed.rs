@@ -65,6 +65,8 @@ pub(in crate::executor) fn entry(
         arguments: arguments(record, masks),
         decoded: record.decoded.iter().map(|place| masks.cut(place, MAX_NAME_BYTES)).collect(),
         request: record.request.as_deref().map(|sent| request(record, sent, masks)),
+        source: record.call.source.as_deref().map(Cow::Borrowed),
+        phases: record.phases.entries(),
         retries: record.moments.iter().filter_map(|moment| retry(moment, masks)).collect(),
         response: (result.status_code.is_some() || result.body.is_some()).then(|| ResponseEntry {
             at: answered.map_or(end, |(at, _)| at),

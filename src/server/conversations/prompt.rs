@@ -88,7 +88,7 @@ fn problem(error: PromptError) -> ProblemDocument {
         }
         PromptError::TooLong => (ProblemCode::TemplateError, Vec::new()),
     };
-    ProblemDocument { problems, ..ProblemDocument::new(code, detail) }
+    ProblemDocument { problems: problems.into(), ..ProblemDocument::new(code, detail) }
 }
 
 fn place(error: TemplateError) -> Problem {

@@ -195,6 +195,7 @@ fn judge(call: Incoming) -> Result<ToolCall, Refusal> {
         trace: None,
         deadline_ms,
         language,
+        source: None,
         delivery: Delivery::default(),
     })
 }

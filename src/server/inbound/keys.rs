@@ -22,6 +22,9 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Where a browser says whether a page of another site asks (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Where a browser says what a request is for (W3C Fetch Metadata): `document` where a person opens a page.
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// How a key starts, so that a leaked one is recognised.
 const PREFIX: &str = "cg_";
 
@@ -203,6 +206,19 @@ impl Caller {
         self.admin
     }
 
+    /// Lets those pass who may do what concerns the deployment as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The key has no `admin = true`.
+    pub(in crate::server) fn must_be_admin(&self) -> Result<(), ProblemDocument> {
+        if self.admin {
+            return Ok(());
+        }
+        let detail = "this key may not: give it `admin = true` in callgate.toml";
+        Err(ProblemDocument::new(ProblemCode::AdminOnly, detail))
+    }
+
     pub(in crate::server) fn charge(&self) -> Option<Charge> {
         self.charge.clone()
     }
@@ -285,12 +301,46 @@ fn sent_key(headers: &HeaderMap) -> Option<&str> {
     bearer.or_else(|| headers.get(API_KEY)?.to_str().ok())
 }
 
+/// Whether a browser may be shown the page at `/console/`, which holds nothing of the project. A link on another page
+/// may lead to it; what the page asks of the API is judged as any other request.
+///
+/// # Errors
+///
+/// No keys guard the gateway, and the request names it by a name that is not this machine's own.
+pub(in crate::server) fn may_see_the_page(
+    keys: &Keys,
+    headers: &HeaderMap,
+    target: &Uri,
+) -> Result<(), ProblemDocument> {
+    let is_opened = headers.get(FETCH_DEST).is_some_and(|kind| kind == "document");
+    match keys.is_empty() {
+        true if is_opened => named_as_this_machine(headers, target).map(drop),
+        true => from_this_machine(headers, target),
+        false => Ok(()),
+    }
+}
+
 /// Without keys, any web page that a developer has open could call a gateway on
 /// loopback. A browser says which page asks (`Origin`, `Sec-Fetch-Site`) and under which name it
 /// knows the gateway (`Host`, or the target of the request where that names one, as in HTTP/2): pages of other origins
 /// are refused, and so are names that somebody has pointed at this machine (DNS rebinding).
 fn from_this_machine(headers: &HeaderMap, target: &Uri) -> Result<(), ProblemDocument> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = named_as_this_machine(headers, target)?;
+    let is_own = text(ORIGIN).is_none_or(|origin| host_of(origin) == Some(host));
+    // A GET for an image or a link has no origin, but says what it comes from.
+    let is_near = text(FETCH_SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
+    if is_own && is_near {
+        return Ok(());
+    }
+    Err(ProblemDocument::new(
+        ProblemCode::ForeignOrigin,
+        "a page of another origin may not call a gateway without keys; add a key with `callgate keygen`",
+    ))
+}
+
+/// The name that a request calls the gateway by, if it can only be this machine's.
+fn named_as_this_machine<'a>(headers: &'a HeaderMap, target: &'a Uri) -> Result<&'a str, ProblemDocument> {
     let Some(host) = host(headers, target) else {
         return Err(ProblemDocument::new(
             ProblemCode::ForeignOrigin,
@@ -306,16 +356,7 @@ fn from_this_machine(headers: &HeaderMap, target: &Uri) -> Result<(), ProblemDoc
             ),
         ));
     }
-    let is_own = text(ORIGIN).is_none_or(|origin| host_of(origin) == Some(host));
-    // A GET for an image or a link has no origin, but says what it comes from.
-    let is_near = text(FETCH_SITE).is_none_or(|site| ["same-origin", "none"].contains(&site));
-    if is_own && is_near {
-        return Ok(());
-    }
-    Err(ProblemDocument::new(
-        ProblemCode::ForeignOrigin,
-        "a page of another origin may not call a gateway without keys; add a key with `callgate keygen`",
-    ))
+    Ok(host)
 }
 
 /// The names that a request calls the gateway by: the authority of its target, and each `Host`.

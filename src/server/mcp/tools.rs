@@ -298,7 +298,7 @@ impl ServerHandler for Tools {
         let call = IncomingCall { id, name: request.name.into_owned(), arguments, refused: None };
         // Looked at before the call, for the list that the client knows.
         let deployment = self.state.gateway().deployment();
-        let (control, started) = CallControl::heard();
+        let (control, started) = CallControl::heard(false);
         let batch = Batch::judge(&self.state, place.ids, vec![place.incoming(&call)]);
         let batch = batch.map_err(|problem| ErrorData::internal_error(problem.detail, None))?;
         let admitted = batch.admit_each(&self.state).next().unwrap_or(Err(Refusal::NoRoom));

@@ -60,6 +60,7 @@ async fn the_actions_say_what_a_caller_needs_to_know() {
             "description": "Looks up an order.",
             "type": "http",
             "method": "GET",
+            "is_write": false,
             "parameters": {
                 "type": "object",
                 "properties": {"number": {"type": "string", "description": "Its number"}},

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Api, gateway};
 use crate::harness::{Gateway, files};
-use crate::upstream::{Reply, Upstream};
+use crate::judge::Judge;
+use crate::upstream::{Captured, Reply, Upstream};
 
 const SECRETS: (&str, &str) =
     ("secrets.toml", "[development]\nkey = \"hunter2-hunter2\"\npass = \"pa55word-pa55word\"\n");
@@ -18,13 +19,38 @@ const KEYED: (&str, &str) = (
      body: '{\"text\": \"{{.parameters.text}}\"}'\n",
 );
 
-/// The words a shell makes of `line`.
-fn words(line: &str) -> Vec<String> {
+/// The words a shell makes of `line`, with each of its `credentials` set to `***`.
+fn words(line: &str, credentials: &Value) -> Vec<String> {
     let rest = line.strip_prefix("curl ").unwrap_or_else(|| panic!("no curl line: {line}"));
-    let output = Command::new("sh").arg("-c").arg(format!("printf '%s\\0' {rest}")).output().unwrap();
+    let mut shell = Command::new("sh");
+    for credential in credentials.as_array().unwrap() {
+        shell.env(credential["variable"].as_str().unwrap(), "***");
+    }
+    let output = shell.arg("-c").arg(format!("printf '%s\\0' {rest}")).output().unwrap();
     assert!(output.status.success(), "{line}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// Runs the command, with its credentials set, and expects of it what a call has sent.
+async fn run_for_real(preview: &Value, upstream: &Upstream, by_a_call: &Captured) {
+    if Judge::Curl.find().is_none() {
+        return;
+    }
+    let mut shell = tokio::process::Command::new("sh");
+    for (name, value) in [("KEY", "hunter2-hunter2"), ("PASS", "pa55word-pa55word"), ("USERNAME", "robot")] {
+        shell.env(name, value);
+    }
+    let before = upstream.requests().len();
+    let line = format!("{} --silent --output /dev/null", preview["curl"].as_str().unwrap());
+    let ran = shell.arg("-c").arg(&line).output().await.unwrap();
+    assert!(ran.status.success(), "{line}: {ran:?}");
+    let sent = upstream.requests()[before].clone();
+    assert_eq!((sent.line(), sent.text()), (by_a_call.line(), by_a_call.text()), "{line}");
+    for name in ["authorization", "x-api-key", "cookie", "x-key", "x-note", "content-type", "idempotency-key"]
+    {
+        assert_eq!(sent.header(name), by_a_call.header(name), "{name}: {line}");
+    }
 }
 
 async fn check(auth: &str, expected_auth: &[(&str, &str)], in_url: &str) {
@@ -53,12 +79,15 @@ async fn check(auth: &str, expected_auth: &[(&str, &str)], in_url: &str) {
         assert_eq!(request["body"], json!({"text": text}).to_string().replace("\":\"", "\": \""));
 
         // The line says the same in words.
-        let words = words(reply.body["curl"].as_str().unwrap());
+        let words = words(reply.body["curl"].as_str().unwrap(), &reply.body["credentials"]);
         assert_eq!((words[0].as_str(), words[1].as_str(), words[2].as_str()), ("-X", "POST", url));
         let mut expected = Vec::new();
         for (name, value) in headers {
             if !["host", "user-agent", "accept", "accept-encoding"].contains(&name.as_str()) {
-                expected.extend(["-H".to_owned(), format!("{name}: {}", value.as_str().unwrap())]);
+                expected.extend(match value.as_str().unwrap() {
+                    "Basic ***" => ["-u".to_owned(), "***:***".to_owned()],
+                    value => ["-H".to_owned(), format!("{name}: {value}")],
+                });
             }
         }
         expected.extend(["--data-raw".to_owned(), request["body"].as_str().unwrap().to_owned()]);
@@ -80,6 +109,7 @@ async fn check(auth: &str, expected_auth: &[(&str, &str)], in_url: &str) {
         let names = sent.head.lines().skip(1).filter_map(|line| line.split(':').next());
         let extra: Vec<&str> = names.filter(|name| !headers.contains_key(&name.to_lowercase())).collect();
         assert_eq!(extra, ["content-length"], "headers that the preview does not show");
+        run_for_real(&reply.body, &upstream, &sent).await;
     }
 }
 

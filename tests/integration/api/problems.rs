@@ -37,7 +37,7 @@ async fn every_broken_request_gets_a_problem_document() {
     let api = gateway(1, &[]).await;
     let lists = "/openapi.json lists the routes";
     for (method, path, body, status, code, detail) in [
-        ("GET", "/", None, 404, "not_found", format!("there is no GET /; {lists}")),
+        ("GET", "/nothing", None, 404, "not_found", format!("there is no GET /nothing; {lists}")),
         ("GET", "/v1/tool", None, 404, "not_found", format!("there is no GET /v1/tool; {lists}")),
         ("POST", "/v1/tools/", Some("{}"), 404, "not_found", format!("there is no POST /v1/tools/; {lists}")),
         ("DELETE", "/v2/x", None, 404, "not_found", format!("there is no DELETE /v2/x; {lists}")),

@@ -27,7 +27,7 @@ async fn check(gateway: &Gateway, body: &[u8], status: u16, code: &str, detail: 
 async fn a_body_that_is_no_request_says_where_it_goes_wrong() {
     let gateway = Gateway::start(&files(1, &[ACTION])).await;
     let known = "expected one of `environment`, `conversation_id`, `tool_call_id`, `name`, `arguments`, \
-                 `variables`, `deadline_ms`, `language`, `state`, `calls`";
+                 `variables`, `deadline_ms`, `language`, `state`, `source`, `inspect`, `calls`";
     let deep = |open: &str| open.repeat(10_000);
     for (body, code, detail) in [
         ("", "invalid_json", "the body is empty; a JSON object is expected".to_owned()),

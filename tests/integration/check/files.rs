@@ -139,7 +139,7 @@ fn each_mistake_in_the_other_files_has_its_place_its_rule_and_a_hint() {
         &[("callgate.toml", "environments = [\"development\"]\n[server]\nlisten_on = \"127.0.0.1:1\"\n")],
         &[
             "callgate.toml:3:1: error[unknown_key]: unknown key `listen_on`",
-            "    hint: known keys: listen, workers, max_request_bytes, max_calls_per_request, max_calls_in_flight, rate, write_timeout_ms, shutdown_grace_ms, watch, public_url",
+            "    hint: known keys: listen, workers, max_request_bytes, max_calls_per_request, max_calls_in_flight, rate, write_timeout_ms, shutdown_grace_ms, watch, public_url, console",
         ],
     );
     check(

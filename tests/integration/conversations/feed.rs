@@ -52,7 +52,18 @@ on_every_store! {
         let told = events_once(&api, "c", 17).await;
         assert_eq!(told[8]["data"]["arguments"], json!({"number": "18"}));
         assert_eq!(types(&told)[15..], ["tool_called", "response_received"]);
-        assert_eq!(told[16]["data"], json!({"tool_call_id": "3", "status_code": 200, "body": {"open": "9 to 5"}}));
+        let answered = &told[16]["data"];
+        assert_eq!((&answered["tool_call_id"], &answered["status_code"]), (&json!("3"), &json!(200)));
+        assert_eq!(answered["body"], json!({"open": "9 to 5"}));
+        let phases = |at: usize| -> Vec<String> {
+            let phases = told[at]["data"]["phases"].as_array().unwrap().iter();
+            phases.map(|one| one["phase"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(phases(16), ["open", "validate", "claim", "render", "extract"]);
+        let of_a_request = phases(3);
+        for phase in ["open", "validate", "claim", "render", "connect", "first_byte", "body", "extract"] {
+            assert!(of_a_request.contains(&phase.to_owned()), "{phase} in {of_a_request:?}");
+        }
     }
 }
 

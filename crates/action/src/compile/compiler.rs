@@ -6,7 +6,7 @@ use callgate_definition::{ActionDefinition, ActionOverride, Document, Located, P
 use callgate_schema::parameters::{Parameters, SchemaProblem};
 use callgate_template::{Data, Root, Target, Template};
 
-use crate::bound::{Bound, BoundValue};
+use crate::bound::{Bound, samples};
 use crate::template_at::TemplateAt;
 use crate::upstream::Upstreams;
 use crate::variables::VariableReads;
@@ -134,14 +134,7 @@ impl Compiler<'_> {
         parameters: &Parameters,
         bind: &[Bound],
     ) {
-        let mut samples = parameters.sample();
-        for bound in bind {
-            let value = match &bound.value {
-                BoundValue::Constant(value) => value.clone(),
-                BoundValue::Template(_) => Value::String("x".to_owned()),
-            };
-            samples.insert(bound.name.clone(), value);
-        }
+        let samples = samples(parameters, bind);
         let none = Map::new();
         let data =
             Data { parameters: &samples, variables: &none, static_variables: self.around.static_variables };

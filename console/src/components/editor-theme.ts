@@ -1,0 +1,108 @@
+// The looks of the editor. Its colours are custom properties of the page, which reach into the shadow root.
+import { EditorView } from '@codemirror/view';
+
+const wave = (colour: string) => ({
+  backgroundImage: 'none',
+  textDecoration: `underline wavy ${colour} 1px`,
+  textUnderlineOffset: '3px',
+});
+
+export const theme = EditorView.theme({
+  '&': {
+    maxHeight: 'var(--editor-height, 70vh)',
+    backgroundColor: 'var(--surface)',
+    color: 'var(--text)',
+    fontSize: '13px',
+  },
+  // The frame around it shows the focus.
+  '&.cm-focused': { outline: 'none' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.5', overflow: 'auto', overscrollBehavior: 'contain' },
+  '.cm-content': { caretColor: 'var(--text)', padding: '6px 0' },
+  '.cm-line': { padding: '0 10px 0 6px', unicodeBidi: 'isolate' },
+  '.cm-gutters': {
+    backgroundColor: 'var(--sunken)',
+    color: 'var(--muted)',
+    border: 'none',
+    borderRight: '1px solid var(--border)',
+  },
+  '.cm-gutter-lint': { width: '1.1em' },
+  '.cm-gutter-lint .cm-gutterElement': { padding: '0.2em 0.1em' },
+  // The marks of the package are pictures in styles; these are letters.
+  '.cm-lint-marker': {
+    width: '1em',
+    height: '1em',
+    content: 'normal',
+    fontSize: '11px',
+    fontWeight: '700',
+    textAlign: 'center',
+  },
+  '.cm-lint-marker-error': { content: 'normal', color: 'var(--error)' },
+  '.cm-lint-marker-warning': { content: 'normal', color: 'var(--warn)' },
+  '.cm-lint-marker-error::before': { content: '"✕"' },
+  '.cm-lint-marker-warning::before': { content: '"!"' },
+  '.cm-activeLine, .cm-activeLineGutter': {
+    backgroundColor: 'color-mix(in srgb, var(--accent-soft) 55%, transparent)',
+  },
+  '.cm-activeLineGutter': { color: 'var(--text)' },
+  '&.cm-focused .cm-selectionBackground, ::selection': { backgroundColor: 'var(--accent-soft)' },
+  '.cm-line ::selection, .cm-line::selection': {
+    backgroundColor: 'color-mix(in srgb, var(--accent) 30%, transparent)',
+  },
+  '.cm-selectionMatch': { backgroundColor: 'var(--sunken)' },
+  '&.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--accent-soft)' },
+  '.cm-searchMatch': { backgroundColor: 'var(--warn-soft)', outline: '1px solid var(--warn)' },
+  '.cm-searchMatch-selected': { backgroundColor: 'var(--warn-soft)', outline: '2px solid var(--warn)' },
+  '.cm-template': { backgroundColor: 'var(--accent-soft)', borderRadius: '3px' },
+  '.cm-template, .cm-template *': { color: 'var(--text)', fontStyle: 'normal' },
+  '.cm-reference': { fontWeight: '600' },
+  '.cm-reference-argument, .cm-reference-argument *': { color: 'var(--src-argument) !important' },
+  '.cm-reference-variable, .cm-reference-variable *': { color: 'var(--src-variable) !important' },
+  '.cm-reference-static, .cm-reference-static *': { color: 'var(--src-static) !important' },
+  '.cm-escape': { color: 'var(--warn)', backgroundColor: 'var(--warn-soft)', borderRadius: '3px' },
+  '.cm-lintRange-error': wave('var(--error)'),
+  '.cm-lintRange-warning': wave('var(--warn)'),
+  '.cm-panels': { backgroundColor: 'var(--sunken)', color: 'var(--text)' },
+  '.cm-panels.cm-panels-top': { borderBottom: '1px solid var(--border)' },
+  '.cm-panels.cm-panels-bottom': { borderTop: '1px solid var(--border)' },
+  '.cm-panel.cm-search': { padding: '4px 26px 4px 6px', fontFamily: 'var(--sans)' },
+  '.cm-textfield': {
+    backgroundColor: 'var(--surface)',
+    color: 'var(--text)',
+    border: '1px solid var(--border-strong)',
+    borderRadius: '4px',
+  },
+  '.cm-button': {
+    backgroundImage: 'none',
+    backgroundColor: 'var(--surface)',
+    color: 'var(--text)',
+    border: '1px solid var(--border-strong)',
+    borderRadius: '4px',
+  },
+  '.cm-panel.cm-panel-lint ul [aria-selected], .cm-panel.cm-panel-lint ul:focus [aria-selected]': {
+    backgroundColor: 'var(--accent-soft)',
+    color: 'var(--text)',
+  },
+  '.cm-panel button[name=close]': { color: 'var(--text)' },
+  '.cm-tooltip': {
+    maxWidth: 'min(480px, 90vw)',
+    border: '1px solid var(--border-strong)',
+    borderRadius: '6px',
+    backgroundColor: 'var(--surface)',
+    color: 'var(--text)',
+    boxShadow: '0 4px 16px rgb(0 0 0 / 20%)',
+    overflow: 'hidden',
+  },
+  '.cm-diagnostic': { padding: '4px 8px', fontFamily: 'var(--sans)', whiteSpace: 'pre-wrap' },
+  '.cm-diagnostic-error': { borderLeft: '4px solid var(--error)' },
+  '.cm-diagnostic-warning': { borderLeft: '4px solid var(--warn)' },
+  '.cm-note': { padding: '6px 10px', fontFamily: 'var(--sans)', fontSize: '12.5px' },
+  '.cm-note-title': { color: 'var(--muted)' },
+  '.cm-note-text': {
+    maxHeight: '160px',
+    overflow: 'auto',
+    fontFamily: 'var(--mono)',
+    whiteSpace: 'pre-wrap',
+    overflowWrap: 'anywhere',
+    unicodeBidi: 'isolate',
+  },
+});

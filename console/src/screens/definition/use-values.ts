@@ -1,0 +1,88 @@
+// The values that references have now: of the chosen conversation, of the call typed in Try, and of the environment.
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { type ConversationHead, api } from '../../api';
+import type { ReferenceNote } from '../../components/editor';
+import { cut, visibleJson } from '../../json';
+import { callsDone, conversationId, environment } from '../../state';
+import { argumentsOf } from '../try/call';
+import { type ReferenceValue, valueOf } from './values';
+
+const MOST_SHOWN = 2_000;
+const MOST_CONVERSATIONS = 100;
+
+export interface Values {
+  /** The conversations to choose from, the one of the tab first. */
+  conversations: readonly string[];
+  chosen: string;
+  choose: (id: string) => void;
+  of: (reference: string) => ReferenceValue | null;
+  noteOf: (reference: string) => ReferenceNote | null;
+}
+
+/** A JSON text as a person may see it: nothing hidden in it, and not too long. */
+export function shownJson(json: string): string {
+  const short = cut(json, MOST_SHOWN);
+  const lines = short.split('\n').map((line) => visibleJson(line).replaceAll('\\"', '"').replaceAll('\\\\', '\\'));
+  return lines.join('\n') + (short.length < json.length ? '…' : '');
+}
+
+export function useValues(action: string | null): Values {
+  const place = environment.value;
+  const done = callsDone.value;
+  const mine = conversationId.value;
+  const [others, setOthers] = useState<readonly ConversationHead[]>([]);
+  const [picked, setPicked] = useState<string | null>(null);
+  const [conversation, setConversation] = useState<{ id: string; text: string | null }>({ id: '', text: null });
+  const [statics, setStatics] = useState<Readonly<Record<string, unknown>>>({});
+  const chosen = picked ?? mine;
+
+  useEffect(() => {
+    if (place === '') return;
+    const abort = new AbortController();
+    void (async () => {
+      const known = await api.conversations(place, undefined, MOST_CONVERSATIONS, abort.signal).catch(() => null);
+      if (abort.signal.aborted) return;
+      setOthers(known?.conversations ?? []);
+      // One that has not begun is not asked for.
+      const there = known?.conversations.some(({ id }) => id === chosen) ?? false;
+      const text = there ? await api.conversationText(chosen, place, abort.signal).catch(() => null) : null;
+      if (!abort.signal.aborted) setConversation({ id: chosen, text });
+    })();
+    return () => abort.abort();
+  }, [place, chosen, done]);
+
+  useEffect(() => {
+    if (place === '' || action === null) return setStatics({});
+    const abort = new AbortController();
+    api.actionDefinition(action, place, abort.signal).then(
+      (definition) => setStatics(definition.static_variables),
+      () => abort.signal.aborted || setStatics({}),
+    );
+    return () => abort.abort();
+  }, [place, action]);
+
+  const typed = action === null ? null : argumentsOf(action);
+  const known = conversation.id === chosen ? conversation.text : null;
+  const of = useCallback(
+    (reference: string) =>
+      valueOf(reference, {
+        conversation: known,
+        conversationId: chosen,
+        environment: place,
+        arguments: typed,
+        statics,
+      }),
+    [known, chosen, place, typed, statics],
+  );
+  const noteOf = useCallback(
+    (reference: string): ReferenceNote | null => {
+      const value = of(reference);
+      if (value === null) return null;
+      const title = value.note === null ? value.from : `${value.from}: ${value.note}`;
+      return { title, text: value.json === null ? '(no value)' : shownJson(value.json) };
+    },
+    [of],
+  );
+  const ids = new Set([mine, ...(picked === null ? [] : [picked]), ...others.map(({ id }) => id)]);
+  return { conversations: [...ids].filter((id) => id !== ''), chosen, choose: setPicked, of, noteOf };
+}
