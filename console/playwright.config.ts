@@ -1,3 +1,9 @@
+// Tests of the console in a browser, against the gateway that `cargo build` makes. Settings are variables of the environment:
+// CALLGATE_BIN            the gateway; target/debug/callgate by default
+// CONSOLE_DIST            a build of the console to show in place of the one in the gateway, which needs no cargo build
+// CHROMIUM                the browser; /usr/bin/chromium by default
+// CONSOLE_SCREENSHOTS=1   write the pictures of docs/images
+// CONSOLE_LONGEST_TASK_MS how long the page may keep the processor busy without a pause; 200 by default
 import { defineConfig } from '@playwright/test';
 
 export default defineConfig({

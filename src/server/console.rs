@@ -103,14 +103,24 @@ fn serve(state: &AppState, name: &str, request: &Request) -> Response {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = [(CONTENT_TYPE, HeaderValue::from_static(media_type(name)))];
-    let takes_gzip = request.headers().get_all(ACCEPT_ENCODING).iter().any(|value| {
-        value.to_str().is_ok_and(|list| list.split(',').any(|one| one.trim().starts_with("gzip")))
-    });
-    if takes_gzip && let Some(packed) = packed(digest, &file.data) {
+    if takes_gzip(request.headers())
+        && let Some(packed) = packed(digest, &file.data)
+    {
         let encoding = [(CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
         return (common, kind, encoding, packed).into_response();
     }
     (common, kind, Bytes::from(file.data.into_owned())).into_response()
+}
+
+/// Whether the answer may be packed as gzip (RFC 9110 section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
+        is_gzip && weight.is_ok_and(|weight| weight > 0.0)
+    })
 }
 
 /// The media type of a file of the page.

@@ -37,7 +37,8 @@ impl RecentErrors {
             at: report.result.timestamp.clone(),
             action: report.action.unwrap_or_default().to_owned(),
             code: error.code.as_str(),
-            cause: report.cause.unwrap_or_default().to_owned(),
+            // What the upstream has answered needs no further cause.
+            cause: report.cause.unwrap_or(&error.message).to_owned(),
             tool_call_id: report.result.tool_call_id.clone(),
             conversation_id: report.conversation_id.map(str::to_owned),
         };

@@ -45,6 +45,7 @@ mod guards;
 mod mangled;
 mod owners;
 mod command_line;
+mod console;
 mod demo;
 mod observe;
 #[cfg(feature = "otlp")]
