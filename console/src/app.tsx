@@ -33,6 +33,12 @@ const LOADERS = {
   health: () => import('./screens/health/index'),
 };
 
+/** Loads the other screens while nothing else is to do: they are there if the gateway goes away. */
+function loadOtherScreens() {
+  // A screen that cannot be loaded says so when it is opened.
+  for (const load of Object.values(LOADERS)) load().catch(() => undefined);
+}
+
 function EnvironmentSelect() {
   const known = environments.value ?? [];
   const shown = environment.value;
@@ -146,6 +152,12 @@ export function App() {
   const version = status.value?.version;
   const production = isProduction(environment.value);
   const { screen, path } = route.value;
+  const isReady = environments.value !== null;
+  useEffect(() => {
+    if (!isReady) return undefined;
+    const idle = requestIdleCallback(loadOtherScreens);
+    return () => cancelIdleCallback(idle);
+  }, [isReady]);
   useEffect(() => {
     const place = screen === 'try' && path[1] ? `${path[1]} · ${LABELS.try}` : LABELS[screen];
     document.title = `${place} · Callgate console`;
