@@ -54,7 +54,7 @@ pub struct CallControl {
     /// Whether a person looks into the call.
     is_inspected: bool,
     /// What that person sees.
-    inspection: OnceLock<Inspection>,
+    inspection: OnceLock<Arc<Inspection>>,
 }
 
 impl Default for CallControl {
@@ -98,12 +98,12 @@ impl CallControl {
     /// What that person sees.
     pub(super) fn inspected(&self, inspection: Inspection) {
         // A call ends once.
-        let _ = self.inspection.set(inspection);
+        let _ = self.inspection.set(Arc::new(inspection));
     }
 
     /// What a person sees who looks into the call; `None` before its end, and of a call that was not done here: refused,
     /// replayed, or not asked to be looked into.
-    pub fn inspection(&self) -> Option<&Inspection> {
+    pub fn inspection(&self) -> Option<&Arc<Inspection>> {
         self.inspection.get()
     }
 

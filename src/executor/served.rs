@@ -225,6 +225,11 @@ impl Deployment {
         self.environments.iter().map(|one| one.environment.redactor.clone()).collect()
     }
 
+    /// `text` without the secrets of the environment called `name`.
+    pub fn redacted(&self, name: &str, text: &str) -> String {
+        self.redactor(name).map_or_else(|| text.to_owned(), |redactor| redactor.redact(text).into_owned())
+    }
+
     /// Masks the secrets of the environment called `name`.
     pub(super) fn redactor(&self, name: &str) -> Option<&Redactor> {
         self.environment(name).map(|one| &one.environment.redactor)

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::definition::{DEFINITION_FOLDERS, Draft, Problem, Problems, Severity};
+use crate::definition::{DEFINITION_FOLDERS, Draft, MAX_FILE_BYTES, Problem, Problems, Severity};
 use crate::tool::random_u64;
 
 use super::load_with;
@@ -63,7 +63,7 @@ pub enum Expected {
 pub enum EditError {
     /// The name is none of a definition.
     #[error(
-        "`{0}` names no definition: write actions/NAME.yaml, connections/NAME.yaml, auth/NAME.yaml or variables.toml, with letters, digits, `_`, `-` and `.` in NAME"
+        "`{0}` names no definition: write actions/NAME.yaml, connections/NAME.yaml, auth/NAME.yaml or variables.toml"
     )]
     Name(String),
     /// There is no such file.
@@ -234,11 +234,10 @@ impl<'a> Named<'a> {
             return Ok(Self { file, folder: "" });
         }
         let parts = file.split_once('/').filter(|(folder, name)| {
-            let is_plain =
-                |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || byte == b'.';
+            let is_plain = |sign: char| !sign.is_control() && !matches!(sign, '/' | '\\');
             DEFINITION_FOLDERS.contains(folder)
                 && name.len() <= MAX_NAME_BYTES
-                && name.bytes().all(is_plain)
+                && name.chars().all(is_plain)
                 && !name.starts_with('.')
                 && ENDINGS.iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
         });
@@ -259,7 +258,15 @@ impl<'a> Named<'a> {
 }
 
 fn read_text(file: &str, path: &Path) -> Result<DefinitionText, EditError> {
-    match fs::read_to_string(path) {
+    let read = || {
+        let found = fs::metadata(path)?;
+        // To open a pipe would wait for whoever writes into it.
+        if !found.is_file() || found.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("it is no file of {MAX_FILE_BYTES} bytes at most")));
+        }
+        fs::read_to_string(path)
+    };
+    match read() {
         Ok(text) => Ok(DefinitionText::of(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(EditError::NotFound(file.to_owned())),
         Err(error) => Err(EditError::Io(file.to_owned(), error)),
@@ -282,9 +289,15 @@ fn replace(file: &str, path: &Path, text: &str, seen: Option<&DefinitionText>) -
             _ => Err(error),
         }),
     });
-    let _ = fs::remove_file(&beside);
+    if !matches!(&put, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
+        let _ = fs::remove_file(&beside);
+    }
     match put {
         Ok(true) => {}
+        // Somebody has taken it away meanwhile.
+        Err(error) if seen.is_some() && error.kind() == io::ErrorKind::NotFound => {
+            return Err(EditError::Changed(None));
+        }
         Ok(false) => return Err(EditError::Changed(read_text(file, path).ok())),
         Err(error) => return Err(failed(error)),
     }
@@ -320,8 +333,14 @@ fn swap(new: &Path, path: &Path, seen: &DefinitionText) -> io::Result<bool> {
     if is_seen(new) {
         return Ok(true);
     }
-    exchange()?;
-    Ok(false)
+    match exchange() {
+        Ok(()) => Ok(false),
+        // The other text stands beside, under the name that the error tells: it must not be taken away.
+        Err(error) => Err(io::Error::new(
+            io::ErrorKind::Interrupted,
+            format!("the text of somebody else is kept in {}: {error}", new.display()),
+        )),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -382,7 +401,6 @@ mod tests {
             "actions/a/b.yaml",
             "actions/a\\b.yaml",
             "actions/a\0.yaml",
-            "actions/ä.yaml",
             "actions",
             "",
         ] {

@@ -80,13 +80,12 @@ pub(super) struct Answered {
     /// What a person sees who looks into the call; only where the request says `inspect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Inspection>)]
-    inspection: Option<Value>,
+    inspection: Option<Arc<Inspection>>,
 }
 
 impl Answered {
     fn new(result: Arc<ToolResult>, control: &CallControl) -> Self {
-        let inspection = control.inspection().map(|inspection| serde_json::json!(inspection));
-        Self { result, inspection }
+        Self { result, inspection: control.inspection().cloned() }
     }
 }
 
@@ -213,6 +212,10 @@ impl Look {
         if inspect {
             caller.must_be_admin()?;
         }
+        if inspect && request.calls.is_some() {
+            let detail = "`inspect` is for one call; send each of `calls` by itself";
+            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+        }
         let source = request.source.clone().filter(|source| !source.is_empty());
         let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if source.as_ref().is_some_and(|source| source.len() > 32 || !source.bytes().all(is_sign)) {
@@ -255,7 +258,13 @@ pub(super) async fn preview(
     let request = CallRequest { name, ..request };
     let (call, carried) = to_call_and_state(&state, &caller, request)?;
     match state.gateway().preview(&call, carried.as_deref()).await {
-        Ok(preview) => Ok(Json(preview).into_response()),
+        Ok(mut preview) => {
+            // Conditions are of the definition, and whether one holds may tell a value that is kept back.
+            if !caller.is_admin() {
+                preview.branches.clear();
+            }
+            Ok(Json(preview).into_response())
+        }
         Err(error) if error.code == FailureCode::UnknownTool => {
             let document = ProblemDocument::new(ProblemCode::UnknownTool, error.message.clone());
             Err(ProblemDocument { error: Some(Box::new(error)), ..document })
@@ -306,6 +315,11 @@ fn to_calls(
     }
     let at = |index: usize| format!("calls[{index}]: ");
     let calls = calls.into_iter().enumerate().map(|(index, Object(call))| {
+        if call.source.is_some() || call.inspect {
+            let detail =
+                format!("{}`source` stands beside `calls`, and `inspect` is for one call", at(index));
+            return Err(ProblemDocument::new(ProblemCode::InvalidRequest, detail));
+        }
         let call = CallRequest {
             environment: call.environment.or_else(|| common.environment.clone()),
             conversation_id: call.conversation_id.or_else(|| common.conversation_id.clone()),

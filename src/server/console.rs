@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -21,6 +21,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
+use super::body::Segment;
+use super::etag;
 use super::inbound::keys::may_see_the_page;
 use super::problem::{ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -57,7 +59,7 @@ pub(super) async fn index(State(state): State<AppState>, request: Request) -> Re
 /// `/console/{file}`.
 pub(super) async fn file(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     request: Request,
 ) -> Response {
     serve(&state, &name, &request)
@@ -98,8 +100,7 @@ fn serve(state: &AppState, name: &str, request: &Request) -> Response {
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (OPENER_POLICY, HeaderValue::from_static("same-origin")),
     ];
-    let mut known = request.headers().get_all(IF_NONE_MATCH).into_iter();
-    if known.any(|known| known == tag) {
+    if etag::is_known(request.headers(), &tag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = [(CONTENT_TYPE, HeaderValue::from_static(media_type(name)))];

@@ -17,6 +17,7 @@ use crate::definition::Problem;
 use crate::project::{DefinitionFile, DefinitionText, EditError, Edits, Expected};
 
 use super::body::{JsonBody, RawBody, Segment};
+use super::etag;
 use super::inbound::keys::Caller;
 use super::problem::{OnDisk, ProblemCode, ProblemDocument};
 use super::state::AppState;
@@ -76,6 +77,8 @@ pub(super) struct SavedView {
     /// What is wrong with the project now.
     #[schema(value_type = Vec<Object>)]
     problems: Vec<Problem>,
+    /// Why the former project serves on all the same; null where the new one is served.
+    refused: Option<String>,
 }
 
 /// A text to be judged.
@@ -111,7 +114,7 @@ pub(super) async fn problems(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     let history = state.project()?.history();
     let refused = history.latest.as_ref().and_then(|latest| {
         let refused = latest.refused.clone()?;
@@ -123,9 +126,9 @@ pub(super) async fn problems(
         refused,
     };
     let text = serde_json::to_vec(&view).unwrap_or_default();
-    let tag = etag(&HEXLOWER.encode(&Sha256::digest(&text)[..16]));
+    let tag = tag_of(&HEXLOWER.encode(&Sha256::digest(&text)[..16]));
     let common = [(ETAG, tag.clone()), (CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))];
-    if headers.get_all(IF_NONE_MATCH).iter().any(|known| known == tag) {
+    if etag::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     Ok((common, Json(view)).into_response())
@@ -144,7 +147,7 @@ pub(super) async fn list(
     State(state): State<AppState>,
     caller: Caller,
 ) -> Result<Json<DefinitionList>, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     let edits = state.project()?.edits().clone();
     let files = aside(move || Ok(edits.list())).await?;
     Ok(Json(DefinitionList { edit: state.is_editable(), files }))
@@ -165,7 +168,7 @@ pub(super) async fn show(
     caller: Caller,
     Segment(file): Segment,
 ) -> Result<Response, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     let DefinitionText { text, version } = read(&state, file.clone()).await?;
     let headers = headers_of(&version);
     Ok((headers, Json(DefinitionView { file, text, version })).into_response())
@@ -199,7 +202,7 @@ pub(super) async fn save(
     headers: HeaderMap,
     RawBody(body, _seat): RawBody,
 ) -> Result<Response, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     if !state.is_editable() {
         let detail = "definitions cannot be edited here; start the gateway with `callgate serve --edit`";
         return Err(ProblemDocument::new(ProblemCode::ReadOnly, detail));
@@ -211,13 +214,13 @@ pub(super) async fn save(
         ProblemDocument::new(ProblemCode::InvalidRequest, "the text is not UTF-8; nothing was saved")
     })?;
     let (edits, name) = (reloader.edits().clone(), file.clone());
-    let (saved, problems) = aside(move || edits.save(&name, &text, &expected)).await?;
+    let (saved, problems) =
+        state.in_workshop(move || edits.save(&name, &text, &expected)).await?.map_err(problem)?;
     tracing::info!(file, version = saved.version, by = caller.name(), "a definition has been edited");
-    // Its problems are those that the save has found; what came of it is in the log, and in `/v1/problems`.
-    let _ = state.reload_from(reloader).await;
+    let refused = state.reload_from(reloader).await.err().map(|error| error.to_string());
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let headers = headers_of(&saved.version);
-    Ok((status, headers, Json(SavedView { file, version: saved.version, problems })).into_response())
+    Ok((status, headers, Json(SavedView { file, version: saved.version, problems, refused })).into_response())
 }
 
 /// Judges a text in place of a file, as `callgate check` would. Nothing is saved.
@@ -234,10 +237,10 @@ pub(super) async fn check(
     caller: Caller,
     JsonBody(request): JsonBody<CheckRequest>,
 ) -> Result<Json<CheckReply>, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     let edits: Edits = state.project()?.edits().clone();
     let CheckRequest { file, text } = request;
-    let problems = aside(move || edits.check(&file, &text)).await?;
+    let problems = state.in_workshop(move || edits.check(&file, &text)).await?.map_err(problem)?;
     Ok(Json(CheckReply { problems }))
 }
 
@@ -247,7 +250,7 @@ pub(super) async fn read(state: &AppState, file: String) -> Result<DefinitionTex
     aside(move || edits.read(&file)).await
 }
 
-/// Files are read and compiled beside the threads that serve.
+/// Files are read beside the threads that serve.
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EditError> + Send + 'static,
 ) -> Result<T, ProblemDocument> {
@@ -289,9 +292,9 @@ fn expected(headers: &HeaderMap) -> Result<Expected, ProblemDocument> {
 }
 
 fn headers_of(version: &str) -> [(HeaderName, HeaderValue); 2] {
-    [(ETAG, etag(version)), (CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))]
+    [(ETAG, tag_of(version)), (CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))]
 }
 
-fn etag(version: &str) -> HeaderValue {
+fn tag_of(version: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }

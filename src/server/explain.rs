@@ -3,6 +3,9 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -24,6 +27,10 @@ use super::state::AppState;
 
 /// Where a tool that calls back would find the gateway, where nothing says so: for a look at its spec.
 const SOMEWHERE: &str = "https://gate.example.com";
+/// Most bytes of all combinations of branches that are listed.
+const MAX_BRANCHES_BYTES: usize = 2 * 1024 * 1024;
+/// About what a decision takes besides its condition.
+const BYTES_PER_DECISION: usize = 120;
 /// Bytes of JSON for which a model reads about one token.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -140,7 +147,7 @@ pub(super) async fn definition(
     Segment(name): Segment,
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
 ) -> Result<Json<WrittenAction>, ProblemDocument> {
-    caller.must_be_admin()?;
+    caller.must_be_admin_of_all()?;
     let served = served(&state, &caller, &name, query)?;
     let file = served.action.file.clone();
     let DefinitionText { text, version } = read(&state, file.clone()).await?;
@@ -169,23 +176,36 @@ pub(super) async fn branches(
     caller: Caller,
     Segment(name): Segment,
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
-) -> Result<Json<BranchesView>, ProblemDocument> {
-    caller.must_be_admin()?;
+) -> Result<Response, ProblemDocument> {
+    caller.must_be_admin_of_all()?;
     let served = served(&state, &caller, &name, query)?;
-    // Up to 256 texts: made beside the threads that serve.
-    let rendered = tokio::task::spawn_blocking(move || {
-        served.action.branch_renderings(&served.environment.static_variables)
-    });
-    let rendered = rendered.await;
-    let rendered =
-        rendered.map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))?;
-    let (combinations, truncated) = rendered.unwrap_or_default();
-    let combinations = combinations.into_iter().map(|one| CombinationView {
-        decisions: one.branches.iter().map(|branch: &TracedBranch| branch.into()).collect(),
-        text: one.text,
-        problem: one.problem,
-    });
-    Ok(Json(BranchesView { combinations: combinations.collect(), truncated }))
+    // Up to 256 texts: made and written beside the threads that serve.
+    let written =
+        state.in_workshop(move || serde_json::to_vec(&BranchesView::of(&served)).unwrap_or_default());
+    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((json, written.await?).into_response())
+}
+
+impl BranchesView {
+    fn of(served: &ServedAction) -> Self {
+        let rendered = served.action.branch_renderings(&served.environment.static_variables);
+        let (rendered, mut truncated) = rendered.unwrap_or_default();
+        let (mut combinations, mut bytes) = (Vec::new(), 0);
+        for one in rendered {
+            let conditions = one.branches.iter().map(|branch| branch.condition.len() + BYTES_PER_DECISION);
+            bytes += one.text.len() + conditions.sum::<usize>();
+            if bytes > MAX_BRANCHES_BYTES && !combinations.is_empty() {
+                truncated = true;
+                break;
+            }
+            combinations.push(CombinationView {
+                decisions: one.branches.iter().map(|branch: &TracedBranch| branch.into()).collect(),
+                text: one.text,
+                problem: one.problem,
+            });
+        }
+        Self { combinations, truncated }
+    }
 }
 
 /// The action as each provider's models see it, with what the form loses.

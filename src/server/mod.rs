@@ -6,6 +6,7 @@ mod console;
 mod conversations;
 mod definitions;
 mod dialects;
+mod etag;
 mod execution;
 mod explain;
 mod exposure;

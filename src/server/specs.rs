@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -15,6 +15,8 @@ use crate::action::Action;
 use crate::dialect::{Dialect, NoSpecs, SpecOptions};
 use crate::executor::{Deployment, ServedEnvironment};
 use crate::tool::ToolSpec;
+
+use super::etag;
 
 /// Most lists that are kept; callers may name any `base_url`.
 const MAX_KEPT: usize = 64;
@@ -141,12 +143,7 @@ fn make(deployment: &Deployment, list: &SpecList) -> Result<Specs, NoSpecs> {
 impl Specs {
     /// The list, or that the caller has it already (RFC 9110 section 13.1.2).
     pub(super) fn answer(self, headers: &HeaderMap) -> Response {
-        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let own = self.etag.to_str().unwrap_or_default();
-        let known = known
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == own);
+        let known = etag::is_known(headers, &self.etag);
         // Asked for again each time: a reload or another key changes it.
         let cache = HeaderValue::from_static("private, no-cache");
         let common = [(ETAG, self.etag.clone()), (CACHE_CONTROL, cache)];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -21,6 +22,9 @@ pub(super) const MAX_FOLLOWERS: usize = 256;
 /// When to come again after the process had no room: calls are short.
 pub(super) const ROOM_AFTER_SECONDS: u64 = 1;
 
+/// How long a request waits for the check of another one.
+const WORKSHOP_WAIT: Duration = Duration::from_secs(10);
+
 /// What the routes share. A clone is one pointer, which threads do not share with
 /// each other: each request takes several.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ struct Shared {
     /// Loads the project again; `None` where there is no directory to load it from.
     reloader: Option<Arc<Reloader>>,
     started_at: jiff::Timestamp,
+    /// One for each project that may be compiled at a time because a page asks.
+    workshop: Arc<Semaphore>,
     /// Whether definitions can be edited.
     is_editable: bool,
     /// Whether the server takes no more calls.
@@ -75,6 +81,7 @@ impl AppState {
             server,
             reloader: None,
             started_at: jiff::Timestamp::now(),
+            workshop: Arc::new(Semaphore::new(1)),
             is_editable: false,
             stopping: Arc::default(),
             running: Arc::default(),
@@ -130,6 +137,30 @@ impl AppState {
             breakers: deployment.breakers(),
         });
         of_environments(&all, may_see)
+    }
+
+    /// Has `work` done beside the threads that serve, one at a time: compiling a project may take seconds. Who hangs up
+    /// before its turn leaves the queue.
+    ///
+    /// # Errors
+    ///
+    /// Its turn does not come in time, or it breaks.
+    pub(super) async fn in_workshop<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ProblemDocument> {
+        let turn = tokio::time::timeout(WORKSHOP_WAIT, self.0.workshop.clone().acquire_owned()).await;
+        // It is never closed.
+        let Ok(Ok(turn)) = turn else {
+            let detail = "definitions are being checked for others; nothing was done";
+            return Err(ProblemDocument::new(ProblemCode::Overloaded, detail).retry_after(ROOM_AFTER_SECONDS));
+        };
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        done.await.map_err(|error| ProblemDocument::new(ProblemCode::Internal, error.to_string()))
     }
 
     /// What is counted.

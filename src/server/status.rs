@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::auth::{ConnectorCredentials, TokenState};
 use crate::definition::Severity;
 use crate::egress::Route;
-use crate::executor::ServedEnvironment;
+use crate::executor::{Deployment, ServedEnvironment};
 use crate::telemetry::RecentError;
 use crate::telemetry::metrics::{ActionFigures, Metrics};
 
@@ -178,8 +178,9 @@ pub(super) async fn status(State(state): State<AppState>, caller: Caller) -> Jso
     let history = state.reloader().map(|reloader| reloader.history());
     let deployment = state.gateway().deployment();
     let seen = deployment.environments().iter().filter(|environment| caller.may_use(environment.name()));
-    let environments =
-        seen.map(|environment| EnvironmentStatus::of(environment, state.metrics(), caller.is_admin()));
+    let environments = seen.map(|environment| {
+        EnvironmentStatus::of(environment, &deployment, state.metrics(), caller.is_admin())
+    });
     let loaded_at = history.as_ref().map_or(state.started_at(), |history| history.loaded_at);
     let latest = history.as_ref().and_then(|history| Some((history, history.latest.as_ref()?)));
     let (in_flight, most) = state.calls();
@@ -208,7 +209,12 @@ pub(super) async fn status(State(state): State<AppState>, caller: Caller) -> Jso
 }
 
 impl EnvironmentStatus {
-    fn of(environment: &ServedEnvironment, metrics: &Metrics, is_admin: bool) -> Self {
+    fn of(
+        environment: &ServedEnvironment,
+        deployment: &Deployment,
+        metrics: &Metrics,
+        is_admin: bool,
+    ) -> Self {
         let name = environment.name();
         let errors = if is_admin { metrics.recent_errors(name) } else { Vec::new() };
         let connections = environment.connections();
@@ -217,7 +223,10 @@ impl EnvironmentStatus {
             connections: connections.map(|(name, route)| ConnectionStatus::of(name, route)).collect(),
             connectors: environment.connectors().filter_map(ConnectorStatus::of).collect(),
             actions: metrics.of_actions(name).into_iter().filter_map(ActionStatus::of).collect(),
-            errors: errors.into_iter().map(LatestError::from).collect(),
+            errors: errors
+                .into_iter()
+                .map(|error| LatestError::of(error, &|text| deployment.redacted(name, &text)))
+                .collect(),
         }
     }
 }
@@ -271,9 +280,17 @@ impl ActionStatus {
     }
 }
 
-impl From<RecentError> for LatestError {
-    fn from(error: RecentError) -> Self {
+impl LatestError {
+    /// Ids are texts of the caller's choosing.
+    fn of(error: RecentError, clean: &dyn Fn(String) -> String) -> Self {
         let RecentError { at, action, code, cause, tool_call_id, conversation_id } = error;
-        Self { at, action, code, message: cause, tool_call_id, conversation_id }
+        Self {
+            at,
+            action,
+            code,
+            message: clean(cause),
+            tool_call_id: clean(tool_call_id),
+            conversation_id: conversation_id.map(clean),
+        }
     }
 }

@@ -239,7 +239,7 @@ impl Heard {
             Ok(result) => {
                 let completed = written("completed", &*result);
                 match self.control.inspection() {
-                    Some(seen) => [completed, written("inspection", seen)].concat().into(),
+                    Some(seen) => [completed, written("inspection", &**seen)].concat().into(),
                     None => completed,
                 }
             }

@@ -82,6 +82,10 @@ fn files_below(dir: &Path) -> Vec<(String, String)> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
+            // Pictures have no text.
+            if path.extension().is_some_and(|ending| ending == "png") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else {

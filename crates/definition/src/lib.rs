@@ -34,8 +34,8 @@ pub use self::format::Format;
 pub use self::guards::{Hook, NextStateDefinition, NextStates};
 pub use self::problem::{Problem, Problems, Severity};
 pub use self::project::{
-    DEFINITION_FOLDERS, Draft, Located, ProjectFiles, SECRET_PLACEHOLDER, SecretsFile, VariablesFile,
-    read_document, read_project, read_secrets_text,
+    DEFINITION_FOLDERS, Draft, Located, MAX_FILE_BYTES, ProjectFiles, SECRET_PLACEHOLDER, SecretsFile,
+    VariablesFile, read_document, read_project, read_secrets_text,
 };
 pub use self::retry::{RetryDefinition, RetryOn};
 pub use self::speech::{DelayedDefinition, SpeechDefinition, SpeechTextDefinition};

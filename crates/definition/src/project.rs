@@ -17,7 +17,7 @@ use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
 use callgate_text::{closest, push_token};
 
 /// Largest definition file.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The folders of a project that hold definitions.
 pub const DEFINITION_FOLDERS: [&str; 3] = ["actions", "connections", "auth"];
@@ -186,7 +186,12 @@ fn list(dir: &Path, folder: &str, files: &mut Vec<String>, problems: &mut Proble
 
 fn read_text(path: &Path, name: &str) -> Result<String, Problem> {
     let unreadable = |reason: String| Problem::error(name, (0, 0), "unreadable", reason);
-    let size = fs::metadata(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?.len();
+    let found = fs::metadata(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    // To open a pipe would wait for whoever writes into it.
+    if !found.is_file() {
+        return Err(unreadable("is no regular file".to_owned()));
+    }
+    let size = found.len();
     if size > MAX_FILE_BYTES {
         return Err(unreadable(format!(
             "has {size} bytes, more than the {MAX_FILE_BYTES} a definition may have"

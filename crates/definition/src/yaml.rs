@@ -13,6 +13,18 @@ use callgate_text::push_token;
 pub(super) const MAX_DEPTH: usize = 64;
 /// Most values in one file, aliases expanded: bounds what `*alias` can multiply to.
 const MAX_NODES: usize = 100_000;
+/// Most bytes of texts that anchors keep and aliases copy.
+pub(super) const MAX_COPIED: usize = 4 * 1024 * 1024;
+
+/// The bytes of the texts in a value.
+pub(super) fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes_of).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes_of(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
 
 /// A value with the places of everything inside it, by relative pointer.
 #[derive(Clone)]
@@ -40,6 +52,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Document, Vec<Problem>> {
         root: None,
         anchors: HashMap::new(),
         nodes: 0,
+        copied: 0,
         problems: Vec::new(),
     };
     let mut documents = 0;
@@ -90,8 +103,11 @@ struct Reader<'a> {
     lines: Vec<&'a str>,
     stack: Vec<Open>,
     root: Option<Node>,
-    anchors: HashMap<usize, Node>,
+    /// What anchors name, each with its bytes.
+    anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
+    /// Bytes that aliases have copied, and anchors have kept.
+    copied: usize,
     problems: Vec<Problem>,
 }
 
@@ -121,10 +137,19 @@ impl Reader<'_> {
                     Place { key: None, value: start(span), text: self.text_place(style, span, &value) };
                 self.put(Node { value, place, inner: Vec::new(), anchor }, span)
             }
-            Event::Alias(id) => match self.anchors.get(&id).cloned() {
-                Some(node) => {
+            Event::Alias(id) => match self.anchors.get(&id) {
+                Some((node, bytes)) => {
+                    // Before the copy, which is what would take the memory.
                     self.nodes += node.inner.len();
-                    self.put(Node { anchor: 0, ..node }, span)
+                    self.copied += bytes;
+                    if self.nodes > MAX_NODES || self.copied > MAX_COPIED {
+                        let message =
+                            format!("aliases name more than {MAX_NODES} values, or {MAX_COPIED} bytes");
+                        self.problem(span, "too_large", message);
+                        return false;
+                    }
+                    let node = Node { anchor: 0, ..node.clone() };
+                    self.put(node, span)
                 }
                 None => {
                     self.problem(span, "yaml_syntax", "this alias names an anchor that is not complete here");
@@ -172,7 +197,13 @@ impl Reader<'_> {
             return false;
         }
         if node.anchor > 0 {
-            self.anchors.insert(node.anchor, node.clone());
+            let bytes = bytes_of(&node.value);
+            self.copied += bytes;
+            if self.copied > MAX_COPIED {
+                self.problem(span, "too_large", format!("anchors hold more than {MAX_COPIED} bytes"));
+                return false;
+            }
+            self.anchors.insert(node.anchor, (node.clone(), bytes));
         }
         let waits_for_key = self.waits_for_key();
         let Some(open) = self.stack.last_mut() else {

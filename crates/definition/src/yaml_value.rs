@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use super::yaml::{MAX_DEPTH, resolve, start};
+use super::yaml::{MAX_COPIED, MAX_DEPTH, bytes_of, resolve, start};
 
 /// A list or map that is still open.
 struct Open {
@@ -35,9 +35,9 @@ enum Key {
 /// last one holds, as in most readers.
 pub fn read_value(text: &str, max_values: usize) -> Result<Value, Problem> {
     let mut stack: Vec<Open> = Vec::new();
-    // Anchored values, each with how many values it is.
-    let mut anchors: HashMap<usize, (Value, usize)> = HashMap::new();
-    let (mut values, mut copied) = (0_usize, 0_usize);
+    // Anchored values, each with how many values it is, and how many bytes.
+    let mut anchors: HashMap<usize, (Value, usize, usize)> = HashMap::new();
+    let (mut values, mut copied, mut copied_bytes) = (0_usize, 0_usize, 0_usize);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let mark = error.marker();
@@ -52,10 +52,15 @@ pub fn read_value(text: &str, max_values: usize) -> Result<Value, Problem> {
                 (if plain { resolve(&text) } else { Value::String(text.into_owned()) }, anchor, before)
             }
             Event::Alias(id) => {
-                let Some((value, size)) = anchors.get(&id) else {
+                let Some((value, size, bytes)) = anchors.get(&id) else {
                     return Err(syntax(span, "this alias names an anchor that is not complete here"));
                 };
                 values += size;
+                copied_bytes += bytes;
+                if copied_bytes > MAX_COPIED {
+                    let message = format!("aliases name more than {MAX_COPIED} bytes");
+                    return Err(refuse(span, "too_large", message));
+                }
                 // Before the copy, which is what would take the memory.
                 if values > max_values {
                     return Err(refuse(span, "too_large", format!("more than {max_values} values")));
@@ -91,7 +96,13 @@ pub fn read_value(text: &str, max_values: usize) -> Result<Value, Problem> {
             if copied > max_values {
                 return Err(refuse(span, "too_large", format!("anchors hold more than {max_values} values")));
             }
-            anchors.insert(anchor, (value.clone(), values - from));
+            let bytes = bytes_of(&value);
+            copied_bytes += bytes;
+            if copied_bytes > MAX_COPIED {
+                let message = format!("anchors hold more than {MAX_COPIED} bytes");
+                return Err(refuse(span, "too_large", message));
+            }
+            anchors.insert(anchor, (value.clone(), values - from, bytes));
         }
         match stack.last_mut() {
             None => return Ok(value),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::action::ValueSource;
 
-use super::parts::{RequestParts, Segment, Shell, shell_name};
+use super::parts::{RequestParts, Segment, Shell, joined, shell_name};
 
 /// A variable that a `curl` command reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -28,6 +28,10 @@ pub(super) fn command(method: &str, parts: &RequestParts) -> (String, Vec<ShellV
     if !matches!(method, "GET" | "HEAD") {
         writer.line.push_str(method);
     }
+    // Signs that curl would read as a pattern of several URLs.
+    if parts.url.iter().any(|segment| segment.text.contains(['[', ']', '{', '}'])) {
+        writer.line.push_str(" --globoff");
+    }
     writer.line.push(' ');
     writer.word("", &parts.url);
     for (name, value) in &parts.headers {
@@ -42,6 +46,8 @@ pub(super) fn command(method: &str, parts: &RequestParts) -> (String, Vec<ShellV
                 writer.text(":");
                 writer.value(password, "password");
             }
+            // A header without a value is written in another way (curl's manual).
+            _ if joined(value).is_empty() => writer.line.push_str(&format!(" -H '{name};'")),
             _ => {
                 writer.line.push_str(" -H ");
                 writer.word(&format!("{name}: "), value);
@@ -67,12 +73,13 @@ impl Writer {
         let mut is_empty = true;
         for segment in segments {
             match &segment.shell {
-                Some(Shell::Variable { before, name, meaning }) => {
+                Some(Shell::Variable { before, name, meaning, after }) => {
                     fixed.push_str(before);
                     if !fixed.is_empty() {
                         self.text(&std::mem::take(&mut fixed));
                     }
                     self.variable(name, meaning);
+                    fixed.push_str(after);
                     is_empty = false;
                 }
                 Some(Shell::Basic { .. }) | None => fixed.push_str(&segment.text),
@@ -88,11 +95,18 @@ impl Writer {
         self.line.push_str(&format!("'{}'", text.replace('\'', r"'\''")));
     }
 
+    /// A variable; two that mean two things have two names.
     fn variable(&mut self, name: &str, meaning: &str) {
+        let known = self.variables.iter().find(|known| known.meaning == meaning);
+        let name = known.map(|known| known.variable.clone()).unwrap_or_else(|| {
+            let is_free = |name: &String| !self.variables.iter().any(|known| known.variable == *name);
+            let numbered = (2..).map(|number| format!("{name}_{number}"));
+            let mut names = std::iter::once(name.to_owned()).chain(numbered);
+            let name = names.find(is_free).unwrap_or_default();
+            self.variables.push(ShellVariable { variable: name.clone(), meaning: meaning.to_owned() });
+            name
+        });
         self.line.push_str(&format!("\"${name}\""));
-        if !self.variables.iter().any(|known| known.variable == name) {
-            self.variables.push(ShellVariable { variable: name.to_owned(), meaning: meaning.to_owned() });
-        }
     }
 
     fn value(&mut self, source: &ValueSource, what: &str) {

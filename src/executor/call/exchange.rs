@@ -39,7 +39,7 @@ pub(super) fn of(
         .ready();
     let credentials = served.shown_credentials();
     let parts = RequestParts::of(&request.spec, None, credentials, &masks, &|_| ValueOrigin::Computed);
-    let parts = parts.with_automatic_headers(&request.spec.url);
+    let parts = parts.with_automatic_headers(&request.spec.url, &masks);
     let request = PreviewedRequest::of(&request.spec, &parts);
     let answer = record.answer.as_ref();
     let answer = answer.map(|(status, headers)| (status.as_u16(), shown(headers, &served.action, &masks)));

@@ -2,18 +2,19 @@
 //! was cut, what the call has set, and where its time went. Masked as a preview is.
 
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::action::output::{self, Answered, Output, Said};
 use crate::conversation::change::Change;
 use crate::executor::conversation::masks::Masks;
 use crate::executor::conversation::variables::brought_under_marks;
 use crate::executor::served::Deployment;
-use crate::secrets::MASK;
+use crate::secrets::{MASK, Redactor};
 use crate::tool::ToolResult;
 use callgate_text::push_token;
 
-use super::body::masked_value;
 use super::exchange::shown;
 use super::parts::{RequestParts, ValueOrigin};
 use super::phases::TimedPhase;
@@ -31,7 +32,8 @@ pub struct Inspection {
     /// The request as it was sent first; null where nothing was sent.
     pub request: Option<PreviewedRequest>,
     /// The last answer; null where none came.
-    pub response: Option<InspectedResponse>,
+    #[schema(value_type = Option<InspectedResponse>)]
+    pub response: Option<Box<RawValue>>,
     /// The variables that the call has set or taken away.
     pub variables: Vec<InspectedVariable>,
     /// How often it was sent.
@@ -101,7 +103,8 @@ impl Inspection {
         Self {
             tool_call_id: record.call.id.clone(),
             request: request(record, &masks),
-            response: response(record, &masks, result),
+            // It may be long, so it is written here, where long work is done.
+            response: response(record, &masks, result).and_then(|seen| to_raw_value(&seen).ok()),
             variables: variables(change, &masks),
             attempts: record.attempts,
             total_ms: 0.0,
@@ -114,7 +117,7 @@ fn request(record: &CallRecord, masks: &Masks<'_>) -> Option<PreviewedRequest> {
     let (sent, served) = (record.request.as_ref()?, record.action.as_ref()?);
     let credentials = served.shown_credentials();
     let parts = RequestParts::of(&sent.spec, None, credentials, masks, &|_| ValueOrigin::Computed);
-    let parts = parts.with_automatic_headers(&sent.spec.url);
+    let parts = parts.with_automatic_headers(&sent.spec.url, masks);
     Some(PreviewedRequest::of(&sent.spec, &parts))
 }
 
@@ -122,18 +125,32 @@ fn response(record: &CallRecord, masks: &Masks<'_>, result: &ToolResult) -> Opti
     let ((status, headers), served) = (record.answer.as_ref()?, record.action.as_ref()?);
     let bytes = record.answered_body.as_deref().unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
-    let (body, json, masked) = body(&text, masks);
+    let value = serde_json::from_str::<Value>(&text).ok();
+    // What an action keeps to itself is masked in every answer: in those that say no, and without a conversation.
+    let kept = served.action.outputs.iter().filter(|output| output.hidden || output.sensitive);
+    let said = value.as_ref().map_or(Said::Text(&text), Said::Json);
+    let kept_texts = output::texts_of(kept.clone(), &Answered { status: *status, headers, body: said });
+    let own = Redactor::for_values(kept_texts.iter().flatten().map(String::as_str));
+    // Where its values cannot be looked for, nothing is shown.
+    let is_blind = kept_texts.is_none() || (value.is_none() && kept.clone().any(Output::is_of_body));
+    let clean = |text: &str| own.redact(&masks.request(text)).into_owned();
+    let (body, json, masked) = match is_blind {
+        true => (Value::from(MASK).to_string(), true, vec![String::new()]),
+        false => body(&text, value, &clean),
+    };
     let headers = shown(headers, &served.action, masks);
-    let headers = headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let headers =
+        headers.into_iter().map(|(name, value)| (name, Value::String(own.redact(&value).into_owned())));
     // The marker of what is cut out for the model.
     let cut = result.body.as_ref().is_some_and(|body| body.get().contains("[cut: "));
+    let headers = headers.collect();
     Some(InspectedResponse { status: status.as_u16(), headers, body, bytes: bytes.len(), json, masked, cut })
 }
 
 /// The body with what must not be seen masked, whether it is JSON, and the places that are masked in it.
-fn body(text: &str, masks: &Masks<'_>) -> (String, bool, Vec<String>) {
-    let whole = masks.request(text);
-    let Ok(value) = serde_json::from_str::<Value>(text) else { return (whole, false, Vec::new()) };
+fn body(text: &str, value: Option<Value>, clean: &dyn Fn(&str) -> String) -> (String, bool, Vec<String>) {
+    let whole = clean(text);
+    let Some(value) = value else { return (whole, false, Vec::new()) };
     if whole == text {
         return (whole, true, Vec::new());
     }
@@ -141,33 +158,72 @@ fn body(text: &str, masks: &Masks<'_>) -> (String, bool, Vec<String>) {
         return (Value::from(MASK).to_string(), true, vec![String::new()]);
     }
     // Masked value by value, so that it stays JSON.
-    let clean = masked_value(value.clone(), &|text| masks.whole(text));
     let mut masked = Vec::new();
-    compare(&value, &clean, &mut String::new(), &mut masked);
-    (serde_json::to_string_pretty(&clean).unwrap_or_default(), true, masked)
+    let shown = masked_json(value, clean, &mut String::new(), &mut masked);
+    (serde_json::to_string_pretty(&shown).unwrap_or_default(), true, masked)
 }
 
-/// Lists the places where `clean` is not what `value` was.
-fn compare(value: &Value, clean: &Value, at: &mut String, masked: &mut Vec<String>) {
+/// `value` without what must not be seen; `masked` gets the places where something was.
+fn masked_json(
+    value: Value,
+    clean: &dyn Fn(&str) -> String,
+    at: &mut String,
+    masked: &mut Vec<String>,
+) -> Value {
     let here = at.len();
-    match (value, clean) {
-        _ if masked.len() >= MAX_MASKED => {}
-        (Value::Object(members), Value::Object(cleaned)) => {
-            for ((_, value), (name, clean)) in members.iter().zip(cleaned) {
-                push_token(at, name);
-                compare(value, clean, at, masked);
+    match value {
+        Value::Object(members) => {
+            let mut shown = Map::with_capacity(members.len());
+            for (name, value) in members {
+                let mut name_shown = clean(&name);
+                // Two names may look the same when they are masked.
+                for number in 2.. {
+                    if !shown.contains_key(&name_shown) {
+                        break;
+                    }
+                    name_shown = format!("{} ({number})", clean(&name));
+                }
+                push_token(at, &name_shown);
+                if name_shown != name {
+                    masked.push(at.clone());
+                }
+                let value = masked_json(value, clean, at, masked);
                 at.truncate(here);
+                shown.insert(name_shown, value);
             }
+            Value::Object(shown)
         }
-        (Value::Array(items), Value::Array(cleaned)) => {
-            for (index, (value, clean)) in items.iter().zip(cleaned).enumerate() {
+        Value::Array(items) => {
+            let items = items.into_iter().enumerate().map(|(index, item)| {
                 push_token(at, &index.to_string());
-                compare(value, clean, at, masked);
+                let item = masked_json(item, clean, at, masked);
                 at.truncate(here);
-            }
+                item
+            });
+            Value::Array(items.collect())
         }
-        (value, clean) if value != clean => masked.push(at.clone()),
-        _ => {}
+        Value::String(text) => {
+            let shown = clean(&text);
+            if shown != text {
+                note(at, masked);
+            }
+            Value::String(shown)
+        }
+        Value::Number(number) => {
+            let shown = clean(number.as_str());
+            if shown == number.as_str() {
+                return Value::Number(number);
+            }
+            note(at, masked);
+            Value::String(shown)
+        }
+        Value::Null | Value::Bool(_) => value,
+    }
+}
+
+fn note(at: &str, masked: &mut Vec<String>) {
+    if masked.len() < MAX_MASKED {
+        masked.push(at.to_owned());
     }
 }
 

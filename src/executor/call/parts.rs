@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use callgate_text::percent::QUERY;
 use http::HeaderName;
 use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT};
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -94,10 +96,15 @@ pub(super) enum Shell {
         name: String,
         /// What to set it to.
         meaning: String,
+        /// Text behind it.
+        after: &'static str,
     },
     /// User and password, which `curl` encodes.
     Basic { username: ValueSource, password: ValueSource },
 }
+
+/// Most values that a part of a request is cut at; one with more is a single segment.
+const MAX_VALUES: usize = 1_000;
 
 /// Headers that the gateway adds by itself.
 const AUTOMATIC: [(HeaderName, &str); 3] = [
@@ -141,6 +148,7 @@ impl RequestParts {
                 }
                 CredentialPlace::Query(name) => {
                     let sign = if sent.contains('?') { '&' } else { '?' };
+                    let name = percent_encode(name);
                     url.extend(credential_segments(&format!("{sign}{name}="), credential));
                 }
                 CredentialPlace::Cookie(name) => {
@@ -165,12 +173,12 @@ impl RequestParts {
     }
 
     /// The same, with the headers that the gateway and HTTP add, before the others.
-    pub(super) fn with_automatic_headers(mut self, url: &str) -> Self {
+    pub(super) fn with_automatic_headers(mut self, url: &str, masks: &Masks<'_>) -> Self {
         let parsed = Url::parse(url).ok();
         let host = parsed.map(|url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned());
         let own = std::mem::take(&mut self.headers);
         let automatic = AUTOMATIC.into_iter().map(|(name, text)| (name, text.to_owned()));
-        let all = [(HOST, host.unwrap_or_default())].into_iter().chain(automatic);
+        let all = [(HOST, masks.request(&host.unwrap_or_default()))].into_iter().chain(automatic);
         let missing = all.filter(|(name, _)| !own.iter().any(|(known, _)| known == name));
         self.headers = missing.map(|(name, text)| (name, vec![Segment::fixed(text)])).collect();
         self.headers.extend(own);
@@ -190,6 +198,9 @@ fn segments(
     masks: &Masks<'_>,
     origin: &dyn Fn(&TracedValue) -> ValueOrigin,
 ) -> Vec<Segment> {
+    if values.len() > MAX_VALUES {
+        return vec![Segment::fixed(masks.request(text))];
+    }
     let mut cut: Vec<Segment> = Vec::new();
     let mut done = 0;
     let push = |cut: &mut Vec<Segment>, range: Range<usize>| {
@@ -208,11 +219,7 @@ fn segments(
             Some(SourcePlace { file, line, column }) => (Some(file.to_string()), Some(*line), Some(*column)),
             None => (None, None, None),
         };
-        let shell = (masked == MASK && plain != MASK).then(|| Shell::Variable {
-            before: String::new(),
-            name: shell_name(value.written.trim_start_matches('.')),
-            meaning: format!("the value of `{}`", value.written),
-        });
+        let shell = shell_of(value, plain, &masked);
         let (reference, source) = (Some(value.written.clone()), Some(origin(value)));
         let masked_at_all = masked != plain;
         cut.push(Segment {
@@ -230,6 +237,19 @@ fn segments(
     push(&mut cut, done..text.len());
     let whole = masks.request(text);
     if joined(&cut) == whole { cut } else { vec![Segment::fixed(whole)] }
+}
+
+/// What a shell writes in the place of a value that is masked as a whole.
+fn shell_of(value: &TracedValue, plain: &str, masked: &str) -> Option<Shell> {
+    let name = shell_name(value.written.trim_start_matches('.'));
+    let meaning = format!("the value of `{}`", value.written);
+    // A text of JSON is masked between its quotes.
+    let (before, after, meaning) = match masked.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(MASK) => ("\"", "\"", format!("{meaning}, escaped as in JSON")),
+        _ if masked == MASK && plain != MASK => ("", "", format!("{meaning}, encoded as its place needs")),
+        _ => return None,
+    };
+    Some(Shell::Variable { before: before.to_owned(), name, meaning, after })
 }
 
 /// The values, moved to where they stand in `sent`, which a URL parser has made of `written`. It rarely changes
@@ -261,7 +281,7 @@ fn credential_segments(before: &str, credential: &ShownCredential) -> Vec<Segmen
         CredentialValue::Value(ValueSource::Secret { name, prefix: own }) => {
             let before = if own == prefix { String::new() } else { own.clone() };
             let meaning = format!("the secret `{name}`");
-            let shell = Shell::Variable { before, name: shell_name(name), meaning };
+            let shell = shell_in(place, name, &meaning, before);
             (name.clone(), ValueOrigin::Secret, shell)
         }
         CredentialValue::Value(ValueSource::Plain(_)) => {
@@ -270,7 +290,7 @@ fn credential_segments(before: &str, credential: &ShownCredential) -> Vec<Segmen
                 CredentialPlace::Query(name) | CredentialPlace::Cookie(name) => name,
             };
             let meaning = format!("the value that the connector sends as `{name}`");
-            let shell = Shell::Variable { before: String::new(), name: shell_name(name), meaning };
+            let shell = shell_in(place, name, &meaning, String::new());
             (name.to_owned(), ValueOrigin::Credential, shell)
         }
         CredentialValue::Basic { username, password } => {
@@ -282,7 +302,7 @@ fn credential_segments(before: &str, credential: &ShownCredential) -> Vec<Segmen
         CredentialValue::Token { connector, url } => {
             let name = shell_name(&format!("{connector}_token"));
             let meaning = format!("an access token of `{connector}`, from {url}");
-            let shell = Shell::Variable { before: String::new(), name, meaning };
+            let shell = Shell::Variable { before: String::new(), name, meaning, after: "" };
             (connector.clone(), ValueOrigin::Credential, shell)
         }
     };
@@ -298,14 +318,44 @@ fn credential_segments(before: &str, credential: &ShownCredential) -> Vec<Segmen
     if fixed.text.is_empty() { vec![value] } else { vec![fixed, value] }
 }
 
+/// A name in a query, as it goes over the wire.
+pub(super) fn percent_encode(name: &str) -> String {
+    utf8_percent_encode(name, QUERY).to_string()
+}
+
+/// What a shell writes for the credential `name` in its place.
+fn shell_in(place: &CredentialPlace, name: &str, meaning: &str, before: String) -> Shell {
+    let (name, meaning) = match place {
+        CredentialPlace::Query(_) => (format!("{name}_encoded"), format!("{meaning}, percent-encoded")),
+        CredentialPlace::Header(_) | CredentialPlace::Cookie(_) => (name.to_owned(), meaning.to_owned()),
+    };
+    Shell::Variable { before, name: shell_name(&name), meaning, after: "" }
+}
+
+/// Variables that a shell or the programs that it starts read themselves.
+const TAKEN: [&str; 14] = [
+    "_",
+    "CURL_HOME",
+    "ENV",
+    "HOME",
+    "IFS",
+    "LANG",
+    "LOGNAME",
+    "PATH",
+    "PS1",
+    "PWD",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "USER",
+];
+
 /// A name for a variable of a shell (POSIX: capitals, digits and `_`, no digit first).
 pub(super) fn shell_name(name: &str) -> String {
     let sign = |sign: char| if sign.is_ascii_alphanumeric() { sign.to_ascii_uppercase() } else { '_' };
     let name: String = name.chars().map(sign).collect();
-    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
-        return format!("_{name}");
-    }
-    name
+    let is_usable = !name.starts_with(|first: char| first.is_ascii_digit()) && !name.is_empty();
+    if is_usable && !TAKEN.contains(&name.as_str()) { name } else { format!("CALLGATE_{name}") }
 }
 
 fn as_map<S: serde::Serializer>(

@@ -54,7 +54,7 @@ impl Gateway {
             let origin = |value: &TracedValue| origins.of_value(value);
             let parts = RequestParts::of(&request, Some(&trace), served.shown_credentials(), &masks, &origin);
             let branches = trace.branches.iter().map(Branch::from).collect();
-            Ok(Some(Preview::of(&request, parts, branches)))
+            Ok(Some(Preview::of(&request, parts, branches, &masks)))
         };
         match previewed.await {
             Ok(Some(preview)) => Ok(preview),

@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 use crate::action::RequestSpec;
 use crate::action::template::{SourcePlace, TracedBranch};
 use crate::egress::Credentials;
+use crate::executor::conversation::masks::Masks;
 use crate::secrets::MASK;
 
 use super::curl::{self, ShellVariable};
-use super::parts::{RequestParts, header_map, joined};
+use super::parts::{RequestParts, header_map, joined, percent_encode};
 
 /// What would be sent.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -79,9 +80,14 @@ impl From<&TracedBranch> for Branch {
 
 impl Preview {
     /// The preview of `request`, which these are the parts of.
-    pub(super) fn of(request: &RequestSpec, parts: RequestParts, branches: Vec<Branch>) -> Self {
+    pub(super) fn of(
+        request: &RequestSpec,
+        parts: RequestParts,
+        branches: Vec<Branch>,
+        masks: &Masks<'_>,
+    ) -> Self {
         let (curl, credentials) = curl::command(request.method.as_str(), &parts);
-        let parts = parts.with_automatic_headers(&request.url);
+        let parts = parts.with_automatic_headers(&request.url, masks);
         Self { request: PreviewedRequest::of(request, &parts), curl, credentials, parts, branches }
     }
 
@@ -122,7 +128,7 @@ impl Masked {
         let mut url = clean(parsed.as_ref().map_or(request.url.as_str(), Url::as_str));
         if let Some((name, _)) = &credentials.query {
             url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(&format!("{name}={MASK}"));
+            url.push_str(&format!("{}={MASK}", percent_encode(name)));
         }
         let mut headers: Vec<(HeaderName, String)> = Vec::new();
         for (name, value) in request.headers.iter().chain(&credentials.headers) {

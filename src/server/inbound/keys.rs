@@ -219,6 +219,20 @@ impl Caller {
         Err(ProblemDocument::new(ProblemCode::AdminOnly, detail))
     }
 
+    /// The same, for a key that is for all environments.
+    ///
+    /// # Errors
+    ///
+    /// The key has no `admin = true`, or is for some environments only: what is written is of all of them.
+    pub(in crate::server) fn must_be_admin_of_all(&self) -> Result<(), ProblemDocument> {
+        self.must_be_admin()?;
+        if self.environments.is_none() {
+            return Ok(());
+        }
+        let detail = "this key is for some environments only, and definitions are of all; use one without `environments`";
+        Err(ProblemDocument::new(ProblemCode::AdminOnly, detail))
+    }
+
     pub(in crate::server) fn charge(&self) -> Option<Charge> {
         self.charge.clone()
     }

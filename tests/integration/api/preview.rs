@@ -38,7 +38,12 @@ async fn run_for_real(preview: &Value, upstream: &Upstream, by_a_call: &Captured
         return;
     }
     let mut shell = tokio::process::Command::new("sh");
-    for (name, value) in [("KEY", "hunter2-hunter2"), ("PASS", "pa55word-pa55word"), ("USERNAME", "robot")] {
+    for (name, value) in [
+        ("KEY", "hunter2-hunter2"),
+        ("KEY_ENCODED", "hunter2-hunter2"),
+        ("PASS", "pa55word-pa55word"),
+        ("USERNAME", "robot"),
+    ] {
         shell.env(name, value);
     }
     let before = upstream.requests().len();

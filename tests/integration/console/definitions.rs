@@ -243,3 +243,41 @@ async fn pages_and_an_editor_at_once_lose_nothing() {
     let kept = one.iter().chain(&other).filter(|line| last.contains(*line)).count();
     assert!(kept >= 15, "{kept} of 30 in {last}");
 }
+
+/// A text of some kilobytes must cost neither the process nor its memory.
+#[tokio::test]
+async fn hostile_texts_are_judged_and_do_no_harm() {
+    let project = project(&[]);
+    let process = Process::serve(project.path(), &[]);
+    let action = "description: d\nurl: http://127.0.0.1:9/\n";
+    let (open, close) = ("(".repeat(900), ")".repeat(900));
+    let bomb = format!("a: &a {}\nb: [{}]\n", "x".repeat(50_000), vec!["*a"; 50_000].join(","));
+    for (text, expected) in [
+        (format!("{action}output_variables: [{{name: a, path: '$[?{open}@.a{close}]'}}]\n"), "nested deeper"),
+        (format!("{action}success_when: '{open}@.status == 200{close}'\n"), "nested deeper"),
+        (format!("{action}response: {{pick: ['$[?{open}@.a{close}]']}}\n"), "nested deeper"),
+        (bomb, "bytes"),
+    ] {
+        let body = json!({"file": "actions/zz.yaml", "text": text});
+        let (status, checked) = process.post("/v1/check", &body).await;
+        let problems = checked["problems"].to_string();
+        assert!(status == 200 && problems.contains(expected), "{status}: {problems}");
+    }
+    assert_eq!(process.call("hours", json!({})).await["status"], "success");
+    let most = process.peak_memory();
+    assert!(most.is_none_or(|bytes| bytes < 400 * 1024 * 1024), "{most:?}");
+}
+
+#[tokio::test]
+async fn a_pipe_among_the_definitions_keeps_nobody_waiting() {
+    let project = project(&[]);
+    let process = Process::serve_with(project.path(), &["--edit"], &[]);
+    let pipe = project.path().join("actions/pipe.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let body = json!({"file": "actions/hours.yaml", "text": HOURS});
+    let (status, checked) = process.post("/v1/check", &body).await;
+    assert!(status == 200 && checked["problems"].to_string().contains("is no regular file"), "{checked}");
+    let (status, _) = put(&process, "/v1/definitions/actions/pipe.yaml", HOURS, ("if-none-match", "*")).await;
+    assert_eq!(status, 500);
+}

@@ -110,3 +110,50 @@ async fn a_source_is_a_short_word() {
         assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid_request")), "{source}");
     }
 }
+
+/// What an action keeps to itself is masked in every answer: without a conversation, and in an answer that says no.
+#[tokio::test]
+async fn what_an_action_hides_is_masked_in_every_answer() {
+    let upstream = Upstream::start(|request| {
+        let status = if request.line().ends_with("/no") { 422 } else { 200 };
+        let names = "\"names\": {\"4711-0815\": 1, \"Ann Onym\": 2, \"other\": 3}";
+        Reply::Json(status, format!("{{\"pin\": \"4711-0815\", \"owner\": \"Ann Onym\", {names}}}"))
+    });
+    let upstream = upstream.await;
+    let api = Api(Gateway::start(&files(upstream.port, &[SECRETS, AUTH, ORDER])).await);
+    for (number, conversation) in [("7", None), ("no", None), ("8", Some("c")), ("no", Some("d"))] {
+        let call = json!({
+            "name": "get_order", "conversation_id": conversation, "arguments": {"number": number}, "inspect": true,
+        });
+        let result = api.call(call).await;
+        let response = &result["inspection"]["response"];
+        let body = response["body"].as_str().unwrap();
+        assert!(
+            !body.contains("4711-0815") && !body.contains("Ann Onym"),
+            "{number} {conversation:?}: {body}"
+        );
+        let masked: Vec<&str> =
+            response["masked"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        assert!(masked.contains(&"/pin") && masked.contains(&"/owner"), "{masked:?}");
+        // Two names that look the same are two members.
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["names"].as_object().unwrap().len(), 3, "{body}");
+        assert_eq!(body["names"]["other"], 3);
+    }
+}
+
+#[tokio::test]
+async fn several_calls_are_not_inspected_at_once() {
+    let (_upstream, api) = start().await;
+    let one = json!({"name": "get_order", "arguments": {"number": "7"}});
+    let inspected = json!({"name": "get_order", "arguments": {"number": "7"}, "inspect": true});
+    for request in [json!({"inspect": true, "calls": [one]}), json!({"calls": [inspected]})] {
+        let refused = api.post("/v1/tool-calls", &request).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (400, &json!("invalid_request")),
+            "{}",
+            refused.body
+        );
+    }
+}

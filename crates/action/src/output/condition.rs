@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
 use super::headers::by_name;
+use super::nesting;
 use super::reach::Reach;
 
 /// What a condition may look at.
@@ -35,6 +36,7 @@ impl Condition {
     pub(crate) fn compile(text: &str) -> Result<Self, ConditionProblem> {
         let problem = |message: String, hint: String| ConditionProblem { message, hint };
         let example = || "a condition looks like `@.body.verified == true` (RFC 9535)".to_owned();
+        nesting::check(text).map_err(|error| problem(format!("invalid condition: {error}"), example()))?;
         // In parentheses it is one expression, and no list of selectors.
         let filter = format!("$[?({text})]");
         let path = JsonPath::parse(&filter)

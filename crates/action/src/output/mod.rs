@@ -8,6 +8,7 @@ mod cut;
 mod headers;
 mod hide;
 mod html;
+mod nesting;
 mod path;
 mod reach;
 mod response;
@@ -127,8 +128,16 @@ pub fn hidden_texts<'o>(
     outputs: impl Iterator<Item = &'o Output>,
     answered: &Answered<'_>,
 ) -> Option<Vec<String>> {
+    texts_of(outputs.filter(|output| output.hidden), answered)
+}
+
+/// What the values of `outputs` look like in the answer; `None` where there is too much of it to be looked for.
+pub fn texts_of<'o>(
+    outputs: impl Iterator<Item = &'o Output>,
+    answered: &Answered<'_>,
+) -> Option<Vec<String>> {
     let mut texts = Vec::new();
-    for output in outputs.filter(|output| output.hidden) {
+    for output in outputs {
         match (&output.source, answered.body) {
             (Source::Body(path), Said::Json(body)) => {
                 if !path.locate(body, |_, value| texts.extend(sought_texts(value))) {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::nesting;
 use super::reach::Reach;
 
 /// Most values, counted with those inside of others, that one variable takes.
@@ -70,6 +71,7 @@ fn take_values(value: &Value, left: &mut usize, time: &Time<'_>) -> bool {
 
 impl Path {
     pub(crate) fn compile(text: &str) -> Result<Self, String> {
+        nesting::check(text).map_err(|error| format!("invalid JSONPath: {error}"))?;
         let path = JsonPath::parse(text).map_err(|error| format!("invalid JSONPath `{text}`: {error}"))?;
         Ok(match pointer(text) {
             Some(pointer) => Self::Single(pointer),
