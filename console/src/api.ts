@@ -77,6 +77,8 @@ export interface Saved {
   file: string;
   version: string;
   problems: Problem[];
+  /** Why the gateway does not serve the text, though it is saved. Older gateways do not say. */
+  refused?: string | null;
 }
 
 export const api = {

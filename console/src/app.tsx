@@ -3,7 +3,8 @@ import { useEffect } from 'preact/hooks';
 import { Boundary, Lazy } from './components/lazy';
 import { KeyPrompt } from './components/keyprompt';
 import { tryAgain } from './load';
-import { SCREENS, href, route, type Screen } from './route';
+import { LABELS, Navigation, RefusedNotice, target } from './navigation';
+import { route } from './route';
 import {
   actions,
   chooseEnvironment,
@@ -16,14 +17,6 @@ import {
   unreachable,
 } from './state';
 import { visible } from './text';
-
-const LABELS: Record<Screen, string> = {
-  try: 'Try',
-  live: 'Live',
-  check: 'Check',
-  definition: 'Definition',
-  health: 'Health',
-};
 
 const LOADERS = {
   try: () => import('./screens/try/index'),
@@ -52,6 +45,7 @@ function EnvironmentSelect() {
       <select
         id="environment"
         value={shown}
+        aria-describedby={production ? 'environment-production' : undefined}
         onChange={(event) => chooseEnvironment(event.currentTarget.value)}
         data-testid="env-select"
       >
@@ -62,35 +56,15 @@ function EnvironmentSelect() {
         ))}
       </select>
       {production && (
-        <strong class="environment-mark" data-testid="env-production">
+        <strong
+          id="environment-production"
+          class={/production/i.test(shown) ? 'visually-hidden' : 'environment-mark'}
+          data-testid="env-production"
+        >
           production
         </strong>
       )}
     </div>
-  );
-}
-
-function target(screen: Screen): string {
-  const { screen: current, path } = route.value;
-  if (screen !== 'try' && screen !== 'live') return href(screen);
-  return href(screen, current === screen ? path : [environment.value].filter((name) => name !== ''));
-}
-
-function Navigation() {
-  const current = route.value.screen;
-  return (
-    <nav class="navigation" aria-label="Screens">
-      {SCREENS.map((screen) => (
-        <a
-          key={screen}
-          href={target(screen)}
-          aria-current={screen === current ? 'page' : undefined}
-          data-testid={`nav-${screen}`}
-        >
-          {LABELS[screen]}
-        </a>
-      ))}
-    </nav>
   );
 }
 
@@ -168,13 +142,14 @@ export function App() {
         Skip to the content
       </a>
       <header class={production ? 'header header-production' : 'header'}>
-        <a class="brand" href={href('try')}>
+        <a class="brand" href={target('try')}>
           Callgate <span class="brand-sub">console</span>
         </a>
         <Navigation />
         <EnvironmentSelect />
       </header>
       <UnreachableBanner />
+      <RefusedNotice />
       <main id="main" class="main" tabIndex={-1}>
         <Content />
       </main>

@@ -4,6 +4,7 @@ import { ApiError, api, errorText } from './api';
 import { actions, environment, environments, reconnections, refused, status, unreachable } from './state';
 
 const EVERY_MS = 15_000;
+const STATUS_EVERY_MS = 5_000;
 const PROBE_MS = 4_000;
 
 export async function loadEnvironments(): Promise<void> {
@@ -68,13 +69,13 @@ export function startLoading(): void {
     shown = name;
     void loadActions();
   });
-  const refresh = () => {
-    if (!visibleTab() || unreachable.peek() !== null) return;
-    void loadActions();
-    void loadStatus();
-  };
-  addEventListener('focus', refresh);
-  setInterval(refresh, EVERY_MS);
+  const canAsk = () => visibleTab() && unreachable.peek() === null;
+  const refreshActions = () => canAsk() && void loadActions();
+  const refreshStatus = () => canAsk() && void loadStatus();
+  addEventListener('focus', refreshActions);
+  addEventListener('focus', refreshStatus);
+  setInterval(refreshActions, EVERY_MS);
+  setInterval(refreshStatus, STATUS_EVERY_MS);
   setInterval(() => {
     if (visibleTab() && unreachable.peek() !== null) void tryAgain();
   }, PROBE_MS);

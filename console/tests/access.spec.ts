@@ -204,7 +204,7 @@ test('a gateway with keys asks for one, says when it is wrong, and forgets it wi
   expect(await graveFaults(page)).toEqual([]);
   await page.getByLabel('Key', { exact: true }).fill('cg_wrong');
   await page.getByTestId('key-use').click();
-  await expect(page.getByTestId('key-wrong')).toHaveText('The gateway does not know this key.');
+  await expect(page.getByTestId('key-wrong')).toHaveText('This key is not valid here.');
   await expect(page.getByTestId('key-prompt')).toHaveCount(1);
   await page.getByLabel('Key', { exact: true }).fill(key);
   await page.getByTestId('key-use').click();

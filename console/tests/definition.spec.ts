@@ -72,7 +72,7 @@ test('a key that is not an admin’s reads no definitions', async ({ page, proje
   const gateway = await serve(project.folder);
   await page.goto(`${gateway.consoleUrl}#key=${key}`);
   await page.getByTestId('nav-definition').click();
-  await expect(page.getByTestId('definitions-refused')).toContainText('admin = true');
+  await expect(page.getByTestId('definitions-refused')).toHaveText(/^You need an admin key \(admin = true\) to see this\.Use another key$/);
 });
 
 test('the editor has its styles in spite of the policy', async ({ demo, page, visit }) => {
@@ -107,6 +107,7 @@ test('branches of a body and specs of providers are shown', async ({ demo, page,
   await page.getByTestId('tab-specs').click();
   await page.getByTestId('spec-openai-chat').click();
   await expect(page.getByTestId('specs')).toContainText('create_support_ticket');
+  await expect(page.getByTestId('specs-fates')).toContainText('the model does not see it; the gateway still checks it');
 });
 
 test('an output variable of the text is taken over in the next call', async ({ page, visit, project, serve }) => {
@@ -120,4 +121,51 @@ test('an output variable of the text is taken over in the next call', async ({ p
   await page.getByTestId('field-/name').fill('plain');
   await page.getByTestId('send').click();
   await expect(page.getByTestId('model-variables')).toContainText('case.id');
+});
+
+test('Try goes back to the last action, and from a definition to its action', async ({ demo, page, visit }) => {
+  await visit(demo, '#/try/development/store_hours');
+  await expect(page.getByTestId('action-store_hours')).toHaveAttribute('aria-current', 'true');
+  await page.getByTestId('nav-health').click();
+  await expect(page.getByTestId('health-screen')).toBeVisible();
+  await page.getByTestId('nav-try').click();
+  await expect(page).toHaveURL(/#\/try\/development\/store_hours$/);
+
+  await page.getByTestId('nav-definition').click();
+  await page.getByTestId('file-actions/create_support_ticket.yaml').click();
+  await expect(editor(page)).toContainText('name: create_support_ticket');
+  await page.getByTestId('nav-try').click();
+  await expect(page).toHaveURL(/#\/try\/development\/create_support_ticket$/);
+});
+
+test('a bound parameter says that the action binds it', async ({ page, visit, project, serve }) => {
+  const text = fetchCase.replace('path: /case', 'path: /case/{{.parameters.phone}}/{{.parameters.name}}');
+  project.write('actions/fetch_case.yaml', `${text}bind: {phone: "{{.variables.caller_phone}}"}\n`);
+  const gateway = await serve(project.folder);
+  await visit(gateway, '#/definition/actions/fetch_case.yaml');
+  const of = (name: string) => page.getByTestId('reference').filter({ hasText: `.parameters.${name}` });
+  await expect(of('phone')).toContainText('bound by the action');
+  await expect(of('name')).toContainText('argument: nothing is typed in Try');
+});
+
+test('the find bar has the colours of the page', async ({ demo, page, visit }) => {
+  await visit(demo, '#/definition/actions/store_hours.yaml');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await editor(page).click();
+    await page.keyboard.press('Control+f');
+    const surface = await page.locator('.header').evaluate((header) => getComputedStyle(header).backgroundColor);
+    for (const part of ['.cm-textfield', '.cm-button']) {
+      const { color, image } = await page
+        .getByTestId('editor')
+        .locator(`.cm-search ${part}`)
+        .first()
+        .evaluate((element) => {
+          const { backgroundColor, backgroundImage } = getComputedStyle(element);
+          return { color: backgroundColor, image: backgroundImage };
+        });
+      expect([color, image]).toEqual([surface, 'none']);
+    }
+    await page.keyboard.press('Escape');
+  }
 });

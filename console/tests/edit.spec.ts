@@ -118,7 +118,9 @@ test('who leaves with something typed is asked, and a draft stays', async ({ pag
   await appendText(page, '# a draft\n');
   await page.getByTestId('nav-check').click();
   await expect(page.getByTestId('leave-dialog')).toBeVisible();
-  await page.getByTestId('leave-stay').click();
+  await page.getByRole('dialog', { name: 'Unsaved changes' }).waitFor();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('leave-dialog')).toBeHidden();
   await expect(editor(page)).toContainText('# a draft');
   await page.getByTestId('nav-check').click();
   await page.getByTestId('leave-keep').click();
@@ -128,6 +130,53 @@ test('who leaves with something typed is asked, and a draft stays', async ({ pag
   await expect(editor(page)).toContainText('# a draft');
   await expect(page.getByTestId('modified')).toBeVisible();
   expect(project.read(file)).toBe(fetchCase);
+});
+
+test('Discard asks first', async ({ page, visit, project, serve }) => {
+  project.write(file, fetchCase);
+  const gateway = await serve(project.folder, { edit: true });
+  await visit(gateway, place);
+  await appendText(page, '# typed\n');
+  await page.getByTestId('discard').click();
+  await expect(page.getByRole('dialog', { name: `Discard your changes to ${file}?` })).toBeVisible();
+  await page.getByTestId('discard-cancel').click();
+  await expect(editor(page)).toContainText('# typed');
+  await page.getByTestId('discard').click();
+  await page.getByTestId('discard-confirm').click();
+  await expect(page.getByTestId('modified')).toBeHidden();
+  await expect(editor(page)).not.toContainText('# typed');
+  // What the dialog says of Undo.
+  await editor(page).click();
+  await page.keyboard.press('Control+z');
+  await expect(editor(page)).toContainText('# typed');
+});
+
+test('"Try it" with something typed asks, and Try shows the saved version', async ({ page, visit, project, serve }) => {
+  project.write(file, fetchCase);
+  const gateway = await serve(project.folder, { edit: true });
+  await visit(gateway, place);
+  await appendText(page, '# typed\n');
+  await page.getByTestId('definition-try').click();
+  await expect(page.getByTestId('leave-dialog')).toContainText('The gateway does not use it until you save it.');
+  await page.getByTestId('leave-keep').click();
+  await expect(page.getByTestId('field-/name')).toBeVisible();
+  expect(project.read(file)).toBe(fetchCase);
+});
+
+test('a save that the gateway does not serve says so', async ({ page, visit, project, serve }) => {
+  project.write(file, fetchCase);
+  const gateway = await serve(project.folder, { edit: true });
+  await page.route(`**/v1/definitions/${file}`, async (route) => {
+    if (route.request().method() !== 'PUT') return route.continue();
+    const response = await route.fetch();
+    return route.fulfill({ response, json: { ...(await response.json()), refused: 'the project has errors' } });
+  });
+  await visit(gateway, place);
+  await appendText(page, '# typed\n');
+  await save(page);
+  await expect(page.getByTestId('definition-said')).toHaveText(
+    'Saved, but the gateway still uses the earlier version: the project has errors',
+  );
 });
 
 test('a name that is taken makes no second action', async ({ page, visit, project, serve }) => {
@@ -152,9 +201,9 @@ test('a newcomer makes an action, tries it and keeps a value of its answer', asy
   await page.getByLabel('Name').fill('find_parcel');
   await page.getByLabel('What it does and when to use it').fill('Says where a parcel is. Use it when the caller asks.');
   await page.getByLabel('Connection').selectOption('orders');
-  await page.getByLabel('Path below the base URL').fill('/orders');
-  await page.getByRole('button', { name: 'Make the action' }).click();
-  await expect(page.getByTestId('new-action-made')).toBeVisible();
+  await page.getByLabel('Path', { exact: true }).fill('/orders');
+  await page.getByRole('button', { name: 'Create action' }).click();
+  await expect(page.getByTestId('new-action-made')).toContainText('Action created.');
 
   const text = await textOf(page, demo.origin);
   await replaceText(page, text.replaceAll('id:', 'order_number:').replace('[id]', '[order_number]'));
@@ -166,12 +215,12 @@ test('a newcomer makes an action, tries it and keeps a value of its answer', asy
   await expect(page.getByTestId('result-status')).toHaveText('success');
 
   const row = page.getByTestId('upstream').getByTestId('tree-row').filter({ hasText: 'tracking_number' });
-  await row.click({ button: 'right' });
+  await row.click();
   await page.getByTestId('make-output').click();
   await page.getByTestId('output-name').fill('parcel.tracking');
-  await page.getByTestId('output-expose').check();
+  await expect(page.getByTestId('output-expose')).toBeChecked();
   await page.getByTestId('output-insert').click();
-  await expect(page.getByTestId('output-answer')).toContainText('The definition keeps parcel.tracking now.');
+  await expect(page.getByTestId('output-answer')).toContainText('Added. It applies from the next call.');
   await page.getByTestId('dialog-close').click();
   expect(await textOf(page, demo.origin)).toMatch(/name: parcel\.tracking/);
 

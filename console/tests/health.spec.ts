@@ -13,7 +13,7 @@ test('calls and errors of a running gateway are counted', async ({ demo, page, v
   await expect(row).toBeVisible();
   await expect(row.getByRole('img')).toHaveAttribute('aria-label', /^Calls by duration\. up to /);
   await expect(row).toContainText('%');
-  await expect(page.getByTestId('connection-orders').first()).toContainText('Breaker');
+  await expect(page.getByTestId('connection-orders').first()).toContainText('Healthy (breaker closed)');
   const error = page.getByTestId('latest-error').filter({ hasText: id });
   await expect(error).toContainText('upstream_error');
   await error.getByTestId('error-conversation').click();
@@ -57,6 +57,7 @@ test('what needs attention is said in words', async ({ demo, page, visit }) => {
         connectors: [
           { name: 'given', token: 'valid', expires_at: inDays(1) },
           { name: 'refused', token: 'backing_off', expires_at: null },
+          { name: 'fresh', token: 'none', expires_at: null },
         ],
         actions: [
           {
@@ -80,13 +81,16 @@ test('what needs attention is said in words', async ({ demo, page, visit }) => {
   await expect(page.getByTestId('latest-reload')).toContainText('refused');
   await expect(page.getByTestId('latest-reload')).toContainText('2 errors');
   await expect(page.getByTestId('store-warnings')).toContainText('a restart forgets all');
-  await expect(page.getByTestId('connection-soon')).toContainText('Breaker: open');
+  await expect(page.getByTestId('connection-soon')).toContainText('Left alone (breaker open)');
+  await expect(page.getByTestId('connection-later')).toContainText('Trying again (breaker half open)');
+  await expect(page.getByTestId('connection-past')).toContainText('Healthy (breaker closed)');
   await expect(page.getByTestId('connection-soon')).toContainText('2 running of 2, 7 waiting');
   await expect(page.getByTestId('connection-soon')).toContainText('expires in 5 days: renew it');
   await expect(page.getByTestId('connection-later')).toContainText('expires in 90 days');
   await expect(page.getByTestId('connection-later')).not.toContainText('renew');
   await expect(page.getByTestId('connection-past')).toContainText('has expired');
   await expect(page.getByTestId('connector-refused')).toContainText('waits before it asks again');
+  await expect(page.getByTestId('connector-fresh')).toContainText('No token fetched yet');
   const row = page.getByTestId('health-action-measured');
   await expect(row).toContainText('1.5 %');
   await expect(row).toContainText('100 ms');

@@ -51,6 +51,7 @@ test.describe('answers', () => {
   test('a page of HTML is shown as text', async ({ page, visit }) => {
     await fetchNamed(page, visit, 'html');
     await expect(page.getByTestId('upstream').getByTestId('text-view')).toContainText('onclick');
+    await expect(page.getByTestId('upstream').getByTestId('json-why')).toHaveText('HTML, shown as text');
     expect(await page.getByTestId('upstream').locator('p[onclick], title').count()).toBe(0);
   });
 

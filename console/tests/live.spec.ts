@@ -59,7 +59,7 @@ test('a call is one card with all that is known of it', async ({ demo, page, vis
   const card = page.getByTestId('call-card');
   await expect(card).toHaveCount(1);
   await expect(card).toContainText('get_order_status');
-  await expect(card).toContainText('Error');
+  await expect(card).toContainText('Upstream error');
   await expect(card).toContainText('503');
   await expect(card).toContainText('upstream_error');
   await expect(card).toContainText('1 retry');
@@ -128,7 +128,7 @@ test('filters leave the calls of an action and an outcome', async ({ demo, page,
   await call(demo, { name: 'store_hours', conversation_id: id, tool_call_id: 'hours' });
   await visit(demo, `#/live/development/${id}`);
   await expect(page.getByTestId('call-card')).toHaveCount(4);
-  await page.getByLabel('Outcome').selectOption('Error');
+  await page.getByLabel('Outcome').selectOption('Upstream error');
   await expect(page.getByTestId('call-card')).toHaveCount(1);
   await expect(page.getByTestId('event-row')).toHaveCount(0);
   await page.getByLabel('Outcome').selectOption('Replay');

@@ -81,8 +81,12 @@ test('what a form cannot say is said as JSON', async ({ page, visit, project, se
   await page.getByTestId('send').click();
   await expect(page.getByTestId('result-status')).toHaveText('success');
   expect(upstream.received.at(-1)?.body).toContain('18446744073709551615');
+  await page.getByTestId('field-').fill('{"count": "x"}');
+  await expect(page.getByTestId('form-errors')).toContainText('is required');
   await page.getByTestId('field-').fill('{"text": ');
   await expect(page.getByTestId('send')).toBeDisabled();
+  await expect(page.getByTestId('errors-').or(page.getByTestId('form-errors'))).toHaveText('Not JSON: line 1, column 10: the text ends too early: a value is expected.');
+  await expect(page.getByTestId('preview')).toContainText('Fix the JSON to see the preview.');
 });
 
 test('a write in production asks first', async ({ page, visit, project, serve, upstream }) => {
@@ -95,6 +99,12 @@ test('a write in production asks first', async ({ page, visit, project, serve, u
   const dialog = page.getByTestId('confirm');
   await expect(dialog).toContainText('production');
   await expect(dialog).toContainText('store_note');
+  await expect(page.getByTestId('confirm-no')).toBeFocused();
+  await expect(page.getByTestId('dialog-close')).toHaveCount(0);
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  await expect(page.getByTestId('send')).toBeFocused();
+  await page.getByTestId('send').click();
   await page.getByTestId('confirm-no').click();
   await expect(dialog).toBeHidden();
   expect(upstream.received.length).toBe(before);
@@ -216,4 +226,134 @@ parameters:
   await visit(gateway, '#/try/development/odd');
   await page.getByTestId('field-/dotted.name').fill('dots');
   await expect(page.getByTestId('preview-body')).toContainText(/"dotted\.name":\s*"dots"/);
+});
+
+test.describe('on a phone', () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test('the page goes to the result when it has come', async ({ page, visit, project, serve, upstream }) => {
+    const gateway = await start(project, serve);
+    await visit(gateway, '#/try/development/fetch_case');
+    for (const name of ['plain', 'slow']) {
+      await page.getByTestId('field-/name').fill(name);
+      await expect(page.getByTestId('preview-url')).toContainText(`name=${name}`);
+      await page.getByTestId('send').click();
+      if (name === 'slow') {
+        await expect.poll(() => upstream.waiting()).toBe(1);
+        await expect(page.getByTestId('send')).toBeInViewport();
+        upstream.release();
+      }
+      await expect(page.getByTestId('result-status')).toHaveText('success');
+      await expect(page.getByTestId('waterfall')).toBeAttached();
+      // The conversation above grows a moment later.
+      await page.waitForTimeout(900);
+      const heading = page.getByRole('heading', { name: 'Result' });
+      await expect(heading).toBeInViewport();
+      expect((await heading.boundingBox())?.y).toBeLessThan(200);
+      await page.getByTestId('result-hide').click();
+    }
+  });
+
+  test('the menu of a row lies beside its value, and is large enough', async ({ page, visit, project, serve }) => {
+    const gateway = await start(project, serve);
+    await visit(gateway, '#/try/development/fetch_case');
+    await page.getByTestId('field-/name').fill('script');
+    await page.getByTestId('send').click();
+    const row = page.getByTestId('upstream').getByTestId('tree-row').filter({ hasText: 'markup' });
+    await expect(row).toBeAttached();
+    const menu = await row.getByTestId('tree-menu-button').boundingBox();
+    const value = await row.locator('.tree-string').boundingBox();
+    expect(menu?.x ?? 0).toBeGreaterThanOrEqual((value?.x ?? 0) + (value?.width ?? 0));
+    expect(Math.min(menu?.width ?? 0, menu?.height ?? 0)).toBeGreaterThanOrEqual(24);
+  });
+});
+
+test('the focus stays while a call is under way, and after it', async ({ page, visit, project, serve, upstream }) => {
+  const gateway = await start(project, serve);
+  await visit(gateway, '#/try/development/fetch_case');
+  await page.getByTestId('field-/name').fill('slow');
+  await page.getByTestId('send').focus();
+  await page.keyboard.press('Enter');
+  await expect.poll(() => upstream.waiting()).toBe(1);
+  await expect(page.getByTestId('send')).toBeFocused();
+  await expect(page.getByTestId('send')).toBeDisabled();
+  const before = upstream.received.length;
+  await page.keyboard.press('Enter');
+  expect(upstream.received.length).toBe(before);
+  await page.getByTestId('cancel').focus();
+  await page.getByTestId('action-store_note').click();
+  await expect(page.getByTestId('under-way')).toHaveText('fetch_case is under way');
+  await page.getByTestId('cancel').focus();
+  upstream.release();
+  await expect(page.getByTestId('cancel')).toBeHidden();
+  await expect(page.getByTestId('send')).toBeFocused();
+});
+
+test('what the model gets of an error is its status, code and message', async ({ page, visit, project, serve }) => {
+  const gateway = await start(project, serve);
+  await visit(gateway, '#/try/development/store_note');
+  await expect(page.getByTestId('preview-error')).toBeVisible();
+  await page.getByTestId('send').click();
+  await expect(page.getByTestId('model-error')).toContainText('exception');
+  await expect(page.getByTestId('model-error')).toContainText('invalid_arguments');
+  await expect(page.getByTestId('model-error')).toContainText('`text` is required.');
+  await expect(page.getByTestId('model-gets')).not.toContainText('No body');
+  await expect(page.getByTestId('result-error')).toContainText('Nothing was changed. Try again with other arguments.');
+});
+
+test('a click on a value opens its menu, also in what the model gets', async ({ page, visit, project, serve }) => {
+  const gateway = await start(project, serve);
+  await visit(gateway, '#/try/development/fetch_case');
+  await page.getByTestId('field-/name').fill('plain');
+  await page.getByTestId('send').click();
+  for (const region of ['upstream', 'model-gets']) {
+    await page.getByTestId(region).getByTestId('tree-row').filter({ hasText: 'n-1' }).click();
+    await expect(page.getByTestId('tree-menu')).toBeVisible();
+    await page.getByTestId('make-output').click();
+    await expect(page.getByTestId('output-name')).toBeFocused();
+    await expect(page.getByTestId('output-lines')).toContainText('path: $.id');
+    await page.getByTestId('dialog-close').click();
+    await expect(page.getByTestId(region).getByTestId('tree')).toBeFocused();
+  }
+  await page.getByTestId('upstream').getByTestId('tree-row').first().click();
+  await expect(page.getByTestId('tree-menu')).toBeHidden();
+  await expect(page.getByTestId('upstream').getByTestId('tree-row')).toHaveCount(1);
+});
+
+test('a new output variable hides nothing unless one says so', async ({ page, visit, project, serve }) => {
+  const gateway = await start(project, serve);
+  await visit(gateway, '#/try/development/store_note');
+  await page.getByTestId('field-/text').fill('x');
+  await page.getByTestId('send').click();
+  await page.getByTestId('upstream').getByTestId('tree-row').filter({ hasText: 'n-1' }).click();
+  await page.getByTestId('make-output').click();
+  await expect(page.getByTestId('output-expose')).toBeChecked();
+  await expect(page.getByTestId('output-lines')).toContainText('expose: true');
+  await expect(page.getByTestId('output-conflict')).toBeHidden();
+  await page.getByTestId('output-hide').check();
+  await expect(page.getByTestId('output-lines')).toContainText('expose: false');
+  await expect(page.getByTestId('output-conflict')).toContainText('note.id has the same path');
+});
+
+test('an action that answers by itself shows no request, and takes no arguments', async ({ demo, page, visit }) => {
+  await visit(demo, '#/try/development/store_hours');
+  await expect(page.getByText('No arguments.')).toBeVisible();
+  await expect(page.getByTestId('add-member-')).toBeHidden();
+  await page.getByTestId('send').click();
+  await expect(page.getByTestId('result-status')).toHaveText('success');
+  await expect(page.getByTestId('waterfall')).not.toContainText('build the request');
+  await expect(page.getByTestId('result')).not.toContainText('attempts');
+  await expect(page.getByTestId('result')).not.toContainText('HTTP');
+  await visit(demo, '#/try/development/talk_to_human');
+  await page.getByTestId('send').click();
+  await expect(page.getByRole('heading', { name: 'Handover' })).toBeVisible();
+});
+
+test('the deadline can be cleared without its field going away', async ({ page, visit, project, serve }) => {
+  const gateway = await start(project, serve);
+  await visit(gateway, '#/try/development/fetch_case');
+  await page.getByTestId('options').click();
+  await page.getByTestId('call-deadline').fill('500');
+  await page.getByTestId('call-deadline').fill('');
+  await expect(page.getByTestId('call-deadline')).toBeVisible();
 });

@@ -146,8 +146,11 @@ pub(crate) struct Keygen {
     /// An environment it may use; may be repeated; left out: all that are served
     #[arg(long, short, value_name = "NAME")]
     environment: Vec<String>,
+    /// Let it do what concerns the deployment as a whole: reload, see and edit definitions
+    #[arg(long)]
+    admin: bool,
     /// Make a key of [sealing] instead: a secret of the gateway, for the state that callers carry
-    #[arg(long, conflicts_with_all = ["name", "environment"])]
+    #[arg(long, conflicts_with_all = ["name", "environment", "admin"])]
     sealing: bool,
 }
 
@@ -170,6 +173,9 @@ impl Keygen {
             Value::String(self.name),
             key.hash
         );
+        if self.admin {
+            eprintln!("admin = true");
+        }
         if !self.environment.is_empty() {
             eprintln!("environments = {}", serde_json::to_string(&self.environment)?);
         }

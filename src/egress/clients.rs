@@ -57,7 +57,13 @@ impl Clients {
             }
         }
         // Such as a system without any authorities.
-        let client = self.build(way, connect_timeout).map_err(EgressError::Unsendable)?;
+        let tls = match &way.tls {
+            Some(tls) => tls.config(),
+            None => system_tls(),
+        };
+        let tls = tls.map_err(|error| EgressError::Unsendable(error.into()))?;
+        let client = self.build(way, tls, connect_timeout);
+        let client = client.map_err(|error| EgressError::Unsendable(error.into()))?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Ways that a reload has taken away.
         known.retain(|_, known| known.way.strong_count() > 0);
@@ -65,7 +71,12 @@ impl Clients {
         Ok(client)
     }
 
-    fn build(&self, way: &Way, connect_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    fn build(
+        &self,
+        way: &Way,
+        tls: ClientConfig,
+        connect_timeout: Duration,
+    ) -> reqwest::Result<reqwest::Client> {
         let Outlet { policy, proxy } = &way.outlet;
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -78,15 +89,8 @@ impl Clients {
             policy = policy.with_host(proxy.host_str().unwrap_or_default());
             builder = builder.proxy(reqwest::Proxy::all(proxy.as_str())?);
         }
-        // Where there is none, a client that is built by itself tells why.
-        let config = match &way.tls {
-            Some(tls) => tls.config().ok(),
-            None => system_tls(),
-        };
-        if let Some(config) = config {
-            builder = builder.tls_backend_preconfigured(config);
-        }
         builder
+            .tls_backend_preconfigured(tls)
             .connector_layer(TimedConnects)
             .dns_resolver(Resolver::new(policy, self.lookup.clone()))
             .tcp_nodelay(true)
@@ -98,14 +102,18 @@ impl Clients {
 }
 
 /// TLS by the system's authorities, which are read once for the process: all clients share them, and the sessions that can
-/// be resumed. `None` where they cannot be read.
-fn system_tls() -> Option<ClientConfig> {
+/// be resumed.
+///
+/// # Errors
+///
+/// The authorities cannot be read.
+fn system_tls() -> Result<ClientConfig, rustls::Error> {
     static SYSTEM: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(known) = SYSTEM.get() {
-        return Some(known.clone());
+        return Ok(known.clone());
     }
-    let config = tls::config(&[], None).ok()?;
-    Some(SYSTEM.get_or_init(|| config).clone())
+    let config = tls::config(&[], None)?;
+    Ok(SYSTEM.get_or_init(|| config).clone())
 }
 
 #[cfg(test)]

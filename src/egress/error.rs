@@ -15,7 +15,7 @@ pub enum EgressError {
     InvalidUrl(String),
     /// The request, or the client for it, cannot be made; nothing was sent.
     #[error("the request cannot be made")]
-    Unsendable(#[source] reqwest::Error),
+    Unsendable(#[source] Box<dyn Error + Send + Sync>),
     /// The rendered URL leads to another scheme, host or port than the
     /// definition's; nothing was sent. Credentials belong to one origin.
     #[error("the rendered URL leads to {rendered}, not to {defined}")]
@@ -139,7 +139,7 @@ pub(super) fn classify(error: reqwest::Error) -> EgressError {
     } else if let Some(overload) = causes(&error).find_map(|cause| cause.downcast_ref::<Overload>()) {
         EgressError::Overloaded(*overload)
     } else if error.is_builder() || causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_our_own) {
-        EgressError::Unsendable(error)
+        EgressError::Unsendable(error.into())
     } else if error.is_connect() {
         EgressError::Connect(error)
     } else if causes(&error).filter_map(|cause| cause.downcast_ref()).any(is_unprocessed) {

@@ -258,6 +258,9 @@ async fn keygen_prints_a_key_once_and_the_hash_for_the_settings() {
     assert_eq!(http.get(&url).header("x-api-key", key).send().await.unwrap().status(), 200);
     assert_eq!(http.get(&url).send().await.unwrap().status(), 401);
     assert_ne!(output.stdout, run(&["keygen"], &[]).await.stdout);
+    let admin = run(&["keygen", "--admin"], &[]).await;
+    let settings: toml::Table = errors(&admin).parse().unwrap();
+    assert_eq!(settings["keys"][0]["admin"].as_bool(), Some(true));
 }
 
 #[tokio::test]

@@ -1,12 +1,21 @@
-// Asks for the key of a gateway that wants one. The key stays in this tab.
+// Asks for the key of a gateway that requires one. The key stays in this tab.
+import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { key, keyPrompt } from '../state';
 import { Dialog } from './dialog';
 
+/** Somebody wants to use another key than the one of the tab, which works. */
+export const asksForKey = signal(false);
+
 export function KeyPrompt() {
   const [typed, setTyped] = useState('');
   const why = keyPrompt.value;
-  if (why === null) return null;
+  const another = why === null && asksForKey.value;
+  if (why === null && !another) return null;
+  const close = () => {
+    asksForKey.value = false;
+    setTyped('');
+  };
   const use = (event: Event) => {
     event.preventDefault();
     const trimmed = typed.trim();
@@ -15,16 +24,19 @@ export function KeyPrompt() {
     if (trimmed === key.peek()) key.value = '';
     keyPrompt.value = null;
     key.value = trimmed;
+    // All that is shown may be different under another key.
+    if (another) location.reload();
   };
   return (
-    <Dialog title="Give a key" closable={false} onClose={() => undefined} testid="key-prompt">
+    <Dialog key={String(another)} title="Enter a key" closable={another} onClose={close} testid="key-prompt">
       <form onSubmit={use} class="stack">
         <p>
-          This gateway wants a key. <code>callgate keygen</code> makes one. This tab keeps it until you close it.
+          This gateway requires an API key. Create one with <code>callgate keygen</code>. The key stays in this tab until you
+          close it.
         </p>
         {why === 'wrong' && (
           <p class="notice notice-error" role="alert" data-testid="key-wrong">
-            The gateway does not know this key.
+            This key is not valid here.
           </p>
         )}
         <label class="label" for="key-input">

@@ -18,8 +18,9 @@ import { Dialog } from './dialog';
 import { download } from './download';
 import type { MenuItem } from './menu';
 import { TextView } from './text-view';
-import { containersIn, find, openAround, withAround, firstOpen } from './tree-model';
+import { find, firstOpen, isLarge, openAround, withAround } from './tree-model';
 import { LONG_TEXT } from './tree-row';
+import { TreeSearch } from './tree-search';
 import { TreeView } from './tree-view';
 
 const NONE: readonly never[] = [];
@@ -62,10 +63,11 @@ interface ExplorerProps {
   masked: readonly string[];
   outputs: readonly KnownOutput[] | undefined;
   onPick?: (pick: Pick) => void;
+  placeOf?: (node: Node) => Node | null;
 }
 
 /** The tree with its search. */
-export function Explorer({ root, label, masked, outputs, onPick }: ExplorerProps) {
+export function Explorer({ root, label, masked, outputs, onPick, placeOf }: ExplorerProps) {
   const [open, setOpen] = useState<Set<Node>>(() => firstOpen(root));
   const [needle, setNeedle] = useState('');
   const [hits, setHits] = useState<{ for: string; nodes: Node[] } | null>(null);
@@ -155,8 +157,9 @@ export function Explorer({ root, label, masked, outputs, onPick }: ExplorerProps
           run: () => copy('the path', listPath),
         });
       }
-      if (outputs !== undefined || onPick !== undefined) {
-        const { reference, kept } = referenceOf(node, outputs ?? NONE);
+      const source = placeOf ? placeOf(node) : node;
+      if (source !== null && (outputs !== undefined || onPick !== undefined)) {
+        const { reference, kept } = referenceOf(source, outputs ?? NONE);
         items.push({
           label: kept ? 'Copy template reference' : 'Copy template reference (once it is kept)',
           detail: shortened(reference),
@@ -164,13 +167,14 @@ export function Explorer({ root, label, masked, outputs, onPick }: ExplorerProps
           run: () => copy('the reference', reference),
         });
       }
-      if (onPick !== undefined) {
+      if (source !== null && onPick !== undefined) {
         items.push({
           label: 'Make output variable',
           testid: 'make-output',
           run: () => {
             const taken = (outputs ?? NONE).map((output) => output.name);
-            onPick({ path, listPath, name: suggestName(stepsTo(node), taken), value: node });
+            const name = suggestName(stepsTo(source), taken);
+            onPick({ path: pathOf(source), listPath: listPathOf(source), name, value: source });
           },
         });
       }
@@ -179,82 +183,24 @@ export function Explorer({ root, label, masked, outputs, onPick }: ExplorerProps
       }
       return items;
     },
-    [outputs, onPick],
+    [outputs, onPick, placeOf],
   );
 
   const count = hits?.nodes.length ?? 0;
   const status = hits === null ? '' : count === 0 ? 'Not found' : at < 0 ? `${count} found` : `${at + 1} of ${count}`;
+  const few = useMemo(() => !isLarge(root), [root]);
   return (
     <>
-      <div class="json-search" role="search" aria-label={`In ${label}`}>
-        <input
-          type="search"
-          class="input input-small"
-          placeholder="Find a name or a value"
-          aria-label={`Find in ${label}`}
-          value={needle}
-          data-testid="tree-search"
-          onInput={(event) => setNeedle(event.currentTarget.value)}
-          onKeyDown={(event) => {
-            if (event.key !== 'Enter') return;
-            event.preventDefault();
-            step(event.shiftKey ? -1 : 1);
-          }}
-        />
-        <button
-          type="button"
-          class="button button-small"
-          disabled={count === 0}
-          aria-label="Previous match"
-          data-testid="tree-previous"
-          onClick={() => step(-1)}
-        >
-          ↑
-        </button>
-        <button
-          type="button"
-          class="button button-small"
-          disabled={count === 0}
-          aria-label="Next match"
-          data-testid="tree-next"
-          onClick={() => step(1)}
-        >
-          ↓
-        </button>
-        <span class="hint" role="status" data-testid="tree-found">
-          {status}
-        </span>
-        {count > 0 && (
-          <label class="json-only">
-            <input type="checkbox" checked={only} onChange={(event) => setOnly(event.currentTarget.checked)} /> Only
-            these
-          </label>
-        )}
-        <span class="json-space" />
+      {few ? (
         <span class="hint" role="status" data-testid="tree-said">
           {said}
         </span>
-        {isContainer(root) && (
-          <>
-            <button
-              type="button"
-              class="button button-small button-quiet"
-              data-testid="tree-open-all"
-              onClick={() => setOpen(new Set<Node>(containersIn(root)))}
-            >
-              Open all
-            </button>
-            <button
-              type="button"
-              class="button button-small button-quiet"
-              data-testid="tree-close-all"
-              onClick={() => setOpen(new Set<Node>([root]))}
-            >
-              Close all
-            </button>
-          </>
-        )}
-      </div>
+      ) : (
+        <TreeSearch
+          {...{ root, label, needle, setNeedle, step, only, setOnly, said, setOpen, status }}
+          count={hits?.nodes.length ?? 0}
+        />
+      )}
       <TreeView
         root={root}
         label={label}

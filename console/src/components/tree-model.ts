@@ -4,6 +4,9 @@ import { type Container, type Node, childAt, childCount, isContainer, nameOf, pa
 /** How many rows a tree opens by itself. */
 const FIRST_ROWS = 200;
 
+/** Up to so many rows are seen without a search. */
+const FEW_ROWS = 10;
+
 /** The containers that are open at first: level by level, as long as the rows fit. */
 export function firstOpen(root: Node): Set<Node> {
   const open = new Set<Node>();
@@ -26,6 +29,21 @@ export function firstOpen(root: Node): Set<Node> {
     level = next;
   }
   return open;
+}
+
+/** Whether a document has more rows than one sees at a glance. */
+export function isLarge(root: Node): boolean {
+  let rows = 0;
+  const todo: Node[] = [root];
+  for (let node = todo.pop(); node !== undefined && rows <= FEW_ROWS; node = todo.pop()) {
+    rows += 1;
+    if (!isContainer(node)) continue;
+    for (let at = 0; at < Math.min(childCount(node), FEW_ROWS + 1); at += 1) {
+      const child = childAt(node, at);
+      if (child !== undefined) todo.push(child);
+    }
+  }
+  return rows > FEW_ROWS;
 }
 
 /** The values that are shown, from top to bottom. `only` leaves out all others. */

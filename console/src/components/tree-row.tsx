@@ -99,7 +99,10 @@ export function TreeRow({
       onClick={(event) => {
         onRow(node);
         if (event.target instanceof Element && event.target.closest('button') !== null) return;
-        if (opens && getSelection()?.isCollapsed !== false) onToggle(node);
+        // Who selects text does not ask for more.
+        if (getSelection()?.isCollapsed === false) return;
+        if (opens) onToggle(node);
+        else onMenu(node, { x: event.clientX, y: event.clientY });
       }}
       onContextMenu={(event) => {
         event.preventDefault();
@@ -118,9 +121,9 @@ export function TreeRow({
       )}
       {name === null && node.parent !== null && <span class="tree-index">{node.index}</span>}
       {node.parent !== null && <span class="tree-colon">: </span>}
-      <Value node={node} onWhole={onWhole} />
       {masked && <span class="tree-mark tree-mark-masked">hidden or sensitive</span>}
       {shadowed && <span class="tree-mark">not read: the name comes again</span>}
+      <Value node={node} onWhole={onWhole} />
       <button
         type="button"
         class="tree-menu-button"

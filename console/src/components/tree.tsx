@@ -1,6 +1,7 @@
 // A JSON text as a tree, and any other text as text: for answers of upstreams, which may hold anything.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { JsonSyntaxError, type Node, parse, parseInSlices } from '../json';
+import { type Node, parse, parseInSlices } from '../json';
+import { faultText } from '../json/where';
 import { CopyButton } from './copy';
 import { download } from './download';
 import { TextView } from './text-view';
@@ -19,9 +20,13 @@ export interface JsonTreeProps {
   /** The name of the file that "Download" makes. */
   fileName?: string;
   onPick?: (pick: Pick) => void;
+  /** The value that a picked one stands for, where the text is made of another; null where there is none. */
+  placeOf?: (node: Node) => Node | null;
+  /** What the text is said to be. */
+  contentType?: string;
 }
 
-type Document = { state: 'reading' } | { state: 'json'; root: Node } | { state: 'text'; why: string };
+type Document = { state: 'reading' } | { state: 'json'; root: Node } | { state: 'text'; error: unknown };
 
 const NONE: readonly never[] = [];
 
@@ -29,8 +34,13 @@ const NONE: readonly never[] = [];
 const READ_AT_ONCE = 100_000;
 
 function failure(error: unknown): Document {
-  const why = error instanceof JsonSyntaxError ? `${error.message} (character ${error.offset + 1})` : String(error);
-  return { state: 'text', why };
+  return { state: 'text', error };
+}
+
+/** What a text is that is no tree. Why it is no JSON matters only where it says that it is. */
+function kindOf(text: string, contentType: string, error: unknown): string {
+  if (/\bjson\b/i.test(contentType)) return `Not JSON: ${faultText(text, error)}`;
+  return /\bx?html\b/i.test(contentType) ? 'HTML, shown as text' : 'Text';
 }
 
 function useDocument(text: string): Document {
@@ -57,7 +67,8 @@ function useDocument(text: string): Document {
   return small ?? (large !== null && large.text === text ? large.document : { state: 'reading' });
 }
 
-export function JsonTree({ text, label, masked = NONE, outputs, fileName = 'value.json', onPick }: JsonTreeProps) {
+export function JsonTree(props: JsonTreeProps) {
+  const { text, label, masked = NONE, outputs, fileName = 'value.json', onPick, placeOf, contentType = '' } = props;
   const document = useDocument(text);
   const [asText, setAsText] = useState(false);
   const json = document.state === 'json' && !asText;
@@ -72,7 +83,7 @@ export function JsonTree({ text, label, masked = NONE, outputs, fileName = 'valu
         )}
         {document.state === 'text' && text !== '' && (
           <span class="hint" data-testid="json-why">
-            Not JSON: {document.why}
+            {kindOf(text, contentType, document.error)}
           </span>
         )}
         {document.state === 'reading' && <span class="hint">Reading…</span>}
@@ -88,7 +99,7 @@ export function JsonTree({ text, label, masked = NONE, outputs, fileName = 'valu
           Download
         </button>
       </div>
-      {json && <Explorer key={text} {...{ root: document.root, label, masked, outputs, onPick }} />}
+      {json && <Explorer key={text} {...{ root: document.root, label, masked, outputs, onPick, placeOf }} />}
       {document.state === 'json' && asText && <TextView text={text} label={label} />}
       {document.state === 'text' &&
         (text === '' ? <p class="hint">Nothing.</p> : <TextView text={text} label={label} />)}

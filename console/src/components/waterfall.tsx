@@ -6,17 +6,17 @@ const NAMES: Record<string, string> = {
   open: 'open the conversation',
   validate: 'check the arguments',
   claim: 'claim the call',
-  render: 'make the request',
-  token: 'fetch a token',
-  queue: 'wait for a free place',
+  render: 'build the request',
+  token: 'get a token',
+  queue: 'wait in the queue',
   dns: 'look up the name',
   connect: 'connect',
-  tls: 'TLS',
+  tls: 'TLS handshake',
   first_byte: 'wait for the answer',
   body: 'read the answer',
-  wait: 'wait before the next attempt',
-  extract: 'take the variables',
-  store: 'store',
+  wait: 'wait before a retry',
+  extract: 'read the variables',
+  store: 'save',
 };
 
 const GROUPS: Record<string, string> = {
@@ -29,6 +29,12 @@ const GROUPS: Record<string, string> = {
   wait: 'idle',
   queue: 'idle',
 };
+
+/** Each attempt has its own headers and token, which are put in before it is sent. */
+function nameOf({ phase, attempt }: Phase): string {
+  if (phase === 'render' && attempt !== null) return `prepare attempt ${attempt}`;
+  return NAMES[phase] ?? visible(phase);
+}
 
 export function Waterfall({ phases, total_ms: total }: { phases: Phase[]; total_ms: number }) {
   if (phases.length === 0) return <p class="hint">There are no times of this call.</p>;
@@ -56,8 +62,8 @@ export function Waterfall({ phases, total_ms: total }: { phases: Phase[]; total_
           return (
             <tr key={index}>
               <th scope="row">
-                {NAMES[phase.phase] ?? visible(phase.phase)}
-                {attempts && phase.attempt !== null && (
+                {nameOf(phase)}
+                {attempts && phase.attempt !== null && phase.phase !== 'render' && (
                   <span class="hint" title={`attempt ${phase.attempt}`}>
                     {' '}
                     <span class="visually-hidden">attempt</span> #{phase.attempt}

@@ -1,5 +1,5 @@
 // The JSON that a form stands for. Numbers and raw JSON go into it as they were typed.
-import { tryParse } from '../json/index';
+import { notJson } from '../json/where';
 import type { Schema, SchemaObject } from '../types';
 import type { Draft, Entry, Mode } from './draft';
 import { child } from './pointer';
@@ -101,8 +101,10 @@ function chosenJson(entry: Entry | undefined): string | undefined {
 function raw(walk: Walk, entry: Entry, pointer: string): string | undefined {
   const text = (entry.raw ?? '').trim();
   if (text === '') return undefined;
-  if (tryParse(text) !== null && tryParse(text) !== undefined) return text;
-  walk.unreadable.push({ pointer, sentence: 'This is not JSON yet, so it is not sent.' });
+  // The place is told in the text as it is typed.
+  const sentence = notJson(entry.raw ?? '');
+  if (sentence === null) return text;
+  walk.unreadable.push({ pointer, sentence });
   return undefined;
 }
 

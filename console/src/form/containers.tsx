@@ -1,4 +1,4 @@
-// Fields that have fields: objects, lists and choices between kinds.
+// Fields that have fields: objects, lists and choices between types.
 import { useId, useState } from 'preact/hooks';
 import { visible } from '../text';
 import { chosenVariant, extraNames, extraSchema, itemCount, itemSchema } from './build';
@@ -15,6 +15,9 @@ export function ObjectField({ shape, pointer }: { shape: Shape & { kind: 'object
     const rest = without(form.draft, child(pointer, name));
     form.replace({ ...rest, [pointer]: { ...rest[pointer], extra: extra.filter((one) => one !== name) } });
   };
+  const named = shape.properties.length;
+  // An action without parameters takes none, even where its schema does not say so.
+  const nothing = pointer === '' && named === 0 && typeof shape.extra !== 'object';
   return (
     <div class="fields">
       {shape.properties.map((property) => (
@@ -36,10 +39,17 @@ export function ObjectField({ shape, pointer }: { shape: Shape & { kind: 'object
           onRemove={() => remove(name)}
         />
       ))}
-      {shape.properties.length === 0 && extra.length === 0 && <p class="hint">It takes no named arguments.</p>}
-      {shape.extra !== false && <AddMember shape={shape} pointer={pointer} taken={extra} />}
+      {named === 0 && extra.length === 0 && <p class="hint">{nothing ? 'No arguments.' : 'No entries yet.'}</p>}
+      {shape.extra !== false && !(nothing && extra.length === 0) && (
+        <AddMember shape={shape} pointer={pointer} taken={extra} />
+      )}
     </div>
   );
+}
+
+function addLabel(shape: Shape & { kind: 'object' }, pointer: string): string {
+  if (shape.properties.length === 0) return 'Add an entry';
+  return pointer === '' ? 'Add another argument' : 'Add another member';
 }
 
 function AddMember({ shape, pointer, taken }: { shape: Shape & { kind: 'object' }; pointer: string; taken: string[] }) {
@@ -62,7 +72,7 @@ function AddMember({ shape, pointer, taken }: { shape: Shape & { kind: 'object' 
         onClick={() => setOpen(true)}
         data-testid={`add-member-${pointer}`}
       >
-        {pointer === '' ? 'Add another argument' : 'Add another member'}
+        {addLabel(shape, pointer)}
       </button>
     );
   }
@@ -150,7 +160,7 @@ export function ChoiceField({
     <div class="fields">
       <div class="row">
         <label class="hint" for={id}>
-          Kind
+          Type
         </label>
         <select
           id={id}

@@ -132,24 +132,24 @@ function Control(props: PartProps & { invalid: boolean }) {
     case 'const':
       return <ConstField {...part} shape={shape} />;
     case 'raw':
-      return <FillIn pointer={pointer} label={label} />;
+      return <AddValue pointer={pointer} label={label} />;
     default:
-      if (mode === 'absent') return <FillIn pointer={pointer} label={label} />;
+      if (mode === 'absent') return <AddValue pointer={pointer} label={label} />;
       return <Group shape={shape} pointer={pointer} choice={0} />;
   }
 }
 
-function FillIn({ pointer, label }: { pointer: string; label: string }) {
+function AddValue({ pointer, label }: { pointer: string; label: string }) {
   const form = useForm();
   return (
     <button
       type="button"
       class="button-link field-add"
-      aria-label={`Fill in ${label}`}
+      aria-label={`Add ${label}`}
       onClick={() => form.set(pointer, { mode: 'value' })}
       data-testid={`fill-${pointer}`}
     >
-      Fill in
+      Add
     </button>
   );
 }

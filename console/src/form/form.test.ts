@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import type { SchemaObject } from '../types';
 import { build, scopeOf } from './build';
 import { type Draft, withoutItem } from './draft';
+import { describeType } from './describe';
 import { firstDraft, load } from './load';
 import { place, shownFields } from './place';
 import { shapeOf } from './shape';
-import { jsonText, parseKeepingDigits } from './value';
+import { Digits, jsonText, parseKeepingDigits } from './value';
 
 function json(schema: SchemaObject, draft: Draft): string | undefined {
   return build(schema, draft).json;
@@ -52,8 +53,8 @@ test('raw JSON that cannot be read is not sent, and says so', () => {
   const built = build(PERSON, { '/address': { mode: 'raw', raw: '{"city": ' } });
   assert.equal(built.json, '{}');
   assert.deepEqual(
-    built.unreadable.map((one) => one.pointer),
-    ['/address'],
+    built.unreadable,
+    [{ pointer: '/address', sentence: 'Not JSON: line 1, column 10: the text ends too early: a value is expected.' }],
   );
 });
 
@@ -132,7 +133,7 @@ test('a schema that refers to itself has an end', () => {
   assert.equal(shapeOf(scopeOf(loop, {}), loop, '').kind, 'raw');
 });
 
-test('a new form begins with examples, defaults and first choices of what is required', () => {
+test('a new form begins with constants, examples and defaults of what is required', () => {
   const schema: SchemaObject = {
     type: 'object',
     properties: {
@@ -140,10 +141,12 @@ test('a new form begins with examples, defaults and first choices of what is req
       b: { enum: ['one', 'two'] },
       c: { type: 'integer', default: 3 },
       d: { type: 'string' },
+      e: { const: 'fixed' },
+      f: { type: 'boolean', default: true },
     },
-    required: ['a', 'b', 'd'],
+    required: ['a', 'b', 'd', 'e', 'f'],
   };
-  assert.equal(json(schema, firstDraft(schema)), '{"a":"x","b":"one"}');
+  assert.equal(json(schema, firstDraft(schema)), '{"a":"x","e":"fixed","f":true}');
 });
 
 test('a sentence goes to the nearest field that is shown', () => {
@@ -179,4 +182,26 @@ test('long numbers of a schema keep their digits where the engine tells them', (
   const text = '{"enum":[9007199254740993,1.5,"a"]}';
   const value = parseKeepingDigits<{ enum: [] }>(text);
   assert.ok([text, jsonText(JSON.parse(text))].includes(jsonText(value)));
+});
+
+function described(schema: SchemaObject): string {
+  return describeType(shapeOf(scopeOf(schema, {}), schema, ''));
+}
+
+test('a field tells its bounds, with every digit', () => {
+  const large = new Digits('9007199254740993') as unknown as number;
+  assert.equal(described({ type: 'integer', minimum: 1, maximum: large }), 'integer, 1 to 9007199254740993');
+  assert.equal(described({ type: 'number', exclusiveMinimum: 0, multipleOf: 0.01 }), 'number, more than 0, multiples of 0.01');
+  assert.equal(described({ type: 'number', minimum: 0, exclusiveMaximum: 1 }), 'number, at least 0, less than 1');
+  assert.equal(described({ type: 'string', maxLength: 5 }), 'text, up to 5 characters');
+  assert.equal(described({ type: 'string', minLength: 1 }), 'text, at least 1 character');
+  assert.equal(described({ type: 'array', maxItems: 3, uniqueItems: true }), 'list, up to 3 items, no repeats');
+  assert.equal(described({ oneOf: [{ type: 'string' }, { type: 'object' }] }), 'one of 2 types');
+  assert.equal(described({ type: ['integer', 'null'] }), 'integer or null');
+});
+
+test('a bound that a double cannot hold still bounds', () => {
+  const list = { type: 'array', maxItems: new Digits('9007199254740993') as unknown as number };
+  const shape = shapeOf(scopeOf(list, {}), list, '');
+  assert.ok(shape.kind === 'array' && 3 < shape.most);
 });

@@ -167,7 +167,7 @@ export function EnumField(props: Of<'enum'>) {
 export function ConstField({ shape, pointer, mode }: Of<'const'>) {
   return (
     <output id={controlId(pointer)} class="field-const mono isolate" data-testid={`field-${pointer}`}>
-      {mode === 'absent' ? <span class="hint">left out</span> : visible(shape.json)}
+      {mode === 'absent' ? <span class="hint">not sent</span> : visible(shape.json)}
     </output>
   );
 }

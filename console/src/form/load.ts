@@ -106,7 +106,7 @@ function putMembers(
   draft[pointer] = { ...draft[pointer], ...(extra.length > 0 ? { extra } : { extra: undefined }) };
 }
 
-/** What a new form begins with: for required fields the first example, the default or the first choice. */
+/** What a new form begins with: for required fields what is constant, the first example or the default. */
 export function firstDraft(root: SchemaObject): Draft {
   const json = sample(root, root, 0);
   return json === undefined ? {} : onlyFilled(load(root, json));
@@ -124,7 +124,7 @@ function sample(root: SchemaObject, schema: Schema, depth: number): string | und
   } catch {
     return undefined;
   }
-  const given = flat.const ?? flat.examples?.[0] ?? flat.default ?? flat.enum?.[0];
+  const given = flat.const ?? flat.examples?.[0] ?? flat.default;
   if (given !== undefined) return jsonText(given);
   if (!flat.properties) return undefined;
   const members = (flat.required ?? []).flatMap((name) => {

@@ -1,4 +1,4 @@
-// How a field is sent: left out, null, by its fields, or as raw JSON.
+// How a field is sent: not at all, null, by its fields, or as JSON.
 import { print, tryParse } from '../json/index';
 import type { Schema } from '../types';
 import { build } from './build';
@@ -8,10 +8,10 @@ import { loadAt } from './load';
 import type { Shape } from './shape';
 
 const MODE_LABELS: Record<Mode, string> = {
-  absent: 'left out',
+  absent: 'not sent',
   value: 'value',
   null: 'null',
-  raw: 'raw JSON',
+  raw: 'JSON',
 };
 
 interface ModeProps {
@@ -58,7 +58,7 @@ export function RootSwitch({ raw, schema }: { raw: boolean; schema: Schema }) {
       type="button"
       class="button button-small"
       disabled={!readable}
-      title={readable ? undefined : 'The text is not JSON, so the form cannot show it.'}
+      title={readable ? undefined : 'The form cannot show this text: it is not JSON.'}
       onClick={() => changeMode(form, schema, '', raw ? 'raw' : 'value', raw ? 'value' : 'raw')}
       data-testid="form-raw"
     >

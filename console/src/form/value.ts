@@ -4,6 +4,11 @@ import type { Json } from '../types';
 /** A number that a double cannot hold, as it was written. */
 export class Digits {
   constructor(readonly raw: string) {}
+
+  /** About this number, for comparisons. */
+  valueOf(): number {
+    return Number(this.raw);
+  }
 }
 
 /** Reads JSON; whole numbers that a double cannot hold become `Digits`, where the browser tells how they were written. */

@@ -1,10 +1,13 @@
-// Check: the problems of the project, those of the last refused reload, and the button that reads the project again.
+// Check: the problems of the running version, those of a save that was not applied, and the button that reads the project again.
 import { useRef, useState } from 'preact/hooks';
 import { api, ApiError, errorText, isAbort, type Problems } from '../../api';
+import { AdminNeeded } from '../../components/admin-needed';
 import { sendForJson } from '../../http';
 import { usePoll } from '../../poll';
+import { visible } from '../../text';
 import { Age } from '../health/age';
 import { countsInWords } from './group';
+import { clockText, reasonText } from './words';
 import { ProblemList } from './problem-list';
 
 const pollEveryMs = 1500;
@@ -33,7 +36,7 @@ export default function CheckScreen() {
         <h1 id="check-title">Check</h1>
         {problems && (
           <p class="hint" data-testid="check-loaded">
-            Served project read <Age at={problems.loaded_at} />
+            Running version read <Age at={problems.loaded_at} />
           </p>
         )}
         <ReloadButton done={lookAgain} />
@@ -48,48 +51,37 @@ export default function CheckScreen() {
   );
 }
 
-function Found({ problems }: { problems: Problems }) {
-  const { refused } = problems;
+function Found({ problems: { problems, refused, loaded_at } }: { problems: Problems }) {
+  const isClean = problems.length === 0;
   return (
     <>
       {refused && (
         <section class="refused" data-testid="check-refused" aria-labelledby="refused-title">
-          <h2 id="refused-title">The last reload was refused</h2>
+          <h2 id="refused-title">Your last save was not applied.</h2>
           <p>
-            {refused.reason} <span class="hint">(<Age at={refused.at} />)</span>
+            The gateway still uses the version from <time dateTime={loaded_at}>{clockText(loaded_at)}</time>.
           </p>
-          <p class="hint">The project from before serves on.</p>
+          {refused.problems.every(({ severity }) => severity !== 'error') && <p>{visible(reasonText(refused.reason))}</p>}
           <ProblemList problems={refused.problems} testid="refused-problems" />
         </section>
       )}
       <section class="served" aria-labelledby="served-title">
-        <h2 id="served-title">
-          Served project: <span data-testid="check-counts">{countsInWords(problems.problems)}</span>
+        <h2 id="served-title" class={isClean ? 'no-problems' : undefined} data-testid={isClean ? 'no-problems' : undefined}>
+          {isClean && <span aria-hidden="true">✓ </span>}
+          Running version: <span data-testid="check-counts">{countsInWords(problems)}</span>.
         </h2>
-        {problems.problems.length === 0 ? (
-          <p class="no-problems" data-testid="no-problems">
-            <span aria-hidden="true">✓</span> No problems.
-          </p>
-        ) : (
-          <ProblemList problems={problems.problems} testid="problems" />
-        )}
+        {!isClean && <ProblemList problems={problems} testid="problems" />}
       </section>
     </>
   );
 }
 
 function Failure({ error }: { error: ApiError }) {
+  if (isForbidden(error)) return <AdminNeeded testid="check-failure" />;
   return (
-    <div class="notice notice-error" role="alert" data-testid="check-failure">
-      {isForbidden(error) ? (
-        <p>
-          This needs a key with <code>admin = true</code> in its <code>[[keys]]</code> of <code>callgate.toml</code>. The key of
-          this tab has none.
-        </p>
-      ) : (
-        <p>{error.status === 404 ? 'This gateway does not tell its problems: it is older than this page.' : error.message}</p>
-      )}
-    </div>
+    <p class="notice notice-error" role="alert" data-testid="check-failure">
+      {error.status === 404 ? 'This gateway does not tell its problems: it is older than this page.' : visible(error.message)}
+    </p>
   );
 }
 
@@ -105,7 +97,7 @@ function ReloadButton({ done }: { done: () => void }) {
       setState({ said: 'The project was read again.', good: true });
     } catch (error) {
       const refused = error instanceof ApiError && error.status === 422;
-      setState({ said: refused ? 'The reload was refused.' : errorText(error), good: false });
+      setState({ said: refused ? 'Not applied. The gateway still uses the earlier version.' : errorText(error), good: false });
     }
     done();
   }
@@ -127,6 +119,6 @@ function isForbidden(error: ApiError | null): boolean {
 }
 
 function announcement({ problems, refused }: Problems): string {
-  const served = `Served project: ${countsInWords(problems)}.`;
-  return refused ? `The last reload was refused: ${countsInWords(refused.problems)}. ${served}` : served;
+  const served = `Running version: ${countsInWords(problems)}.`;
+  return refused ? `Your last save was not applied: ${countsInWords(refused.problems)}. ${served}` : served;
 }

@@ -39,7 +39,8 @@ export function accessOf(file: string): FileAccess {
     async write(text, version) {
       try {
         const saved = await api.saveDefinition(file, text, version);
-        return { kind: 'saved', version: saved.version, problems: saved.problems };
+        const { problems, refused = null } = saved;
+        return { kind: 'saved', version: saved.version, problems, refused };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 412) return { kind: 'changed', disk: diskOf(error) };

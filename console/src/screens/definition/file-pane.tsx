@@ -1,7 +1,6 @@
 // One definition file: its text, and of an action its branches and specs.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { DefinitionFile } from '../../api';
-import { Dialog } from '../../components/dialog';
 import type { EditorPlace } from '../../components/editor';
 import { errorText, isAbort } from '../../http';
 import { loadActions, loadStatus } from '../../load';
@@ -14,6 +13,7 @@ import { BranchesView } from './branches';
 import { Conflict } from './conflict';
 import { FileStore } from './file-store';
 import { useGuard } from './guard';
+import { DiscardDialog, LeaveDialog } from './unsaved';
 import { lineEndsNote } from './line-ends';
 import { SpecsView } from './specs';
 import { type Tab, Tabs } from './tabs';
@@ -149,6 +149,7 @@ interface FileHeadProps {
 
 function FileHead({ store, file, action, edit, onSave }: FileHeadProps) {
   const modified = store.modified.value;
+  const [discarding, setDiscarding] = useState(false);
   const said = store.said.value;
   const ends = lineEndsNote(store.base.value?.text ?? '');
   return (
@@ -173,7 +174,7 @@ function FileHead({ store, file, action, edit, onSave }: FileHeadProps) {
               type="button"
               class="button button-small"
               disabled={!modified}
-              onClick={() => store.discard()}
+              onClick={() => setDiscarding(true)}
               data-testid="discard"
             >
               Discard
@@ -198,56 +199,16 @@ function FileHead({ store, file, action, edit, onSave }: FileHeadProps) {
       <div role="status" data-testid="definition-said">
         {said !== null && <p class={`notice notice-${said.kind}`}>{visible(said.text)}</p>}
       </div>
+      {discarding && (
+        <DiscardDialog
+          file={file}
+          onClose={() => setDiscarding(false)}
+          onDiscard={() => {
+            setDiscarding(false);
+            store.discard();
+          }}
+        />
+      )}
     </div>
-  );
-}
-
-interface LeaveDialogProps {
-  guard: ReturnType<typeof useGuard>;
-  store: FileStore;
-  onSave: () => Promise<boolean>;
-}
-
-function LeaveDialog({ guard, store, onSave }: LeaveDialogProps) {
-  return (
-    <Dialog
-      title="Leave without saving?"
-      onClose={guard.stay}
-      testid="leave-dialog"
-      actions={
-        <>
-          <button type="button" class="button" onClick={guard.stay} data-testid="leave-stay">
-            Stay
-          </button>
-          <button
-            type="button"
-            class="button"
-            data-testid="leave-discard"
-            onClick={() => {
-              store.discard();
-              guard.leave();
-            }}
-          >
-            Discard
-          </button>
-          <button type="button" class="button" onClick={guard.leave} data-testid="leave-keep">
-            Keep as a draft
-          </button>
-          <button
-            type="button"
-            class="button button-primary"
-            data-testid="leave-save"
-            onClick={async () => {
-              if (await onSave()) guard.leave();
-              else guard.stay();
-            }}
-          >
-            Save
-          </button>
-        </>
-      }
-    >
-      <p>What you have typed is not saved. A draft stays in this tab and is there when you open the file again.</p>
-    </Dialog>
   );
 }

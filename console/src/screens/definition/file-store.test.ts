@@ -24,7 +24,7 @@ function bench(text: string | null): Bench {
         if (it.answer !== null) return it.answer;
         if (version !== (it.disk?.version ?? null)) return { kind: 'changed', disk: it.disk };
         it.disk = { text: written, version: `v${it.written.length + 1}` };
-        return { kind: 'saved', version: it.disk.version, problems: [] };
+        return { kind: 'saved', version: it.disk.version, problems: [], refused: null };
       },
       draft: () => it.draft,
       keepDraft: (draft) => {
@@ -120,6 +120,19 @@ test('a file that is gone can be made again', async () => {
   assert.deepEqual(it.store.conflict.value, { disk: null });
   assert.equal(await it.store.save(it.store.conflict.value), true);
   assert.deepEqual(it.written, [['mine\n', null]]);
+});
+
+test('a save that is not served is told', async () => {
+  const it = bench('a\n');
+  await it.store.open();
+  it.store.type('b\n');
+  it.answer = { kind: 'saved', version: 'v2', problems: [], refused: 'reload refused: the project has errors' };
+  assert.equal(await it.store.save(), true);
+  assert.equal(it.store.modified.value, false);
+  assert.deepEqual(it.store.said.value, {
+    kind: 'warn',
+    text: 'Saved, but the gateway still uses the earlier version: reload refused: the project has errors',
+  });
 });
 
 test('what would be invalid stays typed', async () => {

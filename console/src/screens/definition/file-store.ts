@@ -11,7 +11,7 @@ export interface DiskFile {
 
 /** What a save came to. */
 export type Saving =
-  | { kind: 'saved'; version: string; problems: Problem[] }
+  | { kind: 'saved'; version: string; problems: Problem[]; refused: string | null }
   | { kind: 'changed'; disk: DiskFile | null }
   | { kind: 'invalid'; problems: Problem[]; detail: string };
 
@@ -33,6 +33,11 @@ interface Draft {
 export interface Said {
   kind: 'ok' | 'error' | 'warn';
   text: string;
+}
+
+/** What is said of a text that is saved but not served. */
+export function refusedText(refused: string): string {
+  return `Saved, but the gateway still uses the earlier version: ${refused}`;
 }
 
 function parseDraft(kept: string | null): Draft | null {
@@ -155,7 +160,10 @@ export class FileStore {
         this.base.value = { text, version: saving.version };
         this.conflict.value = null;
         this.problems.value = saving.problems;
-        this.said.value = { kind: 'ok', text: 'Saved. The gateway serves it.' };
+        this.said.value =
+          saving.refused === null
+            ? { kind: 'ok', text: 'Saved. The gateway serves it.' }
+            : { kind: 'warn', text: refusedText(saving.refused) };
         this.remember();
         return true;
       case 'changed':

@@ -1,6 +1,7 @@
 // The definitions of the project: reads them, and changes them where the gateway allows it.
 import { useState } from 'preact/hooks';
 import { ApiError, type DefinitionFile, api } from '../../api';
+import { AdminNeeded } from '../../components/admin-needed';
 import { errorText, isAbort } from '../../http';
 import { usePoll } from '../../poll';
 import { definitionHref, go, href, route } from '../../route';
@@ -8,6 +9,7 @@ import { environment, reconnections } from '../../state';
 import { visible } from '../../text';
 import { FileList } from './file-list';
 import { FilePane } from './file-pane';
+import { refusedText } from './file-store';
 import { NewActionDialog } from './new-action';
 
 const LOOK_EVERY_MS = 5_000;
@@ -22,17 +24,11 @@ function nameOf(file: string): string {
   return file.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
 }
 
-function refusal(error: unknown): string {
-  if (error instanceof ApiError && error.code === 'admin_only')
-    return 'Only a key with `admin = true` may read the definitions.';
-  return errorText(error);
-}
-
 export default function DefinitionScreen() {
   const [project, setProject] = useState<Project | null>(null);
-  const [failed, setFailed] = useState<string | null>(null);
+  const [failed, setFailed] = useState<unknown>(null);
   const [asking, setAsking] = useState(false);
-  const [made, setMade] = useState<string | null>(null);
+  const [made, setMade] = useState<{ file: string; refused: string | null } | null>(null);
 
   const lookNow = usePoll(
     async (abort) => {
@@ -44,7 +40,7 @@ export default function DefinitionScreen() {
         );
         setFailed(null);
       } catch (error) {
-        if (!isAbort(error)) setFailed(refusal(error));
+        if (!isAbort(error)) setFailed(error);
       }
     },
     LOOK_EVERY_MS,
@@ -52,11 +48,11 @@ export default function DefinitionScreen() {
   );
 
   if (project === null) {
-    return failed === null ? (
-      <p class="hint">Loading…</p>
-    ) : (
+    if (failed === null) return <p class="hint">Loading…</p>;
+    if (failed instanceof ApiError && failed.code === 'admin_only') return <AdminNeeded testid="definitions-refused" />;
+    return (
       <p class="notice notice-error" role="alert" data-testid="definitions-refused">
-        {visible(failed)}
+        {visible(errorText(failed))}
       </p>
     );
   }
@@ -79,11 +75,7 @@ export default function DefinitionScreen() {
         <FileList files={project.files} chosen={wanted} />
       </div>
       <div class="definition-pane">
-        {made !== null && made === wanted && (
-          <p class="notice notice-ok" role="status" data-testid="new-action-made">
-            The action is made. Change its text, or <a href={href('try', [environment.value, nameOf(made)])}>try it</a>.
-          </p>
-        )}
+        {made !== null && made.file === wanted && <Made {...made} />}
         {shown === null ? (
           <div class="empty">
             <h1>Definitions</h1>
@@ -97,14 +89,28 @@ export default function DefinitionScreen() {
         <NewActionDialog
           files={project.files}
           onClose={() => setAsking(false)}
-          onMade={(file) => {
+          onMade={(file, refused) => {
             setAsking(false);
-            setMade(file);
+            setMade({ file, refused });
             lookNow();
             go(definitionHref(file));
           }}
         />
       )}
     </div>
+  );
+}
+
+function Made({ file, refused }: { file: string; refused: string | null }) {
+  return (
+    <p class={refused === null ? 'notice notice-ok' : 'notice notice-warn'} role="status" data-testid="new-action-made">
+      {refused === null ? (
+        <>
+          Action created. Change its text, or <a href={href('try', [environment.value, nameOf(file)])}>try it</a>.
+        </>
+      ) : (
+        visible(refusedText(refused))
+      )}
+    </p>
   );
 }

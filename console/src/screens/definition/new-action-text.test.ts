@@ -17,7 +17,7 @@ description: >-
 connection: billing
 method: GET
 path: "/invoices/{{.parameters.id}}"
-# What the model is to say; they travel in the query.
+# Arguments for the path.
 parameters:
   type: object
   properties:
@@ -33,7 +33,17 @@ parameters:
     target: { url: 'https://a.example/x?y=1' },
   });
   assert.match(text, /^name: "true"\n/);
-  assert.match(text, /\nurl: https:\/\/a\.example\/x\?y=1\nmethod: POST\n#/);
+  assert.match(text, /\nurl: https:\/\/a\.example\/x\?y=1\nmethod: POST\n# Arguments for the JSON body\.\n/);
+});
+
+test('the comment says where the arguments go', () => {
+  const textOf = (method: 'GET' | 'POST', path: string): string =>
+    newActionText({ name: 'a', description: 'x', method, target: { connection: 'c', path } });
+  assert.match(textOf('GET', '/orders'), /\n# Arguments for the query\.\n/);
+  assert.match(textOf('POST', '/orders'), /\n# Arguments for the JSON body\.\n/);
+  const held = textOf('POST', '/a/{{.parameters.shop}}/{{ .parameters.order_id }}/{{.parameters.shop}}');
+  assert.match(held, /\n# Arguments for the path\.\n/);
+  assert.match(held, /\n    shop: \{.*\n    order_id: \{.*\n  required: \[shop, order_id\]\n/);
 });
 
 test('what is missing is told', () => {

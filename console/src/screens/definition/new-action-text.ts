@@ -25,9 +25,9 @@ export function faultsOf(
   taken: readonly string[],
 ): Partial<Record<'name' | 'description' | 'target', string>> {
   const faults: Partial<Record<'name' | 'description' | 'target', string>> = {};
-  if (!ACTION_NAME.test(name)) faults.name = 'Letters, digits, “_” and “-”, 64 at most.';
+  if (!ACTION_NAME.test(name)) faults.name = 'Use up to 64 letters, digits, _ or -.';
   else if (taken.includes(name)) faults.name = 'There is an action of this name.';
-  if (description.trim() === '') faults.description = 'The model decides by this text.';
+  if (description.trim() === '') faults.description = 'Required: the model uses this to choose the action.';
   if ('url' in target) {
     if (!/^https?:\/\/[^\s/]+/.test(target.url)) faults.target = 'A URL such as https://api.example.com/orders.';
   } else if (!target.path.startsWith('/')) faults.target = 'A path begins with “/”.';
@@ -51,15 +51,26 @@ function scalar(text: string): string {
   return /^(?:\/|https?:\/\/)[A-Za-z0-9_./~%=&?+-]*$/.test(text) ? text : writeScalar(text);
 }
 
+/** The parameters that a path or a URL holds, each once. */
+function parametersIn(text: string): string[] {
+  return [...new Set(Array.from(text.matchAll(/\{\{-?\s*\.parameters\.([A-Za-z_]\w*)\s*-?\}\}/g), (match) => match[1] ?? ''))];
+}
+
+function hintOf(method: Method, inPath: boolean): string {
+  if (inPath) return 'Arguments for the path.';
+  return method === 'GET' || method === 'DELETE' ? 'Arguments for the query.' : 'Arguments for the JSON body.';
+}
+
 export function newActionText({ name, description, method, target }: NewAction): string {
   const place = 'url' in target ? `url: ${scalar(target.url)}\n` : `connection: ${writeScalar(target.connection)}\n`;
   const path = 'url' in target ? '' : `path: ${scalar(target.path)}\n`;
-  const hint = method === 'GET' || method === 'DELETE' ? 'they travel in the query' : 'they travel as a JSON object';
+  const held = parametersIn('url' in target ? target.url : target.path);
+  const names = held.length > 0 ? held : ['id'];
+  const properties = names.map((one) => `    ${writeScalar(one)}: {type: string, description: "What it is, with an example."}\n`);
   return (
     `name: ${writeScalar(name)}\ndescription: >-\n${folded(description)}${place}method: ${method}\n${path}` +
-    `# What the model is to say; ${hint}.\n` +
-    'parameters:\n  type: object\n  properties:\n' +
-    '    id: {type: string, description: "What it is, with an example."}\n' +
-    '  required: [id]\n  additionalProperties: false\n'
+    `# ${hintOf(method, held.length > 0)}\n` +
+    `parameters:\n  type: object\n  properties:\n${properties.join('')}` +
+    `  required: [${names.map(writeScalar).join(', ')}]\n  additionalProperties: false\n`
   );
 }

@@ -12,7 +12,8 @@ import { METHODS, type Method, type NewAction, faultsOf, fileOf, newActionText }
 interface NewActionProps {
   files: readonly DefinitionFile[];
   onClose: () => void;
-  onMade: (file: string) => void;
+  /** `refused` is why the gateway does not serve it, if it does not. */
+  onMade: (file: string, refused: string | null) => void;
 }
 
 function isMethod(text: string): text is Method {
@@ -46,10 +47,10 @@ export function NewActionDialog({ files, onClose, onMade }: NewActionProps) {
     if (Object.keys(faults).length > 0) return;
     setBusy(true);
     try {
-      await api.saveDefinition(fileOf(action.name), newActionText(action), null);
+      const saved = await api.saveDefinition(fileOf(action.name), newActionText(action), null);
       void loadActions();
       void loadStatus();
-      onMade(fileOf(action.name));
+      onMade(fileOf(action.name), saved.refused ?? null);
     } catch (error) {
       const there = error instanceof ApiError && error.status === 412;
       setRefused({
@@ -78,7 +79,7 @@ export function NewActionDialog({ files, onClose, onMade }: NewActionProps) {
             disabled={busy}
             data-testid="new-action-make"
           >
-            Make the action
+            Create action
           </button>
         </>
       }
@@ -144,7 +145,7 @@ export function NewActionDialog({ files, onClose, onMade }: NewActionProps) {
                 </option>
               ))}
               <option value="" selected={connection === ''}>
-                None: a whole URL
+                No connection (full URL)
               </option>
             </select>
           </Field>
@@ -162,7 +163,7 @@ export function NewActionDialog({ files, onClose, onMade }: NewActionProps) {
             />
           </Field>
         ) : (
-          <Field label="Path below the base URL" fault={faultOf('target')} id="new-action-path">
+          <Field label="Path" fault={faultOf('target')} id="new-action-path">
             <input
               id="new-action-path"
               class="input mono"
@@ -176,7 +177,7 @@ export function NewActionDialog({ files, onClose, onMade }: NewActionProps) {
         )}
         {refused !== null && (
           <div class="notice notice-error" role="alert" data-testid="new-action-refused">
-            <p class="isolate">Not made: {visible(refused.why)}</p>
+            <p class="isolate">Not created. {visible(refused.why)}</p>
             {refused.problems.map(({ file, line, message }, at) => (
               <p key={at} class="isolate">
                 {visible(`${file}:${line}: ${message}`)}

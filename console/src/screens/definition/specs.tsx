@@ -8,6 +8,13 @@ import { memberOf, parse, pretty } from '../../json';
 import { bytesText, visible } from '../../text';
 import { useAsked } from './use-asked';
 
+/** What becomes of the parts of a definition. */
+const FATES = {
+  Kept: 'written as it is',
+  Lowered: 'moved into another form, mostly the description',
+  Lost: 'the model does not see it; the gateway still checks it',
+};
+
 interface ShownSpec extends Omit<Spec, 'limits'> {
   limits: readonly { what: string; found: number; limit: number | null }[];
   /** The spec as the gateway wrote it, with every digit. */
@@ -61,13 +68,13 @@ export function SpecsView({ action, environment, version }: SpecsProps) {
               <th scope="col" class="number">
                 Tokens, about
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number" title={FATES.Kept}>
                 Kept
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number" title={FATES.Lowered}>
                 Lowered
               </th>
-              <th scope="col" class="number">
+              <th scope="col" class="number" title={FATES.Lost}>
                 Lost
               </th>
               <th scope="col">Limits</th>
@@ -98,6 +105,13 @@ export function SpecsView({ action, environment, version }: SpecsProps) {
           </tbody>
         </table>
       </div>
+      <dl class="specs-fates hint" data-testid="specs-fates">
+        {Object.entries(FATES).map(([fate, meaning]) => (
+          <div key={fate}>
+            <dt>{fate}:</dt> <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
       <SpecDetail spec={shown} action={action} />
     </div>
   );

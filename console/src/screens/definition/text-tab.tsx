@@ -18,7 +18,7 @@ interface TextTabProps {
 }
 
 export function TextTab({ store, file, action, edit, place, onSave }: TextTabProps) {
-  const values = useValues(action);
+  const values = useValues(action, store.text.value);
   const failed = useCheck(store, file);
   const [chosen, setChosen] = useState<EditorPlace | null>(null);
   const problems = store.problems.value;

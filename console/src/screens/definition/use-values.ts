@@ -1,11 +1,12 @@
 // The values that references have now: of the chosen conversation, of the call typed in Try, and of the environment.
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { type ConversationHead, api } from '../../api';
 import type { ReferenceNote } from '../../components/editor';
 import { cut, visibleJson } from '../../json';
-import { callsDone, conversationId, environment } from '../../state';
+import { actions, callsDone, conversationId, environment } from '../../state';
 import { argumentsOf } from '../try/call';
 import { type ReferenceValue, valueOf } from './values';
+import { boundNames } from './yaml-bind';
 
 const MOST_SHOWN = 2_000;
 const MOST_CONVERSATIONS = 100;
@@ -26,7 +27,8 @@ export function shownJson(json: string): string {
   return lines.join('\n') + (short.length < json.length ? '…' : '');
 }
 
-export function useValues(action: string | null): Values {
+/** `text` is that of the action's definition, as it is typed. */
+export function useValues(action: string | null, text: string): Values {
   const place = environment.value;
   const done = callsDone.value;
   const mine = conversationId.value;
@@ -51,16 +53,19 @@ export function useValues(action: string | null): Values {
     return () => abort.abort();
   }, [place, chosen, done]);
 
+  // An action that is not served yet has no definition to ask for.
+  const served = actions.value?.some(({ name }) => name === action) ?? false;
   useEffect(() => {
-    if (place === '' || action === null) return setStatics({});
+    if (place === '' || action === null || !served) return setStatics({});
     const abort = new AbortController();
     api.actionDefinition(action, place, abort.signal).then(
       (definition) => setStatics(definition.static_variables),
       () => abort.signal.aborted || setStatics({}),
     );
     return () => abort.abort();
-  }, [place, action]);
+  }, [place, action, served]);
 
+  const bound = useMemo(() => (action === null ? new Set<string>() : boundNames(text)), [action, text]);
   const typed = action === null ? null : argumentsOf(action);
   const known = conversation.id === chosen ? conversation.text : null;
   const of = useCallback(
@@ -71,8 +76,9 @@ export function useValues(action: string | null): Values {
         environment: place,
         arguments: typed,
         statics,
+        bound,
       }),
-    [known, chosen, place, typed, statics],
+    [known, chosen, place, typed, statics, bound],
   );
   const noteOf = useCallback(
     (reference: string): ReferenceNote | null => {

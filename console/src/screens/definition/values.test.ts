@@ -11,6 +11,7 @@ const sources: ValueSources = {
   environment: 'development',
   arguments: '{"email":"ann@example.com","n":1.50}',
   statics: { REGION: 'eu' },
+  bound: new Set(['phone']),
 };
 
 test('references are found in templates alone', () => {
@@ -51,4 +52,11 @@ test('what is not there says so', () => {
   assert.equal(valueOf('.parameters.x', { ...sources, arguments: null })?.note, 'nothing is typed in Try');
   assert.equal(valueOf('.variables.pin', sources)?.note, 'sensitive, so it is masked');
   assert.equal(valueOf('.variables.x', { ...sources, conversation: null })?.note, 'there is no such conversation yet');
+});
+
+test('what the action binds is no argument', () => {
+  const bound = { from: 'bound by the action', json: null, note: null };
+  assert.deepEqual(valueOf('.parameters.phone', sources), bound);
+  assert.deepEqual(valueOf('.parameters.phone', { ...sources, arguments: null }), bound);
+  assert.equal(valueOf('.parameters.email', sources)?.from, 'argument typed in Try');
 });

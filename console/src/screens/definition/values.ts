@@ -12,6 +12,8 @@ export interface ValueSources {
   arguments: string | null;
   /** Static variables of the environment. */
   statics: Readonly<Record<string, unknown>>;
+  /** The parameters that the action binds. */
+  bound: ReadonlySet<string>;
 }
 
 export interface ReferenceValue {
@@ -42,11 +44,13 @@ function staticValue(path: string[], sources: ValueSources): ReferenceValue {
 }
 
 function argument(path: string[], sources: ValueSources): ReferenceValue {
+  const [name] = path;
+  if (name !== undefined && sources.bound.has(name)) return { from: 'bound by the action', json: null, note: null };
   if (sources.arguments === null) return { from: 'argument', json: null, note: 'nothing is typed in Try' };
   return shown(
     'argument typed in Try',
     descend(tryParse(sources.arguments) ?? undefined, path),
-    'left out in Try, or bound',
+    'left out in Try',
   );
 }
 

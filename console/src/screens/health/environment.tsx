@@ -69,9 +69,9 @@ function Block({ title, children }: { title: string; children: ComponentChildren
 type ConnectionStatus = EnvironmentStatus['connections'][number];
 
 const breakers: Record<string, { icon: string; word: string; tone: string }> = {
-  closed: { icon: '✓', word: 'closed', tone: 'good-text' },
-  half_open: { icon: '▲', word: 'half open: letting probes through', tone: 'warning-text' },
-  open: { icon: '✕', word: 'open: left alone', tone: 'error-text' },
+  closed: { icon: '✓', word: 'Healthy (breaker closed)', tone: 'good-text' },
+  half_open: { icon: '▲', word: 'Trying again (breaker half open)', tone: 'warning-text' },
+  open: { icon: '✕', word: 'Left alone (breaker open)', tone: 'error-text' },
 };
 
 function Connection({ connection }: { connection: ConnectionStatus }) {
@@ -82,7 +82,7 @@ function Connection({ connection }: { connection: ConnectionStatus }) {
       <strong>{visible(connection.name)}</strong>
       {connection.origin && connection.origin !== connection.name && <span class="hint">{visible(connection.origin)}</span>}
       <span class={breaker?.tone} data-testid="breaker">
-        <span aria-hidden="true">{breaker?.icon ?? '?'}</span> Breaker: {breaker?.word ?? 'unknown'}
+        <span aria-hidden="true">{breaker?.icon ?? '?'}</span> {breaker?.word ?? 'Breaker: unknown'}
       </span>
       <span>
         {connection.running ?? 0} running{most ? ` of ${most}` : ''}, {connection.waiting ?? 0} waiting
@@ -107,11 +107,11 @@ function Certificate({ at }: { at: string }) {
 
 type ConnectorStatus = EnvironmentStatus['connectors'][number];
 
-const tokens: Record<string, { icon: string; word: string; tone: string | undefined }> = {
-  none: { icon: '–', word: 'none yet', tone: undefined },
-  valid: { icon: '✓', word: 'valid', tone: 'good-text' },
-  expired: { icon: '▲', word: 'expired', tone: 'warning-text' },
-  backing_off: { icon: '✕', word: 'not given: waits before it asks again', tone: 'error-text' },
+const tokens: Record<string, { icon: string; word: string; tone: string }> = {
+  none: { icon: '', word: 'No token fetched yet', tone: 'hint' },
+  valid: { icon: '✓', word: 'Token valid', tone: 'good-text' },
+  expired: { icon: '▲', word: 'Token expired', tone: 'warning-text' },
+  backing_off: { icon: '✕', word: 'No token: the gateway waits before it asks again', tone: 'error-text' },
 };
 
 function Connector({ connector }: { connector: ConnectorStatus }) {
@@ -120,7 +120,7 @@ function Connector({ connector }: { connector: ConnectorStatus }) {
     <li class="card" data-testid={`connector-${connector.name}`}>
       <strong>{visible(connector.name)}</strong>
       <span class={token?.tone}>
-        <span aria-hidden="true">{token?.icon ?? '?'}</span> Token: {token?.word ?? 'unknown'}
+        <span aria-hidden="true">{token?.icon ?? '?'}</span> {token?.word ?? 'Token: unknown'}
         {connector.token === 'valid' && connector.expires_at && (
           <>
             {' '}

@@ -2,7 +2,8 @@
 import { Component } from 'preact';
 import { msText, timeText, visible } from '../../text';
 import { CallDetails } from './call-details';
-import type { CallRow, Outcome } from './feed';
+import type { CallRow } from './feed';
+import { OUTCOMES } from './outcomes';
 
 interface CallCardProps {
   row: CallRow;
@@ -12,20 +13,13 @@ interface CallCardProps {
   conversation: string;
 }
 
-const outcomes: Record<Outcome, { icon: string; word: string }> = {
-  success: { icon: '✓', word: 'Success' },
-  error: { icon: '✕', word: 'Error' },
-  replay: { icon: '↺', word: 'Replay' },
-  unknown: { icon: '?', word: 'No answer' },
-};
-
 export class CallCard extends Component<CallCardProps> {
   override shouldComponentUpdate(next: CallCardProps): boolean {
     return next.row !== this.props.row || next.isOpen !== this.props.isOpen;
   }
 
   override render({ row, isOpen, toggle, environment, conversation }: CallCardProps) {
-    const { icon, word } = outcomes[row.outcome];
+    const { icon, word } = OUTCOMES[row.outcome];
     const details = `call-${row.key}`;
     return (
       <li class={`row-call outcome-${row.outcome}`} data-key={row.key} data-testid="call-card" data-outcome={row.outcome}>

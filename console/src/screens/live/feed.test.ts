@@ -49,7 +49,25 @@ test('an error after a response is an error with its status', () => {
     ['error', { tool_call_id: 'a', name: 'get', code: 'upstream_error' }],
   ]);
   const call = callAt(feed, 0);
-  assert.deepEqual([call.outcome, call.statusCode, call.errorCode], ['error', 503, 'upstream_error']);
+  assert.deepEqual([call.outcome, call.statusCode, call.errorCode], ['upstream_error', 503, 'upstream_error']);
+});
+
+test('outcomes have the names of Try', () => {
+  const outcomeOf = (...events: [string, object][]) =>
+    callAt(feedOf(events.map(([type, data]) => [type, { tool_call_id: 'a', name: 'get', ...data }])), 0).outcome;
+  const called: [string, object] = ['tool_called', {}];
+  const sent: [string, object] = ['request_sent', {}];
+  const answered: [string, object] = ['response_received', { status_code: 200 }];
+  const failed: [string, object] = ['error', { code: 'x' }];
+  assert.equal(outcomeOf(called, sent, answered), 'success');
+  // An action that sends nothing has a response all the same.
+  assert.equal(outcomeOf(called, answered), 'success');
+  assert.equal(outcomeOf(called, sent, answered, failed), 'upstream_error');
+  assert.equal(outcomeOf(called, sent, failed), 'no_answer');
+  assert.equal(outcomeOf(called, sent), 'no_answer');
+  assert.equal(outcomeOf(called, failed), 'not_sent');
+  // The beginning may be given up.
+  assert.equal(outcomeOf(failed), 'no_answer');
 });
 
 test('an id that comes again begins another row', () => {
@@ -60,7 +78,7 @@ test('an id that comes again begins another row', () => {
     ['tool_called', { tool_call_id: 'a', name: 'put' }],
     ['error', { tool_call_id: 'a', name: 'put', code: 'timeout' }],
   ]);
-  assert.deepEqual(feed.rows.map((row) => (row as CallRow).outcome), ['success', 'replay', 'error']);
+  assert.deepEqual(feed.rows.map((row) => (row as CallRow).outcome), ['success', 'replay', 'not_sent']);
 });
 
 test('the rest of a call whose beginning is given up is a row of its own', () => {
@@ -114,8 +132,8 @@ test('filters leave calls of an action and an outcome, and gaps', () => {
   assert.deepEqual(actionsIn(feed.rows), ['get', 'put']);
   assert.equal(filterRows(feed.rows, { action: '', outcome: '' }), feed.rows);
   assert.equal(filterRows(feed.rows, { action: 'put', outcome: '' }).length, 2);
-  assert.equal(filterRows(feed.rows, { action: 'put', outcome: 'error' }).length, 1);
-  assert.equal(filterRows(feed.rows, { action: '', outcome: 'error' }).length, 2);
+  assert.equal(filterRows(feed.rows, { action: 'put', outcome: 'not_sent' }).length, 1);
+  assert.equal(filterRows(feed.rows, { action: '', outcome: 'not_sent' }).length, 2);
 });
 
 test('the window follows a reader at the newest end, and stays for others', () => {

@@ -12,7 +12,8 @@ export interface FeedEvent {
   text: string;
 }
 
-export type Outcome = 'success' | 'error' | 'replay' | 'unknown';
+/** As the results of Try are named. */
+export type Outcome = 'success' | 'upstream_error' | 'no_answer' | 'not_sent' | 'replay';
 
 export interface CallRow {
   kind: 'call';
@@ -114,10 +115,6 @@ function summarise(key: string, events: readonly FeedEvent[]): CallRow {
   const error = events.find((event) => event.type === 'error');
   const response = events.filter((event) => event.type === 'response_received').at(-1);
   const named = called ?? error ?? first;
-  let outcome: Outcome = 'unknown';
-  if (error) outcome = 'error';
-  else if (first.type === 'replay') outcome = 'replay';
-  else if (response) outcome = 'success';
   return {
     kind: 'call',
     key,
@@ -126,12 +123,21 @@ function summarise(key: string, events: readonly FeedEvent[]): CallRow {
     at: first.at,
     source: asText(called?.data['source']) ?? null,
     events,
-    outcome,
+    outcome: outcomeOf(events),
     statusCode: asNumber(response?.data['status_code']),
     errorCode: asText(error?.data['code']),
     retries: events.filter((event) => event.type === 'retry').length,
     durationMs: durationOf(events),
   };
+}
+
+function outcomeOf(events: readonly FeedEvent[]): Outcome {
+  const has = (type: string) => events.some((event) => event.type === type);
+  const failed = has('error');
+  if (has('replay') && !failed) return 'replay';
+  if (has('response_received')) return failed ? 'upstream_error' : 'success';
+  // Where the beginning of the call is given up, nobody knows that nothing was sent.
+  return has('tool_called') && !has('request_sent') ? 'not_sent' : 'no_answer';
 }
 
 /** From the phases where there are some, else between the first event and the last one. */

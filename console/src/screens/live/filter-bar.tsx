@@ -1,6 +1,7 @@
 import { visible } from '../../text';
 import type { Outcome } from './feed';
 import type { Filter } from './filter';
+import { OUTCOMES } from './outcomes';
 
 interface FilterBarProps {
   filter: Filter;
@@ -10,12 +11,7 @@ interface FilterBarProps {
   all: number;
 }
 
-const outcomes: ReadonlyArray<[Outcome | '', string]> = [
-  ['', 'All outcomes'],
-  ['success', 'Success'],
-  ['error', 'Error'],
-  ['replay', 'Replay'],
-];
+const outcomes: readonly Outcome[] = Object.keys(OUTCOMES).filter((name): name is Outcome => name in OUTCOMES);
 
 export function FilterBar({ filter, actions, change, shown, all }: FilterBarProps) {
   const names = filter.action === '' || actions.includes(filter.action) ? actions : [...actions, filter.action];
@@ -40,14 +36,15 @@ export function FilterBar({ filter, actions, change, shown, all }: FilterBarProp
         aria-label="Outcome"
         value={filter.outcome}
         onChange={(event) => {
-          const chosen = outcomes.find(([value]) => value === event.currentTarget.value);
-          change({ ...filter, outcome: chosen?.[0] ?? '' });
+          const chosen = outcomes.find((outcome) => outcome === event.currentTarget.value);
+          change({ ...filter, outcome: chosen ?? '' });
         }}
         data-testid="filter-outcome"
       >
-        {outcomes.map(([value, label]) => (
-          <option key={value} value={value}>
-            {label}
+        <option value="">All outcomes</option>
+        {outcomes.map((outcome) => (
+          <option key={outcome} value={outcome}>
+            {OUTCOMES[outcome].word}
           </option>
         ))}
       </select>

@@ -72,13 +72,17 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Takes the place of the clock: keeps what waits, and for how long. */
+/** Takes the place of the clock, which stands still: keeps what waits, and for how long. */
 function holdTimers(context: { after: (work: () => void) => void }): { work: () => void; ms: number }[] {
-  const real = globalThis.setTimeout;
+  const real = { setTimeout: globalThis.setTimeout, now: performance.now };
   const held: { work: () => void; ms: number }[] = [];
   const hold = (work: () => void, ms = 0) => held.push({ work, ms });
   Object.assign(globalThis, { setTimeout: hold });
-  context.after(() => void Object.assign(globalThis, { setTimeout: real }));
+  performance.now = () => 0;
+  context.after(() => {
+    Object.assign(globalThis, { setTimeout: real.setTimeout });
+    performance.now = real.now;
+  });
   return held;
 }
 

@@ -77,7 +77,7 @@ export function ActionList({ actions, chosen }: { actions: Action[]; chosen: str
             </li>
           ))}
         </ul>
-        {shown.length === 0 && <p class="hint">No action has these words.</p>}
+        {shown.length === 0 && <p class="hint">No matching actions.</p>}
       </div>
     </nav>
   );

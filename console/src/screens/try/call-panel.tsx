@@ -1,4 +1,5 @@
 // What is called and with what: the action, the conversation, the arguments.
+import { useState } from 'preact/hooks';
 import type { Action } from '../../api';
 import { SchemaForm } from '../../form/form';
 import { definitionHref } from '../../route';
@@ -7,6 +8,7 @@ import { KindBadge } from './action-list';
 import { change, current, ready, reset, schema } from './call';
 import { ConversationBlock } from './conversation';
 import { previewed, sentences } from './preview';
+import { durationText } from './words';
 
 export function CallPanel({ action }: { action: Action }) {
   const preview = previewed.value?.call.name === action.name ? previewed.value : null;
@@ -34,12 +36,13 @@ export function CallPanel({ action }: { action: Action }) {
           schema={schema.value}
           draft={current.value.draft}
           onChange={(draft) => change({ draft })}
-          violations={sentences(preview)}
+          // What was said of an earlier text says nothing of one that cannot be read.
+          violations={ready.value.call === null ? [] : sentences(preview)}
         />
-        <Options />
+        <Options key={`options ${action.name}`} />
         <div>
           <button type="button" class="button-link" onClick={reset} data-testid="reset">
-            Clear what is typed
+            Reset form
           </button>
         </div>
       </div>
@@ -49,21 +52,25 @@ export function CallPanel({ action }: { action: Action }) {
 
 /** When the action may be called, and how long it takes. */
 function Terms({ action }: { action: Action }) {
-  const terms = [`within ${action.timeout_ms} ms`];
-  if (action.expected_ms) terms.push(`mostly ${action.expected_ms.p50} ms, rarely over ${action.expected_ms.p95} ms`);
+  const terms = [`Timeout ${durationText(action.timeout_ms)}`];
+  if (action.expected_ms) {
+    const { p50, p95 } = action.expected_ms;
+    terms.push(`usually ${durationText(p50)} (p95 ${durationText(p95)})`);
+  }
   if (action.max_calls !== undefined) terms.push(`at most ${action.max_calls} times in a conversation`);
   if (action.available_in?.length) terms.push(`only in the states ${action.available_in.join(', ')}`);
   if (action.only_after) terms.push(`only after ${JSON.stringify(action.only_after)}`);
   const outputs = action.output_variables.map((output) => output.name);
-  if (outputs.length > 0) terms.push(`keeps ${outputs.join(', ')}`);
+  if (outputs.length > 0) terms.push(`saves ${outputs.join(', ')}`);
   return <p class="hint isolate">{visible(terms.join(' · '))}</p>;
 }
 
 function Options() {
   const { variables, deadline } = current.value;
   const { variablesError, deadlineError } = ready.value;
+  const [open, setOpen] = useState(variables !== '' || deadline !== '');
   return (
-    <details class="options" open={variables !== '' || deadline !== ''}>
+    <details class="options" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary data-testid="options">Variables and deadline of this call</summary>
       <div class="stack">
         <div class="field">

@@ -5,6 +5,7 @@ import { build, type Unreadable } from '../../form/build';
 import { firstDraft } from '../../form/load';
 import { objectOf } from '../../form/merge';
 import { tryParse } from '../../json/index';
+import { notJson } from '../../json/where';
 import { actions, conversationId, environment, remember, remembered } from '../../state';
 import { route } from '../../route';
 import type { Action, CallInput, SchemaObject } from '../../api';
@@ -103,7 +104,7 @@ export interface Ready {
 function variablesError(text: string): string | null {
   if (text.trim() === '') return null;
   const node = tryParse(text);
-  if (node === null) return 'This is not JSON yet, so it is not sent.';
+  if (node === null) return notJson(text);
   return node.kind === 'object' ? null : 'Variables are an object, such as {"account.status": "gold"}.';
 }
 
@@ -119,8 +120,8 @@ export const ready = computed<Ready>(() => {
     built = build(schema.value, draft);
   } catch {
     const raw = draft['']?.raw ?? '{}';
-    built = { json: tryParse(raw) ? raw : undefined, unreadable: [{ pointer: '', sentence: 'This is not JSON yet.' }] };
-    if (built.json !== undefined) built.unreadable = [];
+    const sentence = notJson(raw);
+    built = sentence === null ? { json: raw, unreadable: [] } : { json: undefined, unreadable: [{ pointer: '', sentence }] };
   }
   const usable = built.unreadable.length === 0 && !problems.variablesError && !problems.deadlineError;
   if (name === undefined || !usable) return { ...problems, call: null, unreadable: built.unreadable };

@@ -53,7 +53,7 @@ function useConversation(id: string): Shown {
   useEffect(() => {
     if (id === '' || name === '')
       return setShown({ note: 'Without a conversation, no call knows what another one learned.' });
-    if (isNew(id, name)) return setShown({ note: 'It begins with the first call.' });
+    if (isNew(id, name)) return setShown({ note: 'Starts with the first call.' });
     const controller = new AbortController();
     const timer = setTimeout(() => {
       api.conversationText(id, name, controller.signal).then(
@@ -61,7 +61,7 @@ function useConversation(id: string): Shown {
         (error: unknown) => {
           if (isAbort(error)) return;
           const none = error instanceof ApiError && error.code === 'conversation_not_found';
-          setShown({ note: none ? 'It begins with the first call.' : errorText(error) });
+          setShown({ note: none ? 'Starts with the first call.' : errorText(error) });
         },
       );
     }, DELAY_MS);
@@ -127,7 +127,7 @@ function Variables({ known }: { known: Known }) {
     <>
       {note !== '' && <p class="hint isolate">{note}</p>}
       {known.variables.length === 0 ? (
-        <p class="hint">It knows no variable yet.</p>
+        <p class="hint">No variables yet.</p>
       ) : (
         <dl class="known">
           {known.variables.map(({ name, value, marks }) => (

@@ -1,5 +1,5 @@
 // Try: choose an action, fill in its arguments, see the request, send it, see all that came of it.
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { Lazy } from '../../components/lazy';
 import { environments, actions, environment } from '../../state';
 import { go, href, route } from '../../route';
@@ -10,7 +10,7 @@ import { CallPanel } from './call-panel';
 import { HistoryPanel } from './history-panel';
 import { PreviewPanel } from './preview-panel';
 import { startPreview } from './preview';
-import { runningId, shown, shownId } from './runs';
+import { shown, shownId } from './runs';
 import { SendBar } from './send-bar';
 
 /** The tree of an answer is not needed before there is one. */
@@ -36,14 +36,6 @@ export default function TryScreen() {
     if (named !== undefined && shown.peek() && shown.peek()?.call.name !== named) shownId.value = null;
   }, [named]);
 
-  // In one column the answer is below the form: the page goes there.
-  const output = useRef<HTMLDivElement>(null);
-  const running = runningId.value;
-  useEffect(() => {
-    if (running !== null && matchMedia('(max-width: 899px)').matches)
-      output.current?.scrollIntoView({ block: 'start' });
-  }, [running]);
-
   if (!list) return <p class="hint">Loading the actions…</p>;
   if (list.length === 0) return <p class="empty">There is no action in this environment.</p>;
   return (
@@ -56,7 +48,7 @@ export default function TryScreen() {
             <CallPanel action={action.value} />
             <SendBar action={action.value} />
           </div>
-          <div class="stack stack-large" ref={output}>
+          <div class="stack stack-large try-output">
             {shown.value && <Lazy load={loadRunPanel} name="Result" />}
             <PreviewPanel />
             <HistoryPanel />

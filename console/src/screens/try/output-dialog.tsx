@@ -3,18 +3,25 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, ApiError, errorText, type Problem } from '../../api';
 import { CopyButton } from '../../components/copy';
 import { Dialog } from '../../components/dialog';
-import type { Pick } from '../../components/tree';
+import type { KnownOutput, Pick } from '../../components/tree';
 import { VARIABLE_NAME } from '../../json/index';
 import { loadActions, loadStatus } from '../../load';
 import { definitionHref } from '../../route';
-import { canEdit } from '../../state';
+import { actions, canEdit } from '../../state';
 import { visible } from '../../text';
 import { insertOutput, type NewOutput, outputLines } from '../definition/insert';
+import { conflictOf, Exposure } from './exposure';
 import type { Run } from './runs';
 
 interface OutputDialogProps {
   pick: Pick;
   run: Run;
+  /** The variables that the action takes of its answers already. */
+  outputs: readonly KnownOutput[];
+  /** Whether the model sees the value today. */
+  seen: boolean;
+  /** Whether the gateway hides it today. */
+  hidden: boolean;
   onClose: () => void;
 }
 
@@ -48,7 +55,7 @@ async function insert(run: Run, output: NewOutput): Promise<Answer> {
     void loadStatus();
     return {
       kind: 'ok',
-      text: `The definition keeps ${output.name} now. It holds from the next call on.`,
+      text: 'Added. It applies from the next call.',
       problems: saved.problems.filter((problem) => problem.file === file),
       place: { file, line: inserted.line },
     };
@@ -57,10 +64,10 @@ async function insert(run: Run, output: NewOutput): Promise<Answer> {
   }
 }
 
-export function OutputDialog({ pick, run, onClose }: OutputDialogProps) {
+export function OutputDialog({ pick, run, outputs, seen, hidden, onClose }: OutputDialogProps) {
   const [name, setName] = useState(pick.name);
   const [everyItem, setEveryItem] = useState(false);
-  const [expose, setExpose] = useState(false);
+  const [expose, setExpose] = useState(seen);
   const [sensitive, setSensitive] = useState(false);
   const [busy, setBusy] = useState(false);
   const [answer, setAnswer] = useState<Answer | null>(null);
@@ -70,6 +77,7 @@ export function OutputDialog({ pick, run, onClose }: OutputDialogProps) {
   const output: NewOutput = { name, path, expose, sensitive };
   const valid = VARIABLE_NAME.test(name);
   const lines = outputLines(output);
+  const conflict = conflictOf(output, outputs, exposedOf(run.call.name), hidden);
   const put = async () => {
     setBusy(true);
     setAnswer(await insert(run, output));
@@ -124,7 +132,12 @@ export function OutputDialog({ pick, run, onClose }: OutputDialogProps) {
             testid="output-every"
           />
         )}
-        <Check label="Show it to the model (expose)" value={expose} onChange={setExpose} testid="output-expose" />
+        <Exposure seen={seen} expose={expose} onChange={setExpose} />
+        {conflict && (
+          <p class="notice notice-warn isolate" data-testid="output-conflict">
+            {visible(conflict)}
+          </p>
+        )}
         <Check
           label="It is sensitive: mask it everywhere"
           value={sensitive}
@@ -143,6 +156,12 @@ export function OutputDialog({ pick, run, onClose }: OutputDialogProps) {
       </div>
     </Dialog>
   );
+}
+
+/** The names of the variables that the model sees on purpose. */
+function exposedOf(name: string): Set<string> {
+  const action = actions.peek()?.find((one) => one.name === name);
+  return new Set(action?.output_variables.filter(({ exposed }) => exposed).map((output) => output.name));
 }
 
 function AnswerView({ answer }: { answer: Answer }) {

@@ -10,17 +10,18 @@ import { asking, previewed } from './preview';
 
 export function PreviewPanel() {
   const preview = previewed.value;
-  const stale = asking.value || ready.value.call === null;
+  const unreadable = ready.value.call === null;
+  const stale = asking.value || unreadable;
   return (
     <section class="panel" aria-labelledby="preview-heading" aria-busy={asking.value} data-testid="preview">
       <div class="panel-head">
         <h2 id="preview-heading">Preview</h2>
-        <span class="hint">{ready.value.call === null ? 'waits for JSON that can be read' : 'nothing is sent'}</span>
+        <span class="hint">{unreadable ? 'Fix the JSON to see the preview.' : 'Nothing is sent from the preview.'}</span>
       </div>
       <div class={stale ? 'panel-body stack preview-stale' : 'panel-body stack'}>
-        {!preview && <p class="hint">Asking the gateway…</p>}
-        {preview?.failed && <p class="notice notice-error">{visible(preview.failed)}</p>}
-        {preview?.answer?.error && <PreviewError error={preview.answer.error} />}
+        {!unreadable && !preview && <p class="hint">Asking the gateway…</p>}
+        {!unreadable && preview?.failed && <p class="notice notice-error">{visible(preview.failed)}</p>}
+        {!unreadable && preview?.answer?.error && <PreviewError error={preview.answer.error} />}
         {preview?.answer?.request && <Request preview={preview.answer} />}
       </div>
     </section>

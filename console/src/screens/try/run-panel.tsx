@@ -1,5 +1,5 @@
 // All that came of a call: what the caller heard, what the model gets, what the upstream said.
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type CallResult } from '../../api';
 import { CopyButton } from '../../components/copy';
 import type { KnownOutput, Pick } from '../../components/tree';
@@ -10,16 +10,20 @@ import { msText, timeText, visible } from '../../text';
 import { issueText } from './issue';
 import { outputsOf } from '../definition/insert';
 import { OutputDialog } from './output-dialog';
-import { Heard, ModelSection, Times, Written } from './run-sections';
-import { inspectionOf, resultOf, type Run, runningId, shown, shownId } from './runs';
+import { ModelSection } from './model-section';
+import { isMasked, seenByModel } from './model-value';
+import { Heard, Times, Written } from './run-sections';
+import { arrivedId, inspectionOf, resultOf, type Run, runningId, shown, shownId } from './runs';
 import { UpstreamSection } from './upstream';
+import { adviceText } from './words';
 
 export function RunPanel() {
   const run = shown.value;
   if (!run) return null;
   const running = runningId.value === run.id;
+  const panel = useArrival(run.id);
   return (
-    <section class="panel" aria-labelledby="run-heading" aria-busy={running} data-testid="result">
+    <section ref={panel} class="panel run-panel" aria-labelledby="run-heading" aria-busy={running} data-testid="result">
       <div class="panel-head">
         <h2 id="run-heading">Result</h2>
         <span class="hint isolate">
@@ -47,6 +51,18 @@ export function RunPanel() {
   );
 }
 
+/** In one column the result is below the form: the page goes to it once it is there. */
+function useArrival(id: string) {
+  const panel = useRef<HTMLElement>(null);
+  const arrived = arrivedId.value === id;
+  useLayoutEffect(() => {
+    if (!arrived) return;
+    arrivedId.value = null;
+    if (matchMedia('(max-width: 899px)').matches) panel.current?.scrollIntoView({ block: 'start' });
+  }, [arrived]);
+  return panel;
+}
+
 function RunView({ run, running }: { run: Run; running: boolean }) {
   const root = useMemo(() => (run.result === null ? null : tryParse(run.result)), [run.result]);
   const result = useMemo(() => resultOf(run), [run.result]);
@@ -72,12 +88,31 @@ function RunView({ run, running }: { run: Run; running: boolean }) {
         )}
       </div>
       <Heard run={run} running={running} />
-      {result && root && <ModelSection result={result} root={root} text={run.result ?? ''} dropped={run.dropped} />}
+      {result && root && (
+        <ModelSection
+          result={result}
+          root={root}
+          text={run.result ?? ''}
+          dropped={run.dropped}
+          response={inspection?.response ?? null}
+          outputs={outputs}
+          onPick={setPick}
+        />
+      )}
       {inspection?.response && <UpstreamSection response={inspection.response} outputs={outputs} onPick={setPick} />}
       {result && run.notInspected && <p class="hint">{run.notInspected}</p>}
       {inspection && <Written run={run} />}
-      {inspection && <Times inspection={inspection} />}
-      {pick && <OutputDialog pick={pick} run={run} onClose={() => setPick(null)} />}
+      {inspection && <Times inspection={inspection} local={run.method === null} />}
+      {pick && (
+        <OutputDialog
+          pick={pick}
+          run={run}
+          outputs={outputs}
+          seen={seenByModel(pick.value, root, inspection?.response?.masked ?? [])}
+          hidden={isMasked(pick.value, inspection?.response?.masked ?? [])}
+          onClose={() => setPick(null)}
+        />
+      )}
     </div>
   );
 }
@@ -105,17 +140,6 @@ const STATUS_BADGES: Record<string, string> = {
   exception: 'badge badge-warn',
 };
 
-const EFFECTS: Record<string, string> = {
-  none: 'nothing has happened upstream',
-  unknown: 'it is unknown what happened upstream',
-};
-
-const RETRIES: Record<string, string> = {
-  no: 'do not call again',
-  with_changes: 'call again with changes',
-  later: 'call again later',
-};
-
 function Outcome({ run, running, result }: { run: Run; running: boolean; result: CallResult | null }) {
   if (!result) {
     if (!running) return run.failed ? null : <p class="hint">There is no result.</p>;
@@ -128,9 +152,9 @@ function Outcome({ run, running, result }: { run: Run; running: boolean; result:
         <span class={STATUS_BADGES[result.status] ?? 'badge'} data-testid="result-status">
           {visible(result.status)}
         </span>
-        {result.status_code !== null && <span>HTTP {result.status_code}</span>}
+        {result.status_code !== null && run.method !== null && <span>HTTP {result.status_code}</span>}
         <span>{msText(result.duration_ms)}</span>
-        {result.attempts !== 1 && <span>{result.attempts} attempts</span>}
+        {result.attempts > 1 && <span>{result.attempts} attempts</span>}
         {result.replayed && <span class="badge badge-accent">replayed: the result of an earlier call</span>}
         {run.call.conversation_id && (
           <a href={href('live', [run.call.environment, run.call.conversation_id])}>Show in Live</a>
@@ -142,9 +166,11 @@ function Outcome({ run, running, result }: { run: Run; running: boolean; result:
             <span class="badge badge-error">{visible(error.code)}</span>{' '}
             <span class="isolate">{visible(error.message)}</span>
           </p>
-          <p class="hint">
-            Effect: <code>{error.effect}</code> ({EFFECTS[error.effect ?? ''] ?? 'not said'}). Retry:{' '}
-            <code>{error.retry}</code> ({RETRIES[error.retry ?? ''] ?? 'not said'}).
+          <p>
+            {adviceText(error.effect, error.retry)}{' '}
+            <span class="hint">
+              effect <code>{error.effect}</code>, retry <code>{error.retry}</code>
+            </span>
           </p>
         </div>
       )}

@@ -1,8 +1,6 @@
-// The sections of a result: what was heard, what the model gets, what was written, where the time went.
-import { useMemo } from 'preact/hooks';
-import type { CallResult, Inspection } from '../../api';
+// Sections of a result: what was heard, what was written, where the time went.
+import type { Inspection } from '../../api';
 import { LongText } from '../../components/long-text';
-import { JsonTree } from '../../components/tree';
 import { Waterfall } from '../../components/waterfall';
 import { memberOf, type Node, print, tryParse } from '../../json/index';
 import { msText, visible } from '../../text';
@@ -27,62 +25,6 @@ export function Heard({ run, running }: { run: Run; running: boolean }) {
             </li>
           ))}
         </ol>
-      )}
-    </section>
-  );
-}
-
-/** The text of a member as it came, with every digit; of a text its content. */
-function memberText(root: Node, text: string, name: string): string | null {
-  const node = memberOf(root, name);
-  if (!node || node.kind === 'null') return null;
-  return node.kind === 'string' ? node.value : text.slice(node.start, node.end);
-}
-
-interface ModelProps {
-  result: CallResult;
-  root: Node;
-  text: string;
-  dropped: boolean;
-}
-
-export function ModelSection({ result, root, text, dropped }: ModelProps) {
-  const body = useMemo(() => memberText(root, text, 'body'), [root, text]);
-  const variables = memberOf(root, 'variables');
-  const handover = memberText(root, text, 'handover');
-  const headers = Object.entries(result.headers ?? {});
-  return (
-    <section class="run-section" aria-label="What the model gets" data-testid="model-gets">
-      <h3>What the model gets</h3>
-      {body === null ? (
-        !dropped && <p class="hint">No body.</p>
-      ) : (
-        <JsonTree text={body} label="What the model gets" fileName={`${result.name}.json`} />
-      )}
-      {handover !== null && <JsonTree text={handover} label="The handover" fileName="handover.json" />}
-      {variables?.kind === 'object' && variables.members.length > 0 && (
-        <dl class="pairs" data-testid="model-variables">
-          {variables.members.map(({ name, value }) => (
-            <>
-              <dt class="mono isolate">{visible(name)}</dt>
-              <dd class="mono isolate">
-                <LongText text={print(value)} />
-              </dd>
-            </>
-          ))}
-        </dl>
-      )}
-      {headers.length > 0 && (
-        <dl class="pairs">
-          {headers.map(([name, value]) => (
-            <>
-              <dt class="mono isolate">{visible(name)}</dt>
-              <dd class="mono isolate">
-                <LongText text={value} />
-              </dd>
-            </>
-          ))}
-        </dl>
       )}
     </section>
   );
@@ -115,7 +57,7 @@ export function Written({ run }: { run: Run }) {
               <tr key={index}>
                 <td class="mono isolate">{name?.kind === 'string' ? visible(name.value) : ''}</td>
                 <td class="mono isolate">
-                  {isTrue(item, 'unset') ? <em>taken away</em> : value ? <LongText text={print(value)} /> : ''}
+                  {isTrue(item, 'unset') ? <em>cleared: this answer has no value for it</em> : value ? <LongText text={print(value)} /> : ''}
                 </td>
                 <td>{marks.join(', ')}</td>
               </tr>
@@ -127,16 +69,22 @@ export function Written({ run }: { run: Run }) {
   );
 }
 
-export function Times({ inspection }: { inspection: Inspection }) {
+/** What makes no sense of an action that answers by itself. */
+const NOT_LOCAL = new Set(['render', 'extract']);
+
+export function Times({ inspection, local }: { inspection: Inspection; local: boolean }) {
+  const { attempts, phases, total_ms } = inspection;
+  const shown = local ? phases.filter(({ phase }) => !NOT_LOCAL.has(phase)) : phases;
   return (
     <section class="run-section" aria-label="Where the time went">
       <h3>
         Where the time went{' '}
         <span class="hint">
-          {msText(inspection.total_ms)}, {inspection.attempts === 1 ? '1 attempt' : `${inspection.attempts} attempts`}
+          {msText(total_ms)}
+          {!local && attempts > 0 && `, ${attempts === 1 ? '1 attempt' : `${attempts} attempts`}`}
         </span>
       </h3>
-      <Waterfall phases={inspection.phases} total_ms={inspection.total_ms} />
+      <Waterfall phases={shown} total_ms={total_ms} />
     </section>
   );
 }

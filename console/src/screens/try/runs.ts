@@ -9,6 +9,8 @@ export type { Run } from './run';
 export const runs = signal<Run[]>(read());
 export const shownId = signal<string | null>(null);
 export const runningId = signal<string | null>(null);
+/** The call that has just ended and whose result has not been gone to yet. */
+export const arrivedId = signal<string | null>(null);
 
 export const shown = computed<Run | null>(() => runs.value.find((run) => run.id === shownId.value) ?? null);
 

@@ -1,13 +1,13 @@
 // The button that sends, and what is asked before a write.
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Action, CallInput } from '../../api';
 import { Dialog } from '../../components/dialog';
 import { environment, isProduction } from '../../state';
 import { msText, visible } from '../../text';
 import { isWrite, ready } from './call';
 import { previewed } from './preview';
-import { runningId, shown } from './runs';
+import { runningId, runs } from './runs';
 import { cancelCall, sendCall } from './send';
 
 export interface Question {
@@ -43,11 +43,13 @@ function useElapsed(running: boolean): number {
 
 export function SendBar({ action }: { action: Action }) {
   const { call } = ready.value;
-  const running = runningId.value !== null;
+  const under = runs.value.find((run) => run.id === runningId.value);
+  const running = under !== undefined;
   const elapsed = useElapsed(running);
   const production = isProduction(environment.value);
   const send = () => {
     const now = ready.peek().call;
+    // The button keeps the focus while it does nothing.
     if (now && document.querySelector('dialog[open]') === null) sendOrAsk(now, action);
   };
 
@@ -61,34 +63,53 @@ export function SendBar({ action }: { action: Action }) {
     return () => removeEventListener('keydown', onKey);
   });
 
+  // Cancel goes when the call has ended; who stood on it goes on from Send.
+  const button = useRef<HTMLButtonElement>(null);
+  const cancel = useRef<HTMLButtonElement>(null);
+  const leaves = !running && cancel.current !== null && cancel.current === document.activeElement;
+  useLayoutEffect(() => {
+    if (leaves) button.current?.focus({ preventScroll: true });
+  }, [leaves]);
+
   const danger = production && isWrite(action);
+  const off = running || call === null;
   return (
     <div class="send-bar">
       <button
+        ref={button}
         type="button"
-        class={danger ? 'button button-danger' : 'button button-primary'}
-        disabled={running || call === null}
+        class={off ? 'button button-off' : danger ? 'button button-danger' : 'button button-primary'}
+        aria-disabled={off}
+        aria-describedby={call === null || (under && under.call.name !== action.name) ? 'send-state' : undefined}
         onClick={send}
         data-testid="send"
       >
         {production ? 'Send to production' : 'Send'}
       </button>
-      {running ? (
+      {under ? (
         <>
           <button
+            ref={cancel}
             type="button"
             class="button"
-            onClick={() => shown.value && void cancelCall(shown.value)}
+            onClick={() => void cancelCall(under)}
             data-testid="cancel"
           >
             Cancel
           </button>
+          {under.call.name !== action.name && (
+            <span id="send-state" class="hint isolate" data-testid="under-way">
+              {visible(under.call.name)} is under way
+            </span>
+          )}
           <span class="hint number" data-testid="elapsed">
             {msText(elapsed)}
           </span>
         </>
       ) : call === null ? (
-        <span class="error-text">Some JSON cannot be read.</span>
+        <span id="send-state" class="error-text">
+          Fix the JSON to send.
+        </span>
       ) : (
         <span class="hint send-keys">{KEYS}</span>
       )}
@@ -115,10 +136,11 @@ function Confirm() {
     <Dialog
       title={again ? 'Send this write again?' : 'Send a write to production?'}
       onClose={close}
+      closeButton={false}
       testid="confirm"
       actions={
         <>
-          <button type="button" class="button" onClick={close} data-testid="confirm-no">
+          <button type="button" class="button" onClick={close} data-autofocus data-testid="confirm-no">
             Do not send
           </button>
           <button

@@ -6,7 +6,7 @@ import { callsDone, status } from '../../state';
 import { randomHex } from '../../text';
 import { isWrite } from './call';
 import { previewed } from './preview';
-import { addRun, changeRun, type Run, runningId, runs } from './runs';
+import { addRun, arrivedId, changeRun, type Run, runningId, runs } from './runs';
 
 export const NOT_ADMIN = 'This key is not an admin key, so the gateway does not say what went on inside the call.';
 
@@ -51,6 +51,7 @@ export async function sendCall(call: CallInput, action: Action): Promise<void> {
   } finally {
     changeRun(run.id, { endedMs: performance.now() - begun });
     runningId.value = null;
+    arrivedId.value = run.id;
     callsDone.value += 1;
   }
 }
@@ -108,8 +109,8 @@ function take(id: string, event: SseEvent, ms: number): void {
 }
 
 const CANCELLED: Record<string, string> = {
-  not_sent: 'The request had not left: nothing is sent.',
-  already_sent: 'The request had left already. It runs to its end.',
+  not_sent: 'Cancelled: nothing was sent.',
+  already_sent: 'Too late to cancel: the request was already sent.',
 };
 
 export async function cancelCall(run: Run): Promise<void> {

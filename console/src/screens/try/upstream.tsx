@@ -10,8 +10,12 @@ interface UpstreamProps {
   onPick: (pick: Pick) => void;
 }
 
+/** What the upstream says its answer is. */
+export function contentTypeOf({ headers }: UpstreamResponse): string {
+  return Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
+}
+
 export function UpstreamSection({ response, outputs, onPick }: UpstreamProps) {
-  const { cut } = response;
   return (
     <section class="run-section" aria-label="What the upstream said" data-testid="upstream">
       <h3>What the upstream said</h3>
@@ -33,13 +37,6 @@ export function UpstreamSection({ response, outputs, onPick }: UpstreamProps) {
           ))}
         </dl>
       </details>
-      {cut && (
-        <p class="notice notice-warn" data-testid="upstream-cut">
-          {cut === true
-            ? 'The gateway shows only the beginning of this answer.'
-            : `The gateway shows the first ${cut.shown} of ${cut.of} ${visible(cut.unit)}.`}
-        </p>
-      )}
       {response.body === '' ? (
         <p class="hint">No body.</p>
       ) : (
@@ -49,6 +46,7 @@ export function UpstreamSection({ response, outputs, onPick }: UpstreamProps) {
           masked={response.masked}
           outputs={outputs}
           fileName="upstream.json"
+          contentType={contentTypeOf(response)}
           onPick={response.json ? onPick : undefined}
         />
       )}

@@ -1,0 +1,91 @@
+// The way to the screens. Check says how many errors keep the project on disk from being served.
+import { effect } from '@preact/signals';
+import { actionToTry } from './last-action';
+import { href, route, SCREENS, type Screen } from './route';
+import { actions, environment, remember, remembered, status } from './state';
+
+export const LABELS: Record<Screen, string> = {
+  try: 'Try',
+  live: 'Live',
+  check: 'Check',
+  definition: 'Definition',
+  health: 'Health',
+};
+
+// The tab remembers the last action of each environment.
+effect(() => {
+  const { screen, path } = route.value;
+  const [place, name] = path;
+  if (screen === 'try' && place && name) remember(`action.${place}`, name);
+});
+
+export function target(screen: Screen): string {
+  const here = route.value;
+  if (screen !== 'try' && screen !== 'live') return href(screen);
+  if (here.screen === screen) return href(screen, here.path);
+  const place = environment.value;
+  if (place === '') return href(screen);
+  const action = screen === 'try' ? actionToTry(here, actions.value, remembered(`action.${place}`)) : null;
+  return href(screen, action === null ? [place] : [place, action]);
+}
+
+/** The errors of the project on disk if it is not served; null if it is. */
+function refusedErrors(): number | null {
+  const reload = status.value?.reload;
+  return reload?.outcome === 'refused' ? reload.errors : null;
+}
+
+function errorsText(count: number): string {
+  return `${count} ${count === 1 ? 'error' : 'errors'}`;
+}
+
+export function Navigation() {
+  const current = route.value.screen;
+  return (
+    <nav class="navigation" aria-label="Screens">
+      {SCREENS.map((screen) => (
+        <a
+          key={screen}
+          href={target(screen)}
+          aria-current={screen === current ? 'page' : undefined}
+          data-testid={`nav-${screen}`}
+        >
+          {LABELS[screen]}
+          {screen === 'check' && <CheckCount />}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function CheckCount() {
+  const errors = refusedErrors();
+  if (errors === null) return null;
+  return (
+    <span class="navigation-count" data-testid="nav-check-count">
+      <span aria-hidden="true">{errors > 0 ? errors : '!'}</span>
+      <span class="visually-hidden">(last save not applied{errors > 0 && `: ${errorsText(errors)}`})</span>
+    </span>
+  );
+}
+
+/** Says on every screen but Check that the project on disk is not the one that is served. */
+export function RefusedNotice() {
+  const errors = refusedErrors();
+  const shown = errors !== null && route.value.screen !== 'check';
+  return (
+    <div role="status">
+      {shown && (
+        <p class="refused-notice" data-testid="refused-notice">
+          <span>
+            Your last save was not applied{errors > 0 && `: the project has ${errorsText(errors)}`}. The gateway still uses
+            the earlier version.
+          </span>{' '}
+          <a href={href('check')} data-testid="refused-notice-check">
+            Open Check
+          </a>
+        </p>
+      )}
+    </div>
+  );
+}
