@@ -28,7 +28,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     accept_new_store: bool,
 
-    /// Let definitions be edited in the console, by those who may reload the project
+    /// Allow editing definitions in the console; if there are keys, for keys with `admin = true`
     #[arg(long)]
     edit: bool,
 }

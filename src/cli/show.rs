@@ -146,7 +146,7 @@ pub(crate) struct Keygen {
     /// An environment it may use; may be repeated; left out: all that are served
     #[arg(long, short, value_name = "NAME")]
     environment: Vec<String>,
-    /// Let it do what concerns the deployment as a whole: reload, see and edit definitions
+    /// Make an admin key: it may reload, read and edit definitions, and inspect calls
     #[arg(long)]
     admin: bool,
     /// Make a key of [sealing] instead: a secret of the gateway, for the state that callers carry

@@ -350,7 +350,7 @@ impl CallEntry<'_> {
                 effect: error.effect,
                 retry: error.retry,
                 missing: error.missing.as_deref(),
-                // What was answered has them.
+                // The answer has them.
                 phases: if self.response.is_none() { self.phases() } else { Vec::new() },
             })
         }));

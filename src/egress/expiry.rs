@@ -1,4 +1,4 @@
-//! When the certificates of services end: noted at each handshake, for people who look after a deployment.
+//! When the certificates of services expire, noted at each handshake for the operator.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,7 +19,7 @@ pub(super) fn certificate_end(host: &str) -> Option<i64> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
 }
 
-/// A verifier that notes when a certificate ends. What it accepts is for the verifier in it to say.
+/// A verifier that notes when a certificate expires. The verifier inside it decides what is accepted.
 pub(super) struct Expiries(Arc<dyn ServerCertVerifier>);
 
 impl Expiries {
@@ -43,7 +43,7 @@ impl ServerCertVerifier for Expiries {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // One that has ended is noted too: that is why it is refused.
+        // An expired one is noted, too: that is why it is refused.
         if let Ok((_, certificate)) = X509Certificate::from_der(end_entity) {
             let end = certificate.validity().not_after.timestamp();
             KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_str().into_owned(), end);

@@ -42,14 +42,14 @@ pub struct Marks {
     pub head: OnceLock<Instant>,
 }
 
-/// Has `work` done with these marks.
+/// Polls `work` with these marks.
 pub(super) async fn marking<T>(marks: Option<Arc<Marks>>, work: impl Future<Output = T>) -> T {
     MARKS.scope(marks, work).await
 }
 
-/// Marks a moment of the exchange that is under way; the first of its kind holds.
+/// Marks a moment of the current exchange; the first mark of its kind holds.
 pub(super) fn mark(which: impl FnOnce(&Marks) -> &OnceLock<Instant>) {
-    // Elsewhere nobody wants to know.
+    // Outside of an exchange there is nothing to mark.
     let _ = MARKS.try_with(|marks| {
         if let Some(marks) = marks {
             let _ = which(marks).set(Instant::now());

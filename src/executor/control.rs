@@ -51,9 +51,9 @@ pub struct CallControl {
     pub(super) told: OnceLock<ClaimKey>,
     /// Who wants to hear that the call goes ahead.
     listener: Mutex<Option<oneshot::Sender<Started>>>,
-    /// Whether a person looks into the call.
+    /// Whether a person inspects the call.
     is_inspected: bool,
-    /// What that person sees.
+    /// The details for that person.
     inspection: OnceLock<Arc<Inspection>>,
 }
 
@@ -78,31 +78,31 @@ impl Default for CallControl {
 impl CallControl {
     /// The control of a call, and where it is heard that the call goes ahead. A call that is refused, replayed or
     /// joins another one does not.
-    /// `is_inspected`: a person looks into it.
+    /// `is_inspected`: a person inspects it.
     pub fn heard(is_inspected: bool) -> (Arc<Self>, oneshot::Receiver<Started>) {
         let (listener, started) = oneshot::channel();
         let control = Self { listener: Mutex::new(Some(listener)), is_inspected, ..Self::default() };
         (Arc::new(control), started)
     }
 
-    /// The control of a call that a person looks into.
+    /// The control of a call that a person inspects.
     pub fn of_inspected() -> Arc<Self> {
         Arc::new(Self { is_inspected: true, ..Self::default() })
     }
 
-    /// Whether a person looks into the call.
+    /// Whether a person inspects the call.
     pub(super) fn is_inspected(&self) -> bool {
         self.is_inspected
     }
 
-    /// What that person sees.
+    /// Keeps the details for that person.
     pub(super) fn inspected(&self, inspection: Inspection) {
         // A call ends once.
         let _ = self.inspection.set(Arc::new(inspection));
     }
 
-    /// What a person sees who looks into the call; `None` before its end, and of a call that was not done here: refused,
-    /// replayed, or not asked to be looked into.
+    /// The details of the call, for the person who inspects it; `None` before its end, and for a call that was refused,
+    /// replayed or not inspected.
     pub fn inspection(&self) -> Option<&Arc<Inspection>> {
         self.inspection.get()
     }

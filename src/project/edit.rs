@@ -49,7 +49,7 @@ pub struct DefinitionText {
     pub version: String,
 }
 
-/// What somebody who saves a file has seen of it.
+/// The version of a file that its author has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// There is no such file.

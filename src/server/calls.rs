@@ -77,7 +77,7 @@ pub(super) struct Answered {
     #[serde(flatten)]
     #[schema(inline, value_type = ToolResult)]
     result: Arc<ToolResult>,
-    /// What a person sees who looks into the call; only where the request says `inspect`.
+    /// The details of the call; only if the request says `inspect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Inspection>)]
     inspection: Option<Arc<Inspection>>,

@@ -1,7 +1,7 @@
 //! `GET /v1/problems`, `/v1/definitions`, `PUT /v1/definitions/{file}` and `POST /v1/check`: the project as it is written.
 //!
-//! What is written belongs to the deployment as a whole, so with keys all of it wants one with `admin = true`. It is
-//! saved only where `serve --edit` allows it.
+//! Definitions belong to the whole deployment, so with keys every route needs one with `admin = true`. They can be saved
+//! only with `serve --edit`.
 
 use axum::Json;
 use axum::extract::State;
@@ -99,7 +99,7 @@ pub(super) struct CheckReply {
     problems: Vec<Problem>,
 }
 
-/// What is wrong with the project, and why the latest reload was refused.
+/// The problems of the project, and why the latest reload was refused.
 #[utoipa::path(
     get, path = "/v1/problems", tag = "definitions",
     responses(
@@ -278,7 +278,7 @@ fn problem(error: EditError) -> ProblemDocument {
     }
 }
 
-/// What the author of a text has seen of its file.
+/// The version of the file that the author of the request has seen.
 fn expected(headers: &HeaderMap) -> Result<Expected, ProblemDocument> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     match (text(IF_MATCH), text(IF_NONE_MATCH)) {

@@ -139,8 +139,8 @@ impl AppState {
         of_environments(&all, may_see)
     }
 
-    /// Has `work` done beside the threads that serve, one at a time: compiling a project may take seconds. Who hangs up
-    /// before its turn leaves the queue.
+    /// Does `work` on a thread that does not serve calls, one job at a time: compiling a project may take seconds. A caller
+    /// that hangs up before its turn leaves the queue.
     ///
     /// # Errors
     ///

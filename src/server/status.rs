@@ -1,4 +1,4 @@
-//! `GET /v1/status`: how a gateway and what it calls are doing, for people.
+//! `GET /v1/status`: the state of the gateway and of the services that it calls, for people.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use crate::telemetry::metrics::{ActionFigures, Metrics};
 use super::inbound::keys::Caller;
 use super::state::AppState;
 
-/// How a gateway is doing.
+/// The state of a gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GatewayStatus {
     /// Its version.
@@ -25,7 +25,7 @@ pub(super) struct GatewayStatus {
     started_at: String,
     /// Whether the caller may edit definitions.
     edit: bool,
-    /// Whether the caller may do what concerns the deployment as a whole.
+    /// Whether the caller may act on the whole deployment.
     admin: bool,
     /// When the project that is served was loaded (RFC 3339, UTC).
     loaded_at: String,
@@ -166,7 +166,7 @@ struct LatestError {
     conversation_id: Option<String>,
 }
 
-/// How the gateway and what it calls are doing.
+/// Shows the state of the gateway and of the services that it calls.
 ///
 /// A key sees its environments. Figures are of this process, since it began.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! The latest calls that failed, by environment: for people who look after a deployment.
+//! The latest calls that failed, by environment, for the operator.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -37,7 +37,7 @@ impl RecentErrors {
             at: report.result.timestamp.clone(),
             action: report.action.unwrap_or_default().to_owned(),
             code: error.code.as_str(),
-            // What the upstream has answered needs no further cause.
+            // An answer of the upstream has no further cause.
             cause: report.cause.unwrap_or(&error.message).to_owned(),
             tool_call_id: report.result.tool_call_id.clone(),
             conversation_id: report.conversation_id.map(str::to_owned),

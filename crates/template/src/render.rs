@@ -121,7 +121,7 @@ pub(super) struct Evaluator<'t, 'd> {
     template: &'t Template,
     data: Data<'d>,
     slots: Vec<Value<'t, 'd>>,
-    /// What is written where, where somebody wants to know.
+    /// The values that were written, and where; `None` if nobody needs it.
     pub(super) trace: Option<Trace>,
 }
 

@@ -94,7 +94,7 @@ impl Call<'_> {
         result
     }
 
-    /// What a person sees who looks into the call, where one does.
+    /// The details of the call, if a person inspects it.
     fn inspect(&self, result: &ToolResult, change: &Change) -> Option<Inspection> {
         let is_asked = self.control.is_inspected();
         is_asked.then(|| Inspection::of(&self.record, &self.deployment, result, change))

@@ -1,5 +1,5 @@
-//! A view of a call that has ended, for people who look into it: what was sent, what the upstream said before anything
-//! was cut, what the call has set, and where its time went. Masked as a preview is.
+//! A view of a call that has ended, for a person who inspects it: the request, the answer before anything was cut, the
+//! variables that the call has set, and where its time went. It is masked like a preview.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -24,7 +24,7 @@ use super::request::PreviewedRequest;
 /// Most places that are listed as masked.
 const MAX_MASKED: usize = 10_000;
 
-/// What a person sees of a call who looks into it.
+/// The details of a call, for a person who inspects it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Inspection {
     /// The id of the call.
@@ -126,12 +126,12 @@ fn response(record: &CallRecord, masks: &Masks<'_>, result: &ToolResult) -> Opti
     let bytes = record.answered_body.as_deref().unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     let value = serde_json::from_str::<Value>(&text).ok();
-    // What an action keeps to itself is masked in every answer: in those that say no, and without a conversation.
+    // Hidden and sensitive outputs are masked in every answer: in errors, and without a conversation.
     let kept = served.action.outputs.iter().filter(|output| output.hidden || output.sensitive);
     let said = value.as_ref().map_or(Said::Text(&text), Said::Json);
     let kept_texts = output::texts_of(kept.clone(), &Answered { status: *status, headers, body: said });
     let own = Redactor::for_values(kept_texts.iter().flatten().map(String::as_str));
-    // Where its values cannot be looked for, nothing is shown.
+    // If their values cannot be found, nothing is shown.
     let is_blind = kept_texts.is_none() || (value.is_none() && kept.clone().any(Output::is_of_body));
     let clean = |text: &str| own.redact(&masks.request(text)).into_owned();
     let (body, json, masked) = match is_blind {

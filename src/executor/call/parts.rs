@@ -164,7 +164,7 @@ impl RequestParts {
         }
         let body = request.body.as_deref().map(|body| {
             let text = String::from_utf8_lossy(body);
-            // What is no text is shown in another one, where places are others.
+            // A body that is not UTF-8 is shown as other text, in which the places differ.
             let is_text = matches!(text, Cow::Borrowed(_));
             let values = trace.filter(|_| is_text).map_or(&[][..], |trace| &trace.body);
             cut(&text, values)

@@ -10,7 +10,7 @@ use crate::egress::Marks;
 
 /// Most phases that a feed keeps of a call.
 const MAX_KEPT: usize = 24;
-/// What takes less is no wait.
+/// A shorter wait is not noted.
 const SHORTEST_WAIT: Duration = Duration::from_micros(20);
 
 /// A part of a call's time.
@@ -87,7 +87,7 @@ pub(in crate::executor) struct Phases {
     received: Instant,
     /// The end of the latest phase.
     last: Instant,
-    /// What the call is about to end, where that is one phase.
+    /// The phase that is under way; `None` while the request is out, which has phases of its own.
     current: Option<Phase>,
     /// `None` where nobody wants to know.
     spans: Option<Vec<Span>>,
@@ -113,7 +113,7 @@ impl Phases {
         self.spans.is_some().then(Default::default)
     }
 
-    /// What the call does now is at its end, and `next` begins.
+    /// Ends the current phase and begins `next`.
     pub(super) fn turn_to(&mut self, next: Option<Phase>) {
         let current = std::mem::replace(&mut self.current, next);
         if self.spans.is_some() {

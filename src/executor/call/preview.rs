@@ -39,7 +39,7 @@ impl Gateway {
             }
             let claim = checked.claim.as_ref();
             let Some((request, trace)) = call.traced_request(&served, &values, claim)? else {
-                // What it would say or do instead must be possible too.
+                // A fixed answer or a handover must render, too.
                 call.prepare(&served, &values, claim, 0)?;
                 return Ok(None);
             };

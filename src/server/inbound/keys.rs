@@ -201,12 +201,12 @@ impl Caller {
         Scope::of(environment, self.owner())
     }
 
-    /// Whether the caller may do what concerns the deployment as a whole.
+    /// Whether the caller may act on the whole deployment.
     pub(in crate::server) fn is_admin(&self) -> bool {
         self.admin
     }
 
-    /// Lets those pass who may do what concerns the deployment as a whole.
+    /// Accepts only a caller that may act on the whole deployment.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// The key has no `admin = true`, or is for some environments only: what is written is of all of them.
+    /// The key has no `admin = true`, or is limited to some environments: definitions belong to all of them.
     pub(in crate::server) fn must_be_admin_of_all(&self) -> Result<(), ProblemDocument> {
         self.must_be_admin()?;
         if self.environments.is_none() {
