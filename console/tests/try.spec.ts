@@ -245,8 +245,8 @@ test.describe('on a phone', () => {
       }
       await expect(page.getByTestId('result-status')).toHaveText('success');
       await expect(page.getByTestId('waterfall')).toBeAttached();
-      // The conversation above grows a moment later.
-      await page.waitForTimeout(900);
+      // The conversation above grows when its variables have come.
+      await page.waitForLoadState('networkidle');
       const heading = page.getByRole('heading', { name: 'Result' });
       await expect(heading).toBeInViewport();
       expect((await heading.boundingBox())?.y).toBeLessThan(200);
