@@ -39,16 +39,15 @@ const INDEX: &str = "index.html";
 #[folder = "console/dist/"]
 struct Files;
 
-/// `/` leads to the page. The address is relative, so that a proxy may serve the gateway below a path.
-pub(super) async fn root(State(state): State<AppState>, headers: HeaderMap, uri: Uri) -> Response {
-    let answer = check(&state, &headers, &uri);
-    answer.map_or_else(ProblemDocument::into_response, |()| redirect("console/"))
-}
-
-/// `/console` is the page too.
-pub(super) async fn without_slash(State(state): State<AppState>, headers: HeaderMap, uri: Uri) -> Response {
-    let answer = check(&state, &headers, &uri);
-    answer.map_or_else(ProblemDocument::into_response, |()| redirect("console/"))
+/// `/` and `/console` lead to the page. The address is relative, so that a proxy may serve the gateway below a path.
+pub(super) async fn redirect(State(state): State<AppState>, headers: HeaderMap, uri: Uri) -> Response {
+    match check(&state, &headers, &uri) {
+        Ok(()) => {
+            let to = [(LOCATION, HeaderValue::from_static("console/"))];
+            (StatusCode::TEMPORARY_REDIRECT, to).into_response()
+        }
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// `/console/`.
@@ -63,10 +62,6 @@ pub(super) async fn file(
     request: Request,
 ) -> Response {
     serve(&state, &name, &request)
-}
-
-fn redirect(to: &'static str) -> Response {
-    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, HeaderValue::from_static(to))]).into_response()
 }
 
 fn check(state: &AppState, headers: &HeaderMap, uri: &Uri) -> Result<(), ProblemDocument> {

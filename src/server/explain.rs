@@ -8,7 +8,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 use crate::action::template::{SourcePlace, Template, TracedBranch};
@@ -21,8 +20,9 @@ use crate::tool::ToolSpec;
 use super::body::Segment;
 use super::definitions::read;
 use super::inbound::keys::Caller;
+use super::listing::served_action;
 use super::problem::{ProblemCode, ProblemDocument};
-use super::query::{EnvironmentQuery, checked};
+use super::query::EnvironmentQuery;
 use super::state::AppState;
 
 /// Where a tool that calls back would find the gateway, where nothing says so: for a look at its spec.
@@ -148,7 +148,7 @@ pub(super) async fn definition(
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
 ) -> Result<Json<WrittenAction>, ProblemDocument> {
     caller.must_be_admin_of_all()?;
-    let served = served(&state, &caller, &name, query)?;
+    let served = served_action(&state, &caller, &name, query)?;
     let file = served.action.file.clone();
     let DefinitionText { text, version } = read(&state, file.clone()).await?;
     let templates = served.action.templates().into_iter();
@@ -178,7 +178,7 @@ pub(super) async fn branches(
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
 ) -> Result<Response, ProblemDocument> {
     caller.must_be_admin_of_all()?;
-    let served = served(&state, &caller, &name, query)?;
+    let served = served_action(&state, &caller, &name, query)?;
     // Up to 256 texts: made and written beside the threads that serve.
     let written =
         state.in_workshop(move || serde_json::to_vec(&BranchesView::of(&served)).unwrap_or_default());
@@ -224,7 +224,7 @@ pub(super) async fn specs(
     Segment(name): Segment,
     query: Result<Query<EnvironmentQuery>, QueryRejection>,
 ) -> Result<Json<SpecsView>, ProblemDocument> {
-    let served = served(&state, &caller, &name, query)?;
+    let served = served_action(&state, &caller, &name, query)?;
     let base_url = state.server().public_url.clone();
     let base_url = base_url.as_deref().unwrap_or(SOMEWHERE);
     let mut specs = Vec::new();
@@ -237,24 +237,6 @@ pub(super) async fn specs(
         }
     }
     Ok(Json(SpecsView { specs }))
-}
-
-fn served(
-    state: &AppState,
-    caller: &Caller,
-    name: &str,
-    query: Result<Query<EnvironmentQuery>, QueryRejection>,
-) -> Result<Arc<ServedAction>, ProblemDocument> {
-    let query = checked(query)?;
-    let deployment = state.gateway().deployment();
-    let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
-    let actions = deployment.environment(&environment).map(|environment| environment.actions.iter());
-    let found = actions.into_iter().flatten().find(|served| served.action.name.as_str() == name);
-    found.cloned().ok_or_else(|| {
-        let name: String = name.chars().take(80).collect();
-        let detail = format!("there is no action `{name}` in environment `{environment}`");
-        ProblemDocument::new(ProblemCode::UnknownTool, detail)
-    })
 }
 
 impl TemplateView {

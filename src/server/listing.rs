@@ -1,6 +1,7 @@
 //! `GET /v1/tools`, `/v1/actions`, `/v1/environments`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -259,15 +260,31 @@ pub(super) async fn action(
     Segment(name): Segment,
     query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ActionView>, ProblemDocument> {
+    let served = served_action(&state, &caller, &name, query)?;
+    Ok(Json(view(&served)))
+}
+
+/// The action called `name`, in the environment of the query.
+///
+/// # Errors
+///
+/// There is none, or the caller may not use the environment.
+pub(super) fn served_action(
+    state: &AppState,
+    caller: &Caller,
+    name: &str,
+    query: Result<Query<EnvironmentQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Arc<ServedAction>, ProblemDocument> {
     let query = checked(query)?;
-    with_actions(&state, &caller, query.environment.as_deref(), |environment, mut views| {
-        Iterator::find(&mut views, |view| view.name == name).ok_or_else(|| {
-            let name: String = name.chars().take(80).collect();
-            let detail = format!("there is no action `{name}` in environment `{environment}`");
-            ProblemDocument::new(ProblemCode::UnknownTool, detail)
-        })
-    })?
-    .map(Json)
+    let deployment = state.gateway().deployment();
+    let environment = caller.environment(query.environment.as_deref(), deployment.environment_names())?;
+    let actions = deployment.environment(&environment).map(|environment| environment.actions.iter());
+    let found = actions.into_iter().flatten().find(|served| served.action.name.as_str() == name);
+    found.cloned().ok_or_else(|| {
+        let name: String = name.chars().take(80).collect();
+        let detail = format!("there is no action `{name}` in environment `{environment}`");
+        ProblemDocument::new(ProblemCode::UnknownTool, detail)
+    })
 }
 
 /// The environments that the caller may use.

@@ -75,11 +75,7 @@ pub(super) async fn reload(
         }
         Err(error) => {
             let document = ProblemDocument::new(ProblemCode::ReloadRefused, error.to_string());
-            let problems = match error {
-                ReloadError::Problems(problems) => problems,
-                ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_) => Vec::new(),
-            };
-            Err(ProblemDocument { problems: problems.into(), ..document })
+            Err(ProblemDocument { problems: error.problems().into(), ..document })
         }
     }
 }

@@ -72,6 +72,16 @@ pub enum ReloadError {
     Failed(String),
 }
 
+impl ReloadError {
+    /// What is wrong with the project that was to be loaded; empty where it is refused for something else.
+    pub(super) fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Problems(problems) => problems,
+            Self::Exposed(_) | Self::Unguarded | Self::Failed(_) => &[],
+        }
+    }
+}
+
 impl Reloader {
     /// Reloads the project in `dir`, which was started with these settings and has these problems.
     pub fn new(dir: PathBuf, started: Settings, log: LogMask, problems: Problems) -> Arc<Self> {
@@ -110,10 +120,7 @@ impl Reloader {
     ) -> Result<Vec<Problem>, ReloadError> {
         let _turn = self.one_at_a_time.lock().await;
         let outcome = self.load(gateway, has_keys, take).await;
-        let problems = match &outcome {
-            Ok(problems) | Err(ReloadError::Problems(problems)) => problems.as_slice(),
-            Err(ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_)) => &[],
-        };
+        let problems = outcome.as_ref().map_or_else(ReloadError::problems, Vec::as_slice);
         for problem in problems {
             match problem.severity {
                 Severity::Error => tracing::error!("{problem}"),
@@ -137,10 +144,7 @@ impl Reloader {
                 latest: Some(Latest { at, refused: None }),
             },
             Err(error) => {
-                let problems = match error {
-                    ReloadError::Problems(problems) => problems.clone(),
-                    ReloadError::Exposed(_) | ReloadError::Unguarded | ReloadError::Failed(_) => Vec::new(),
-                };
+                let problems = error.problems().to_vec();
                 let refused = Refused { reason: error.to_string(), problems };
                 let former = self.history();
                 History { latest: Some(Latest { at, refused: Some(refused) }), ..(*former).clone() }

@@ -15,7 +15,6 @@ use crate::secrets::MASK;
 
 use super::failure::Failure;
 use super::outcome::Outcome;
-use super::parts::{RequestParts, ValueOrigin};
 use super::record::CallRecord;
 use super::request::PreviewedRequest;
 
@@ -37,10 +36,7 @@ pub(super) fn of(
         .and_token(record.token.as_deref())
         .and_values(record.sensitive.iter().flatten().chain(&brought).chain(learned))
         .ready();
-    let credentials = served.shown_credentials();
-    let parts = RequestParts::of(&request.spec, None, credentials, &masks, &|_| ValueOrigin::Computed);
-    let parts = parts.with_automatic_headers(&request.spec.url, &masks);
-    let request = PreviewedRequest::of(&request.spec, &parts);
+    let request = PreviewedRequest::sent(&request.spec, served.shown_credentials(), &masks);
     let answer = record.answer.as_ref();
     let answer = answer.map(|(status, headers)| (status.as_u16(), shown(headers, &served.action, &masks)));
     Some(Exchange { request, answer })

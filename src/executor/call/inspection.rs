@@ -16,7 +16,6 @@ use crate::tool::ToolResult;
 use callgate_text::push_token;
 
 use super::exchange::shown;
-use super::parts::{RequestParts, ValueOrigin};
 use super::phases::TimedPhase;
 use super::record::CallRecord;
 use super::request::PreviewedRequest;
@@ -115,10 +114,7 @@ impl Inspection {
 
 fn request(record: &CallRecord, masks: &Masks<'_>) -> Option<PreviewedRequest> {
     let (sent, served) = (record.request.as_ref()?, record.action.as_ref()?);
-    let credentials = served.shown_credentials();
-    let parts = RequestParts::of(&sent.spec, None, credentials, masks, &|_| ValueOrigin::Computed);
-    let parts = parts.with_automatic_headers(&sent.spec.url, masks);
-    Some(PreviewedRequest::of(&sent.spec, &parts))
+    Some(PreviewedRequest::sent(&sent.spec, served.shown_credentials(), masks))
 }
 
 fn response(record: &CallRecord, masks: &Masks<'_>, result: &ToolResult) -> Option<InspectedResponse> {

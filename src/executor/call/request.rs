@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 
 use crate::action::RequestSpec;
 use crate::action::template::{SourcePlace, TracedBranch};
+use crate::auth::ShownCredential;
 use crate::egress::Credentials;
 use crate::executor::conversation::masks::Masks;
 use crate::secrets::MASK;
 
 use super::curl::{self, ShellVariable};
-use super::parts::{RequestParts, header_map, joined, percent_encode};
+use super::parts::{RequestParts, ValueOrigin, header_map, joined, percent_encode};
 
 /// What would be sent.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -98,6 +99,12 @@ impl Preview {
 }
 
 impl PreviewedRequest {
+    /// A request that was sent with these credentials.
+    pub(super) fn sent(request: &RequestSpec, credentials: &[ShownCredential], masks: &Masks<'_>) -> Self {
+        let parts = RequestParts::of(request, None, credentials, masks, &|_| ValueOrigin::Computed);
+        Self::of(request, &parts.with_automatic_headers(&request.url, masks))
+    }
+
     /// The request, which these are the parts of.
     pub(super) fn of(request: &RequestSpec, parts: &RequestParts) -> Self {
         Self {
