@@ -2,7 +2,7 @@
 # Stands before rustc (RUSTC_WRAPPER): adds what libFuzzer steers by to the crates that are looked at. By name, so
 # that the others run at full speed; for the target only, because a build script has no libFuzzer to link to.
 case " $CARGO_PKG_NAME " in
-" callgate " | " callgate-fuzz " | " gotmpl " | " serde_json " | " serde_json_path"* | " jsonschema " | " saphyr-parser " | " oauth2 ") ;;
+" callgate " | " callgate-fuzz " | " callgate-model " | " gotmpl " | " serde_json " | " serde_json_path"* | " jsonschema " | " saphyr-parser " | " oauth2 ") ;;
 *) exec "$@" ;;
 esac
 case " $* " in

@@ -1,27 +1,31 @@
-//! All compiled actions of all served environments: immutable, compiled whole
-//! or not at all, replaced whole on reload.
+//! All compiled actions and agents of all served environments: immutable, compiled
+//! whole or not at all, replaced whole on reload.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::action::{self, Action, Connection, Connector, SecretUse, Surroundings, Upstreams};
+use crate::action::{
+    self, Action, Agent, Connection, Connector, SecretUse, Surroundings, Upstreams, compile_agent,
+};
 use crate::definition::{Problems, ProjectFiles};
 
-/// All compiled actions of all served environments.
+/// All compiled actions and agents of all served environments.
 #[derive(Debug, Default)]
 pub struct Catalog {
     environments: Vec<Environment>,
 }
 
-/// The actions of one environment, and what they call.
+/// The actions and agents of one environment, and what they call.
 #[derive(Debug)]
 pub struct Environment {
     /// Its name.
     pub name: String,
     /// Its actions, by name.
     pub actions: Vec<Action>,
+    /// Its agents, by name.
+    pub agents: Vec<Agent>,
     /// All connections, used or not.
     pub connections: Vec<Arc<Connection>>,
     /// All auth connectors, used or not.
@@ -58,9 +62,14 @@ impl Catalog {
             let actions = actions.filter_map(|one| action::compile(one, &around, problems, &mut secrets));
             let mut actions: Vec<Action> = actions.collect();
             actions.sort_by(|a, b| a.name.cmp(&b.name));
+            let agents = files.agents.iter();
+            let agents = agents.filter_map(|one| compile_agent(one, &around, problems, &mut secrets));
+            let mut agents: Vec<Agent> = agents.collect();
+            agents.sort_by(|a, b| a.name.cmp(&b.name));
             Environment {
                 name: name.clone(),
                 actions,
+                agents,
                 connections: upstreams.connections(),
                 connectors: upstreams.connectors(),
                 static_variables: around.static_variables.clone(),

@@ -18,6 +18,8 @@ use crate::executor::{StateLimits, States};
 use crate::secrets::{Keyring, SealingKey};
 use crate::{auth, executor};
 
+pub use callgate_model as model;
+
 fn response(status: u16, media_type: &str, body: &[u8]) -> Response {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(media_type) {

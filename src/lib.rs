@@ -33,6 +33,7 @@ pub mod auth;
 pub mod conversation;
 pub mod executor;
 pub mod dialect;
+pub mod agent;
 pub mod settings;
 pub mod telemetry;
 pub mod project;

@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the result is what it prints")]
 
+#[expect(dead_code, reason = "the benchmark reads whole answers only")]
 #[path = "../load/http.rs"]
 mod http;
 #[path = "../load/processes.rs"]

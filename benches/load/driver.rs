@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
 
 use crate::http::{Connection, Message};
-use crate::project::CallRequest;
+use crate::project::{self, Asked, CallRequest};
 
 /// The next call's number, for the whole benchmark: the gateway answers a number it has seen without calling the upstream.
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
@@ -21,17 +21,25 @@ pub(crate) struct Endpoint {
     request: CallRequest,
     /// Part of every right answer.
     expected: &'static str,
+    /// The part whose coming is timed; the whole answer's where there is none.
+    timed: Option<&'static str>,
 }
 
 impl Endpoint {
     /// Describes `POST path`, whose right answers have status 200 and contain `expected`.
-    pub(crate) fn new(addr: SocketAddr, path: &str, expected: &'static str) -> Self {
-        Self { addr, request: CallRequest::new(addr, path, false), expected }
+    pub(crate) fn new(addr: SocketAddr, path: &str, asked: &Asked, expected: &'static str) -> Self {
+        Self { addr, request: CallRequest::new(addr, path, asked), expected, timed: None }
     }
 
-    /// The same with calls that belong to no conversation.
-    pub(crate) fn plain(addr: SocketAddr, path: &str, expected: &'static str) -> Self {
-        Self { addr, request: CallRequest::new(addr, path, true), expected }
+    /// Describes an agent, or a model, whose answers are streams and timed by their first token.
+    pub(crate) fn streamed(addr: SocketAddr, asked: &Asked) -> Self {
+        let request = CallRequest::new(addr, "/v1/chat/completions", asked);
+        Self { addr, request, expected: project::LAST_TOKEN, timed: Some(project::FIRST_TOKEN) }
+    }
+
+    /// Where the target listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
     }
 }
 
@@ -40,7 +48,7 @@ impl Endpoint {
 pub(crate) struct Outcome {
     /// From the first call's start to the last one's end.
     pub(crate) elapsed: Duration,
-    /// How long each right answer took, shortest first.
+    /// How long each right answer took, or its first token where it is a stream; shortest first.
     pub(crate) latencies: Vec<Duration>,
     /// Calls without a right answer.
     pub(crate) errors: u64,
@@ -107,21 +115,71 @@ impl Client {
         let mut outcome = Outcome::default();
         while taken.fetch_add(1, Ordering::Relaxed) < calls {
             let request = self.endpoint.request.numbered(NEXT_CALL.fetch_add(1, Ordering::Relaxed));
-            let started = Instant::now();
-            let answer = match self.connection.exchange(request).await {
-                Ok(answer) => answer,
+            let (answer, latency) = match timed(&mut self.connection, request, self.endpoint.timed).await {
+                Ok(answered) => answered,
                 Err(error) => {
                     outcome.first_error.get_or_insert(format!("{error:#}"));
                     return (None, outcome);
                 }
             };
-            let latency = started.elapsed();
             match check(&answer, self.endpoint.expected) {
                 Ok(()) => outcome.latencies.push(latency),
                 Err(error) => drop(outcome.first_error.get_or_insert_with(|| error.to_string())),
             }
         }
         (Some(self), outcome)
+    }
+}
+
+/// Makes one request; says how long the answer took, or its `part`.
+async fn timed(
+    connection: &mut Connection,
+    request: &[u8],
+    part: Option<&str>,
+) -> Result<(Message, Duration)> {
+    let started = Instant::now();
+    let Some(part) = part else {
+        let answer = connection.exchange(request).await?;
+        return Ok((answer, started.elapsed()));
+    };
+    connection.send(request).await?;
+    connection.wait_for(part.as_bytes()).await?;
+    let latency = started.elapsed();
+    let answer = connection.receive().await?.context("the connection was closed within an answer")?;
+    Ok((answer, latency))
+}
+
+/// Streams that have begun and are held open.
+pub(crate) struct Held {
+    connections: Vec<Connection>,
+    expected: &'static str,
+}
+
+impl Held {
+    /// Opens `streams` streams and waits for the first token of each.
+    pub(crate) async fn open(endpoint: &Endpoint, streams: u32) -> Result<Self> {
+        let mut request = endpoint.request.clone();
+        let mut connections = Vec::new();
+        let part = endpoint.timed.unwrap_or(endpoint.expected);
+        for number in 0..streams {
+            let mut connection = Connection::open(endpoint.addr).await.context("failed to connect")?;
+            connection.send(request.numbered(NEXT_CALL.fetch_add(1, Ordering::Relaxed))).await?;
+            connection
+                .wait_for(part.as_bytes())
+                .await
+                .with_context(|| format!("stream {number} does not begin"))?;
+            connections.push(connection);
+        }
+        Ok(Self { connections, expected: endpoint.expected })
+    }
+
+    /// Reads all of them to their ends.
+    pub(crate) async fn finish(self) -> Result<()> {
+        for mut connection in self.connections {
+            let answer = connection.receive().await?.context("a stream was closed before its end")?;
+            check(&answer, self.expected)?;
+        }
+        Ok(())
     }
 }
 

@@ -71,6 +71,19 @@ impl Connection {
         }
     }
 
+    /// Reads until `part` of the next message has come, which stays to be received.
+    pub(crate) async fn wait_for(&mut self, part: &[u8]) -> Result<()> {
+        while find(&self.buffer, part).is_none() {
+            ensure!(self.buffer.len() < MESSAGE_LIMIT, "{MESSAGE_LIMIT} bytes came without the part");
+            ensure!(
+                self.fill().await? > 0,
+                "the connection was closed before the part: {}",
+                String::from_utf8_lossy(&self.buffer)
+            );
+        }
+        Ok(())
+    }
+
     /// Sends a request and reads its response.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Message> {
         self.send(request).await?;

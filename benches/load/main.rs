@@ -8,6 +8,10 @@
 //! What conversations cost on each store, over calls that belong to none:
 //! `cargo bench --bench load -- --target callgate-plain,callgate,callgate-sqlite,callgate-redis`. The last one starts a
 //! `redis-server` of its own, whose CPU time stands in a column of its own.
+//!
+//! What an agent adds to its model: `cargo bench --bench load -- --target
+//! model,model-passthrough,turn,turn-one-call,turn-three-calls`. With `--streams 5000`, what open streams take of memory;
+//! that needs about twice as many open files (`ulimit -n`).
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the benchmark's result is what it prints")]
 
@@ -63,6 +67,9 @@ struct Options {
     /// What to measure.
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Kind::Passthrough, Kind::Callgate])]
     target: Vec<Kind>,
+    /// Also reads the memory of this many open streams of a turn, and of a pass-through of its model.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=9_000))]
+    streams: Option<u32>,
     /// The callgate binary [default: $CALLGATE_BIN, else the one cargo built].
     #[arg(long)]
     callgate: Option<PathBuf>,
@@ -156,16 +163,29 @@ async fn measure_all(options: &Options) -> Result<Report> {
         println!("callgate is left out: no binary; name one with --callgate or CALLGATE_BIN\n");
         kinds.retain(|kind| !kind.is_callgate());
     }
-    if kinds.is_empty() {
+    if kinds.is_empty() && options.streams.is_none() {
         bail!("nothing to measure");
     }
 
     let workshop = Workshop::open(binary).await?;
     let mut report = Report::new(options.warmup, options.rounds);
-    for &concurrency in &options.concurrency {
-        let section = measure(options, &workshop, &kinds, concurrency).await?;
-        section.print();
-        report.sections.push(section);
+    let (turns, calls): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|kind| kind.is_streamed());
+    for kinds in [calls, turns].iter().filter(|kinds| !kinds.is_empty()) {
+        for &concurrency in &options.concurrency {
+            let section = measure(options, &workshop, kinds, concurrency).await?;
+            section.print();
+            report.sections.push(section);
+        }
+    }
+    if let Some(streams) = options.streams {
+        for kind in [Kind::ModelPassthrough, Kind::Turn] {
+            // Of its own, since a model that has been released makes nobody wait again.
+            let workshop = Workshop::open(targets::callgate_binary(options.callgate.as_deref())).await?;
+            let held =
+                workshop.hold(kind, streams).await.with_context(|| format!("{streams} streams of {kind}"))?;
+            held.print();
+            report.streams.push(held);
+        }
     }
     Ok(report)
 }

@@ -1,12 +1,12 @@
-//! The baseline: what axum and reqwest cost when nothing happens between them.
+//! The baseline: what axum and reqwest cost when nothing happens between them, for a call and for a model's stream.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Response, StatusCode, header};
 use axum::routing::post;
 use axum::serve::ListenerExt;
 use reqwest::{Client, redirect};
@@ -24,8 +24,10 @@ pub(crate) fn serve(upstream: SocketAddr) -> Result<()> {
         .tcp_nodelay(true)
         .pool_max_idle_per_host(usize::MAX)
         .build()?;
-    let router =
-        Router::new().route("/", post(forward)).with_state((client, format!("http://{upstream}/tickets")));
+    let router = Router::new()
+        .route("/", post(forward))
+        .route("/v1/chat/completions", post(stream))
+        .with_state((client, format!("http://{upstream}")));
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         processes::announce(listener.local_addr()?);
@@ -38,8 +40,22 @@ async fn forward(
     State((client, url)): State<(Client, String)>,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), StatusCode> {
-    let request = client.post(url).header(header::CONTENT_TYPE, "application/json").body(body);
+    let request =
+        client.post(format!("{url}/tickets")).header(header::CONTENT_TYPE, "application/json").body(body);
     let response = request.send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     let status = response.status();
     Ok((status, response.bytes().await.map_err(|_| StatusCode::BAD_GATEWAY)?))
+}
+
+async fn stream(
+    State((client, url)): State<(Client, String)>,
+    body: Bytes,
+) -> Result<Response<Body>, StatusCode> {
+    let request = client.post(format!("{url}/v1/chat/completions"));
+    let request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+    let answer = request.send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let kind = answer.headers().get(header::CONTENT_TYPE).cloned();
+    let mut response = Response::new(Body::new(reqwest::Body::from(answer)));
+    response.headers_mut().extend(kind.map(|kind| (header::CONTENT_TYPE, kind)));
+    Ok(response)
 }

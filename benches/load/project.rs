@@ -1,5 +1,5 @@
 //! The project that the gateway is measured with, and the tool call that is made: a POST with validated parameters, a
-//! JSON template, a bearer secret and two output variables.
+//! JSON template, a bearer secret and two output variables. An agent makes the same call in its turns.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("connections/helpdesk.yaml", CONNECTION),
     ("auth/helpdesk_bearer.yaml", AUTH),
     ("actions/create_support_ticket.yaml", ACTION),
+    ("agents/clerk.yaml", AGENT),
     ("secrets.toml", SECRETS),
 ];
 
@@ -40,6 +41,11 @@ const ACTION: &str = concat!(
     "headers: {X-API-Version: \"1.0\"}\n",
     include_str!("../ticket.yaml"),
 );
+
+const AGENT: &str = r#"
+instructions: You open tickets of the help desk. Say one short sentence at a time.
+model: {provider: openai, base_url: "http://UPSTREAM/v1", auth: helpdesk_bearer, model: scripted}
+"#;
 
 const SECRETS: &str = r#"
 [production]
@@ -67,7 +73,40 @@ const PLAIN_CALL: &str = concat!(
 );
 
 /// What stands before the numbers of a call, and how many calls in a row have the same one.
-const NUMBERED: [(&str, u64); 3] = [(r#""conv_"#, CALLS_A_CONVERSATION), (r#""call_"#, 1), ("No. ", 1)];
+const NUMBERED: [(&str, u64); 4] =
+    [(r#""conv_"#, CALLS_A_CONVERSATION), (r#""call_"#, 1), ("No. ", 1), (r#""turn_"#, 1)];
+
+/// The request of a turn that makes `tickets` calls. Each turn is the first of its conversation.
+fn turn(tickets: usize) -> String {
+    asking(&format!("{ASKS_FOR}{tickets}"))
+}
+
+/// The request of a turn whose answer stops after its first word until the model is released.
+fn waiting_turn() -> String {
+    asking(ASKS_TO_WAIT)
+}
+
+fn asking(wish: &str) -> String {
+    format!(
+        r#"{{"model":"clerk","stream":true,"metadata":{{"conversation_id":"turn_0000000000"}},"messages":[{{"role":"user","content":"No. 0000000000: {wish}"}}]}}"#
+    )
+}
+
+/// What the caller of an agent says before the number of tickets that the model has to open.
+pub(crate) const ASKS_FOR: &str = "please open tickets: ";
+
+/// What the caller of an agent says to keep the model from ending its answer.
+pub(crate) const ASKS_TO_WAIT: &str = "please wait";
+
+/// The words of the model, in the pieces in which they are sent.
+pub(crate) const WORDS: [&str; 12] =
+    ["I", " have", " seen", " to", " all", " of", " that", " for", " you", ".", " Good", "bye."];
+
+/// What a piece of an answer holds before its text, for the model as well as for the gateway.
+pub(crate) const FIRST_TOKEN: &str = r#""content":"I""#;
+
+/// Part of every whole answer of the model and of an agent.
+pub(crate) const LAST_TOKEN: &str = r#""content":"bye."#;
 
 /// Digits of a call's number.
 const DIGITS: usize = 10;
@@ -103,6 +142,21 @@ pub(crate) fn write(folder: &Path, upstream: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// What is asked of a target.
+pub(crate) enum Asked {
+    /// A call in a conversation.
+    Call,
+    /// A call in none.
+    PlainCall,
+    /// A turn of the agent, or an answer of its model, with so many calls.
+    Turn {
+        /// How many tickets are opened.
+        tickets: usize,
+    },
+    /// A turn that lasts until the model is released.
+    WaitingTurn,
+}
+
 /// The bytes of a call's HTTP request, in which only the numbers change.
 #[derive(Clone)]
 pub(crate) struct CallRequest {
@@ -112,9 +166,14 @@ pub(crate) struct CallRequest {
 }
 
 impl CallRequest {
-    /// Builds the request for `POST path`, of a call in a conversation or of one without.
-    pub(crate) fn new(addr: SocketAddr, path: &str, is_plain: bool) -> Self {
-        let call = if is_plain { PLAIN_CALL } else { CALL };
+    /// Builds the request for `POST path`.
+    pub(crate) fn new(addr: SocketAddr, path: &str, asked: &Asked) -> Self {
+        let call = match asked {
+            Asked::Call => CALL,
+            Asked::PlainCall => PLAIN_CALL,
+            Asked::Turn { tickets } => &turn(*tickets),
+            Asked::WaitingTurn => &waiting_turn(),
+        };
         let text = format!(
             "POST {path} HTTP/1.1\r\nHost: {addr}\r\n{CALL_HEADERS}Content-Length: {}\r\n\r\n{call}",
             call.len()

@@ -14,10 +14,10 @@ const AIM_AT: u32 = 64;
 /// How many times the pass-through's CPU a call of a target should take at most.
 fn aim(kind: Kind) -> Option<f64> {
     match kind {
-        Kind::Upstream | Kind::Passthrough => None,
         Kind::CallgatePlain => Some(1.25),
         Kind::Callgate => Some(1.6),
         Kind::CallgateSqlite | Kind::CallgateRedis => Some(3.0),
+        _ => None,
     }
 }
 
@@ -39,15 +39,17 @@ pub(crate) struct Report {
     warmup: u64,
     rounds: u32,
     cpus: usize,
-    /// One for each concurrency.
+    /// For each concurrency one of calls and one of turns, as far as they were asked for.
     pub(crate) sections: Vec<Section>,
+    /// The memory of open streams.
+    pub(crate) streams: Vec<OpenStreams>,
 }
 
 impl Report {
     /// Starts a report.
     pub(crate) fn new(warmup: u64, rounds: u32) -> Self {
         let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-        Self { warmup, rounds, cpus, sections: Vec::new() }
+        Self { warmup, rounds, cpus, sections: Vec::new(), streams: Vec::new() }
     }
 
     /// Counts the failed calls.
@@ -132,8 +134,10 @@ impl Section {
     #[expect(clippy::print_stdout, reason = "the benchmark's result")]
     pub(crate) fn print(&self) {
         let rounds = self.targets.first().map_or(0, |figures| figures.rounds.len());
+        let (calls, timed) =
+            if self.is_streamed() { ("turns", "; times are to the first token") } else { ("calls", "") };
         println!(
-            "concurrency {}: {} calls a round, the round of {rounds} with the median CPU",
+            "concurrency {}: {} {calls} a round, the round of {rounds} with the median CPU{timed}",
             self.concurrency, self.calls
         );
         println!(
@@ -178,7 +182,7 @@ impl Section {
         for line in self.targets.iter().filter_map(|figures| self.judged(figures)) {
             println!("{line}");
         }
-        for line in self.conversation_costs() {
+        for line in self.conversation_costs().into_iter().chain(self.turn_costs()) {
             println!("{line}");
         }
         println!();
@@ -202,9 +206,32 @@ impl Section {
         stores.filter_map(line).collect()
     }
 
+    fn is_streamed(&self) -> bool {
+        self.targets.iter().any(|figures| figures.target.is_streamed())
+    }
+
+    /// What a turn adds to the model's first token.
+    fn turn_costs(&self) -> Vec<String> {
+        let Some(model) = self.targets.iter().find(|figures| figures.target == Kind::Model) else {
+            return Vec::new();
+        };
+        let turns = self.targets.iter().filter(|figures| figures.target.turn().is_some());
+        let line = |figures: &Figures| {
+            let (turn, model) = (figures.median()?, model.median()?);
+            Some(format!(
+                "{}: the first token {:+.0} µs (p50) and {:+.0} µs (p99) later than the model's own",
+                figures.target,
+                turn.p50_us - model.p50_us,
+                turn.p99_us - model.p99_us
+            ))
+        };
+        turns.filter_map(line).collect()
+    }
+
     /// How many times the pass-through's CPU a target takes for a call: the medians, and the least and the most of a round.
     fn ratio(&self, figures: &Figures) -> Option<(f64, f64, f64)> {
-        let baseline = self.targets.iter().find(|figures| figures.target == Kind::Passthrough)?;
+        let is_baseline = |other: &&Figures| other.target == figures.target.baseline();
+        let baseline = self.targets.iter().find(is_baseline)?;
         let median = figures.median()?.cpu_us_per_call / baseline.median()?.cpu_us_per_call;
         let by_round = figures.rounds.iter().zip(&baseline.rounds);
         let by_round = by_round.map(|(target, baseline)| target.cpu_us_per_call / baseline.cpu_us_per_call);
@@ -225,6 +252,38 @@ impl Section {
             "{}: {median:.2} times the pass-through's CPU a call (rounds {low:.2} to {high:.2}){verdict}",
             figures.target
         ))
+    }
+}
+
+/// The memory of one target with streams open.
+#[derive(Serialize)]
+pub(crate) struct OpenStreams {
+    /// Which target.
+    pub(crate) target: Kind,
+    /// How many streams were open at a time.
+    pub(crate) streams: u32,
+    /// Before them.
+    pub(crate) before: Memory,
+    /// While all of them were open.
+    pub(crate) open: Memory,
+    /// After they had ended.
+    pub(crate) after: Memory,
+}
+
+impl OpenStreams {
+    /// Prints a line.
+    #[expect(clippy::print_stdout, reason = "the benchmark's result")]
+    pub(crate) fn print(&self) {
+        let more = self.open.resident_kib.saturating_sub(self.before.resident_kib);
+        println!(
+            "{:<16}{} open streams: {:.1} KiB each; {:.1} MiB before, {:.1} MiB open, {:.1} MiB after",
+            self.target,
+            self.streams,
+            more as f64 / f64::from(self.streams),
+            mebibytes(self.before.resident_kib),
+            mebibytes(self.open.resident_kib),
+            mebibytes(self.after.resident_kib),
+        );
     }
 }
 

@@ -8,14 +8,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::driver::{Driver, Endpoint};
+use crate::driver::{Driver, Endpoint, Held};
 use crate::http;
 use crate::processes::{CpuReading, Memory, Process};
-use crate::project;
-use crate::report::{Round, Used};
+use crate::project::{self, Asked};
+use crate::report::{OpenStreams, Round, Used};
 
 /// How long a target may take from its start to its first answer.
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Turns before the memory of open streams is read for the first time.
+const TURNS_BEFORE_STREAMS: u64 = 200;
 
 /// Pause before each reading of CPU time, so that work a gateway does after its answer is counted as well.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -36,12 +39,50 @@ pub(crate) enum Kind {
     CallgateSqlite,
     /// The gateway, with conversations in a Redis of the benchmark's own.
     CallgateRedis,
+    /// The agent's model itself, streaming.
+    Model,
+    /// The baseline of turns.
+    ModelPassthrough,
+    /// A turn of an agent that calls nothing.
+    Turn,
+    /// A turn with one call: two rounds.
+    TurnOneCall,
+    /// A turn with three calls at a time: two rounds.
+    TurnThreeCalls,
 }
 
 impl Kind {
     /// Whether it is the gateway.
     pub(crate) fn is_callgate(self) -> bool {
-        self == Self::CallgatePlain || self.is_conversational()
+        self == Self::CallgatePlain || self.is_conversational() || self.turn().is_some()
+    }
+
+    /// How many calls each of its turns makes, where turns of an agent are measured.
+    pub(crate) fn turn(self) -> Option<usize> {
+        match self {
+            Self::Turn => Some(0),
+            Self::TurnOneCall => Some(1),
+            Self::TurnThreeCalls => Some(3),
+            _ => None,
+        }
+    }
+
+    /// Whether its answers are streams of a model's words.
+    pub(crate) fn is_streamed(self) -> bool {
+        matches!(self, Self::Model | Self::ModelPassthrough) || self.turn().is_some()
+    }
+
+    /// What its CPU is compared with.
+    pub(crate) fn baseline(self) -> Self {
+        if self.is_streamed() { Self::ModelPassthrough } else { Self::Passthrough }
+    }
+
+    /// How many requests the upstream gets for one of its own.
+    fn upstream_requests(self) -> u64 {
+        match self.turn() {
+            None | Some(0) => 1,
+            Some(calls) => calls as u64 + 2,
+        }
     }
 
     /// Whether its calls belong to conversations, which it keeps.
@@ -59,6 +100,11 @@ impl fmt::Display for Kind {
             Self::Callgate => "callgate",
             Self::CallgateSqlite => "callgate-sqlite",
             Self::CallgateRedis => "callgate-redis",
+            Self::Model => "model",
+            Self::ModelPassthrough => "model-pass-thr.",
+            Self::Turn => "turn",
+            Self::TurnOneCall => "turn, 1 call",
+            Self::TurnThreeCalls => "turn, 3 calls",
         })
     }
 }
@@ -108,23 +154,41 @@ impl Workshop {
 
     /// Starts a target and waits until it answers.
     pub(crate) async fn start(&self, kind: Kind) -> Result<Target> {
-        match kind {
-            Kind::Upstream => {
-                let endpoint = Endpoint::new(self.upstream_addr, "/tickets", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: None, redis: None })
-            }
-            Kind::Passthrough => {
-                let (process, addr) = Process::start_role(&["passthrough", &self.upstream_addr.to_string()])?;
-                let endpoint = Endpoint::new(addr, "/", project::UPSTREAM_ANSWERS);
-                Ok(Target { kind, endpoint, process: Some(process), redis: None })
-            }
-            Kind::CallgatePlain | Kind::Callgate | Kind::CallgateSqlite | Kind::CallgateRedis => {
-                self.start_callgate(kind).await
-            }
-        }
+        let asked = match (kind, kind.turn()) {
+            (_, Some(tickets)) => Asked::Turn { tickets },
+            (Kind::Model | Kind::ModelPassthrough, _) => Asked::Turn { tickets: 0 },
+            (Kind::CallgatePlain, _) => Asked::PlainCall,
+            _ => Asked::Call,
+        };
+        self.start_asked(kind, &asked).await
     }
 
-    async fn start_callgate(&self, kind: Kind) -> Result<Target> {
+    async fn start_asked(&self, kind: Kind, asked: &Asked) -> Result<Target> {
+        let (mut process, mut redis) = (None, None);
+        let addr = match kind {
+            Kind::Upstream | Kind::Model => self.upstream_addr,
+            Kind::Passthrough | Kind::ModelPassthrough => {
+                let started = Process::start_role(&["passthrough", &self.upstream_addr.to_string()])?;
+                process = Some(started.0);
+                started.1
+            }
+            _ => {
+                let (gateway, addr);
+                (gateway, redis, addr) = self.start_callgate(kind).await?;
+                process = Some(gateway);
+                addr
+            }
+        };
+        let endpoint = match kind {
+            _ if kind.is_streamed() => Endpoint::streamed(addr, asked),
+            Kind::Upstream => Endpoint::new(addr, "/tickets", asked, project::UPSTREAM_ANSWERS),
+            Kind::Passthrough => Endpoint::new(addr, "/", asked, project::UPSTREAM_ANSWERS),
+            _ => Endpoint::new(addr, "/v1/tool-calls", asked, project::GATEWAY_ANSWERS),
+        };
+        Ok(Target { kind, endpoint, process, redis })
+    }
+
+    async fn start_callgate(&self, kind: Kind) -> Result<(Process, Option<Process>, SocketAddr)> {
         let binary = self.callgate.as_deref().context("no callgate binary")?;
         let listen = free_address()?;
         let folder = self.folder.path().join(format!("project-{}", listen.port()));
@@ -135,7 +199,11 @@ impl Workshop {
             Kind::CallgateRedis => "redis",
             _ => "memory",
         };
-        let mut variables = vec![("CALLGATE_STORE__BACKEND", backend.to_owned())];
+        let mut variables = vec![
+            ("CALLGATE_STORE__BACKEND", backend.to_owned()),
+            // Each open stream is a call in flight.
+            ("CALLGATE_SERVER__MAX_CALLS_IN_FLIGHT", "20000".to_owned()),
+        ];
         let mut redis = None;
         if kind == Kind::CallgateRedis {
             let port = free_address()?.port();
@@ -147,19 +215,32 @@ impl Workshop {
         if let Err(error) = wait_until_ready(&mut process, listen).await {
             bail!("{error:#}; its log ends:\n{}", tail(&log));
         }
-        let endpoint = match kind {
-            Kind::CallgatePlain => Endpoint::plain(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
-            _ => Endpoint::new(listen, "/v1/tool-calls", project::GATEWAY_ANSWERS),
-        };
-        Ok(Target { kind, endpoint, process: Some(process), redis })
+        Ok((process, redis, listen))
+    }
+
+    /// Holds `streams` streams of `kind` open, each after its first token, and reads the memory that they take.
+    pub(crate) async fn hold(&self, kind: Kind, streams: u32) -> Result<OpenStreams> {
+        let target = self.start_asked(kind, &Asked::WaitingTurn).await?;
+        // What the first turns allocate once is not the streams' own.
+        let quick = Endpoint::streamed(target.endpoint.addr(), &Asked::Turn { tickets: 0 });
+        let warm = Driver::connect(&quick, 8).await?.run(TURNS_BEFORE_STREAMS).await?;
+        ensure!(warm.errors == 0, "a turn failed: {:?}", warm.first_error);
+        let before = target.memory(self)?;
+        let held = Held::open(&target.endpoint, streams).await?;
+        tokio::time::sleep(SETTLE).await;
+        let open = target.memory(self)?;
+        http::get(self.upstream_addr, "/release").await?;
+        held.finish().await?;
+        tokio::time::sleep(SETTLE).await;
+        Ok(OpenStreams { target: kind, streams, before, open, after: target.memory(self)? })
     }
 
     /// Drives `target` with `warmup` calls, then with `calls` measured ones.
     ///
     /// # Errors
     ///
-    /// Fails where the upstream did not get exactly one request per call, or not the request it should get: then
-    /// something else was measured. Calls that fail are counted in the result.
+    /// Fails where the upstream did not get exactly as many requests as the calls make, or not the request it should
+    /// get: then something else was measured. Calls that fail are counted in the result.
     pub(crate) async fn measure(
         &self,
         target: &Target,
@@ -172,7 +253,7 @@ impl Workshop {
         if let Some(error) = warm.first_error {
             bail!("{} of {warmup} warm-up calls failed, the first with: {error}", warm.errors);
         }
-        if target.kind.is_callgate() {
+        if target.kind.is_callgate() && target.kind.turn() != Some(0) {
             self.check_last_request().await?;
         }
 
@@ -185,7 +266,8 @@ impl Workshop {
         let reached = self.upstream_count().await? - count;
 
         if outcome.errors == 0 {
-            ensure!(reached == calls, "{calls} calls made {reached} upstream requests");
+            let due = calls * target.kind.upstream_requests();
+            ensure!(reached == due, "{calls} calls made {reached} upstream requests, not {due}");
         }
         Ok(Round::new(calls, &outcome, &used))
     }

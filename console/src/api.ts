@@ -6,6 +6,7 @@ import { readEvents, type SseEvent } from './sse';
 import type {
   Action,
   ActionDefinition,
+  Agent,
   Branches,
   Conversation,
   ConversationPage,
@@ -52,6 +53,13 @@ export function callBody(call: CallInput, forPreview: boolean): string {
   return `{${members.join(',')}}`;
 }
 
+/** What is said to an agent, in a conversation that the gateway keeps. */
+export interface Saying {
+  environment: string;
+  conversation_id: string;
+  text: string;
+}
+
 async function* stream(path: string, options: Parameters<typeof send>[1] = {}): AsyncGenerator<SseEvent> {
   const response = await send(path, { ...options, headers: { ...options.headers, Accept: 'text/event-stream' } });
   if (response.body) yield* readEvents(response.body);
@@ -89,6 +97,17 @@ export const api = {
     parseKeepingDigits<{ environment: string; actions: Action[] }>(
       await (await send('v1/actions', { query: { environment }, signal })).text(),
     ),
+
+  agents: (environment: string, signal?: AbortSignal) =>
+    sendForJson<{ environment: string; agents: Agent[] }>('v1/agents', { query: { environment }, signal }),
+
+  /** Says something and gives what the agent does and says, event by event; `done` is the last one. */
+  turn: (agent: string, saying: Saying, signal: AbortSignal) =>
+    stream(`v1/agents/${segment(agent)}/turns`, {
+      method: 'POST',
+      body: JSON.stringify({ ...saying, source: 'console' }),
+      signal,
+    }),
 
   status: (signal?: AbortSignal) => sendForJson<Status>('v1/status', { signal }),
 

@@ -20,6 +20,7 @@ import { visible } from './text';
 
 const LOADERS = {
   try: () => import('./screens/try/index'),
+  chat: () => import('./screens/chat/index'),
   live: () => import('./screens/live/index'),
   check: () => import('./screens/check/index'),
   definition: () => import('./screens/definition/index'),
@@ -133,7 +134,8 @@ export function App() {
     return () => cancelIdleCallback(idle);
   }, [isReady]);
   useEffect(() => {
-    const place = screen === 'try' && path[1] ? `${path[1]} · ${LABELS.try}` : LABELS[screen];
+    const named = screen === 'try' || screen === 'chat' ? path[1] : undefined;
+    const place = named ? `${named} · ${LABELS[screen]}` : LABELS[screen];
     document.title = `${place} · Callgate console`;
   }, [screen, path]);
   return (

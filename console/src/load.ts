@@ -1,7 +1,7 @@
 // Loads what the whole page shares, and loads it again when it may have changed.
 import { effect } from '@preact/signals';
 import { ApiError, api, errorText } from './api';
-import { actions, environment, environments, reconnections, refused, status, unreachable } from './state';
+import { actions, agents, environment, environments, reconnections, refused, status, unreachable } from './state';
 
 const EVERY_MS = 15_000;
 const STATUS_EVERY_MS = 5_000;
@@ -37,6 +37,21 @@ export async function loadActions(): Promise<void> {
   }
 }
 
+/** Asks for the agents again; what is shown stays where there is no answer. */
+export async function loadAgents(): Promise<void> {
+  const wanted = environment.peek();
+  if (wanted === '') return;
+  try {
+    const answer = await api.agents(wanted);
+    if (environment.peek() !== wanted) return;
+    if (JSON.stringify(answer.agents) !== JSON.stringify(agents.peek())) agents.value = answer.agents;
+  } catch (error) {
+    // What is wrong is said of the actions; a gateway that is away may have agents when it comes back.
+    const isAway = error instanceof ApiError && error.status === 0;
+    if (!isAway && environment.peek() === wanted) agents.value ??= [];
+  }
+}
+
 export async function loadStatus(): Promise<void> {
   try {
     status.value = await api.status();
@@ -47,7 +62,7 @@ export async function loadStatus(): Promise<void> {
 
 export async function tryAgain(): Promise<void> {
   await loadEnvironments();
-  await loadActions();
+  await Promise.all([loadActions(), loadAgents()]);
 }
 
 function visibleTab(): boolean {
@@ -65,12 +80,20 @@ export function startLoading(): void {
     void reconnections.value;
     const name = environment.value;
     if (!environments.value?.includes(name)) return;
-    if (name !== shown) actions.value = null;
+    if (name !== shown) {
+      actions.value = null;
+      agents.value = null;
+    }
     shown = name;
     void loadActions();
+    void loadAgents();
   });
   const canAsk = () => visibleTab() && unreachable.peek() === null;
-  const refreshActions = () => canAsk() && void loadActions();
+  const refreshActions = () => {
+    if (!canAsk()) return;
+    void loadActions();
+    void loadAgents();
+  };
   const refreshStatus = () => canAsk() && void loadStatus();
   addEventListener('focus', refreshActions);
   addEventListener('focus', refreshStatus);

@@ -1,11 +1,12 @@
 // The way to the screens. Check says how many errors keep the project on disk from being served.
 import { effect } from '@preact/signals';
-import { actionToTry } from './last-action';
-import { href, route, SCREENS, type Screen } from './route';
-import { actions, environment, remember, remembered, status } from './state';
+import { actionToTry, definedIn } from './last-action';
+import { href, namesEnvironment, route, SCREENS, type Screen } from './route';
+import { actions, agents, environment, remember, remembered, status } from './state';
 
 export const LABELS: Record<Screen, string> = {
   try: 'Try',
+  chat: 'Chat',
   live: 'Live',
   check: 'Check',
   definition: 'Definition',
@@ -21,12 +22,19 @@ effect(() => {
 
 export function target(screen: Screen): string {
   const here = route.value;
-  if (screen !== 'try' && screen !== 'live') return href(screen);
+  if (!namesEnvironment(screen)) return href(screen);
   if (here.screen === screen) return href(screen, here.path);
   const place = environment.value;
   if (place === '') return href(screen);
-  const action = screen === 'try' ? actionToTry(here, actions.value, remembered(`action.${place}`)) : null;
-  return href(screen, action === null ? [place] : [place, action]);
+  let name: string | null = null;
+  if (screen === 'try') name = actionToTry(here, actions.value, remembered(`action.${place}`));
+  if (screen === 'chat') name = definedIn(here, agents.value);
+  return href(screen, name === null ? [place] : [place, name]);
+}
+
+/** Chat is there where there is somebody to talk to. */
+function isShown(screen: Screen): boolean {
+  return screen !== 'chat' || route.value.screen === 'chat' || (agents.value?.length ?? 0) > 0;
 }
 
 /** The errors of the project on disk if it is not served; null if it is. */
@@ -43,7 +51,7 @@ export function Navigation() {
   const current = route.value.screen;
   return (
     <nav class="navigation" aria-label="Screens">
-      {SCREENS.map((screen) => (
+      {SCREENS.filter(isShown).map((screen) => (
         <a
           key={screen}
           href={target(screen)}

@@ -1,8 +1,13 @@
 // Where the page is: the fragment of its address.
 import { signal } from '@preact/signals';
 
-export const SCREENS = ['try', 'live', 'check', 'definition', 'health'] as const;
+export const SCREENS = ['try', 'chat', 'live', 'check', 'definition', 'health'] as const;
 export type Screen = (typeof SCREENS)[number];
+
+/** Whether the address of a screen names an environment first. */
+export function namesEnvironment(screen: Screen): boolean {
+  return screen === 'try' || screen === 'chat' || screen === 'live';
+}
 
 export interface Route {
   screen: Screen;

@@ -1,7 +1,7 @@
 // What the whole page shares, and what a tab remembers.
 import { computed, effect, signal } from '@preact/signals';
-import { go, href, route } from './route';
-import type { Action, Status } from './types';
+import { go, href, namesEnvironment, route } from './route';
+import type { Action, Agent, Status } from './types';
 import { randomHex } from './text';
 
 /** Reads what the tab remembers; nothing where storage is not allowed. */
@@ -59,7 +59,7 @@ effect(() => void remember('environment', chosen.value));
 export const environment = computed<string>(() => {
   const { screen, path } = route.value;
   const known = environments.value ?? [];
-  const named = screen === 'try' || screen === 'live' ? path[0] : undefined;
+  const named = namesEnvironment(screen) ? path[0] : undefined;
   if (named) return named;
   return known.includes(chosen.value) ? chosen.value : (known[0] ?? '');
 });
@@ -73,7 +73,7 @@ export function chooseEnvironment(name: string): void {
   chosen.value = name;
   const { screen, path } = route.value;
   if (screen === 'try') go(href('try', [name, ...path.slice(1)]));
-  if (screen === 'live') go(href('live', [name]));
+  else if (namesEnvironment(screen)) go(href(screen, [name]));
 }
 
 export function isProduction(name: string): boolean {
@@ -82,6 +82,9 @@ export function isProduction(name: string): boolean {
 
 /** The actions of the environment; null before they are known. */
 export const actions = signal<Action[] | null>(null);
+
+/** The agents of the environment; null before they are known. */
+export const agents = signal<Agent[] | null>(null);
 
 /** What the gateway says of itself; null where it does not say it. */
 export const status = signal<Status | null>(null);

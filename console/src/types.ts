@@ -26,6 +26,16 @@ export interface Action {
   is_write?: boolean;
 }
 
+export interface Agent {
+  name: string;
+  description: string;
+  /** The models that it asks, the first one first. */
+  models: string[];
+  /** The actions that it may call in some state. */
+  actions: string[];
+  file?: string;
+}
+
 export type Schema = boolean | SchemaObject;
 
 export interface SchemaObject {
@@ -253,7 +263,7 @@ export interface Problems {
   refused: null | { at: string; reason: string; problems: Problem[] };
 }
 
-export type DefinitionKind = 'action' | 'connection' | 'auth' | 'variables';
+export type DefinitionKind = 'action' | 'agent' | 'connection' | 'auth' | 'variables';
 
 export interface DefinitionFile {
   file: string;

@@ -1,17 +1,10 @@
 // For everybody: axe on every screen in both schemes, by keyboard alone, on a narrow page, with a key. And pictures.
-import AxeBuilder from '@axe-core/playwright';
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Locator } from '@playwright/test';
+import { graveFaults, overflow, picture, schemes, tabTo, widths } from './support/access';
 import { call, orderStatus, patchConversation, uniqueId } from './support/calls';
 import { editor } from './support/editor';
 import { expect, test, type Page } from './support/fixtures';
 import type { Gateway } from './support/gateway';
 import { addKey, fetchCase } from './support/project';
-
-const images = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/images');
-const keepImages = process.env.CONSOLE_SCREENSHOTS === '1';
 
 /** The screens whose pictures the documents show. */
 const pictured = new Set(['try', 'live', 'check', 'definition', 'health']);
@@ -58,6 +51,12 @@ const screens: Record<string, (page: Page, gateway: Gateway) => Promise<void>> =
     await expect(editor(page)).toContainText('name: create_support_ticket');
     await expect(page.getByTestId('problem-count')).toContainText('errors');
   },
+  async agent(page, gateway) {
+    await page.goto(`${gateway.consoleUrl}#/definition/agents/front_desk.yaml`);
+    await expect(editor(page)).toContainText('name: front_desk');
+    await expect(page.getByTestId('definition-chat')).toBeVisible();
+    await expect(page.getByTestId('problem-count')).toContainText('errors');
+  },
   async branches(page, gateway) {
     await page.goto(`${gateway.consoleUrl}#/definition/actions/create_support_ticket.yaml`);
     await page.getByTestId('tab-branches').click();
@@ -73,6 +72,12 @@ const screens: Record<string, (page: Page, gateway: Gateway) => Promise<void>> =
     await page.getByTestId('new-action').click();
     await page.getByTestId('new-action-make').click();
     await expect(page.getByTestId('new-action-dialog').getByRole('alert').first()).toBeVisible();
+  },
+  async 'new-agent'(page, gateway) {
+    await page.goto(`${gateway.consoleUrl}#/definition`);
+    await page.getByTestId('new-agent').click();
+    await page.getByTestId('new-agent-make').click();
+    await expect(page.getByTestId('new-agent-dialog').getByRole('alert').first()).toBeVisible();
   },
   async health(page, gateway) {
     await orderStatus(gateway, uniqueId('phone'), 'call_1', 'ORD-50300');
@@ -92,9 +97,6 @@ const problems = {
   refused: { at: new Date().toISOString(), reason: 'reload refused: 1 error', problems: found },
 };
 
-const schemes = ['light', 'dark'] as const;
-const widths = { desktop: { width: 1280, height: 860 }, phone: { width: 360, height: 740 } } as const;
-
 for (const scheme of schemes) {
   for (const [size, viewport] of Object.entries(widths)) {
     test.describe(`${scheme}, ${size}`, () => {
@@ -106,34 +108,11 @@ for (const scheme of schemes) {
           expect(await graveFaults(page)).toEqual([]);
           if (size === 'phone') expect(await overflow(page), 'the page scrolls in one direction only').toEqual([]);
           const image = `console-${name}-${size}-${scheme}.png`;
-          const keep = keepImages && pictured.has(name);
-          if (keep) mkdirSync(images, { recursive: true });
-          await page.screenshot({ path: keep ? path.join(images, image) : testInfo.outputPath(image) });
+          await page.screenshot({ path: pictured.has(name) ? picture(image, testInfo) : testInfo.outputPath(image) });
         });
       }
     });
   }
-}
-
-/** What axe calls serious or critical, with the first places of each. */
-async function graveFaults(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => {
-      const places = nodes.slice(0, 3).map(({ target, failureSummary }) => `${target.join(' ')}: ${failureSummary}`);
-      return `${id} (${nodes.length}): ${places.join('; ')}`;
-    });
-}
-
-/** What is wider than the page; nothing where the page does not scroll sideways. */
-function overflow(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
-    const most = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth <= most) return [];
-    const wide = [...document.querySelectorAll('body *')].filter((element) => element.getBoundingClientRect().right > most + 1);
-    return wide.slice(0, 8).map((element) => `${element.tagName} ${element.className}`);
-  });
 }
 
 test('Try works by keyboard alone, and one sees where one is', async ({ page, visit, project, serve }) => {
@@ -233,21 +212,3 @@ test('a key in the fragment is taken, and is gone from the address', async ({ pa
   expect(page.url()).not.toContain(key);
   expect(addresses.filter((address) => address.includes(key))).toEqual([]);
 });
-
-/** Presses Tab until the place has the focus; whatever has it on the way shows it. */
-async function tabTo(page: Page, wanted: Locator): Promise<void> {
-  for (let presses = 0; presses < 80; presses += 1) {
-    await page.keyboard.press('Tab');
-    const unseen = await page.evaluate(() => {
-      let active = document.activeElement;
-      while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
-      if (!active || active === document.body) return null;
-      const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(active);
-      const shown = (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none';
-      return shown ? null : `${active.tagName} ${active.className}`;
-    });
-    expect(unseen, 'what has the focus shows it').toBeNull();
-    if (await wanted.evaluate((element) => element === document.activeElement)) return;
-  }
-  throw new Error('Tab does not lead there');
-}

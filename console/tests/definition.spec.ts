@@ -138,6 +138,16 @@ test('Try goes back to the last action, and from a definition to its action', as
   await expect(page).toHaveURL(/#\/try\/development\/create_support_ticket$/);
 });
 
+test('an action goes by the name that its text gives it', async ({ page, visit, project, serve }) => {
+  project.write('actions/fetch_case.yaml', fetchCase.replace('name: fetch_case', 'name: read_case'));
+  const gateway = await serve(project.folder);
+  await visit(gateway, '#/definition/actions/fetch_case.yaml');
+  await page.getByTestId('tab-specs').click();
+  await expect(page.getByTestId('specs')).toContainText('read_case');
+  await page.getByTestId('definition-try').click();
+  await expect(page).toHaveURL(/#\/try\/development\/read_case$/);
+});
+
 test('a bound parameter says that the action binds it', async ({ page, visit, project, serve }) => {
   const text = fetchCase.replace('path: /case', 'path: /case/{{.parameters.phone}}/{{.parameters.name}}');
   project.write('actions/fetch_case.yaml', `${text}bind: {phone: "{{.variables.caller_phone}}"}\n`);

@@ -1,6 +1,7 @@
 //! Feeds arbitrary definitions to the compiler of a project: whatever they say, there is a place for every problem.
 //!
-//! Input: actions/a.yaml, a zero byte, connections/c.yaml, a zero byte, auth/k.yaml, a zero byte, variables.toml.
+//! Input: actions/a.yaml, a zero byte, connections/c.yaml, a zero byte, auth/k.yaml, a zero byte, variables.toml, a zero byte,
+//! agents/g.yaml.
 #![no_main]
 
 use callgate::definition::{Problems, ProjectFiles};
@@ -9,7 +10,8 @@ use callgate::secrets::Sources;
 use callgate::settings::Settings;
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 4] = ["actions/a.yaml", "connections/c.yaml", "auth/k.yaml", "variables.toml"];
+const NAMES: [&str; 5] =
+    ["actions/a.yaml", "connections/c.yaml", "auth/k.yaml", "variables.toml", "agents/g.yaml"];
 
 fuzz_target!(|input: &str| {
     let files: Vec<(&str, &str)> = NAMES.into_iter().zip(input.splitn(NAMES.len(), '\0')).collect();
@@ -27,5 +29,8 @@ fuzz_target!(|input: &str| {
     }
     for served in deployment.environments().iter().flat_map(|environment| &environment.actions) {
         assert!(served.action.model_schema().is_object());
+    }
+    for served in deployment.environments().iter().flat_map(|environment| environment.agents()) {
+        assert!(!served.agent.models.is_empty());
     }
 });

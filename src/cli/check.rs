@@ -61,8 +61,10 @@ impl Check {
         } else if project.problems.as_slice().is_empty() {
             let environments = project.deployment.environments();
             let actions = environments.iter().map(|one| one.actions.len()).max().unwrap_or(0);
+            let agents = environments.iter().map(|one| one.agents().count()).max().unwrap_or(0);
+            let agents = if agents == 0 { String::new() } else { format!(", {}", count(agents, "agent")) };
             println!(
-                "no problems: {}, environments {}",
+                "no problems: {}{agents}, environments {}",
                 count(actions, "action"),
                 project.deployment.environment_names().join(", ")
             );

@@ -1,6 +1,7 @@
 //! The commands, one file each where they are more than a few lines.
 
 mod call;
+mod chat;
 mod check;
 mod demo;
 mod files;
@@ -63,6 +64,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  callgate call get_order_status --environment development order_number=ORD-12345\n  callgate call create_ticket 'customer={\"name\": \"Ann\"}' priority=high\n  callgate call get_order_status --verbose order_number=ORD-12345\n\nThe result is coloured on a terminal and plain JSON in a pipe. Exit status 1 unless it is a success."
     )]
     Call(call::Call),
+    /// Talk to an agent: one turn for each line of standard input
+    #[command(
+        after_help = "Example:\n  callgate chat front_desk my-project --environment development\n  callgate chat front_desk --url http://127.0.0.1:8080 --key cg_… --conversation phone-1\n  printf 'Where is my order?\\nThank you.\\n' | callgate chat front_desk my-project\n\nCtrl-C stops an answer, as a caller does who speaks over it; Ctrl-D ends. Exit status 1 if a turn failed."
+    )]
+    Chat(chat::Chat),
     /// Serve the tools to a desktop client by MCP, over standard input and output
     #[command(
         after_help = "Example:\n  callgate mcp --project my-project --environment production\n\nIn claude_desktop_config.json:\n  {\"mcpServers\": {\"orders\": {\"command\": \"callgate\", \"args\": [\"mcp\", \"--project\", \"/path/to/project\"]}}}\n\nOver HTTP, `callgate serve` has the same at /mcp/{environment}."
@@ -96,6 +102,7 @@ impl Command {
             Self::Import(command) => command.run(),
             Self::Tools(command) => command.run(),
             Self::Call(command) => command.run(),
+            Self::Chat(command) => command.run(),
             Self::Mcp(command) => command.run(),
             Self::Preview(command) => command.run(),
             Self::Schema(command) => command.run(),

@@ -23,13 +23,17 @@ impl Where {
     }
 
     pub(super) fn environment(&self, project: &Project) -> anyhow::Result<String> {
-        let served = project.deployment.environment_names();
-        match (&self.environment, served) {
-            (Some(name), _) if served.contains(name) => Ok(name.clone()),
-            (Some(name), _) => anyhow::bail!("no environment `{name}`; there are: {}", served.join(", ")),
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => anyhow::bail!("name one with --environment: {}", served.join(", ")),
-        }
+        chosen(self.environment.as_deref(), project.deployment.environment_names())
+    }
+}
+
+/// The environment that is named, or the only one that is served.
+pub(super) fn chosen(named: Option<&str>, served: &[String]) -> anyhow::Result<String> {
+    match (named, served) {
+        (Some(name), _) if served.iter().any(|one| one == name) => Ok(name.to_owned()),
+        (Some(name), _) => anyhow::bail!("no environment `{name}`; there are: {}", served.join(", ")),
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => anyhow::bail!("name one with --environment: {}", served.join(", ")),
     }
 }
 

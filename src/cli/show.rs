@@ -94,7 +94,7 @@ impl Tools {
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {
-    /// The kind of file: action, connection, auth, variables, secrets, callgate
+    /// The kind of file: action, agent, connection, auth, variables, secrets, callgate
     #[arg(value_name = "KIND")]
     kind: Option<String>,
     /// Write all of them into this folder as <kind>.schema.json

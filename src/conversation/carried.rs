@@ -261,6 +261,14 @@ impl Carried {
         (next, refused)
     }
 
+    /// The same, with what its caller changes about it between two requests: all of it, or nothing where a variable is
+    /// refused. It expires when it did.
+    pub fn changed(&self, change: &Change, now_ms: u64) -> (Self, Vec<Refused>) {
+        let mut changed = Self { text: String::new(), ..self.clone() };
+        let refused = Arc::make_mut(&mut changed.conversation).apply(change, now_ms).refused;
+        (changed, refused)
+    }
+
     /// The same, kept until `expires_at_ms`.
     #[must_use]
     pub fn renewed(&self, expires_at_ms: u64) -> Self {

@@ -1,5 +1,5 @@
 //! What one call learns, the next one uses; what is done once is not done
-//! again; what happened can be read: [`Store`].
+//! again; what happened can be read; what an agent did, it still knows: [`Store`].
 
 pub mod change;
 pub mod event;
@@ -32,7 +32,8 @@ pub use self::sqlite::{SqliteError, SqliteLimits, SqliteStore};
 use self::store::MAX_TWINS;
 pub use self::store::{
     Answer, Claim, Claimed, Claims, Conversations, DEFAULT_TTL, Ended, Feed, IdTrust, ListPosition,
-    MAX_LISTED, MAX_TTL, Notes, Opened, Opening, Pending, Store, StoreError,
+    MAX_LISTED, MAX_TTL, MAX_TURN_BYTES, MAX_TURN_TEXT, MAX_TURNS, Notes, Opened, Opening, Pending, Store,
+    StoreError, Turns,
 };
 pub(crate) use self::time::millis;
 pub use self::time::{now_ms, timestamp};

@@ -1,8 +1,9 @@
-//! The store: four traits, three backends.
+//! The store: five traits, three backends.
 //!
-//! What has been done ([`Claims`]), what calls learn ([`Conversations`]), what a person reads afterwards ([`Feed`]) and
-//! what nodes tell each other ([`Notes`]) lie behind [`Store`]. Every operation is atomic, and bounded in time by the
-//! backend itself; a caller with less time than that puts a deadline around it.
+//! What has been done ([`Claims`]), what calls learn ([`Conversations`]), what a person reads afterwards ([`Feed`]),
+//! what nodes tell each other ([`Notes`]) and what agents do without a word to their callers ([`Turns`]) lie behind
+//! [`Store`]. Every operation is atomic, and bounded in time by the backend itself; a caller with less time than that puts
+//! a deadline around it.
 //!
 //! A *command* changes something and gives [`Pending`]: it begins when its method is called. A *query* gives an
 //! [`Answer`], which does nothing until it is awaited.
@@ -27,6 +28,12 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(2 * 60 * 60);
 pub const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most conversations of one listing.
 pub const MAX_LISTED: usize = 500;
+/// Most turns that are kept of one conversation; the oldest give way.
+pub const MAX_TURNS: usize = 400;
+/// Most bytes of the turns that are kept of one conversation; the oldest give way.
+pub const MAX_TURN_BYTES: usize = 1024 * 1024;
+/// Most bytes of one turn.
+pub const MAX_TURN_TEXT: usize = 256 * 1024;
 
 /// Most writes of one twin that are remembered at a time: so many may be given
 /// back, and the one before them is found.
@@ -297,12 +304,29 @@ pub trait Notes: Debug + Send + Sync {
     fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()>;
 }
 
+/// What agents have done in a conversation that their callers do not know of.
+///
+/// A turn is one text, which the store does not read. Turns are only ever appended, so that requests that overlap lose
+/// nothing of each other. They are kept as long as their conversation: at most [`MAX_TURNS`] and at most
+/// [`MAX_TURN_BYTES`] of them, of which the latest stay.
+pub trait Turns: Debug + Send + Sync {
+    /// Appends a turn to a conversation that is there, and keeps that from expiring; says whether it is there. A backend
+    /// that outlives the process has stored the turn durably when it answers.
+    ///
+    /// Who appends has made sure that `text` has at most [`MAX_TURN_TEXT`] bytes, and does not append it again where this
+    /// fails: the turn may be stored all the same, or later.
+    fn add_turn<'a>(&'a self, key: &'a ConversationKey, text: &'a str) -> Pending<'a, bool>;
+
+    /// All turns that are kept of a conversation, the oldest first; does not keep it from expiring.
+    fn turns<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Vec<Arc<str>>>;
+}
+
 /// All of it, behind one backend.
 ///
 /// All errors are [`StoreError`]; where an operation fails, it has not been
 /// done, or (a connection broke before the answer came) it may have been done:
-/// repeating it does no harm.
-pub trait Store: Claims + Conversations + Feed + Notes {
+/// repeating it does no harm, except to [`Turns::add_turn`].
+pub trait Store: Claims + Conversations + Feed + Notes + Turns {
     /// `memory`, `sqlite` or `redis`.
     fn backend(&self) -> &'static str;
 

@@ -2,8 +2,8 @@
 //! before there is an API of their own, and the files that `callgate init` writes.
 //!
 //! [`files`] is a whole project: orders, support tickets and appointments, with
-//! every kind of credential and of request body. [`router`] answers its calls
-//! and shows under `GET /_requests` what Callgate sent.
+//! every kind of credential and of request body. [`router`] answers its calls,
+//! plays the language model, and shows under `GET /_requests` what Callgate sent.
 
 mod upstream;
 
@@ -11,6 +11,7 @@ pub use upstream::{Upstream, router};
 
 use std::io;
 
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
 /// The port that the files of the example project are written with.
@@ -41,10 +42,13 @@ pub const FILES: &[(&str, &str)] = embed!("project":
     "actions/get_account.yaml",
     "actions/store_hours.yaml",
     "actions/talk_to_human.yaml",
+    "agents/front_desk.yaml",
+    "connections/llm.yaml",
     "connections/orders.yaml",
     "connections/helpdesk.yaml",
     "connections/scheduling.yaml",
     "connections/crm.yaml",
+    "auth/llm_key.yaml",
     "auth/orders_bearer.yaml",
     "auth/helpdesk_bearer.yaml",
     "auth/scheduling_oauth2.yaml",
@@ -86,6 +90,10 @@ pub fn files(upstream_port: u16) -> Vec<(String, String)> {
 ///
 /// The listener fails.
 pub async fn serve(listener: TcpListener) -> io::Result<()> {
+    // The pieces of the model's stream are small, and each is to be heard at once.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     axum::serve(listener, router(Upstream::default())).await
 }
 

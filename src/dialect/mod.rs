@@ -36,6 +36,7 @@ pub use callgate_schema::lower;
 
 pub use self::name::{Dialect, UnknownDialect};
 pub use self::spec::{NoSpecs, SpecOptions};
+pub use self::text::text as content;
 pub use self::turn::{IncomingCall, Malformed, Outcome, Turn};
 
 impl Dialect {

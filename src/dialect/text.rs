@@ -129,7 +129,7 @@ pub(super) fn broken_promise(outcome: &Outcome, message: &str) -> String {
 }
 
 /// An outcome as text: a body that is a text as it is, anything else as JSON.
-pub(super) fn text(outcome: &Outcome) -> String {
+pub fn text(outcome: &Outcome) -> String {
     body_text(outcome).unwrap_or_else(|| outcome_json(outcome).into_owned())
 }
 

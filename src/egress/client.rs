@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::COOKIE;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::utf8_percent_encode;
 use secrecy::ExposeSecret;
 use url::Url;
@@ -20,6 +20,11 @@ use super::guard::{LookUps, Lookup};
 use super::pressure::{Lane, Permit};
 use super::timing::{Marks, mark, marking};
 use super::{Credentials, Deadline, Response, Route};
+
+/// How long the end of a body is waited for that nobody reads any more.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// Most bytes that are read of such a body.
+const MAX_REST: usize = 16 * 1024;
 
 /// Limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,10 +138,109 @@ impl Turn<'_> {
         let Self { ready: Ready { client, request, limits, .. }, permit } = self;
         let sent = deadline.within(marking(marks, exchange(&client, request, limits))).await;
         let answer = sent.unwrap_or(Err(EgressError::Deadline));
-        if let Some(permit) = permit {
-            permit.settle(&answer);
-        }
+        settle(permit, answer.as_ref().map(|response| response.status));
         answer
+    }
+}
+
+impl<'r> Turn<'r> {
+    /// Sends the request and gives the head of the answer; its body is read piece by piece. Who drops the answer before it
+    /// is complete gives it up, and over HTTP/1.1 the connection with it.
+    ///
+    /// # Errors
+    ///
+    /// There is no head of an answer within the deadline and the limits.
+    pub async fn open(self, deadline: Deadline) -> Result<Streaming<'r>, EgressError> {
+        let Self { ready: Ready { client, request, limits, .. }, permit } = self;
+        let opened = deadline.within(heard(client.execute(request), limits.read_timeout)).await;
+        match opened.unwrap_or(Err(EgressError::Deadline)) {
+            Ok(response) => Ok(Streaming { response, permit, limits, taken: 0, is_over: false }),
+            Err(error) => {
+                settle(permit, Err(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An answer whose body is read piece by piece. Its end alone says nothing of the service: whoever reads it knows whether it
+/// is [complete](Self::complete) or tells of a [failure](Self::fail). An answer that is dropped counts as neither.
+pub struct Streaming<'r> {
+    response: reqwest::Response,
+    /// Its place at the service, until it is known what came of it.
+    permit: Option<Permit<'r>>,
+    limits: Limits,
+    /// Bytes of the body so far.
+    taken: usize,
+    /// The body has ended, or has failed.
+    is_over: bool,
+}
+
+impl Streaming<'_> {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next piece of the body, decoded; `None` at its end. What is read before it is done is not lost.
+    ///
+    /// # Errors
+    ///
+    /// The body breaks off, is too long, or goes on neither before the deadline nor within the longest silence.
+    pub async fn piece(&mut self, deadline: Deadline) -> Result<Option<Bytes>, EgressError> {
+        let piece = deadline.within(heard(self.response.chunk(), self.limits.read_timeout)).await;
+        let piece = piece.unwrap_or(Err(EgressError::Deadline)).and_then(|piece| {
+            self.taken += piece.as_ref().map_or(0, Bytes::len);
+            within_limit(piece, self.taken, self.limits.max_response_bytes, self.status())
+        });
+        self.is_over = !matches!(piece, Ok(Some(_)));
+        if let Err(error) = &piece {
+            settle(self.permit.take(), Err(error));
+        }
+        piece
+    }
+
+    /// Tells that the reader has all that it wants. The answer counts by its status, unless its body broke off. What is left
+    /// of the body, mostly its end, is read without the caller, so that the connection can serve the next request.
+    pub fn complete(mut self) {
+        settle(self.permit.take(), Ok(self.status()));
+        if !self.is_over {
+            read_rest(self.response);
+        }
+    }
+
+    /// Tells that the service has failed whatever the status says: the body tells of a failure, or ended too early.
+    pub fn fail(mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.fail();
+        }
+    }
+}
+
+/// Reads a body to its end, if that is near. hyper keeps a connection whose body nobody reads only where the end of the body
+/// has come already.
+#[expect(clippy::disallowed_methods, reason = "nobody has to wait for it; bounded by LONGEST_REST")]
+fn read_rest(mut response: reqwest::Response) {
+    tokio::spawn(tokio::time::timeout(LONGEST_REST, async move {
+        let mut taken = 0;
+        while let Ok(Some(piece)) = response.chunk().await {
+            taken += piece.len();
+            if taken > MAX_REST {
+                break;
+            }
+        }
+    }));
+}
+
+/// Tells the breaker what came of a request.
+fn settle(permit: Option<Permit<'_>>, answer: Result<StatusCode, &EgressError>) {
+    if let Some(permit) = permit {
+        permit.settle(answer);
     }
 }
 
@@ -256,7 +360,10 @@ async fn exchange(
     let first = heard(response.chunk(), silence).await?.unwrap_or_default();
     let body = match heard(response.chunk(), silence).await? {
         // Most answers are one piece, which is taken as it is.
-        None => within_limit(first, limit, status.as_u16())?,
+        None => {
+            let length = first.len();
+            within_limit(first, length, limit, status)?
+        }
         Some(second) => {
             let mut body = BytesMut::with_capacity(first.len() + second.len());
             body.extend_from_slice(&first);
@@ -267,7 +374,8 @@ async fn exchange(
                 }
                 body.extend_from_slice(&more);
             }
-            within_limit(body.freeze(), limit, status.as_u16())?
+            let length = body.len();
+            within_limit(body.freeze(), length, limit, status)?
         }
     };
     Ok(Response { status, headers: std::mem::take(response.headers_mut()), body })
@@ -283,8 +391,9 @@ async fn heard<T>(
     heard.map_err(|_| EgressError::Silent(longest))?.map_err(classify)
 }
 
-fn within_limit(body: Bytes, limit: usize, status: u16) -> Result<Bytes, EgressError> {
-    if body.len() > limit { Err(EgressError::TooLarge { limit, status }) } else { Ok(body) }
+/// `body`, unless there are more than `limit` bytes.
+fn within_limit<T>(body: T, length: usize, limit: usize, status: StatusCode) -> Result<T, EgressError> {
+    if length > limit { Err(EgressError::TooLarge { limit, status: status.as_u16() }) } else { Ok(body) }
 }
 
 #[cfg(test)]

@@ -17,12 +17,13 @@ mod guard;
 mod message;
 mod pressure;
 mod redirect;
+mod retry_after;
 mod timing;
 mod tls;
 mod ways;
 
 pub(crate) use self::bucket::Bucket;
-pub use self::client::{Egress, Limits, Ready, Turn};
+pub use self::client::{Egress, Limits, Ready, Streaming, Turn};
 #[cfg(feature = "otlp")]
 pub use self::collector::Collector;
 pub use self::deadline::{Deadline, DeadlineExceeded};
@@ -31,5 +32,6 @@ pub use self::guard::{InvalidRule, Policy, Refusal};
 pub use self::message::{Credentials, Response};
 pub use self::pressure::LaneLoad;
 pub(crate) use self::redirect::{place, redirect};
+pub(crate) use self::retry_after::retry_after;
 pub use self::timing::Marks;
 pub use self::ways::{EnvironmentWays, Outlet, Route, Ways, WaysBuilder};

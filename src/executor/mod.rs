@@ -3,6 +3,7 @@
 //! `call` takes a tool call through its stages; [`Gateway::run`] lists them. `conversation` begins, changes and ends
 //! conversations. The files beside them hold what both share.
 
+mod agent;
 mod aside;
 mod background;
 mod call;
@@ -15,6 +16,7 @@ mod served;
 mod storing;
 mod tokens;
 
+pub(crate) use self::agent::{ModelRequest, ModelUnreached};
 pub use self::aside::Movable;
 pub(crate) use self::aside::Seat;
 pub(crate) use self::background::{Background, Going};
@@ -35,8 +37,10 @@ pub use self::conversation::prompt::{IsKept, MAX_PROMPT_BYTES, Prompt, PromptErr
 pub use self::conversation::states::{StateError, StateLimits, States};
 pub use self::conversation::warming::Warming;
 pub use self::gateway::Gateway;
-pub use self::observe::{CallReport, Exchange, Observer, Spent, Step};
+pub use self::observe::{CallReport, Exchange, ModelReport, Observer, Spent, Step, TurnReport};
 pub use self::pace::Expected;
+pub(crate) use self::served::Upstream;
 pub use self::served::{
-    ConversationRules, Deployment, Environment, ExecutorLimits, Parts, ServedAction, ServedEnvironment,
+    ConversationRules, Deployment, Environment, ExecutorLimits, Parts, ServedAction, ServedAgent,
+    ServedEnvironment,
 };

@@ -14,6 +14,12 @@ pub trait Observer: Debug + Send + Sync {
     /// A call has ended.
     fn call_ended(&self, report: &CallReport<'_>);
 
+    /// A model has answered a round of an agent's turn, or has not.
+    fn model_asked(&self, _: &ModelReport<'_>) {}
+
+    /// A turn of an agent has ended.
+    fn turn_ended(&self, _: &TurnReport<'_>) {}
+
     /// Whether reports are to hold the request and the head of the answer. That costs every call.
     fn wants_exchanges(&self) -> bool {
         false
@@ -43,6 +49,34 @@ pub struct CallReport<'a> {
     pub cause: Option<&'a str>,
     /// What was sent and what came back; `None` where nothing was sent, or nobody wants it.
     pub exchange: Option<&'a Exchange>,
+}
+
+/// What became of a request to a model.
+#[derive(Debug)]
+pub struct ModelReport<'a> {
+    /// The environment.
+    pub environment: &'a str,
+    /// The agent that asked.
+    pub agent: &'a str,
+    /// The model, as the agent's definition names it.
+    pub model: &'a str,
+    /// From the request to the first text or call of the answer; `None` where there was none.
+    pub first_token: Option<Duration>,
+    /// `ok`, or a stable name of what went wrong.
+    pub outcome: &'static str,
+}
+
+/// What became of a turn of an agent.
+#[derive(Debug)]
+pub struct TurnReport<'a> {
+    /// The environment.
+    pub environment: &'a str,
+    /// The agent.
+    pub agent: &'a str,
+    /// `ok`, `interrupted` where its caller hung up, or a stable name of why the agent could not answer.
+    pub outcome: &'static str,
+    /// Tokens that the models read and wrote.
+    pub tokens: (u64, u64),
 }
 
 /// A request and the head of the answer to it, with all masked that must not be written down.

@@ -1,4 +1,4 @@
-//! What is served: each environment with its actions, and each action with all that a call of it needs.
+//! What is served: each environment with its actions and agents, and each of them with all that a call of it needs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::action::{Action, ActionName, Connector, Credential, HttpAction, Kind, WrittenAt};
+use crate::action::{
+    Action, ActionName, Agent, AgentModel, Connector, Credential, HttpAction, Kind, WrittenAt,
+};
 use crate::auth::{ActionCredentials, AuthBuilder, ConnectorCredentials, ShownCredential};
 use crate::catalog::{self, Catalog};
 use crate::conversation::change::Change;
@@ -104,13 +106,15 @@ pub struct ServedEnvironment {
     /// Its actions, by name: the order in which models see them.
     pub actions: Vec<Arc<ServedAction>>,
     by_name: HashMap<String, usize>,
+    /// Its agents, by name.
+    agents: Vec<Arc<ServedAgent>>,
     connections: Vec<ServedConnection>,
     connectors: Vec<Arc<ConnectorCredentials>>,
-    /// The actions whose connections and tokens are made ready when a conversation starts.
-    pub(super) warm: Vec<Arc<ServedAction>>,
+    /// The upstreams whose connections and tokens are made ready when a conversation starts.
+    pub(super) warm: Vec<Arc<Upstream>>,
 }
 
-/// What all actions of an environment share.
+/// What all actions and agents of an environment share.
 #[derive(Debug)]
 pub struct Environment {
     /// Its name.
@@ -134,15 +138,26 @@ pub struct ServedAction {
     pub(super) pace: Arc<Pace>,
 }
 
-/// How the requests of an action are sent.
+/// An agent as it is served in one environment.
 #[derive(Debug)]
-pub(super) struct Upstream {
+pub struct ServedAgent {
+    /// What it is.
+    pub agent: Agent,
+    /// Where it is served.
+    pub environment: Arc<Environment>,
+    /// How the requests to each of its models are sent, in their order.
+    upstreams: Vec<Arc<Upstream>>,
+}
+
+/// How the requests of an action, or to a model of an agent, are sent.
+#[derive(Debug)]
+pub(crate) struct Upstream {
     /// What they are made of.
-    pub(super) http: Arc<HttpAction>,
+    pub(crate) http: Arc<HttpAction>,
     /// Where they go.
-    pub(super) route: Route,
+    pub(crate) route: Route,
     /// What they show there.
-    pub(super) credentials: Arc<ActionCredentials>,
+    pub(crate) credentials: Arc<ActionCredentials>,
 }
 
 /// A connection as it is served: its runtime twin.
@@ -301,6 +316,16 @@ impl ServedEnvironment {
         states.flatten().any(|known| known == state)
     }
 
+    /// Its agents, by name.
+    pub fn agents(&self) -> impl Iterator<Item = &Arc<ServedAgent>> {
+        self.agents.iter()
+    }
+
+    /// The agent called `name`.
+    pub fn agent(&self, name: &str) -> Option<&Arc<ServedAgent>> {
+        self.agents.iter().find(|served| served.agent.name == name)
+    }
+
     /// The action called `name`.
     pub fn find(&self, name: &str) -> Option<&Arc<ServedAction>> {
         self.by_name.get(name).map(|at| &self.actions[*at])
@@ -346,6 +371,13 @@ impl ServedEnvironment {
     }
 }
 
+impl ServedAgent {
+    /// Its models in the order in which they are asked, and how the requests to each of them are sent.
+    pub(crate) fn models(&self) -> impl Iterator<Item = (&AgentModel, &Arc<Upstream>)> {
+        self.agent.models.iter().zip(&self.upstreams)
+    }
+}
+
 impl ServedAction {
     /// How long a call takes, by the latest ones of this process; `None` while it has seen too few.
     pub fn expected(&self) -> Option<Expected> {
@@ -378,7 +410,8 @@ struct EnvironmentBuilder<'b, 'e, 'w> {
 
 impl EnvironmentBuilder<'_, '_, '_> {
     fn build(mut self, compiled: catalog::Environment) -> ServedEnvironment {
-        let catalog::Environment { name, actions, connections, connectors, static_variables } = compiled;
+        let catalog::Environment { name, actions, agents, connections, connectors, static_variables } =
+            compiled;
         let routes = connections.iter().filter_map(|connection| {
             let former = self
                 .former
@@ -387,10 +420,13 @@ impl EnvironmentBuilder<'_, '_, '_> {
             Some((Arc::as_ptr(connection), connection.name.clone(), route))
         });
         let routes: Vec<_> = routes.collect();
-        for action in &actions {
-            if let Kind::Http(http) = &action.kind {
-                warn_of_refusals(&name, http, &self.ways, self.problems);
-            }
+        let of_actions = actions.iter().filter_map(|action| match &action.kind {
+            Kind::Http(http) => Some(http),
+            Kind::Static(_) | Kind::Handover(_) => None,
+        });
+        let of_agents = agents.iter().flat_map(|agent| &agent.models).map(|model| &model.http);
+        for http in of_actions.chain(of_agents) {
+            warn_of_refusals(&name, http, &self.ways, self.problems);
         }
         let mut auth = AuthBuilder::new(&name, self.secrets, &mut self.ways, self.sharing, self.problems);
         let known = |of: &str| self.former?.connectors.iter().find(|one| one.name() == of);
@@ -399,23 +435,32 @@ impl EnvironmentBuilder<'_, '_, '_> {
             .map(|connector| auth.connector(connector, known(&connector.name).map(|one| &**one)));
         let connectors: Vec<_> = connectors.collect();
         let by_place: HashMap<_, _> = routes.iter().map(|(place, _, route)| (*place, route)).collect();
-        // An action without a route has a problem by now.
-        let upstreams = actions.into_iter().filter_map(|action| {
+        // What is without a route has a problem by now.
+        let mut upstream = |http: &Arc<HttpAction>, file: &str| {
+            Some(Arc::new(Upstream {
+                http: http.clone(),
+                route: (*by_place.get(&Arc::as_ptr(&http.connection))?).clone(),
+                credentials: auth.action(http, file),
+            }))
+        };
+        let actions = actions.into_iter().filter_map(|action| {
             let upstream = match &action.kind {
-                Kind::Http(http) => Some(Arc::new(Upstream {
-                    http: http.clone(),
-                    route: (*by_place.get(&Arc::as_ptr(&http.connection))?).clone(),
-                    credentials: auth.action(http, &action.file),
-                })),
+                Kind::Http(http) => Some(upstream(http, &action.file)?),
                 Kind::Static(_) | Kind::Handover(_) => None,
             };
             Some((action, upstream))
         });
-        let upstreams: Vec<_> = upstreams.collect();
+        let actions: Vec<_> = actions.collect();
+        let agents = agents.into_iter().filter_map(|agent| {
+            let upstreams = agent.models.iter().map(|model| upstream(&model.http, &agent.file));
+            let upstreams: Vec<Arc<Upstream>> = upstreams.collect::<Option<_>>()?;
+            Some((agent, upstreams))
+        });
+        let agents: Vec<_> = agents.collect();
         let derived = auth.finish();
         let redactor = self.secrets.redactor(&name, &derived);
         let environment = Arc::new(Environment { name, static_variables, redactor });
-        let actions = upstreams.into_iter().map(|(action, upstream)| {
+        let actions = actions.into_iter().map(|(action, upstream)| {
             let former = self.former.and_then(|former| former.find(action.name.as_str()));
             let pace = former.map(|former| former.pace.clone()).unwrap_or_default();
             Arc::new(ServedAction { action, environment: environment.clone(), upstream, pace })
@@ -423,14 +468,20 @@ impl EnvironmentBuilder<'_, '_, '_> {
         let actions: Vec<Arc<ServedAction>> = actions.collect();
         let names = actions.iter().enumerate();
         let by_name = names.map(|(at, served)| (served.action.name.as_str().to_owned(), at)).collect();
-        let is_warm = |served: &&Arc<ServedAction>| match &served.action.kind {
-            Kind::Http(http) => http.connection.name.as_ref().is_some_and(|name| self.warm.contains(name)),
-            Kind::Static(_) | Kind::Handover(_) => false,
+        let agents = agents.into_iter().map(|(agent, upstreams)| {
+            Arc::new(ServedAgent { agent, environment: environment.clone(), upstreams })
+        });
+        let agents: Vec<Arc<ServedAgent>> = agents.collect();
+        let is_warm = |upstream: &&Arc<Upstream>| {
+            upstream.http.connection.name.as_ref().is_some_and(|name| self.warm.contains(name))
         };
+        let of_actions = actions.iter().filter_map(|served| served.upstream.as_ref());
+        let of_agents = agents.iter().flat_map(|served| served.models()).map(|(_, upstream)| upstream);
         ServedEnvironment {
-            warm: actions.iter().filter(is_warm).cloned().collect(),
+            warm: of_actions.chain(of_agents).filter(is_warm).cloned().collect(),
             actions,
             by_name,
+            agents,
             connections: routes
                 .into_iter()
                 .map(|(_, name, route)| ServedConnection::new(name, route))
@@ -489,4 +540,119 @@ fn warn_of_refusals(
         return;
     };
     judge(&client.token_url, &endpoint.written);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::definition::ProjectFiles;
+    use crate::secrets::Sources;
+
+    const FILES: &[(&str, &str)] = &[
+        (
+            "actions/summary.yaml",
+            "description: Writes a summary.\nconnection: llm\nmethod: POST\npath: /chat/completions\n",
+        ),
+        ("actions/models.yaml", "description: Lists models.\nurl: http://localhost:11434/api/tags\n"),
+        ("connections/llm.yaml", "base_url: https://llm.test/v1\nauth: llm\n"),
+        ("auth/llm.yaml", "type: bearer\ntoken: {secret: llm_key}\n"),
+        (
+            "agents/night.yaml",
+            "instructions: i\nmodel: {provider: openai, base_url: 'http://localhost:11434/v1', model: m}\n",
+        ),
+        (
+            "agents/day.yaml",
+            "instructions: i\nmodel:\n  provider: openai\n  connection: llm\n  model: m\n  fallback:\n  \
+             - {provider: anthropic, model: n, headers: {x-api-key: {secret: other_key}}}\n",
+        ),
+        ("secrets.toml", "[development]\nllm_key = \"key-of-the-llm\"\nother_key = \"key-of-the-other\"\n"),
+    ];
+
+    fn deployment(previous: Option<&Deployment>) -> Deployment {
+        let mut problems = Problems::default();
+        let files = ProjectFiles::from_texts(FILES.iter().copied(), &mut problems);
+        let environments = ["development".to_owned()];
+        let (catalog, uses) = Catalog::compile(&files, &environments, &mut problems);
+        let secrets = Secrets::gather(&files.secrets, &Sources::default(), &environments, &mut problems);
+        secrets.check(&uses, &mut problems);
+        let mut outlet = Outlet::default();
+        outlet.policy.allow("localhost").unwrap();
+        let parts = Parts {
+            catalog,
+            secrets,
+            outlets: vec![outlet],
+            root: None,
+            limits: ExecutorLimits::default(),
+            states: States::default(),
+            shares_tokens: false,
+            conversations: ConversationRules {
+                warm: [("development".to_owned(), vec!["llm".to_owned()])].into(),
+                ..ConversationRules::default()
+            },
+        };
+        let deployment = Deployment::build(parts, previous, &mut problems);
+        assert_eq!(problems.as_slice(), []);
+        deployment
+    }
+
+    #[track_caller]
+    fn upstreams(environment: &ServedEnvironment, agent: &str) -> Vec<Arc<Upstream>> {
+        environment.agent(agent).unwrap().models().map(|(_, upstream)| upstream.clone()).collect()
+    }
+
+    #[test]
+    fn agents_are_found_by_name_and_their_secrets_are_masked() {
+        let deployment = deployment(None);
+        let environment = deployment.environment("development").unwrap();
+        let names: Vec<&str> = environment.agents().map(|served| served.agent.name.as_str()).collect();
+        assert_eq!(names, ["day", "night"]);
+        assert!(environment.agent("summary").is_none());
+        let day = environment.agent("day").unwrap();
+        let masked = day.environment.redactor.redact("key-of-the-llm and key-of-the-other");
+        assert_eq!(masked, "*** and ***");
+        let secrets: Vec<_> =
+            day.models().map(|(_, upstream)| upstream.credentials.secrets().to_vec()).collect();
+        assert_eq!(secrets, [["llm_key"], ["other_key"]]);
+        let models: Vec<&str> = day.models().map(|(model, _)| model.model.as_str()).collect();
+        assert_eq!(models, ["m", "n"]);
+    }
+
+    #[test]
+    fn an_agent_shares_lane_and_credentials_with_the_actions_of_its_connection() {
+        let deployment = deployment(None);
+        let environment = deployment.environment("development").unwrap();
+        let [summary, models] =
+            ["summary", "models"].map(|name| environment.find(name).unwrap().upstream.clone().unwrap());
+        let [day, fallback] = upstreams(environment, "day").try_into().unwrap();
+        assert!(day.route.shares_lane_with(&summary.route));
+        assert!(Arc::ptr_eq(&day.credentials, &summary.credentials));
+        assert!(!fallback.route.shares_lane_with(&day.route));
+        let [night] = upstreams(environment, "night").try_into().unwrap();
+        assert!(night.route.shares_lane_with(&models.route), "one service, whichever path is asked for");
+        let connections: Vec<&str> = environment.connections().map(|(name, _)| name).collect();
+        assert_eq!(connections.len(), 3, "{connections:?}");
+    }
+
+    #[test]
+    fn a_reload_keeps_the_lanes_of_agents() {
+        let former = deployment(None);
+        let next = deployment(Some(&former));
+        for agent in ["day", "night"] {
+            let [before, after] = [&former, &next]
+                .map(|deployment| upstreams(deployment.environment("development").unwrap(), agent));
+            for (before, after) in before.iter().zip(&after) {
+                assert!(before.route.shares_lane_with(&after.route), "{agent}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_agents_need_is_made_ready_where_the_settings_name_it() {
+        let deployment = deployment(None);
+        let environment = deployment.environment("development").unwrap();
+        let day = &upstreams(environment, "day")[0];
+        assert_eq!(environment.warm.len(), 2, "the action and the agent of the connection");
+        assert!(environment.warm.iter().any(|warm| Arc::ptr_eq(warm, day)));
+    }
 }

@@ -36,7 +36,7 @@ pub struct Edits {
 pub struct DefinitionFile {
     /// Its name, relative to the project.
     pub file: String,
-    /// `action`, `connection`, `auth` or `variables`.
+    /// `action`, `agent`, `connection`, `auth` or `variables`.
     pub kind: &'static str,
 }
 
@@ -63,7 +63,7 @@ pub enum Expected {
 pub enum EditError {
     /// The name is none of a definition.
     #[error(
-        "`{0}` names no definition: write actions/NAME.yaml, connections/NAME.yaml, auth/NAME.yaml or variables.toml"
+        "`{0}` names no definition: write actions/NAME.yaml, agents/NAME.yaml, connections/NAME.yaml, auth/NAME.yaml or variables.toml"
     )]
     Name(String),
     /// There is no such file.
@@ -250,6 +250,7 @@ impl<'a> Named<'a> {
     fn kind(&self) -> &'static str {
         match self.folder {
             "actions" => "action",
+            "agents" => "agent",
             "connections" => "connection",
             "auth" => "auth",
             _ => "variables",
@@ -471,6 +472,23 @@ mod tests {
         assert_eq!(edits.read("actions/hours.yaml").unwrap(), seen);
         assert!(!edits.check("actions/hours.yaml", &broken).unwrap().is_empty());
         assert_eq!(edits.check("actions/hours.yaml", HOURS).unwrap(), []);
+    }
+
+    #[test]
+    fn an_agent_is_read_judged_and_saved_as_an_action_is() {
+        let (dir, edits) = project();
+        let agent = "instructions: Be kind.\nmodel: {provider: openai, base_url: 'https://llm.test/v1', model: m}\nactions: [hours]\n";
+        let wrong = agent.replace("[hours]", "[hour]");
+        let problems = edits.check("agents/desk.yaml", &wrong).unwrap();
+        let found = problems.iter().map(|problem| (problem.file.as_str(), problem.line, problem.code));
+        assert_eq!(found.collect::<Vec<_>>(), [("agents/desk.yaml", 3, "unknown_action")]);
+        let refused = edits.save("agents/desk.yaml", &wrong, &Expected::Absent);
+        assert!(matches!(refused, Err(EditError::Invalid(_))), "{refused:?}");
+        edits.save("agents/desk.yaml", agent, &Expected::Absent).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("agents/desk.yaml")).unwrap(), agent);
+        let listed = edits.list().into_iter().map(|one| (one.file, one.kind));
+        let expected = [("actions/hours.yaml", "action"), ("agents/desk.yaml", "agent")];
+        assert_eq!(listed.collect::<Vec<_>>(), expected.map(|(file, kind)| (file.to_owned(), kind)));
     }
 
     /// Somebody saves in the very moment in which the page does.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::action::check_states;
-use crate::catalog::{Catalog, known_environments};
+use crate::catalog::{Catalog, Environment, known_environments};
 use crate::definition::{Draft, Problem, Problems, ProjectFiles, read_project};
 use crate::dialect::Dialect;
 use crate::dialect::lower::Fate;
@@ -61,7 +61,7 @@ pub fn load_with(dir: &Path, draft: Option<Draft<'_>>, previous: Option<&Deploym
     }
     let settings = Settings::load(dir, &mut problems);
     let files = read_project(dir, draft, &mut problems);
-    if files.actions.is_empty() && !problems.has_errors() {
+    if files.actions.is_empty() && files.agents.is_empty() && !problems.has_errors() {
         let message = "the project has no actions";
         problems
             .push(Problem::warning("actions", (0, 0), "no_actions", message).hint("add actions/<name>.yaml"));
@@ -89,6 +89,7 @@ pub fn compile(
     sources.warn_of_strangers(&known_environments(files, &environments), problems);
     store::check(settings, files.root.as_deref(), problems);
     warn_of_webhooks(settings, &environments, &secrets, problems);
+    check_agents(settings, &catalog, &secrets, problems);
     let parts = Parts {
         catalog,
         outlets: environments.iter().map(|name| settings.outlet(name, problems)).collect(),
@@ -126,6 +127,48 @@ fn warn_of_webhooks(
                 Sources::variable_name(environment, name)
             );
             problems.push(Problem::warning(FILE, (0, 0), "missing_secret", message).hint(hint));
+        }
+    }
+}
+
+/// Checks what `[agents]` names.
+fn check_agents(settings: &Settings, catalog: &Catalog, secrets: &Secrets, problems: &mut Problems) {
+    /// Shortest secret, in characters, that nobody finds by trying.
+    const SHORTEST: usize = 16;
+    let of = |environment: &Environment, name: &str| environment.agents.iter().any(|one| one.name == name);
+    for (name, agent) in &settings.agents.retell {
+        let at = format!("/agents/retell/{name}");
+        if !catalog.environments().iter().any(|environment| of(environment, name)) {
+            let all = catalog.environments().iter().flat_map(|environment| &environment.agents);
+            let near = closest(name, all.map(|agent| agent.name.as_str()));
+            let hint = near
+                .map_or_else(|| format!("add agents/{name}.yaml"), |near| format!("did you mean `{near}`?"));
+            let message = format!("there is no agent `{name}`");
+            problems.push(settings.warning(&at, "unknown_agent", message).hint(hint));
+        }
+        for environment in catalog.environments().iter().filter(|environment| of(environment, name)) {
+            let environment = environment.name.as_str();
+            let secret = agent.secret.as_str();
+            match secrets.length(environment, secret) {
+                None => {
+                    let message = format!(
+                        "the secret `{secret}` of the agent `{name}` is not set in environment `{environment}`: it takes no calls of Retell's there"
+                    );
+                    let hint = format!(
+                        "add `{secret}` under [{environment}] in secrets.toml, or set {}",
+                        Sources::variable_name(environment, secret)
+                    );
+                    problems.push(settings.warning(&at, "missing_secret", message).hint(hint));
+                }
+                Some(length) if length < SHORTEST => {
+                    let message = format!(
+                        "the secret `{secret}` is short in environment `{environment}`: whoever finds it by trying can call as Retell"
+                    );
+                    let hint = "`openssl rand -hex 32` makes a long one";
+                    problems.push(settings.warning(&at, "short_secret", message).hint(hint));
+                }
+                Some(_) => {}
+            }
         }
     }
 }
@@ -233,6 +276,7 @@ pub fn environments(files: &ProjectFiles, settings: &Settings) -> Vec<String> {
         .keys()
         .chain(files.variables.environments.keys())
         .chain(files.actions.iter().flat_map(|action| action.definition.environments.keys()))
+        .chain(files.agents.iter().flat_map(|agent| agent.definition.environments.keys()))
         .chain(files.connections.iter().flat_map(|connection| connection.definition.environments.keys()))
         .chain(files.auth.iter().flat_map(|auth| auth.definition.environments.keys()))
         .collect();

@@ -12,7 +12,7 @@ use crate::definition::Problems;
 use crate::settings::{FILE, Settings};
 
 /// Folders and files that make a project.
-const PARTS: [&str; 6] = ["actions", "connections", "auth", "variables.toml", "secrets.toml", FILE];
+const PARTS: [&str; 7] = ["actions", "agents", "connections", "auth", "variables.toml", "secrets.toml", FILE];
 /// How long nothing may change before an edit counts as whole: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 /// How long an edit that does not come to rest is waited for.

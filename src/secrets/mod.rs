@@ -75,6 +75,11 @@ impl Secrets {
         found.filter(|secret| !secret.expose_secret().is_empty())
     }
 
+    /// How many characters a secret has; `None` where its environment lacks it.
+    pub fn length(&self, environment: &str, name: &str) -> Option<usize> {
+        self.get(environment, name).map(|secret| secret.expose_secret().chars().count())
+    }
+
     /// An error for every use of a secret that its environment lacks.
     pub fn check(&self, uses: &[SecretUse], problems: &mut Problems) {
         for needed in uses {

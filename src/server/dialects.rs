@@ -30,7 +30,7 @@ use super::query::checked;
 use super::state::{AppState, RunningCall};
 
 /// Names the environment, where the query does not.
-const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
+pub(super) const ENVIRONMENT: HeaderName = HeaderName::from_static("callgate-environment");
 /// Names the conversation, where the query or the body does not.
 pub(super) const CONVERSATION: HeaderName = HeaderName::from_static("callgate-conversation-id");
 

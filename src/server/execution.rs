@@ -86,6 +86,11 @@ impl Waiting {
         self.gateway.answered(&self.control).await;
         self.is_answered = true;
     }
+
+    /// Whoever waited has hung up already, and that has been told.
+    pub(super) fn forget(mut self) {
+        self.is_answered = true;
+    }
 }
 
 impl Drop for Waiting {
@@ -122,11 +127,22 @@ pub(super) async fn execute(
     control: Arc<CallControl>,
 ) -> Result<(Arc<ToolResult>, Waiting), ProblemDocument> {
     check_running(state)?;
+    execute_for(state, call, carried, running, control).await
+}
+
+/// The same, for work that was begun before the server was to stop; `place` is held until the call has ended.
+pub(super) async fn execute_for(
+    state: &AppState,
+    call: ToolCall,
+    carried: Option<Arc<Carried>>,
+    place: impl Send + 'static,
+    control: Arc<CallControl>,
+) -> Result<(Arc<ToolResult>, Waiting), ProblemDocument> {
     let gateway = state.gateway().clone();
     let caller = Waiting { gateway: gateway.clone(), control: control.clone(), is_answered: false };
     let work = async move {
         let result = gateway.run(call, carried.as_deref(), &control).await;
-        drop(running);
+        drop(place);
         result
     };
     match Unbroken::new(Movable::new(work)).await {

@@ -1,5 +1,6 @@
 //! The HTTP face: routes, inbound keys, problem documents.
 
+mod agent;
 mod body;
 mod calls;
 mod console;
@@ -30,6 +31,7 @@ mod status;
 mod stream;
 mod unbroken;
 mod webhooks;
+mod websocket;
 
 pub use self::exposure::{ServeError, check_exposure};
 pub use self::inbound::keys::NewKey;

@@ -5,8 +5,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    calls, conversations, definitions, dialects, execution, explain, health, listing, mcp, reload, status,
-    webhooks,
+    agent, calls, conversations, definitions, dialects, execution, explain, health, listing, mcp, reload,
+    status, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -26,6 +26,14 @@ use super::{
         webhooks::retell_action,
         webhooks::elevenlabs,
         mcp::serve,
+        agent::chat::complete,
+        agent::chat::complete_in,
+        agent::responses::respond,
+        agent::responses::respond_in,
+        agent::models::list,
+        agent::models::list_in,
+        agent::models::agents,
+        agent::turns::create,
         listing::actions,
         listing::action,
         calls::preview,
@@ -38,6 +46,17 @@ use super::{
         definitions::show,
         definitions::save,
         definitions::check,
+        agent::interact::users::interact,
+        agent::interact::users::show,
+        agent::interact::users::replace,
+        agent::interact::users::forget_user,
+        agent::interact::users::reset,
+        agent::interact::users::set_variables,
+        agent::interact::stateless::interact,
+        agent::interact::stateless::interact_in,
+        agent::interact::stateless::initial,
+        agent::interact::stateless::initial_in,
+        agent::interact::stream::interact,
         conversations::create,
         conversations::list,
         conversations::show,

@@ -32,6 +32,8 @@ pub enum ProblemCode {
     UnknownFormat,
     /// No such action.
     UnknownTool,
+    /// No such agent.
+    UnknownAgent,
     /// No call of this id is under way.
     CallNotFound,
     /// Calls of several conversations have this id.
@@ -167,6 +169,7 @@ impl ProblemDocument {
             | ProblemCode::TemplateError => StatusCode::UNPROCESSABLE_ENTITY,
             ProblemCode::Stopping | ProblemCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             ProblemCode::UnknownTool
+            | ProblemCode::UnknownAgent
             | ProblemCode::NotFound
             | ProblemCode::CallNotFound
             | ProblemCode::ConversationNotFound => StatusCode::NOT_FOUND,
@@ -203,7 +206,9 @@ impl IntoResponse for ProblemDocument {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (status, Json(&self)).into_response();
+        // For routes whose callers read errors in another form.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after {

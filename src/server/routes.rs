@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, patch, post};
 
 use crate::executor::Movable;
 use crate::settings::Product;
@@ -12,8 +12,8 @@ use crate::settings::Product;
 use super::inbound::limit;
 use super::state::AppState;
 use super::{
-    calls, console, conversations, definitions, dialects, execution, explain, health, listing, mcp, openapi,
-    problem, reload, status, webhooks,
+    agent, calls, console, conversations, definitions, dialects, execution, explain, health, listing, mcp,
+    openapi, problem, reload, status, webhooks,
 };
 
 /// Every route of the gateway.
@@ -45,11 +45,43 @@ pub fn router(state: AppState) -> Router {
         )
         .route("/v1/conversations/{id}/render", post(conversations::prompt::render))
         .route("/v1/conversations/{id}/events", get(conversations::events::events))
+        .route("/v1/agents", get(agent::models::agents))
+        .route("/v1/agents/{name}/turns", post(agent::turns::create))
         .route("/mcp/{environment}", post(mcp::serve).get(mcp::serve).delete(mcp::serve))
         .route("/admin/reload", post(reload::reload))
         .route("/v1/status", get(status::status))
         .route("/metrics", get(health::metrics))
         .route_layer(from_fn_with_state(state.clone(), limit::admit));
+    let models = Router::new()
+        .route("/v1/chat/completions", post(agent::chat::complete))
+        .route("/{environment}/v1/chat/completions", post(agent::chat::complete_in))
+        .route("/v1/responses", post(agent::responses::respond))
+        .route("/{environment}/v1/responses", post(agent::responses::respond_in))
+        .route("/v1/models", get(agent::models::list))
+        .route("/{environment}/v1/models", get(agent::models::list_in))
+        .route_layer(from_fn_with_state(state.clone(), limit::admit))
+        .route_layer(from_fn(agent::errors::as_openai));
+    let interact = Router::new()
+        .route("/state/user/{userID}/interact", post(agent::interact::users::interact))
+        .route(
+            "/state/user/{userID}",
+            get(agent::interact::users::show)
+                .put(agent::interact::users::replace)
+                .delete(agent::interact::users::forget_user)
+                .post(agent::interact::users::reset),
+        )
+        .route("/state/user/{userID}/variables", patch(agent::interact::users::set_variables))
+        .route("/interact", post(agent::interact::stateless::interact))
+        .route("/interact/state", get(agent::interact::stateless::initial))
+        .route("/interact/{versionID}", post(agent::interact::stateless::interact_in))
+        .route("/interact/{versionID}/state", get(agent::interact::stateless::initial_in))
+        .route(
+            "/v2/project/{projectID}/user/{userID}/interact/stream",
+            post(agent::interact::stream::interact),
+        )
+        .route_layer(from_fn_with_state(state.clone(), limit::admit))
+        .route_layer(from_fn(agent::interact::errors::as_voiceflow))
+        .route_layer(from_fn(agent::interact::errors::take_plain_key));
     // What these products show is checked by themselves, where they have rules.
     let by_key = |product| from_fn_with_state((state.clone(), product), limit::admit_webhook);
     let vapi = Router::new()
@@ -74,9 +106,13 @@ pub fn router(state: AppState) -> Router {
         .route_layer(by_key(Product::ElevenLabs));
     Router::new()
         .merge(limited)
+        .merge(models)
+        .merge(interact)
         .merge(vapi)
         .merge(retell)
         .merge(elevenlabs)
+        // Whoever does not know the secret of its path gets what any other path would give.
+        .route("/retell/llm/{environment}/{secret}/{call_id}", any(agent::retell::open))
         .route("/", get(console::redirect))
         .route("/console", get(console::redirect))
         .route("/console/", get(console::index))

@@ -26,11 +26,10 @@ use super::progress::{Progress, Streams, Watched};
 use super::routes::router;
 use super::state::AppState;
 
-/// How long a new connection may take to send the head of its first request.
-const FIRST_HEAD: Duration = Duration::from_secs(10);
-/// How long a connection is kept between two requests, the head of the second
-/// one included; longer than clients usually keep theirs (60 s), so that it is
-/// the client who hangs up.
+/// How long a connection is kept without a request, the head of the next one
+/// included; longer than clients usually keep theirs (60 s), so that it is
+/// the client who hangs up. A new connection is kept as long as any other: an
+/// HTTP client may open one to spare and use it later.
 const IDLE: Duration = Duration::from_secs(75);
 
 /// How long clients may take to read the last of their answers once the server has stopped and no call is under way;
@@ -113,10 +112,13 @@ where
     // The time between two requests is counted too: this is also how long an idle connection is kept.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);
-    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+    // A connection that is upgraded is over here: what times it then is for whoever took it, who still has the stream's
+    // own patience, and is counted among what a stop waits for.
+    let connection =
+        watcher.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned());
     // Until its first request it is not known which protocol the client speaks, and none of them counts the time.
     let silent = async {
-        if tokio::time::timeout(FIRST_HEAD, when_begun.wait_for(|begun| *begun)).await.is_ok() {
+        if tokio::time::timeout(IDLE, when_begun.wait_for(|begun| *begun)).await.is_ok() {
             std::future::pending::<()>().await;
         }
     };
@@ -230,5 +232,80 @@ impl Listener for Accepted {
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         Ok(self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use axum::http::StatusCode;
+    use axum::http::header::{CONNECTION, UPGRADE};
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    /// More than the ends of a connection hold between them.
+    const MUCH: usize = 1024 * 1024;
+
+    /// A connection that has become something else: it repeats what comes, or writes without end where the first byte
+    /// says so. What came of that is told at last.
+    async fn upgraded(connections: &GracefulShutdown) -> (DuplexStream, oneshot::Receiver<io::Result<()>>) {
+        let (ended, when_ended) = oneshot::channel();
+        let ended = std::sync::Arc::new(std::sync::Mutex::new(Some(ended)));
+        let echo = move |mut request: Request| {
+            let upgrade = hyper::upgrade::on(&mut request);
+            let ended = ended.lock().unwrap().take().unwrap();
+            #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                let mut byte = [0];
+                let end = loop {
+                    match stream.read_exact(&mut byte).await {
+                        Ok(_) if byte == *b"!" => break stream.write_all(&vec![0; MUCH]).await,
+                        Ok(_) => stream.write_all(&byte).await.unwrap(),
+                        Err(error) => break Err(error),
+                    }
+                };
+                let _ = ended.send(end);
+            });
+            async { (StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "echo")]) }
+        };
+        let routes = Router::new().route("/", get(echo));
+        let (gateway, mut client) = duplex(1_024);
+        let watcher = connections.watcher();
+        #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+        tokio::spawn(converse(gateway, PATIENCE, routes, watcher));
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        (client, when_ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_upgraded_may_be_silent_for_as_long_as_it_likes() {
+        let connections = GracefulShutdown::new();
+        let (mut client, _ended) = upgraded(&connections).await;
+        for sign in *b"abc" {
+            tokio::time::sleep((IDLE + PATIENCE) * 10).await;
+            client.write_u8(sign).await.unwrap();
+            assert_eq!(client.read_u8().await.unwrap(), sign);
+        }
+        // It is no connection of HTTP any more that a stop would wait for.
+        connections.shutdown().await;
+        client.write_u8(b'd').await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'd');
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_an_upgraded_connection_is_hung_up_on() {
+        let (mut client, ended) = upgraded(&GracefulShutdown::new()).await;
+        client.write_u8(b'!').await.unwrap();
+        assert_eq!(ended.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

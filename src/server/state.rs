@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::agent::AgentTools;
 use crate::executor::{Background, Gateway, Going};
 use crate::settings::{ServerSettings, Settings};
 use crate::telemetry::metrics::{Gauges, Metrics, of_environments};
@@ -46,6 +47,7 @@ struct Shared {
     /// Whether the server takes no more calls.
     stopping: Arc<AtomicBool>,
     specs: Arc<KeptSpecs>,
+    agent_tools: Arc<AgentTools>,
     /// The calls under way: some of them may have lost their callers.
     running: Arc<Background>,
     /// One for each feed that the whole process may have followers of.
@@ -89,6 +91,7 @@ impl AppState {
             metrics: Arc::default(),
             is_tracing: settings.traces.endpoint.is_some(),
             specs: Arc::default(),
+            agent_tools: Arc::default(),
             followers: Arc::new(Semaphore::new(MAX_FOLLOWERS)),
             stop_bell: Arc::new(watch::Sender::new(false)),
             places,
@@ -278,6 +281,11 @@ impl AppState {
 
     pub(super) fn specs(&self) -> &KeptSpecs {
         &self.0.specs
+    }
+
+    /// The tools of agents, as models take them.
+    pub(super) fn agent_tools(&self) -> &Arc<AgentTools> {
+        &self.0.agent_tools
     }
 
     pub(super) fn server(&self) -> &ServerSettings {

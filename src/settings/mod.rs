@@ -1,5 +1,6 @@
 //! Settings of the process: `callgate.toml`, then `CALLGATE_…` variables.
 
+mod agents;
 mod extract;
 mod feature;
 mod keys;
@@ -9,6 +10,7 @@ mod text;
 mod variables;
 mod webhooks;
 
+pub use self::agents::{AgentSettings, RetellAgentSettings};
 pub use self::feature::{Feature, LacksFeature};
 pub use self::keys::{IdRule, KeySettings, RateSettings, Sharing};
 pub use self::sections::{
@@ -21,7 +23,7 @@ pub use self::webhooks::{
     SignatureEncoding, VapiSettings, WebhookConversations, WebhookRule, WebhookSettings,
 };
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -153,9 +155,13 @@ impl Settings {
                     .hint(format!("set {keys}, or take the section out: a key is wanted then")),
             );
         }
-        for (product, of) in self.webhooks.conversations() {
+        let webhooks = self.webhooks.conversations().into_iter();
+        let webhooks = webhooks.map(|(product, of)| (format!("/webhooks/{}", product.name()), of));
+        let agents = self.agents.retell.iter();
+        let agents = agents.map(|(name, agent)| (format!("/agents/retell/{name}"), agent.conversations()));
+        for (section, of) in webhooks.chain(agents) {
             let Some(key) = &of.conversations_of else { continue };
-            let at = format!("/webhooks/{}/conversations_of", product.name());
+            let at = format!("{section}/conversations_of");
             let names = self.keys.iter().map(|key| key.name.as_str());
             if !names.clone().any(|name| name == key) {
                 let near = closest(key, names);
@@ -166,6 +172,16 @@ impl Settings {
             } else if of.conversations == Sharing::Own {
                 let message = "`conversations = \"own\"` and `conversations_of` contradict each other";
                 problems.push(self.error(&at, message).hint("keep one of the two"));
+            }
+        }
+        let mut seen = BTreeMap::new();
+        for (name, agent) in &self.agents.retell {
+            if let Some(other) = seen.insert(&agent.secret, name) {
+                let message = format!(
+                    "the agents `{other}` and `{name}` have one secret: it tells which of the two is called"
+                );
+                let at = format!("/agents/retell/{name}/secret");
+                problems.push(self.error(&at, message).hint("give each of them a secret of its own"));
             }
         }
         if let Some(problem) = self.server.public_url.as_deref().and_then(public_url_problem) {

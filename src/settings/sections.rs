@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::definition::Document;
 use crate::definition::schema::generate;
 
+use super::agents::AgentSettings;
 use super::keys::{KeySettings, RateSettings};
 use super::store::StoreSettings;
 use super::webhooks::WebhookSettings;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub keys: Vec<KeySettings>,
     /// What the webhooks of orchestrators must show; one that is left out wants a key, as all routes do.
     pub webhooks: WebhookSettings,
+    /// Agents that products reach in other ways than by a key.
+    pub agents: AgentSettings,
     /// Conversations: phone calls and chats.
     pub conversations: ConversationSettings,
     /// The MCP server at `/mcp/{environment}`.

@@ -27,6 +27,7 @@ const SECTIONS: &[&str] = &[
     "keys",
     "egress",
     "webhooks",
+    "agents",
     "mcp",
     "conversations",
 ];

@@ -14,7 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::executor::{CallReport, Observer};
+use crate::executor::{CallReport, ModelReport, Observer, TurnReport};
 use crate::tool::Status;
 
 use super::recent::{RecentError, RecentErrors};
@@ -39,8 +39,66 @@ struct CallLabels {
     code: &'static str,
 }
 
+/// How a turn of an agent ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TurnLabels {
+    environment: String,
+    agent: String,
+    outcome: &'static str,
+}
+
+/// How a request to a model ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabels {
+    environment: String,
+    agent: String,
+    model: String,
+    outcome: &'static str,
+}
+
+/// Tokens of the models of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    environment: String,
+    agent: String,
+    kind: &'static str,
+}
+
+/// Which agent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AgentLabels {
+    environment: String,
+    agent: String,
+}
+
 /// A histogram for each action.
 type Durations = Family<ActionLabels, Histogram, fn() -> Histogram>;
+
+/// What is counted of agents.
+#[derive(Debug)]
+struct AgentSeries {
+    turns: Family<TurnLabels, Counter>,
+    requests: Family<ModelLabels, Counter>,
+    tokens: Family<TokenLabels, Counter>,
+    first_token: Family<AgentLabels, Histogram, fn() -> Histogram>,
+}
+
+impl AgentSeries {
+    fn register(registry: &mut Registry, histogram: fn() -> Histogram) -> Self {
+        let series = Self {
+            turns: Family::default(),
+            requests: Family::default(),
+            tokens: Family::default(),
+            first_token: Family::new_with_constructor(histogram),
+        };
+        registry.register("agent_turns", "Turns of agents, by how they ended", series.turns.clone());
+        registry.register("model_requests", "Requests to models, by how they ended", series.requests.clone());
+        registry.register("model_tokens", "Tokens of models, read and written", series.tokens.clone());
+        let help = "From a request to a model to the first text or call of its answer";
+        registry.register_with_unit("model_first_token", help, Unit::Seconds, series.first_token.clone());
+        series
+    }
+}
 
 /// The metrics of a process.
 #[derive(Debug)]
@@ -50,6 +108,7 @@ pub struct Metrics {
     replays: Family<ActionLabels, Counter>,
     attempts: Family<ActionLabels, Counter>,
     durations: [Durations; 3],
+    agents: AgentSeries,
     recent: RecentErrors,
     /// The series of each action, found without making its labels anew.
     known: RwLock<HashMap<String, HashMap<String, Arc<Series>>>>,
@@ -97,8 +156,9 @@ impl Default for Metrics {
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, family.clone());
         }
+        let agents = AgentSeries::register(&mut registry, histogram);
         let (recent, known) = Default::default();
-        Self { registry, calls, replays, attempts, durations, recent, known }
+        Self { registry, calls, replays, attempts, durations, agents, recent, known }
     }
 }
 
@@ -206,6 +266,26 @@ impl Observer for Metrics {
             }
         }
         series.total.observe(report.spent.total.as_secs_f64());
+    }
+
+    fn model_asked(&self, report: &ModelReport<'_>) {
+        let (environment, agent) = (report.environment.to_owned(), report.agent.to_owned());
+        if let Some(first_token) = report.first_token {
+            let labels = AgentLabels { environment: environment.clone(), agent: agent.clone() };
+            self.agents.first_token.get_or_create(&labels).observe(first_token.as_secs_f64());
+        }
+        let labels =
+            ModelLabels { environment, agent, model: report.model.to_owned(), outcome: report.outcome };
+        self.agents.requests.get_or_create(&labels).inc();
+    }
+
+    fn turn_ended(&self, report: &TurnReport<'_>) {
+        let (environment, agent) = (report.environment.to_owned(), report.agent.to_owned());
+        for (kind, count) in [("input", report.tokens.0), ("output", report.tokens.1)] {
+            let labels = TokenLabels { environment: environment.clone(), agent: agent.clone(), kind };
+            self.agents.tokens.get_or_create(&labels).inc_by(count);
+        }
+        self.agents.turns.get_or_create(&TurnLabels { environment, agent, outcome: report.outcome }).inc();
     }
 }
 

@@ -331,6 +331,12 @@ fn spawn(program: &Path, port: u16, folder: &Path, options: &Vec<String>) -> Chi
 /// What a wrapper of another store, in its field `store`, passes on as it is.
 macro_rules! passed_on {
     (all $wrapper:ty) => {
+        passed_on!(feed $wrapper);
+        passed_on!(notes $wrapper);
+        passed_on!(turns $wrapper);
+        passed_on!(store $wrapper);
+    };
+    (feed $wrapper:ty) => {
         impl callgate::conversation::Feed for $wrapper {
             fn events<'a>(
                 &'a self,
@@ -345,7 +351,8 @@ macro_rules! passed_on {
                 self.store.follow(key, after)
             }
         }
-
+    };
+    (notes $wrapper:ty) => {
         impl callgate::conversation::Notes for $wrapper {
             fn note<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
                 self.store.note(name)
@@ -373,7 +380,19 @@ macro_rules! passed_on {
                 self.store.remove_note(name, text)
             }
         }
+    };
+    (turns $wrapper:ty) => {
+        impl callgate::conversation::Turns for $wrapper {
+            fn add_turn<'a>(&'a self, key: &'a ConversationKey, text: &'a str) -> Pending<'a, bool> {
+                self.store.add_turn(key, text)
+            }
 
+            fn turns<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Vec<std::sync::Arc<str>>> {
+                self.store.turns(key)
+            }
+        }
+    };
+    (store $wrapper:ty) => {
         impl callgate::conversation::Store for $wrapper {
             fn backend(&self) -> &'static str {
                 self.store.backend()

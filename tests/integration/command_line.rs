@@ -230,7 +230,7 @@ async fn a_schema_is_printed_or_written() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(&["schema", "--write", dir.path().to_str().unwrap()], &[]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    for kind in ["action", "connection", "auth", "variables", "secrets", "callgate"] {
+    for kind in ["action", "agent", "connection", "auth", "variables", "secrets", "callgate"] {
         let (schema, status) = printed(&run(&["schema", kind], &[]).await);
         assert_eq!(status, Some(0));
         assert!(jsonschema::draft202012::new(&schema).is_ok(), "{kind}");

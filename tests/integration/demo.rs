@@ -57,12 +57,14 @@ impl Demo {
         self.welcome().split("gateway is ").nth(1).unwrap().split(';').next().unwrap().to_owned()
     }
 
+    /// `http://127.0.0.1:<port>` of the example upstream.
+    fn upstream(&self) -> &str {
+        self.welcome().split("upstream is ").nth(1).unwrap().trim_end_matches('.')
+    }
+
     /// What the example upstream was sent last.
     fn last_upstream_body(&self) -> String {
-        let url = format!(
-            "{}/_requests",
-            self.welcome().split("upstream is ").nth(1).unwrap().trim_end_matches('.')
-        );
+        let url = format!("{}/_requests", self.upstream());
         let (_, requests) = Curl { url, ..Curl::default() }.run();
         requests["requests"].as_array().unwrap().last().unwrap()["body"].as_str().unwrap().to_owned()
     }
@@ -298,4 +300,91 @@ fn what_one_call_learned_the_next_one_uses_within_the_conversation() {
     let booking: Value = serde_json::from_str(&demo.last_upstream_body()).unwrap();
     assert_eq!(booking["appointment"]["customer"]["id"], "cust_1002");
     assert_eq!(booked["body"]["appointment"]["customer_id"], "[hidden]");
+}
+
+/// A caller who talks to the model of the example upstream, with the gateway between it and the tools.
+struct Caller<'a> {
+    demo: &'a Demo,
+    conversation: &'static str,
+    tools: Value,
+    messages: Vec<Value>,
+    /// The tools that were called, in order.
+    called: Vec<String>,
+}
+
+impl<'a> Caller<'a> {
+    fn new(demo: &'a Demo, conversation: &'static str) -> Self {
+        let url = format!("{}/v1/tools?environment=development&format=openai-chat", demo.url());
+        let (_, tools) = Curl { url, ..Curl::default() }.run();
+        Self { demo, conversation, tools, messages: Vec::new(), called: Vec::new() }
+    }
+
+    /// Says something; the words that come back, after as many calls of tools as the model wants.
+    fn says(&mut self, text: &str) -> String {
+        self.messages.push(json!({"role": "user", "content": text}));
+        for _ in 0..5 {
+            let message = self.turn();
+            self.messages.push(message.clone());
+            let Some(calls) = message["tool_calls"].as_array() else {
+                return message["content"].as_str().unwrap().to_owned();
+            };
+            let names = calls.iter().map(|call| call["function"]["name"].as_str().unwrap().to_owned());
+            self.called.extend(names);
+            let query = format!("environment=development&conversation_id={}", self.conversation);
+            let url = format!("{}/v1/openai/chat/tool-calls?{query}", self.demo.url());
+            let (status, results) = Curl { url, headers: Vec::new(), body: Some(message.to_string()) }.run();
+            assert_eq!(status, 200, "{results}");
+            self.messages.extend(results.as_array().unwrap().iter().cloned());
+        }
+        panic!("five rounds without an answer: {:#?}", self.messages);
+    }
+
+    fn turn(&self) -> Value {
+        let url = format!("{}/v1/chat/completions", self.demo.upstream());
+        let headers = ["content-type: application/json", "authorization: Bearer demo-model-key"];
+        let body = json!({"model": "demo", "messages": self.messages, "tools": self.tools});
+        let headers = headers.map(str::to_owned).to_vec();
+        let (status, answer) = Curl { url, headers, body: Some(body.to_string()) }.run();
+        assert_eq!(status, 200, "{answer}");
+        answer["choices"][0]["message"].clone()
+    }
+}
+
+#[test]
+fn the_example_model_says_what_the_tools_return() {
+    let demo = Demo::start();
+    let mut caller = Caller::new(&demo, "order");
+    let said = caller.says(
+        "What is the status of order ORD-12345, and please open a ticket because the box was wet. \
+         My e-mail is ann@example.com.",
+    );
+    assert!(said.contains("ORD-12345 has been shipped"), "{said}");
+    assert!(said.contains("I have opened ticket TCK-1001"), "{said}");
+    assert_eq!(caller.called, ["get_order_status", "create_support_ticket"]);
+    let said = caller.says("When will it arrive?");
+    assert!(said.contains("March 15"), "{said}");
+    let said = caller.says("And where is order 99999?");
+    assert_eq!(said, "I am sorry, there is no order ORD-99999.");
+
+    let mut caller = Caller::new(&demo, "appointment");
+    caller.says("I need an appointment for a repair.");
+    caller.says("The last one.");
+    let said = caller.says("My name is Ann Lee.");
+    assert!(said.contains("You are booked for") && said.contains("APT-1001"), "{said}");
+    let said = caller.says("Please cancel my appointment APT-1001.");
+    assert_eq!(said, "Appointment APT-1001 is cancelled.");
+    let said = caller.says("Are you open on Sunday?");
+    assert!(said.ends_with("on Sunday we are closed."), "{said}");
+    let said = caller.says("How many points has LOY-2001?");
+    assert_eq!(said, "There are 4210 points, and the tier is gold.");
+    assert_eq!(caller.says("I want to talk to a person."), "I am putting you through.");
+    let called = [
+        "find_appointments",
+        "book_appointment",
+        "cancel_appointment",
+        "store_hours",
+        "get_loyalty",
+        "talk_to_human",
+    ];
+    assert_eq!(caller.called, called);
 }

@@ -37,7 +37,7 @@ pub(crate) struct Gateway {
     /// What it logs.
     pub log: Log,
     openapi: OnceCell<Value>,
-    _stop: oneshot::Sender<()>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 /// What may be in no answer and in no line of the log: the secrets of a project, and the tokens that its connectors
@@ -140,8 +140,13 @@ impl Gateway {
             untold,
             log,
             openapi: OnceCell::new(),
-            _stop: stop,
+            stop: Mutex::new(Some(stop)),
         }
+    }
+
+    /// Has it stop, as SIGTERM does.
+    pub(crate) fn stop(&self) {
+        drop(self.stop.lock().unwrap().take());
     }
 
     /// Calls `name` in `development`; the HTTP status must be 200.

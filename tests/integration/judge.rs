@@ -13,6 +13,7 @@ pub(crate) enum Judge {
     Oidc,
     Dialects,
     Mcp,
+    Agent,
     Openapi,
     Curl,
 }
@@ -21,8 +22,16 @@ pub(crate) enum Judge {
 const REQUIRE: &str = "CALLGATE_REQUIRE";
 
 impl Judge {
-    const ALL: [Self; 7] =
-        [Self::Redis, Self::Httpbin, Self::Oidc, Self::Dialects, Self::Mcp, Self::Openapi, Self::Curl];
+    const ALL: [Self; 8] = [
+        Self::Redis,
+        Self::Httpbin,
+        Self::Oidc,
+        Self::Dialects,
+        Self::Mcp,
+        Self::Agent,
+        Self::Openapi,
+        Self::Curl,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -31,6 +40,7 @@ impl Judge {
             Self::Oidc => "oidc",
             Self::Dialects => "dialects",
             Self::Mcp => "mcp",
+            Self::Agent => "agent",
             Self::Openapi => "openapi",
             Self::Curl => "curl",
         }
@@ -44,6 +54,7 @@ impl Judge {
             Self::Oidc => "tests against oidc-provider",
             Self::Dialects => "tests with the vendors' packages",
             Self::Mcp => "tests with MCP clients",
+            Self::Agent => "tests of agents with the clients of voice teams",
             Self::Openapi => "tests of published OpenAPI documents",
             Self::Curl => "the test that runs the command of a preview",
         }
@@ -58,6 +69,7 @@ impl Judge {
             }
             Self::Httpbin | Self::Oidc | Self::Dialects => "tests/external/install.sh has not run",
             Self::Mcp => "tests/external/install_mcp.sh has not run",
+            Self::Agent => "tests/external/install_agents.sh has not run",
             Self::Openapi => "tests/external/install_openapi.sh has not run",
             Self::Curl => "curl is not on the PATH",
         }
@@ -74,6 +86,7 @@ impl Judge {
             Self::Redis => on_path(&["redis-server", "valkey-server"]),
             Self::Httpbin | Self::Oidc | Self::Dialects => installed(""),
             Self::Mcp => installed("mcp"),
+            Self::Agent => installed("agents"),
             Self::Openapi => installed("openapi"),
             Self::Curl => on_path(&["curl"]),
         };
@@ -140,7 +153,6 @@ fn judges_are_required_by_their_names_and_by_no_other() {
     assert_eq!(parse("redis, mcp"), Ok(vec![Judge::Redis, Judge::Mcp]));
     let all = Judge::ALL.map(Judge::name).join(",");
     assert_eq!(parse(&all).as_deref(), Ok(&Judge::ALL[..]));
-    let unknown =
-        "CALLGATE_REQUIRE names reddis, which is none of redis, httpbin, oidc, dialects, mcp, openapi, curl";
+    let unknown = "CALLGATE_REQUIRE names reddis, which is none of redis, httpbin, oidc, dialects, mcp, agent, openapi, curl";
     assert_eq!(parse("httpbin,reddis"), Err(unknown.to_owned()));
 }

@@ -15,6 +15,7 @@ mod log;
 mod wait;
 mod backend;
 mod watched;
+mod shaky;
 mod upstream;
 mod relay;
 mod golden;
@@ -32,6 +33,7 @@ mod dialect;
 mod mcp;
 mod oauth;
 mod speech;
+mod agent;
 #[cfg(not(any(feature = "import", feature = "mcp", feature = "otlp", feature = "redis")))]
 mod features;
 mod faults;
@@ -44,6 +46,7 @@ mod egress;
 mod guards;
 mod mangled;
 mod owners;
+mod chat;
 mod command_line;
 mod console;
 mod demo;
@@ -55,6 +58,8 @@ mod schemas;
 #[cfg(feature = "import")]
 #[path = "../external/openapi.rs"]
 mod openapi;
+#[path = "../external/agent.rs"]
+mod agent_clients;
 #[path = "../external/httpbin.rs"]
 mod httpbin;
 #[path = "../external/oidc.rs"]

@@ -57,6 +57,38 @@ async fn an_edit_is_taken_as_soon_as_it_is_saved() {
     assert!(log.contains("actions/ping.yaml has been edited") && !log.contains("notes.txt"), "{log}");
 }
 
+/// An agent whose model is asked at `base_url`.
+fn agent(base_url: &str) -> String {
+    format!("instructions: Be kind.\nmodel: {{provider: openai, base_url: '{base_url}', model: m}}\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_of_an_agent_is_taken_as_one_of_an_action_is() {
+    let project = write_project(&[("agents/desk.yaml", agent("http://127.0.0.1:1/v1"))]);
+    let process = Process::serve(project.path(), &[]);
+    let services = async || {
+        let (status, reply) = process.get("/v1/status").await;
+        assert_eq!(status, 200, "{reply}");
+        let connections = reply["environments"][0]["connections"].as_array().unwrap().clone();
+        connections.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let path = project.path().join("agents/desk.yaml");
+    assert_eq!(services().await, ["http://127.0.0.1:1"]);
+
+    replace(&path, &agent("http://127.0.0.1:2/v1"));
+    process.wait_for("reloaded");
+    assert_eq!(services().await, ["http://127.0.0.1:2"]);
+
+    replace(&path, &agent("127.0.0.1:3/v1"));
+    process.wait_for("agents/desk.yaml:2:37: error[invalid_url]");
+    process.wait_for("reload refused");
+    assert_eq!(services().await, ["http://127.0.0.1:2"]);
+
+    fs::remove_file(&path).unwrap();
+    process.wait_for("reloaded");
+    assert_eq!(services().await, Vec::<String>::new());
+}
+
 async fn reload(process: &Process, key: Option<&str>) -> (u16, Value) {
     let mut request = client().post(format!("{}/admin/reload", process.url));
     if let Some(key) = key {

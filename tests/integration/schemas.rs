@@ -10,7 +10,7 @@ use callgate::definition::{Document, Format, Problems, read_secrets_text};
 use jsonschema::Validator;
 use serde_json::Value;
 
-const KINDS: [&str; 6] = ["action", "auth", "callgate", "connection", "secrets", "variables"];
+const KINDS: [&str; 7] = ["action", "agent", "auth", "callgate", "connection", "secrets", "variables"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,6 +45,7 @@ fn kind_of(path: &str) -> Option<&'static str> {
         ("variables.toml", _) => Some("variables"),
         ("secrets.toml" | "secrets.example.toml", _) => Some("secrets"),
         (_, Some("actions")) => Some("action"),
+        (_, Some("agents")) => Some("agent"),
         (_, Some("connections")) => Some("connection"),
         (_, Some("auth")) => Some("auth"),
         _ => None,
@@ -163,7 +164,8 @@ fn every_file_that_init_writes_is_valid_and_names_its_schema() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, KINDS);
+    // A new project has no agent.
+    assert_eq!(kinds, KINDS.iter().copied().filter(|kind| *kind != "agent").collect::<Vec<_>>());
 }
 
 #[test]
@@ -216,6 +218,7 @@ fn the_tables_of_the_documents_name_every_key() {
     for (kind, page, depth) in [
         ("callgate", "settings", 1),
         ("action", "actions", 1),
+        ("agent", "agents", 1),
         ("connection", "actions", 0),
         ("auth", "actions", 0),
     ] {
@@ -337,6 +340,12 @@ fn an_action_is_rejected_for_the_right_reason() {
     assert_rejects(file, "- description: x", "", "type", "is not of type \"object\"");
 }
 
+/// An agent whose model is right but for `line`.
+fn agent(line: &str) -> String {
+    let provider = if line.starts_with("provider") { "" } else { "  provider: openai\n" };
+    format!("instructions: Be kind.\nmodel:\n  model: m\n{provider}  {line}\n")
+}
+
 #[test]
 fn the_other_files_are_rejected_for_the_right_reason() {
     let bearer = "type: bearer\ntoken: {secret: orders_token}\n";
@@ -373,6 +382,28 @@ fn the_other_files_are_rejected_for_the_right_reason() {
             "shorter than 1 character",
         ),
         ("secrets.toml", "[development]\n'a key' = 'x'", "/development", "propertyNames", "\"a key\""),
+        ("agents/x.yaml", "instructions: i", "", "required", "\"model\" is a required property"),
+        ("agents/x.yaml", &agent("provider: llama"), "/model/provider", "oneOf", "\"llama\" is not valid"),
+        ("agents/x.yaml", &agent("temperature: 3"), "/model/temperature", "maximum", "maximum of 2"),
+        ("agents/x.yaml", &agent("fallback: []"), "/model/fallback", "minItems", "less than 1 item"),
+        (
+            "agents/x.yaml",
+            &agent("fallback: [{provider: gemini, model: n, fallback: []}]"),
+            "/model/fallback/0",
+            "additionalProperties",
+            "'fallback' was unexpected",
+        ),
+        ("agents/x.yaml", &format!("{}actions: none", agent("")), "/actions", "pattern", "does not match"),
+        ("agents/x.yaml", &format!("{}actions: [1]", agent("")), "/actions/0", "type", "1 is not of type"),
+        ("agents/x.yaml", &format!("{}actions: {{a: all}}", agent("")), "/actions/a", "type", "\"array\""),
+        ("agents/x.yaml", &format!("{}writes: later", agent("")), "/writes", "oneOf", "\"later\""),
+        (
+            "agents/x.yaml",
+            &format!("{}limits: {{max_rounds: 33}}", agent("")),
+            "/limits/max_rounds",
+            "maximum",
+            "of 32",
+        ),
         ("callgate.toml", "listen = '127.0.0.1:80'", "", "additionalProperties", "'listen' was unexpected"),
         ("callgate.toml", "environments = []", "/environments", "minItems", "less than 1 item"),
         ("callgate.toml", "[log]\nformat = 'xml'", "/log/format", "oneOf", "\"xml\" is not valid"),
@@ -383,5 +414,6 @@ fn the_other_files_are_rejected_for_the_right_reason() {
         assert_rejects(file, text, path, keyword, message);
     }
     assert_accepts("auth", "auth/x.yaml", bearer);
+    assert_accepts("agent", "agents/x.yaml", &agent("temperature: 0.5"));
     assert_accepts("callgate", "callgate.toml", "");
 }

@@ -268,7 +268,7 @@ impl Flood {
 }
 
 /// Reads one request; `None` when the peer has gone.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Captured> {
+pub(crate) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Captured> {
     let head_end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at;

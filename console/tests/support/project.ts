@@ -1,6 +1,6 @@
 // A project in a folder of its own, whose one connection leads to an upstream of the tests.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { program } from './gateway';
@@ -20,7 +20,10 @@ export function makeProject(upstream: string): Project {
   const project: Project = {
     folder,
     read: (file) => readFileSync(path.join(folder, file), 'utf8'),
-    write: (file, text) => writeFileSync(path.join(folder, file), text),
+    write: (file, text) => {
+      mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+      writeFileSync(path.join(folder, file), text);
+    },
     remove: (file) => rmSync(path.join(folder, file)),
   };
   const connection = project
@@ -41,6 +44,16 @@ export function addKey(project: Project, name: string, options: { admin?: boolea
   const admin = options.admin ? 'admin = true\n' : '';
   project.write('callgate.toml', `${project.read('callgate.toml')}\n${made.stderr}${admin}`);
   return made.stdout.trim();
+}
+
+/** An agent whose model is that of the upstream. */
+export function agentOf(upstream: string): string {
+  return [
+    'description: Answers for the shop.',
+    'instructions: You answer for the shop.',
+    `model: {provider: openai, base_url: '${upstream}/v1', model: tiny}`,
+    '',
+  ].join('\n');
 }
 
 /** An action that fetches what the upstream has under a name. */

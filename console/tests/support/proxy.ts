@@ -11,6 +11,8 @@ export interface ProxyOptions {
   prefix?: string;
   /** A folder whose files are shown under `/console/`. */
   dist?: string;
+  /** Answers a request in place of the gateway; false where it leaves it to the gateway. `path` has no prefix. */
+  instead?: (path: string, request: http.IncomingMessage, response: http.ServerResponse) => boolean;
 }
 
 export interface Proxy {
@@ -25,7 +27,7 @@ const types: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export async function startProxy({ target, prefix = '', dist }: ProxyOptions): Promise<Proxy> {
+export async function startProxy({ target, prefix = '', dist, instead }: ProxyOptions): Promise<Proxy> {
   const requests: string[] = [];
   const upstream = new URL(target);
 
@@ -37,6 +39,7 @@ export async function startProxy({ target, prefix = '', dist }: ProxyOptions): P
       return;
     }
     const inner = asked.slice(prefix.length);
+    if (instead?.(inner, request, response)) return;
     if (dist && inner.startsWith('/console/')) sendFile(dist, inner.slice('/console/'.length), response);
     else pass(inner, request, response);
   }

@@ -8,6 +8,8 @@ export interface Upstream {
   readonly received: { method: string; url: string; body: string }[];
   /** Lets `slow` answer. */
   release(): void;
+  /** How many answers of the model were hung up on before their end. */
+  hangUps(): number;
   /** How many wait for `release`. */
   waiting(): number;
   stop(): Promise<void>;
@@ -41,6 +43,7 @@ const cases: Record<string, () => string> = {
 export async function startUpstream(): Promise<Upstream> {
   const received: Upstream['received'] = [];
   const held: (() => void)[] = [];
+  let hangUps = 0;
 
   const server = http.createServer((request, response) => {
     let body = '';
@@ -49,6 +52,13 @@ export async function startUpstream(): Promise<Upstream> {
     request.on('end', () => {
       const url = new URL(request.url ?? '/', 'http://upstream');
       received.push({ method: request.method ?? '', url: request.url ?? '', body });
+      if (url.pathname === '/v1/chat/completions') {
+        answerAsModel(body, response);
+        response.on('close', () => {
+          if (!response.writableFinished) hangUps += 1;
+        });
+        return;
+      }
       const name = url.searchParams.get('name') ?? 'plain';
       const send = () => sendCase(name, response);
       if (name === 'slow') held.push(send);
@@ -62,6 +72,7 @@ export async function startUpstream(): Promise<Upstream> {
     origin: `http://127.0.0.1:${port}`,
     received,
     release: () => held.splice(0).forEach((send) => send()),
+    hangUps: () => hangUps,
     waiting: () => held.length,
     stop: () =>
       new Promise((resolve) => {
@@ -69,6 +80,39 @@ export async function startUpstream(): Promise<Upstream> {
         server.closeAllConnections();
       }),
   };
+}
+
+interface Message {
+  role: string;
+  content: string | null;
+}
+
+/**
+ * A model in the form of Chat Completions. Who asks for an order has it looked up, who asks for a story gets one that does not end,
+ * and all others hear what they have said.
+ */
+function answerAsModel(body: string, response: http.ServerResponse): void {
+  const { messages } = JSON.parse(body) as { messages: Message[] };
+  const said = messages.filter(({ role }) => role === 'user').at(-1)?.content ?? '';
+  const isAnswered = messages.at(-1)?.role === 'tool';
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const send = (delta: object, reason: string | null = null) =>
+    response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`);
+  const end = (reason: string) => {
+    send({}, reason);
+    response.end('data: [DONE]\n\n');
+  };
+  if (said.includes('story')) {
+    send({ content: 'Once upon a time' });
+  } else if (said.includes('ORD-') && !isAnswered) {
+    const number = /ORD-\d+/.exec(said)?.[0];
+    const call = { name: 'get_order_status', arguments: JSON.stringify({ order_number: number }) };
+    send({ tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: call }] });
+    end('tool_calls');
+  } else {
+    for (const piece of isAnswered ? ['It is on', ' its way.'] : ['You said: ', said]) send({ content: piece });
+    end('stop');
+  }
 }
 
 function sendCase(name: string, response: http.ServerResponse): void {

@@ -28,6 +28,13 @@ impl Field {
         Self { template, optional }
     }
 
+    /// A field of a request that has no parameters.
+    pub(crate) fn without_parameters(template: impl Into<Arc<Template>>) -> Self {
+        let template = template.into();
+        let optional = template.sole_reference().is_some_and(|reference| reference.root == Root::Parameters);
+        Self { template, optional }
+    }
+
     /// The field's value; `None` leaves the field out.
     ///
     /// # Errors

@@ -77,9 +77,14 @@ impl HeaderCompiler<'_> {
         over: &[(String, ValueDefinition)],
     ) -> Vec<Header> {
         let over_pointer = format!("/environments/{}/headers", self.environment);
+        self.headers_at(&[("/headers", common), (&over_pointer, over)])
+    }
+
+    /// Compiles lists of headers, each with its place; a later list wins.
+    pub(crate) fn headers_at(&mut self, lists: &[(&str, &[(String, ValueDefinition)])]) -> Vec<Header> {
         let mut written: Vec<(&str, &ValueDefinition, String)> = Vec::new();
-        for (headers, base) in [(common, "/headers"), (over, over_pointer.as_str())] {
-            for (name, value) in headers {
+        for (base, headers) in lists {
+            for (name, value) in *headers {
                 written.retain(|(other, ..)| !other.eq_ignore_ascii_case(name));
                 written.push((name, value, pointer_to(base, name)));
             }

@@ -1,4 +1,4 @@
-//! Actions, as meant: an [`Action`] that exists is valid.
+//! Actions and agents, as meant: an [`Action`] or an [`Agent`] that exists is valid.
 //!
 //! Pure: no async, no I/O. [`compile()`] turns a definition into an action for
 //! one environment, [`HttpAction::render`] turns checked arguments into the exact
@@ -27,8 +27,10 @@ pub mod speech;
 mod fixed;
 mod action;
 mod compile;
+mod agent;
 
 pub use self::action::{Action, Kind, ParametersFailure};
+pub use self::agent::{Agent, AgentLimits, AgentModel, Fillers, Offered, OnFailure, compile_agent};
 pub use self::bound::{Bound, BoundValue, Handover};
 pub use self::compile::{Surroundings, check_states, compile};
 pub use self::failure::{LongValue, RenderFailure, TooLong};
@@ -47,6 +49,6 @@ pub use self::upstream::{
 };
 pub use self::variables::VariableReads;
 pub use self::written::{SecretUse, WrittenAt};
-pub use callgate_definition::{Hook, NextStates};
+pub use callgate_definition::{Hook, ModelProvider, NextStates, Writes};
 pub use callgate_schema::parameters;
 pub use callgate_template as template;

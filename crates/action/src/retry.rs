@@ -55,6 +55,20 @@ impl RetryPolicy {
         }
     }
 
+    /// For a request that is sent once and never again.
+    pub(crate) fn never() -> Self {
+        Self {
+            max_attempts: 1,
+            idempotent: false,
+            backoff: BACKOFF,
+            max_backoff: MAX_BACKOFF,
+            on_connect_failed: false,
+            on_connection_lost: false,
+            on_read_timeout: false,
+            statuses: Vec::new(),
+        }
+    }
+
     /// Whether another attempt may follow where not one byte was written.
     pub fn after_no_connection(&self) -> bool {
         self.on_connect_failed

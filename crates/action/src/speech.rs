@@ -78,6 +78,34 @@ impl Speech {
 }
 
 impl SpeechText {
+    /// Compiles the texts at `at`; `template` parses the one at a place. `None` where one of them is no template, which
+    /// `template` has told.
+    pub(crate) fn compile(
+        written: &SpeechTextDefinition,
+        at: &str,
+        static_variables: &Map<String, Value>,
+        template: &mut dyn FnMut(&str, &str) -> Option<Template>,
+    ) -> Option<Self> {
+        let variants = written.0.iter().map(|(language, source)| {
+            let pointer = language.as_ref().map_or_else(|| at.to_owned(), |tag| pointer_to(at, tag));
+            let template = template(&pointer, source)?;
+            let fixed = fixed_text(source, &template, static_variables);
+            Some(Variant { language: language.clone(), template, fixed })
+        });
+        // All are looked at, so that each tells what is wrong with it.
+        let variants: Vec<Option<Variant>> = variants.collect();
+        let variants: Vec<Variant> = variants.into_iter().collect::<Option<_>>()?;
+        let mut variants = variants.into_iter();
+        Some(Self { first: variants.next()?, others: variants.collect() })
+    }
+
+    /// A text that is the same in every call.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        let template = Template::parse(text, Target::Text).ok()?;
+        let fixed = template.as_static().and_then(spoken);
+        Some(Self { first: Variant { language: None, template, fixed }, others: Vec::new() })
+    }
+
     /// The text in `language`, or in the first one where there is none for it.
     ///
     /// # Errors
@@ -198,36 +226,28 @@ impl Compiler<'_> {
         parameters: &Parameters,
         bind: &[Bound],
     ) -> Option<SpeechText> {
-        let located = self.located;
-        let mut variants = Vec::with_capacity(written.0.len());
-        for (language, source) in &written.0 {
-            let pointer = language.as_ref().map_or_else(|| at.to_owned(), |tag| pointer_to(at, tag));
-            let template =
-                self.template(&located.document, &pointer, source, Target::Text, parameters, bind)?;
-            let fixed = self.fixed_text(source, &template);
-            variants.push(Variant { language: language.clone(), template, fixed });
-        }
-        let mut variants = variants.into_iter();
-        Some(SpeechText { first: variants.next()?, others: variants.collect() })
+        let (document, static_variables) = (&self.located.document, self.around.static_variables);
+        SpeechText::compile(written, at, static_variables, &mut |pointer, source| {
+            self.template(document, pointer, source, Target::Text, parameters, bind)
+        })
     }
+}
 
-    /// What a text says in every call of this environment; `None` where that depends on the call.
-    fn fixed_text(&self, source: &str, template: &Template) -> Option<String> {
-        if let Some(text) = template.as_static() {
-            return spoken(text);
-        }
-        // By the text too, since a path may be known only at render: `index . "variables"`.
-        let is_static = !source.contains('$')
-            && !source.contains("index")
-            && template.references().iter().all(|one| one.root == Root::StaticVariables);
-        if !is_static {
-            return None;
-        }
-        let none = Map::new();
-        let static_variables = self.around.static_variables;
-        let data = Data { parameters: &none, variables: &none, static_variables };
-        template.render(&data).ok().as_deref().and_then(spoken)
+/// What a text says in every call of an environment; `None` where that depends on the call.
+fn fixed_text(source: &str, template: &Template, static_variables: &Map<String, Value>) -> Option<String> {
+    if let Some(text) = template.as_static() {
+        return spoken(text);
     }
+    // By the text too, since a path may be known only at render: `index . "variables"`.
+    let is_static = !source.contains('$')
+        && !source.contains("index")
+        && template.references().iter().all(|one| one.root == Root::StaticVariables);
+    if !is_static {
+        return None;
+    }
+    let none = Map::new();
+    let data = Data { parameters: &none, variables: &none, static_variables };
+    template.render(&data).ok().as_deref().and_then(spoken)
 }
 
 #[cfg(test)]

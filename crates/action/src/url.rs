@@ -32,6 +32,39 @@ pub(crate) fn check_absolute(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Why `text` cannot be a base URL, which paths follow.
+///
+/// # Errors
+///
+/// As [`check_absolute`]; it has a template or a query.
+pub(crate) fn check_base(text: &str) -> Result<Url, String> {
+    let url = check_absolute(text)?;
+    match url.query() {
+        _ if text.contains("{{") => Err("a base URL has no template; one may stand in `path`".to_owned()),
+        Some(_) => Err("a base URL has no query".to_owned()),
+        None => Ok(url),
+    }
+}
+
+/// Splits a base URL into its origin and its path, which is empty or starts with `/` and does not end so.
+///
+/// # Errors
+///
+/// As [`check_base`].
+pub(crate) fn split_base(text: &str) -> Result<(String, String), String> {
+    let url = check_base(text)?;
+    let origin = url[..url::Position::BeforePath].to_owned();
+    Ok((origin, url.path().trim_end_matches('/').to_owned()))
+}
+
+/// The host of `url`, where what is sent to it travels over a network without TLS.
+pub(crate) fn cleartext_host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("http://")?;
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let is_local = host == "localhost" || host.starts_with("127.") || rest.starts_with("[::1]");
+    (!is_local).then_some(host)
+}
+
 /// A URL as written, in parts: `https://host/base` + `/path` + `?static`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parts {
@@ -111,6 +144,37 @@ mod tests {
         assert_eq!(parts.path, "/orders/{{.parameters.id}}");
         assert_eq!(parts.query, "v=2");
         assert_eq!(split_absolute("http://h").expect("valid").path, "");
+    }
+
+    #[test]
+    fn a_base_url_splits_into_the_origin_of_full_urls_and_a_path() {
+        for (base, origin, path) in [
+            ("https://api.openai.com/v1", "https://api.openai.com", "/v1"),
+            ("http://localhost:11434/v1/", "http://localhost:11434", "/v1"),
+            ("HTTPS://Api.Test:443", "https://api.test", ""),
+            ("http://[::1]:8000/a/b", "http://[::1]:8000", "/a/b"),
+        ] {
+            assert_eq!(split_base(base), Ok((origin.to_owned(), path.to_owned())), "{base}");
+            let full = split_absolute(&format!("{base}/x")).expect("valid");
+            assert_eq!(full.prefix, origin, "an action with a full URL shares the lane");
+        }
+        for bad in ["https://h/v1?a=b", "https://h/{{.variables.a}}", "https://u:p@h/v1", "h/v1"] {
+            assert!(split_base(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_leaves_the_machine_is_cleartext() {
+        for (url, host) in [
+            ("http://api.test/v1", Some("api.test")),
+            ("http://10.0.0.1:8000", Some("10.0.0.1")),
+            ("https://api.test", None),
+            ("http://localhost:11434/v1", None),
+            ("http://127.0.0.1", None),
+            ("http://[::1]:80/v1", None),
+        ] {
+            assert_eq!(cleartext_host(url), host, "{url}");
+        }
     }
 
     #[test]

@@ -19,15 +19,21 @@ mod guards;
 mod retry;
 mod speech;
 mod value;
+mod agent;
 mod project;
 
 pub use self::action::{
     ActionDefinition, ActionKind, ActionOverride, HandoverDefinition, Method, NamedPickDefinition,
     OutputSource, OutputVariableDefinition, PartDefinition, PickDefinition, ResponseDefinition,
 };
+pub use self::agent::{
+    ANY_STATE, AgentDefinition, AgentLimitsDefinition, AgentModelDefinition, AgentOverride,
+    FallbackModelDefinition, FillersDefinition, ModelProvider, OfferedDefinition, OnFailureDefinition,
+    SystemMessages, Writes,
+};
 pub use self::auth::{AuthDefinition, AuthKind, AuthOverride, ClientAuthentication, KeyLocation};
 pub use self::connection::{
-    BreakerDefinition, ConnectionDefinition, ConnectionOverride, LimitsDefinition, TlsDefinition,
+    BreakerDefinition, ConnectionDefinition, ConnectionOverride, Headers, LimitsDefinition, TlsDefinition,
 };
 pub use self::document::{Document, Place};
 pub use self::format::Format;

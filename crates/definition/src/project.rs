@@ -13,14 +13,14 @@ use super::document::Document;
 use super::format::Format;
 use super::problem::{Problem, Problems};
 use super::schema::{Checked, Checker, FileKind};
-use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
+use super::{ActionDefinition, AgentDefinition, AuthDefinition, ConnectionDefinition};
 use callgate_text::{closest, push_token};
 
 /// Largest definition file.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The folders of a project that hold definitions.
-pub const DEFINITION_FOLDERS: [&str; 3] = ["actions", "connections", "auth"];
+pub const DEFINITION_FOLDERS: [&str; 4] = ["actions", "agents", "connections", "auth"];
 
 /// What an import leaves in `secrets.toml` where the source holds no value: nothing that is set.
 pub const SECRET_PLACEHOLDER: &str = "replace-me";
@@ -59,6 +59,8 @@ pub struct SecretsFile {
 pub struct ProjectFiles {
     /// `actions/*`, by file name.
     pub actions: Vec<Located<ActionDefinition>>,
+    /// `agents/*`.
+    pub agents: Vec<Located<AgentDefinition>>,
     /// `connections/*`.
     pub connections: Vec<Located<ConnectionDefinition>>,
     /// `auth/*`.
@@ -211,7 +213,7 @@ fn read_text(path: &Path, name: &str) -> Result<String, Problem> {
 /// Warns of files and folders whose names look like those of a project but are not.
 fn warn_of_strays(dir: &Path, problems: &mut Problems) {
     const KNOWN: &[&str] =
-        &["actions", "connections", "auth", "variables.toml", "secrets.toml", "callgate.toml"];
+        &["actions", "agents", "connections", "auth", "variables.toml", "secrets.toml", "callgate.toml"];
     let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     let stems: Vec<String> = KNOWN.iter().map(|name| stem(name)).collect();
     let Ok(entries) = fs::read_dir(dir) else { return };
@@ -257,6 +259,7 @@ fn warn_if_readable(_: &Path, _: &mut Problems) {}
 struct Reader<'a> {
     problems: &'a mut Problems,
     action: Checker,
+    agent: Checker,
     connection: Checker,
     auth: Checker,
 }
@@ -266,6 +269,7 @@ impl<'a> Reader<'a> {
         Self {
             problems,
             action: FileKind::Action.checker(),
+            agent: FileKind::Agent.checker(),
             connection: FileKind::Connection.checker(),
             auth: FileKind::Auth.checker(),
         }
@@ -281,6 +285,10 @@ impl<'a> Reader<'a> {
             Some("actions") => {
                 let checked = self.action.check(&document);
                 project.actions.extend(self.mirror(document, checked));
+            }
+            Some("agents") => {
+                let checked = self.agent.check(&document);
+                project.agents.extend(self.mirror(document, checked));
             }
             Some("connections") => {
                 let checked = self.connection.check(&document);
@@ -369,6 +377,7 @@ impl<'a> Reader<'a> {
     /// Names that two files claim.
     fn finish(self, project: &mut ProjectFiles) {
         unique(&mut project.actions, "action", self.problems);
+        unique(&mut project.agents, "agent", self.problems);
         unique(&mut project.connections, "connection", self.problems);
         unique(&mut project.auth, "auth connector", self.problems);
     }

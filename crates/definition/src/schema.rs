@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::problem::Problem;
-use super::{ActionDefinition, AuthDefinition, ConnectionDefinition};
+use super::{ActionDefinition, AgentDefinition, AuthDefinition, ConnectionDefinition};
 use callgate_text::{closest, push_token, unescape_token};
 
 /// A kind of definition file.
@@ -18,6 +18,8 @@ use callgate_text::{closest, push_token, unescape_token};
 pub enum FileKind {
     /// `actions/<name>.yaml`
     Action,
+    /// `agents/<name>.yaml`
+    Agent,
     /// `connections/<name>.yaml`
     Connection,
     /// `auth/<name>.yaml`
@@ -30,12 +32,14 @@ pub enum FileKind {
 
 impl FileKind {
     /// All kinds, in the order they are documented.
-    pub const ALL: [Self; 5] = [Self::Action, Self::Connection, Self::Auth, Self::Variables, Self::Secrets];
+    pub const ALL: [Self; 6] =
+        [Self::Action, Self::Agent, Self::Connection, Self::Auth, Self::Variables, Self::Secrets];
 
     /// The name of the schema: `schemas/<name>.schema.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
+            Self::Agent => "agent",
             Self::Connection => "connection",
             Self::Auth => "auth",
             Self::Variables => "variables",
@@ -47,6 +51,7 @@ impl FileKind {
     pub fn schema(self) -> Value {
         match self {
             Self::Action => generate::<ActionDefinition>(),
+            Self::Agent => generate::<AgentDefinition>(),
             Self::Connection => generate::<ConnectionDefinition>(),
             Self::Auth => generate::<AuthDefinition>(),
             Self::Variables => environments_table(
@@ -99,7 +104,7 @@ pub struct Checked {
 }
 
 /// Takes what `error` complains of out of `value`, or puts an empty text where
-/// something that `required` names is missing.
+/// one that `required` names is missing.
 fn set_aside(value: &mut Value, error: &ValidationError<'_>, required: &[&str]) {
     let Some(map) = value.as_object_mut() else { return };
     match (error.instance_path().as_str().split('/').nth(1), error.kind()) {
@@ -116,7 +121,9 @@ fn set_aside(value: &mut Value, error: &ValidationError<'_>, required: &[&str]) 
             map.retain(|key, _| !unexpected.contains(key));
         }
         (None, ValidationErrorKind::Required { property }) => {
-            map.insert(property.as_str().unwrap_or_default().to_owned(), Value::String(String::new()));
+            if let Some(key) = property.as_str().filter(|key| required.contains(key)) {
+                map.insert(key.to_owned(), Value::String(String::new()));
+            }
         }
         (None, _) => {}
     }
@@ -144,7 +151,9 @@ impl Checker {
         let mut checked = Checked { problems: Vec::new(), value: document.value.clone() };
         let Some(validator) = &self.validator else { return checked };
         let required = self.schema.get("required").and_then(Value::as_array);
-        let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
+        let is_text = |key: &&str| self.schema["properties"][*key]["type"] == "string";
+        let required = required.into_iter().flatten().filter_map(Value::as_str).filter(is_text);
+        let required: Vec<&str> = required.collect();
         for error in validator.iter_errors(&document.value) {
             self.report(document, &error, &mut checked.problems);
             set_aside(&mut checked.value, &error, &required);

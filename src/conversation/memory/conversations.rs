@@ -19,6 +19,7 @@ use super::super::{
 };
 
 use super::kept::KeptConversation;
+use super::turns::KeptTurns;
 
 /// Locks, so that calls of different conversations do not wait for each other.
 const SHARDS: usize = 16;
@@ -50,6 +51,7 @@ struct Record {
     /// The number of the newest event.
     newest: u64,
     entry_bytes: usize,
+    turns: KeptTurns,
     bytes: usize,
     course: Course,
 }
@@ -92,22 +94,38 @@ impl MemoryConversations {
     pub(super) fn update(&self, key: &ConversationKey, change: Change) -> Applied {
         let now = now_ms();
         let has_events = change.tells();
-        let applied = {
-            let mut shard = self.shard(key);
-            let Some(record) = shard.find(key, now) else { return Applied::default() };
-            let before = record.bytes;
-            let applied = record.change(change, now);
-            let after = record.bytes;
-            shard.bytes = shard.bytes - before + after;
-            if after > before {
-                shard.make_room(self.most, self.most_bytes, key, now);
-            }
-            applied
+        let Some(applied) = self.alter(key, now, |record| record.change(change, now)) else {
+            return Applied::default();
         };
         if has_events {
             self.followers.ring(key);
         }
         applied
+    }
+
+    /// Changes a record that is there, and makes room for what it has become.
+    fn alter<T>(&self, key: &ConversationKey, now: u64, change: impl FnOnce(&mut Record) -> T) -> Option<T> {
+        let mut shard = self.shard(key);
+        let record = shard.find(key, now)?;
+        let before = record.bytes;
+        let changed = change(record);
+        let after = record.bytes;
+        shard.bytes = shard.bytes - before + after;
+        if after > before {
+            shard.make_room(self.most, self.most_bytes, key, now);
+        }
+        Some(changed)
+    }
+
+    /// Appends a turn to a conversation that is there, and keeps that from expiring; says whether it is there.
+    pub(super) fn add_turn(&self, key: &ConversationKey, text: &str) -> bool {
+        let now = now_ms();
+        self.alter(key, now, |record| record.add_turn(text, now)).is_some()
+    }
+
+    /// The turns of a conversation, the oldest first.
+    pub(super) fn turns(&self, key: &ConversationKey) -> Vec<Arc<str>> {
+        self.shard(key).find(key, now_ms()).map(|record| record.turns.all()).unwrap_or_default()
     }
 
     /// Counts a call that begins; gives what tells it from earlier ones and when it began, or `None` if as many have begun
@@ -279,6 +297,7 @@ impl Record {
             entries: VecDeque::new(),
             newest: 0,
             entry_bytes: 0,
+            turns: KeptTurns::default(),
             bytes,
             course: Course::default(),
         }
@@ -318,8 +337,18 @@ impl Record {
                 self.append(entry);
             }
         }
-        self.bytes = self.conversation.bytes() + self.entry_bytes;
+        self.count();
         applied
+    }
+
+    fn add_turn(&mut self, text: &str, now: u64) {
+        self.touch(now);
+        self.turns.add(text);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.conversation.bytes() + self.entry_bytes + self.turns.bytes();
     }
 
     fn append(&mut self, entry: NewEntry) {
@@ -383,6 +412,28 @@ mod tests {
             })
             .sum();
         assert_eq!(bytes, there, "what is counted is what is there");
+    }
+
+    #[test]
+    fn turns_count_as_the_rest_of_their_conversation_does() {
+        const MOST: usize = 16 * 1024 * 1024;
+        let conversations = MemoryConversations::new(1_000_000, MOST);
+        let text = "x".repeat(100_000);
+        for number in 0..1_000 {
+            let key = open(&conversations, number);
+            // Twelve are more than are kept of one.
+            for _ in 0..12 {
+                assert!(conversations.add_turn(&key, &text));
+            }
+            assert_eq!(conversations.turns(&key).len(), 10, "the newest is there");
+        }
+        let (count, bytes) = held(&conversations);
+        // One of each shard is kept whatever its size.
+        assert!(bytes <= MOST + SHARDS * 1_250_000 && (8..=32).contains(&count), "{count}: {bytes}");
+        for number in 0..1_000 {
+            conversations.forget(&ConversationKey::new("development", &format!("c{number}")));
+        }
+        assert_eq!(held(&conversations), (0, 0), "what is counted is what is there");
     }
 
     #[test]

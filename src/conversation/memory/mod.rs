@@ -4,6 +4,7 @@ mod claims;
 mod conversations;
 mod kept;
 mod notes;
+mod turns;
 
 pub use self::claims::ClaimLimits;
 
@@ -20,7 +21,7 @@ use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
     Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
-    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, Turns,
 };
 
 /// How much is remembered. Where it is not enough, what was used longest ago is
@@ -29,7 +30,7 @@ use super::{
 pub struct MemoryLimits {
     /// Most conversations.
     pub conversations: usize,
-    /// Most bytes of memory for all conversations with their events, within a fifth.
+    /// Most bytes of memory for all conversations with their events and turns, within a fifth.
     pub conversation_bytes: usize,
     /// Claims and results.
     pub claims: ClaimLimits,
@@ -202,6 +203,16 @@ impl Notes for MemoryStore {
     fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         self.notes.remove(name, text);
         done(())
+    }
+}
+
+impl Turns for MemoryStore {
+    fn add_turn<'a>(&'a self, key: &'a ConversationKey, text: &'a str) -> Pending<'a, bool> {
+        done(self.conversations.add_turn(key, text))
+    }
+
+    fn turns<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Vec<Arc<str>>> {
+        found(self.conversations.turns(key))
     }
 }
 

@@ -1,6 +1,6 @@
 -- Changes a conversation: the rules of `Conversation::apply`, in record.rs.
 --
--- conversation: hash of '@started', '@ttl', '@ended', '@state', '@bytes', '@events' (number of the newest),
+-- conversation: hash of '@started', '@ttl', '@ended', '@state', '@bytes', '@events' (number of the newest), '@turn_bytes' (see add_turn.lua),
 --   'v:<name>' ('<bytes>:<JSON of the variable>'), 'b:<action>' (calls begun), 's:<action>' (calls succeeded)
 -- concealed: sorted set of texts by length; stream: of entries, each under the number of its last event: 'n' (how many it makes) and 'd' (its text), or as an older
 --   Callgate wrote it, one event each: 'k' (kind), 't' (time) and 'd' (data)
@@ -82,7 +82,7 @@ local function change_variables(conversation, concealed, change, limits)
   return refused, true
 end
 
-local function apply(conversation, concealed, stream, change, limits)
+local function apply(conversation, concealed, stream, turns, change, limits)
   local ttl = redis.call('HGET', conversation, '@ttl')
   if not ttl then return {0} end
   if (change.finish or change.open) and redis.call('HEXISTS', conversation, '@ended') == 1 then return {2} end
@@ -107,6 +107,6 @@ local function apply(conversation, concealed, stream, change, limits)
       end
     end
   end
-  for _, key in ipairs({conversation, concealed, stream}) do redis.call('PEXPIRE', key, ttl) end
+  for _, key in ipairs({conversation, concealed, stream, turns}) do redis.call('PEXPIRE', key, ttl) end
   return answer
 end

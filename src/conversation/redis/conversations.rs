@@ -187,7 +187,7 @@ pub(super) async fn events(
     after: u64,
     limit: usize,
 ) -> Result<EventPage, StoreError> {
-    let [conversation, _, stream] = link.scripts.conversation_names(key);
+    let [conversation, _, stream, _] = link.scripts.conversation_names(key);
     let mut pipe = redis::pipe();
     pipe.cmd("HGET").arg(&conversation).arg("@events");
     // A count of 0 would be none at all.
@@ -220,4 +220,19 @@ pub(super) async fn events(
         has_gap: after < given_up,
         is_known: true,
     })
+}
+
+/// The turns, the oldest first.
+pub(super) async fn turns(link: &Link, key: &ConversationKey) -> Result<Vec<Arc<str>>, StoreError> {
+    let [conversation, _, _, turns] = link.scripts.conversation_names(key);
+    let mut pipe = redis::pipe();
+    pipe.cmd("HEXISTS").arg(&conversation).arg("@turn_bytes");
+    pipe.cmd("LRANGE").arg(&turns).arg(0).arg(-1);
+    let (has_turns, turns): (bool, Vec<String>) =
+        link.with(async |connection| pipe.query_async(connection).await).await?;
+    if !has_turns {
+        return Ok(Vec::new());
+    }
+    // What tells it from every other stands before its text.
+    Ok(turns.iter().filter_map(|turn| turn.split_once(':')).map(|(_, text)| text.into()).collect())
 }

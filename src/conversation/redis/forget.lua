@@ -1,5 +1,5 @@
 -- Forgets a conversation with all that belongs to it; says whether it was there.
--- KEYS: conversation, concealed, stream, unsent
+-- KEYS: conversation, concealed, stream, turns, unsent
 
 local was_there = redis.call('EXISTS', KEYS[1])
 redis.call('UNLINK', unpack(KEYS))

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use crate::tool::{Scope, ToolResult};
+use crate::tool::{Scope, ToolResult, random_u64};
 
 pub use self::error::RedisError;
 use self::link::{Worker, unavailable};
@@ -28,7 +28,7 @@ use super::change::{Applied, Change};
 use super::event::EventPage;
 use super::{
     Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
-    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, millis,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, Turns, millis,
 };
 
 /// The first and the longest pause between two looks at another's call.
@@ -284,6 +284,25 @@ impl Notes for RedisStore {
         Pending::new(self.worker.run(move |link| async move {
             link.invoke::<i64>(link.scripts.remove_note(&name, &text)).await.map(|_| ())
         }))
+    }
+}
+
+impl Turns for RedisStore {
+    fn add_turn<'a>(&'a self, key: &'a ConversationKey, text: &'a str) -> Pending<'a, bool> {
+        let id = match random_u64() {
+            Ok(id) => id,
+            Err(error) => return Pending::done(Err(unavailable(error.to_string()))),
+        };
+        let write = Write::AddTurn { key: key.clone(), id, text: text.to_owned() };
+        Pending::new(
+            self.worker
+                .run(move |link| async move { link.write::<i64>(write).await.map(|known| known == 1) }),
+        )
+    }
+
+    fn turns<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Vec<Arc<str>>> {
+        let key = key.clone();
+        Box::pin(self.worker.run(move |link| async move { conversations::turns(&link, &key).await }))
     }
 }
 

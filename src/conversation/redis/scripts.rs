@@ -16,7 +16,8 @@ use super::super::course::MAX_RECENT;
 use super::super::event::MAX_EVENTS;
 use super::super::record::{MAX_BYTES, MAX_CONCEALED, MAX_VARIABLES};
 use super::super::{
-    Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TWINS, Opening, Slot, millis, now_ms,
+    Claim, ClaimKey, ConversationKey, IdTrust, MAX_TTL, MAX_TURN_BYTES, MAX_TURNS, MAX_TWINS, Opening, Slot,
+    millis, now_ms,
 };
 
 /// How long a holder is believed to live after its last sign.
@@ -39,6 +40,7 @@ pub(super) struct Scripts {
     adopt: Script,
     open: Script,
     update: Script,
+    add_turn: Script,
     forget: Script,
     remove_note: Script,
 }
@@ -52,11 +54,30 @@ macro_rules! script {
 /// What changes the server and may be done later, or twice, without harm.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    Settle { claim: Claim, result: String, change: String },
-    Release { claim: Claim },
-    Orphan { key: ClaimKey },
-    Adopt { key: ClaimKey },
-    Update { key: ConversationKey, change: String },
+    Settle {
+        claim: Claim,
+        result: String,
+        change: String,
+    },
+    Release {
+        claim: Claim,
+    },
+    Orphan {
+        key: ClaimKey,
+    },
+    Adopt {
+        key: ClaimKey,
+    },
+    Update {
+        key: ConversationKey,
+        change: String,
+    },
+    /// `id` is of this turn and no other: appended twice, it is there once.
+    AddTurn {
+        key: ConversationKey,
+        id: u64,
+        text: String,
+    },
 }
 
 impl Write {
@@ -65,7 +86,7 @@ impl Write {
         match self {
             Self::Settle { claim, .. } | Self::Release { claim } => claim.key.slot(),
             Self::Orphan { key } | Self::Adopt { key } => key.slot(),
-            Self::Update { key, .. } => key.slot(),
+            Self::Update { key, .. } | Self::AddTurn { key, .. } => key.slot(),
         }
     }
 
@@ -110,6 +131,14 @@ impl Write {
                 invocation.arg(change).arg(&scripts.limits);
                 invocation
             }
+            Self::AddTurn { key, id, text } => {
+                let mut invocation = scripts.add_turn.prepare_invoke();
+                for name in scripts.conversation_names(key) {
+                    invocation.key(name);
+                }
+                invocation.arg(format!("{id:016x}")).arg(text).arg(MAX_TURNS).arg(MAX_TURN_BYTES);
+                invocation
+            }
         }
     }
 }
@@ -134,6 +163,7 @@ impl Scripts {
             adopt: script!("adopt.lua"),
             open: script!("change.lua", "open.lua"),
             update: script!("change.lua", "update.lua"),
+            add_turn: script!("add_turn.lua"),
             forget: script!("forget.lua"),
             remove_note: script!("remove_note.lua"),
         }
@@ -152,14 +182,15 @@ impl Scripts {
         format!("{}:{{{}}}:twins:{}", self.prefix, key.slot().hex(), key.hex())
     }
 
-    /// The hash, the texts to conceal and the events of a conversation.
-    pub(super) fn conversation_names(&self, key: &ConversationKey) -> [String; 3] {
+    /// The hash, the texts to conceal, the events and the turns of a conversation.
+    pub(super) fn conversation_names(&self, key: &ConversationKey) -> [String; 4] {
         self.names_of(key.slot())
     }
 
-    fn names_of(&self, slot: Slot) -> [String; 3] {
+    fn names_of(&self, slot: Slot) -> [String; 4] {
         let slot = slot.hex();
-        ["conversation", "concealed", "events"].map(|part| format!("{}:{{{slot}}}:{part}", self.prefix))
+        let parts = ["conversation", "concealed", "events", "turns"];
+        parts.map(|part| format!("{}:{{{slot}}}:{part}", self.prefix))
     }
 
     /// The calls of a conversation that count and are not sent yet, where so many may begin.

@@ -1,5 +1,5 @@
 -- Keeps a result, and makes the change that comes with it.
--- KEYS: claim, then conversation, concealed and stream where there is one, and unsent where the claim stands in it
+-- KEYS: claim, then conversation, concealed, stream and turns where there is one, and unsent where the claim stands in it
 -- ARGV: holder, result, keep, change, limits, the claim's own part of its name
 
 local known = redis.call('HMGET', KEYS[1], 'holder', 'phase', 'content', 'request', 'began', 'turn')
@@ -14,7 +14,7 @@ if known[1] == ARGV[1] then
   end
   redis.call('HSET', KEYS[1], 'phase', 'ended', 'result', ARGV[2], 'ended', whole(now()), 'ended_at_step', whole(step))
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
-  if KEYS[5] then redis.call('HDEL', KEYS[5], ARGV[6]) end
+  if KEYS[6] then redis.call('HDEL', KEYS[6], ARGV[6]) end
 end
 if not KEYS[2] then return {0} end
-return apply(KEYS[2], KEYS[3], KEYS[4], cjson.decode(ARGV[4]), cjson.decode(ARGV[5]))
+return apply(KEYS[2], KEYS[3], KEYS[4], KEYS[5], cjson.decode(ARGV[4]), cjson.decode(ARGV[5]))

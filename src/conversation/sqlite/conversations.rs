@@ -63,14 +63,14 @@ pub(super) fn insert(connection: &Connection, conversation: &Conversation) -> ru
 }
 
 /// Keeps a conversation from expiring.
-fn touch(connection: &Connection, number: i64, expires: u64) -> rusqlite::Result<()> {
+pub(super) fn touch(connection: &Connection, number: i64, expires: u64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE conversations SET expires_at = ?2 WHERE number = ?1")?
         .execute(params![number, integer(expires)])?;
     Ok(())
 }
 
-/// Removes a conversation, its variables and its events.
+/// Removes a conversation, its variables, its events and its turns.
 pub(super) fn remove(connection: &Connection, key: &ConversationKey) -> rusqlite::Result<()> {
     let number = connection
         .prepare_cached("SELECT number FROM conversations WHERE environment = ?1 AND id = ?2")?
@@ -80,6 +80,7 @@ pub(super) fn remove(connection: &Connection, key: &ConversationKey) -> rusqlite
     for sql in [
         "DELETE FROM entries WHERE conversation = ?1",
         "DELETE FROM variables WHERE conversation = ?1",
+        "DELETE FROM turns WHERE conversation = ?1",
         "DELETE FROM conversations WHERE number = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([number])?;

@@ -15,6 +15,7 @@ mod rows;
 mod schema;
 mod sweep;
 mod transaction;
+mod turns;
 mod under_way;
 mod worker;
 
@@ -38,7 +39,7 @@ use super::change::{Applied, Change, Source};
 use super::event::EventPage;
 use super::{
     Answer, Claim, ClaimKey, Claimed, Claims, Conversation, ConversationKey, Conversations, Ended, Feed,
-    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, millis, now_ms,
+    ListPosition, Notes, Opened, Opening, Pending, Store, StoreError, Summary, Turns, millis, now_ms,
 };
 
 /// How long a start waits where nobody says else: as long as a former process may take to drain.
@@ -385,6 +386,19 @@ impl Notes for SqliteStore {
     fn remove_note<'a>(&'a self, name: &'a str, text: &'a str) -> Pending<'a, ()> {
         let (name, text) = (name.to_owned(), text.to_owned());
         self.write(false, move |desk| notes::remove(desk.connection, &name, &text), |_| {})
+    }
+}
+
+impl Turns for SqliteStore {
+    fn add_turn<'a>(&'a self, key: &'a ConversationKey, text: &'a str) -> Pending<'a, bool> {
+        let (key, text) = (key.clone(), text.to_owned());
+        // It may tell of writes: an agent that had forgotten them would ask for them again.
+        self.write(true, move |desk| turns::add(desk, &key, &text, now_ms()), |_| {})
+    }
+
+    fn turns<'a>(&'a self, key: &'a ConversationKey) -> Answer<'a, Vec<Arc<str>>> {
+        let key = key.clone();
+        self.read(move |desk| turns::all(desk.connection, &key, now_ms()))
     }
 }
 

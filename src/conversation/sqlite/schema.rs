@@ -186,6 +186,15 @@ INSERT INTO results SELECT number, result FROM claims_5 WHERE result IS NOT NULL
 DROP TABLE conversations_5;
 DROP TABLE entries_5;
 DROP TABLE claims_5;
+", "
+-- What agents have done that their callers do not know of.
+CREATE TABLE turns (
+    number       INTEGER PRIMARY KEY,        -- in the order in which they were appended
+    conversation INTEGER NOT NULL,           -- its number
+    bytes        INTEGER NOT NULL,           -- of the text
+    text         TEXT NOT NULL               -- JSON
+);
+CREATE INDEX turns_by_conversation ON turns (conversation, number, bytes);
 "];
 
 /// Opens the file for writing, and makes it what this Callgate expects.

@@ -221,7 +221,7 @@ mod tests {
     };
     use super::super::desk::Desk;
     use super::super::rows;
-    use super::super::{SqliteLimits, SqliteStore, conversations, schema};
+    use super::super::{SqliteLimits, SqliteStore, conversations, schema, turns};
     use super::*;
 
     const MOST: u64 = 1_000;
@@ -235,7 +235,7 @@ mod tests {
         connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
     }
 
-    /// A conversation with an event and a claim.
+    /// A conversation with an event, a turn and a claim.
     fn add(connection: &Connection, number: u64, ttl_ms: u64) -> rusqlite::Result<()> {
         let key = ConversationKey::new("development", &format!("c{number}"));
         let now = now_ms() + number;
@@ -245,6 +245,7 @@ mod tests {
         let process = Process::after(claims::last(connection)?);
         let desk = Desk::new(connection, &process);
         conversations::update(&desk, &key, &Change { events, ..Change::default() }, now)?;
+        turns::add(&desk, &key, "{}", now)?;
         let claim = claim(number, ttl_ms);
         claims::claim(&desk, &claim, now)?;
         claims::settle(&desk, &claim, "{}", &Change::default(), now)?;
@@ -308,7 +309,7 @@ mod tests {
         for _ in 0..10 {
             sweep(&connection);
         }
-        for table in ["conversations", "entries", "claims"] {
+        for table in ["conversations", "entries", "turns", "claims"] {
             assert_eq!(count(&connection, table), 0, "{table}");
         }
         assert!(pages(&connection) < before / 2, "{} of {before} pages", pages(&connection));
@@ -320,7 +321,9 @@ mod tests {
         let connection = filled(&folder, 2_200, 3_600_000);
         sweep(&connection);
         assert!(count(&connection, "conversations") <= MOST.cast_signed());
-        assert_eq!(count(&connection, "conversations"), count(&connection, "entries"));
+        for table in ["entries", "turns"] {
+            assert_eq!(count(&connection, "conversations"), count(&connection, table), "{table}");
+        }
         let newest = ConversationKey::new("development", "c2199");
         assert!(rows::read(&connection, &newest, now_ms()).unwrap().is_some());
     }

@@ -20,9 +20,10 @@ pub(super) const LOYALTY_KEY: &str = "demo-cookie-key";
 pub(super) const BILLING_KEY: &str = "demo-header-key";
 pub(super) const ACCOUNTS_USER: &str = "demo-user";
 pub(super) const ACCOUNTS_PASSWORD: &str = "demo-password";
+pub(super) const MODEL_KEY: &str = "demo-model-key";
 
 /// Everything that must not be shown.
-pub(super) const SECRETS: [&str; 8] = [
+pub(super) const SECRETS: [&str; 9] = [
     ORDERS_TOKEN,
     HELPDESK_TOKEN,
     HELPDESK_KEY,
@@ -31,6 +32,7 @@ pub(super) const SECRETS: [&str; 8] = [
     LOYALTY_KEY,
     BILLING_KEY,
     ACCOUNTS_PASSWORD,
+    MODEL_KEY,
 ];
 
 /// Whose credentials a caller has.

@@ -1,4 +1,4 @@
-//! The example upstream: orders, a help desk, appointments and a few accounts,
+//! The example upstream: orders, a help desk, appointments, a few accounts and a language model,
 //! in memory, with every kind of credential that Callgate can send.
 //!
 //! | Route | Credential |
@@ -12,6 +12,7 @@
 //! | `GET /loyalty?member_number=` | key in the cookie `api_key` |
 //! | `GET /invoices/{number}` | key in the header `X-API-Key` |
 //! | `GET /accounts/{number}` | Basic |
+//! | `POST /v1/chat/completions`, which a scripted model answers | bearer |
 //! | `GET /_requests` | none: the last 50 requests, credentials masked |
 
 mod shared;
@@ -22,6 +23,7 @@ mod oauth;
 mod orders;
 mod helpdesk;
 mod scheduling;
+mod model;
 #[cfg(test)]
 mod tests;
 
@@ -89,6 +91,7 @@ pub fn router(upstream: Upstream) -> Router {
         .route("/appointments/slots", get(scheduling::slots))
         .route("/appointments", post(scheduling::book))
         .route("/appointments/{id}", delete(scheduling::cancel))
+        .route("/v1/chat/completions", post(model::complete))
         .route("/_requests", get(requests::list))
         .layer(from_fn_with_state(upstream.requests.clone(), requests::record))
         .with_state(upstream)

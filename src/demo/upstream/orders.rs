@@ -15,9 +15,12 @@ use super::wire::{Answer, Call, Reply};
 const MAX_BATCH: usize = 20;
 /// This order makes the upstream fail, to see an `error`.
 const FAILING_ORDER: &str = "ORD-50300";
-/// This order makes the upstream slow, to see a timeout.
-const SLOW_ORDER: &str = "ORD-50400";
-const SLOW: Duration = Duration::from_secs(10);
+/// This order makes the upstream answer too late, to see a timeout.
+const LATE_ORDER: &str = "ORD-50400";
+const LATE: Duration = Duration::from_secs(10);
+/// This order makes the upstream slow, to hear what is said meanwhile.
+const SLOW_ORDER: &str = "ORD-20003";
+const SLOW: Duration = Duration::from_secs(3);
 
 /// `GET /orders?order_number=`
 pub(super) async fn order(call: Call) -> Answer {
@@ -28,6 +31,7 @@ pub(super) async fn order(call: Call) -> Answer {
             let message = "the order system is down for maintenance";
             return Err(Reply::error(StatusCode::SERVICE_UNAVAILABLE, "maintenance", message));
         }
+        LATE_ORDER => tokio::time::sleep(LATE).await,
         SLOW_ORDER => tokio::time::sleep(SLOW).await,
         _ => {}
     }
@@ -120,7 +124,8 @@ fn known_order(number: &str) -> Option<Value> {
         "ORD-67890" => ("processing", None, Some("2026-03-20"), "cust_1001"),
         "ORD-24680" => ("delivered", Some("TRACK456"), Some("2026-02-27"), "cust_1002"),
         "ORD-13579" => ("cancelled", None, None, "cust_1002"),
-        SLOW_ORDER => ("processing", None, None, "cust_1002"),
+        LATE_ORDER => ("processing", None, None, "cust_1002"),
+        SLOW_ORDER => ("shipped", Some("TRACK789"), Some("2026-03-18"), "cust_1001"),
         _ => return None,
     };
     Some(json!({

@@ -33,6 +33,14 @@ impl Server {
 
     /// Sends `line` (`GET /path`), `headers` and `body`; the status and the JSON that come back.
     async fn send(&self, line: &str, headers: &[&str], body: &str) -> (u16, Value) {
+        let response = self.exchange(line, headers, body).await;
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("not JSON: {body}")))
+    }
+
+    /// The same; what comes back as it is.
+    async fn exchange(&self, line: &str, headers: &[&str], body: &str) -> String {
         let mut request = format!("{line} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
         for header in headers {
             request.push_str(&format!("{header}\r\n"));
@@ -42,9 +50,7 @@ impl Server {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).await.unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|_| panic!("not JSON: {body}")))
+        response
     }
 
     async fn token(&self, scope: &str) -> String {
@@ -204,7 +210,7 @@ async fn a_ticket_wants_both_credentials_and_a_note_its_upload_token() {
 #[tokio::test]
 async fn malformed_requests_get_json_errors() {
     let server = Server::start().await;
-    let large = "x".repeat(65_540);
+    let large = "x".repeat(256 * 1024 + 4);
     let deep = "[".repeat(50_000);
     for (line, headers, body, status) in [
         ("GET /nowhere", vec![], "", 404),
@@ -256,6 +262,43 @@ async fn the_last_requests_are_shown_without_credentials() {
     }
     let (_, shown) = server.send("GET /_requests", &[], "").await;
     assert_eq!((&shown["seen"], shown["requests"].as_array().unwrap().len()), (&json!(64), 50));
+}
+
+#[tokio::test]
+async fn the_model_answers_whole_and_in_a_stream() {
+    let server = Server::start().await;
+    let key = "authorization: Bearer demo-model-key-staging";
+    let mut body = json!({"model": "demo", "messages": [{"role": "user", "content": "Hi"}]});
+    let (status, answer) = server.send("POST /v1/chat/completions", &[key, JSON], &body.to_string()).await;
+    let said = &answer["choices"][0]["message"]["content"];
+    assert_eq!((status, &answer["object"]), (200, &json!("chat.completion")));
+    assert_eq!(said, "Hello! I have no tools that I know how to use.");
+
+    body["stream"] = json!(true);
+    let text = server.exchange("POST /v1/chat/completions", &[key, JSON], &body.to_string()).await;
+    assert!(text.contains("content-type: text/event-stream\r\n"), "{text}");
+    let chunks = text.lines().filter_map(|line| line.strip_prefix("data: {"));
+    let chunks: Vec<Value> = chunks.map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap()).collect();
+    let words: String =
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(&json!(words), said);
+    assert!(chunks.len() > 5 && text.contains("data: [DONE]\n\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_model_refuses_what_it_cannot_answer() {
+    let server = Server::start().await;
+    let key = "authorization: Bearer demo-model-key";
+    for (headers, body, status, code) in [
+        (vec![JSON], "{}", 401, "unauthorized"),
+        (vec![HELPDESK, JSON], "{}", 401, "unauthorized"),
+        (vec![key, JSON], "{}", 400, "invalid_request"),
+        (vec![key, JSON], "[]", 400, "invalid_json"),
+        (vec![key, FORM], "{}", 415, "unsupported_media_type"),
+    ] {
+        let (found, answer) = server.send("POST /v1/chat/completions", &headers, body).await;
+        assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{headers:?} {body}");
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-/// Largest request body.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Largest request body: what a model is asked holds all tools and the whole conversation.
+pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// An answer, or the answer that says why there is none.
 pub(super) type Answer = Result<Reply, Reply>;

@@ -10,6 +10,7 @@ mod tests;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::action::{BreakerRules, LimitRules};
@@ -19,7 +20,6 @@ use self::rate::Rate;
 
 use super::Deadline;
 use super::error::{EgressError, Overload};
-use super::message::Response;
 
 /// A call that was given less time than this says nothing of the service when
 /// it is not answered: its caller may have named any deadline.
@@ -142,19 +142,26 @@ impl Drop for Queued<'_> {
 
 impl Permit<'_> {
     /// Tells the breaker what came of the call.
-    pub(super) fn settle(self, answer: &Result<Response, EgressError>) {
+    pub(super) fn settle(self, answer: Result<StatusCode, &EgressError>) {
         let Some(ticket) = self.ticket else { return };
         if let Some(good) = verdict(answer, self.fair) {
             ticket.settle(good);
         }
     }
+
+    /// Tells the breaker that the service has failed, whatever the status of its answer.
+    pub(super) fn fail(self) {
+        if let Some(ticket) = self.ticket {
+            ticket.settle(false);
+        }
+    }
 }
 
 /// Whether an answer speaks for the service; `None` where it says nothing of it.
-fn verdict(answer: &Result<Response, EgressError>, fair: bool) -> Option<bool> {
+fn verdict(answer: Result<StatusCode, &EgressError>, fair: bool) -> Option<bool> {
     match answer {
         // A refusal of this request (4xx, 429 among them) comes from a service that works.
-        Ok(response) => Some(!response.status.is_server_error()),
+        Ok(status) => Some(!status.is_server_error()),
         Err(EgressError::TooLarge { status, .. }) => Some(*status < 500),
         Err(
             EgressError::Connect(_)

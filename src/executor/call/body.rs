@@ -16,7 +16,11 @@ use super::headers::{self, Headers};
 const MAX_ERROR_PAGE_CHARS: usize = 500;
 
 /// `text` with the secrets of the environment and the token of the call masked.
-pub(super) fn mask(text: String, environment: Option<&Redactor>, token: Option<&Redactor>) -> String {
+pub(in crate::executor) fn mask(
+    text: String,
+    environment: Option<&Redactor>,
+    token: Option<&Redactor>,
+) -> String {
     let mut text = text;
     for redactor in [environment, token].into_iter().flatten() {
         if let std::borrow::Cow::Owned(clean) = redactor.redact(&text) {

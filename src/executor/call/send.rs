@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use crate::action::{Action, HttpAction, RequestSpec, RetryPolicy};
 use crate::conversation::{StoreError, now_ms};
-use crate::egress::{Credentials, EgressError, Limits, Response};
+use crate::egress::{Credentials, EgressError, Limits, Response, retry_after};
 use crate::executor::observe::Step;
 use crate::executor::served::{ServedAction, Upstream};
 use crate::tool::{Effect, ToolCall, new_span};
@@ -235,13 +234,19 @@ fn step(span: u64, http: &HttpAction, started: Instant, answer: &Result<Response
     }
 }
 
+/// The longest wait that is followed.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// How long to wait before another attempt; `None` where there is to be none.
 fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressError>) -> Option<Duration> {
     if attempts >= policy.max_attempts {
         return None;
     }
     let asked = match answer {
-        Ok(answer) if policy.after_status(answer.status) => retry_after(answer),
+        // No deadline is longer than the longest wait; what is added to it must not overflow.
+        Ok(answer) if policy.after_status(answer.status) => {
+            retry_after(&answer.headers, jiff::Timestamp::now()).map(|wait| wait.min(LONGEST_WAIT))
+        }
         Err(EgressError::Connect(_) | EgressError::Unprocessed(_)) if policy.after_no_connection() => None,
         Err(EgressError::Silent(_)) if policy.after_read_timeout() => None,
         Err(EgressError::Lost(_)) if policy.after_lost_connection() => None,
@@ -250,18 +255,6 @@ fn wait(policy: &RetryPolicy, attempts: u32, answer: &Result<Response, EgressErr
     // Spread over the span, so that many callers do not come back at once.
     let jitter = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     Some(policy.wait(attempts, jitter).max(asked.unwrap_or_default()))
-}
-
-/// `Retry-After`: seconds, or an HTTP date (RFC 9110 section 10.2.3).
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let text = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        // No deadline is longer; what is added to it must not overflow.
-        return Some(Duration::from_secs(seconds.min(86_400)));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = at.duration_since(jiff::Timestamp::now());
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
 }
 
 fn cause(answer: &Result<Response, EgressError>) -> String {

@@ -35,7 +35,7 @@ pub struct GivenVariable {
 }
 
 impl GivenVariable {
-    fn into_variable(self, set_at_ms: u64) -> (String, Variable) {
+    pub(super) fn into_variable(self, set_at_ms: u64) -> (String, Variable) {
         let Self { name, value, sensitive, hidden } = self;
         let shown = (!hidden).then(|| value.clone());
         (name, Variable { value, shown, source: Source::Caller, sensitive, hidden, set_at_ms })

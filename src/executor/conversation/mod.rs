@@ -8,6 +8,7 @@ pub(super) mod kept_masks;
 pub(super) mod lifecycle;
 pub(super) mod masks;
 pub(super) mod prompt;
+mod seen;
 pub(super) mod states;
 pub(super) mod variables;
 pub(super) mod warmers;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::conversation::change::Change;
+use crate::conversation::change::{Change, Refusal, Refused};
 use crate::conversation::{Carried, ConversationKey, DEFAULT_TTL, Step, millis, now_ms};
 use crate::secrets::Keyring;
 use crate::tool::{Scope, ToolCall, ToolResult};
@@ -13,6 +13,10 @@ use crate::executor::storing::note_refused;
 
 /// What states are sealed for; they open as nothing else.
 const PURPOSE: &str = "state";
+/// The same for the turns of a conversation.
+const TURNS: &str = "turns";
+/// As many bytes of turns travel, as they are before they are sealed; the oldest stay behind.
+const MAX_TURN_BYTES: usize = 192 * 1024;
 
 /// Bounds of sealed states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +209,60 @@ impl States {
         next
     }
 
+    /// The state after `before` in which its caller makes `change` between two requests: all of it or nothing.
+    pub(super) fn changed(&self, before: &Carried, change: &Change) -> Result<Carried, Vec<Refused>> {
+        let (changed, refused) = before.changed(change, now_ms());
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+        let scope = before.conversation().key.scope();
+        let read = |text| Carried::read(scope, &changed.to_bytes(), text, self.ttl_ms());
+        self.seal(&changed).and_then(read).ok_or_else(|| {
+            let too_large =
+                |(name, _): &(String, _)| Refused { name: name.clone(), reason: Refusal::StateTooLarge };
+            change.set.iter().map(too_large).collect()
+        })
+    }
+
+    /// When a state was given out; of a conversation that begins, when it did.
+    pub(super) fn given_out_ms(&self, carried: &Carried) -> u64 {
+        let known = carried.conversation();
+        known.expires_at_ms.saturating_sub(self.ttl_ms()).max(known.started_at_ms)
+    }
+
+    /// The text of a state, good for as long as one that was given out just now.
+    pub(super) fn renewed(&self, carried: &Carried) -> Option<String> {
+        self.seal(&carried.renewed(now_ms().saturating_add(self.ttl_ms())))
+    }
+
+    /// Seals the texts of turns for one conversation; `None` where the keys are gone.
+    pub(super) fn seal_turns(&self, key: &ConversationKey, texts: &[Arc<str>]) -> Option<String> {
+        let mut bytes = 0;
+        let fits = |text: &&Arc<str>| {
+            bytes += text.len();
+            bytes <= MAX_TURN_BYTES
+        };
+        let mut kept: Vec<&str> = texts.iter().rev().take_while(fits).map(|text| &**text).collect();
+        kept.reverse();
+        let written = serde_json::to_vec(&kept).unwrap_or_default();
+        self.keyring(key.environment())?.seal(TURNS, &context_of_turns(key), &written)
+    }
+
+    /// Opens what [`Self::seal_turns`] made for the same conversation.
+    ///
+    /// # Errors
+    ///
+    /// It is not such a text.
+    pub(super) fn open_turns(&self, key: &ConversationKey, text: &str) -> Result<Vec<Arc<str>>, StateError> {
+        let environment = key.environment();
+        let keyring = self.keyring(environment).ok_or_else(|| StateError::Off(environment.to_owned()))?;
+        let opened = keyring.open(TURNS, &context_of_turns(key), text).map_err(|error| {
+            tracing::warn!(environment, %error, "the turns of a conversation were refused");
+            StateError::Invalid
+        });
+        serde_json::from_slice(&opened?).map_err(|_| StateError::Invalid)
+    }
+
     /// Opens a state that the gateway itself has kept, however old.
     fn reopen(&self, scope: &Scope, text: &str) -> Option<Carried> {
         let opened = self.keyring(scope.environment())?.open(PURPOSE, scope.name(), text);
@@ -227,4 +285,10 @@ impl States {
     fn ttl_ms(&self) -> u64 {
         millis(self.limits.ttl)
     }
+}
+
+/// What turns are bound to: one conversation of one scope.
+fn context_of_turns(key: &ConversationKey) -> String {
+    let scope = key.scope().name();
+    format!("{}:{scope}{}", scope.len(), key.id())
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::egress::{Deadline, Limits, Route};
 use crate::executor::gateway::Gateway;
-use crate::executor::served::{Deployment, ServedAction, Upstream};
+use crate::executor::served::{Deployment, Upstream};
 
 use super::warmers::Warmer;
 
@@ -61,7 +61,7 @@ impl Gateway {
         }
         let (gateway, warm) = (self.clone(), environment.warm.clone());
         drop(self.background.run(async move {
-            join_all(warm.iter().map(|served| gateway.warm_token(served))).await;
+            join_all(warm.iter().map(|upstream| gateway.warm_token(upstream))).await;
         }));
         for warmer in self.warmers().iter().cloned() {
             let (warm, runtime) = (environment.warm.clone(), warmer.runtime.clone());
@@ -71,9 +71,8 @@ impl Gateway {
     }
 
     /// Has a token ready, which all threads share.
-    async fn warm_token(&self, served: &ServedAction) {
+    async fn warm_token(&self, upstream: &Upstream) {
         let (deadline, tokens) = (Deadline::after(TIMEOUT), &self.shared.tokens);
-        let Some(upstream) = &served.upstream else { return };
         if let Err(error) = upstream.credentials.prepare(&self.egress, tokens, deadline).await {
             tracing::debug!(%error, "a token could not be had before it is needed");
         }
@@ -81,10 +80,9 @@ impl Gateway {
 }
 
 impl Warmer {
-    async fn warm(&self, actions: &[Arc<ServedAction>]) {
-        let stale = actions.iter().filter_map(|served| {
-            let Upstream { http, route, .. } = served.upstream.as_deref()?;
-            let connect_timeout = http.connect_timeout;
+    async fn warm(&self, upstreams: &[Arc<Upstream>]) {
+        let stale = upstreams.iter().filter_map(|upstream| {
+            let (route, connect_timeout) = (&upstream.route, upstream.http.connect_timeout);
             self.is_due(route, connect_timeout).then(|| self.connect(route, connect_timeout))
         });
         join_all(stale).await;

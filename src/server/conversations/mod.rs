@@ -408,7 +408,14 @@ fn position(cursor: &str) -> Result<ListPosition, ProblemDocument> {
 
 /// What keeps something from being done with a conversation, as a reply.
 pub(super) fn problem(error: ConversationError) -> ProblemDocument {
-    let detail = error.to_string();
+    let detail = match &error {
+        // Where it is and what it said is for the operator.
+        ConversationError::Store(cause) => {
+            tracing::warn!(error = %cause, "the store could not do what a request asks for");
+            "the store is out of reach; send this again in a moment".to_owned()
+        }
+        other => other.to_string(),
+    };
     let code = match &error {
         ConversationError::NotFound(_) => ProblemCode::ConversationNotFound,
         ConversationError::Ended => ProblemCode::ConversationEnded,

@@ -10,7 +10,9 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::settings::{IdRule, KeySettings, Product, RateSettings, Settings, Sharing, WebhookRule};
+use crate::settings::{
+    IdRule, KeySettings, Product, RateSettings, Settings, Sharing, WebhookConversations, WebhookRule,
+};
 use crate::tool::{Owner, Scope, ToolCallIds};
 
 use super::rate::{Charge, KeyRate};
@@ -61,6 +63,21 @@ pub(in crate::server) struct Keys {
     webhooks: Vec<(Product, Owner)>,
     /// What the webhook of a product must show.
     rules: Vec<(Product, WebhookRule)>,
+    /// The agents that answer Retell's phone calls.
+    retell_agents: Vec<RetellAgent>,
+}
+
+/// An agent that answers Retell's phone calls.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct RetellAgent {
+    /// Its name.
+    pub(in crate::server) name: String,
+    /// The name of the secret that Retell knows.
+    pub(in crate::server) secret: String,
+    /// Whether its model may end a call.
+    pub(in crate::server) may_end_call: bool,
+    /// Whose conversations its calls belong to; `None`: those that are shared.
+    pub(in crate::server) owner: Option<Owner>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,15 +123,24 @@ impl Keys {
                 },
             })
         });
-        let webhooks = settings.webhooks.conversations();
-        let webhooks = webhooks.into_iter().filter_map(|(product, of)| {
-            let owner = match &of.conversations_of {
-                Some(name) => settings.keys.iter().find(|key| key.name == *name).and_then(owner),
-                None => (of.conversations == Sharing::Own).then(|| Owner::webhook(product.name())),
-            };
-            Some((product, owner?))
+        let owner_of = |product: Product, of: &WebhookConversations| match &of.conversations_of {
+            Some(name) => settings.keys.iter().find(|key| key.name == *name).and_then(owner),
+            None => (of.conversations == Sharing::Own).then(|| Owner::webhook(product.name())),
+        };
+        let webhooks = settings.webhooks.conversations().into_iter();
+        let webhooks = webhooks.filter_map(|(product, of)| Some((product, owner_of(product, &of)?)));
+        let retell_agents = settings.agents.retell.iter().map(|(name, agent)| RetellAgent {
+            name: name.clone(),
+            secret: agent.secret.clone(),
+            may_end_call: agent.end_call,
+            owner: owner_of(Product::Retell, &agent.conversations()),
         });
-        Self { keys: keys.collect(), webhooks: webhooks.collect(), rules: settings.webhooks.rules() }
+        Self {
+            keys: keys.collect(),
+            webhooks: webhooks.collect(),
+            rules: settings.webhooks.rules(),
+            retell_agents: retell_agents.collect(),
+        }
     }
 
     pub(in crate::server) fn is_empty(&self) -> bool {
@@ -135,6 +161,11 @@ impl Keys {
     /// shared.
     pub(in crate::server) fn webhook_owner(&self, product: Product) -> Option<&Owner> {
         self.webhooks.iter().find(|(one, _)| *one == product).map(|(_, owner)| owner)
+    }
+
+    /// The agents that answer Retell's phone calls.
+    pub(in crate::server) fn retell_agents(&self) -> &[RetellAgent] {
+        &self.retell_agents
     }
 
     /// Who `key` is. Every key is compared, each in constant time.

@@ -1,6 +1,6 @@
 //! The YAML of the documents passes the check as it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -26,6 +26,14 @@ fn named(text: &str) -> Vec<(String, String)> {
     connections.chain(text.lines().filter_map(|line| of(line, "auth: ")).map(connector)).collect()
 }
 
+/// A file with the secrets that `texts` name.
+fn secrets<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let named = texts.flat_map(|text| text.split("{secret: ").skip(1));
+    let names: BTreeSet<&str> = named.filter_map(|rest| rest.split(['}', ',']).next()).collect();
+    let lines: Vec<String> = names.iter().map(|name| format!("{name} = \"not-a-secret\"\n")).collect();
+    format!("[development]\n{}", lines.concat())
+}
+
 #[test]
 fn every_example_of_the_documents_passes_with_the_others_of_its_page() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -39,6 +47,7 @@ fn every_example_of_the_documents_passes_with_the_others_of_its_page() {
             files.extend(blocks.iter().cloned());
             // A page may show a file twice.
             files.insert(name.clone(), text.clone());
+            files.insert("secrets.toml".to_owned(), secrets(blocks.iter().map(|(_, text)| text.as_str())));
             let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
             let loaded = project::load(write_project(&files).path(), None);
             let problems = loaded.problems.as_slice().iter();

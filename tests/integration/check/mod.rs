@@ -1,6 +1,7 @@
 //! `callgate check`: every problem, each with its place, its rule and a way out.
 
 mod actions;
+mod agents;
 mod documents;
 mod files;
 mod guards;

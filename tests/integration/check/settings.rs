@@ -140,3 +140,66 @@ fn a_mistake_in_the_settings_does_not_make_environments_of_what_is_not_served() 
         check(wrong, &[("callgate.toml", &format!("{ONE}{wrong}")), others, needs], &[line]);
     }
 }
+
+#[test]
+fn an_agent_that_retell_calls_must_be_there_and_have_a_secret_that_nobody_guesses() {
+    let agent = "instructions: You answer.\nmodel: {provider: openai, base_url: 'https://models.example.com/v1', model: tiny}\n";
+    let told = |settings: &str, secrets: &str, expected: &[&str]| {
+        let settings = format!("{ONE}{settings}");
+        let files =
+            [("callgate.toml", settings.as_str()), ("secrets.toml", secrets), ("agents/shop.yaml", agent)];
+        check(&settings, &files, expected);
+    };
+    let long = "[development]\nretell_llm = \"0123456789abcdef\"\n";
+    let shop = "[agents.retell.shop]\nsecret = \"retell_llm\"\n";
+    told(
+        shop,
+        "[development]\nretell_llm = \"0123456789abcde\"\n",
+        &[
+            "callgate.toml:2:1: warning[short_secret]: the secret `retell_llm` is short in environment `development`: whoever finds it by trying can call as Retell",
+            "    hint: `openssl rand -hex 32` makes a long one",
+        ],
+    );
+    told(
+        shop,
+        "[development]\nretell_lm = \"0123456789abcdef\"\n",
+        &[
+            "callgate.toml:2:1: warning[missing_secret]: the secret `retell_llm` of the agent `shop` is not set in environment `development`: it takes no calls of Retell's there",
+            "    hint: add `retell_llm` under [development] in secrets.toml, or set CALLGATE_SECRET__DEVELOPMENT__RETELL_LLM",
+        ],
+    );
+    told(
+        "[agents.retell.shp]\nsecret = \"retell_llm\"\n",
+        long,
+        &[
+            "callgate.toml:2:1: warning[unknown_agent]: there is no agent `shp`",
+            "    hint: did you mean `shop`?",
+        ],
+    );
+    told(
+        "[agents.retell.shop]\nend_call = false\n",
+        long,
+        &[
+            "callgate.toml:2:1: error[missing_key]: missing key `secret`",
+            "    hint: `secret`: Name of the secret that stands in the address which Retell calls; an environment that lacks it takes no calls.",
+        ],
+    );
+    told(
+        "[agents.retell.shop]\nsecret = \"retell_llm\"\nconversations_of = \"someone\"\n",
+        long,
+        &[
+            "callgate.toml:4:20: error[invalid_setting]: there is no key `someone`",
+            "    hint: give the `name` of one of [[keys]]",
+        ],
+    );
+    told(
+        &format!("{shop}[agents.retell.store]\nsecret = \"retell_llm\"\n"),
+        long,
+        &[
+            "callgate.toml:4:1: warning[unknown_agent]: there is no agent `store`",
+            "    hint: add agents/store.yaml",
+            "callgate.toml:5:10: error[invalid_setting]: the agents `shop` and `store` have one secret: it tells which of the two is called",
+            "    hint: give each of them a secret of its own",
+        ],
+    );
+}

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate::conversation::{Notes as _, SqliteError, SqliteStore};
+use callgate::conversation::{
+    ConversationKey, Conversations as _, Notes as _, Opening, SqliteError, SqliteStore, Turns as _,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -148,6 +150,21 @@ async fn what_loses_nothing_starts() {
         // The next start has a marker again.
         fs::write(left.path().join("store.db"), "").unwrap();
         refusal(left.path());
+    }
+}
+
+#[tokio::test]
+async fn an_agent_still_knows_after_a_kill_what_it_has_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let key = ConversationKey::new("development", "c");
+    store.open(&key, Opening::default()).await.unwrap();
+    for number in 0..20 {
+        assert!(store.add_turn(&key, &number.to_string()).await.unwrap());
+        let left = left_by_kill(folder.path());
+        let kept = open(left.path()).unwrap().turns(&key).await.unwrap();
+        let kept: Vec<usize> = kept.iter().map(|turn| turn.parse().unwrap()).collect();
+        assert_eq!(kept, (0..=number).collect::<Vec<_>>(), "what was told is there");
     }
 }
 

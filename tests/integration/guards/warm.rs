@@ -160,6 +160,19 @@ async fn nothing_is_made_ready_that_is_not_named_nor_for_a_conversation_that_was
     assert_eq!(service.heads(), 0);
 }
 
+#[tokio::test]
+async fn a_connection_that_only_an_agent_uses_is_made_ready() {
+    let upstream = Upstream::start(|_| Reply::Json(404, String::new())).await;
+    let agent = "instructions: Be kind.\nmodel: {provider: openai, connection: api, model: m}\n";
+    let settings = "environments = [\"development\"]\n[conversations.warm]\ndevelopment = [\"api\"]\n";
+    let files = files(upstream.port, &[("agents/desk.yaml", agent), ("callgate.toml", settings)]);
+    let gateway = Gateway::start(&files).await;
+    let (status, reply) = gateway.post("/v1/conversations", json!({"id": "c"}).to_string()).await;
+    assert_eq!(status, 201, "{reply}");
+    let first = until("a connection", async || upstream.requests().first().cloned()).await;
+    assert_eq!(first.line(), "HEAD /");
+}
+
 /// Measures the first call with and without, where `CALLGATE_MEASURE` is set: the figures of docs/guards.md.
 #[tokio::test]
 async fn the_figures_of_the_docs() {

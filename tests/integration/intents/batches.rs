@@ -1,9 +1,9 @@
 //! Turns of several calls: posted twice, hung up on, started over.
 
 use super::ids::{ALL, Ids};
-use super::shaky::rises;
 use super::{Call, Setup, body, call, is_replay};
 use crate::backend::on_every_store;
+use crate::shaky::rises;
 
 /// A turn that books a slot twice and another one once.
 fn turn(ids: Ids, number: u64) -> Vec<Call> {

@@ -30,7 +30,6 @@ mod outages;
 mod processes;
 mod products;
 mod servers;
-mod shaky;
 mod world;
 
 use std::sync::Arc;
@@ -38,10 +37,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::desk::{ACTIONS, Desk};
-use self::shaky::Shaky;
 use self::world::Fault;
 use crate::backend::Backend;
 use crate::harness::{Gateway, client, files};
+use crate::shaky::Shaky;
 
 /// A desk, and nodes of one deployment in front of it.
 struct Setup {

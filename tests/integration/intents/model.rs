@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::desk::{Entry, Fate};
 use super::ids::{ALL, Ids};
 use super::processes::Processes;
-use super::shaky::{At, Outage};
 use super::world::{Fault, World};
 use super::{Call, Setup, is_replay};
 use crate::backend::Backend;
+use crate::shaky::{At, Outage};
 
 /// A step of a product.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::ids::Ids;
-use super::shaky::{At, Outage};
 use super::{Call, Setup, body, call, results};
 use crate::backend::{Backend, on_every_store};
+use crate::shaky::{At, Outage};
 
 const OUTAGES: [(At, Outage); 10] = [
     (At::Open, Outage::Refused),

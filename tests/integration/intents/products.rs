@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::ids::random_looking;
-use super::shaky::rises;
 use super::{Call, Setup, body, call, calls_in, is_replay, results, says_replay};
 #[cfg(feature = "mcp")]
 use crate::backend::Backend;
 use crate::backend::on_every_store;
 use crate::bad_input::told;
+use crate::shaky::rises;
 
 const VAPI: &str = "/webhooks/vapi/development";
 const RETELL: &str = "/webhooks/retell/development";

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, Fate};
 use super::processes::Processes;
-use super::shaky::{At, Outage, rises};
 use super::{Node, Setup, calls_in, results};
+use crate::shaky::{At, Outage, rises};
 use crate::wait::until_so;
 
 /// What befalls a request.

@@ -11,6 +11,7 @@ mod recovery;
 #[cfg(feature = "redis")]
 mod servers;
 mod settings;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

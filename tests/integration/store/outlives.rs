@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use callgate::conversation::change::Change;
 use callgate::conversation::event::{EventKind, NewEvent};
-use callgate::conversation::{Claim, ClaimKey, Ended, SqliteError, SqliteLimits, SqliteStore, timestamp};
+use callgate::conversation::{
+    Claim, ClaimKey, Ended, MAX_TURN_TEXT, Opening, SqliteError, SqliteLimits, SqliteStore, timestamp,
+};
 use serde_json::{Value, json};
 
+use super::turns::{add, texts, turns};
 use super::{AnyStore, again, claim, key, open, result, set, try_claim, until};
 use crate::backend::{Backend, patient};
 
@@ -133,7 +136,7 @@ async fn a_file_that_cannot_be_used_says_why() {
         assert_eq!(mode(&path), 0o600, "it holds what callers said");
     }
     let newer = changed_by_hand(&path, "INSERT INTO schema_version VALUES (1000, 'later')");
-    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 6)"), "{newer}");
+    assert!(newer.contains("was written by a newer Callgate (version 1000; this one knows 7)"), "{newer}");
     let text = folder.path().join("text.db");
     std::fs::write(&text, "this is no database, but a text that somebody has put here").unwrap();
     let error = SqliteStore::open(&text, patient()).unwrap_err().to_string();
@@ -242,6 +245,69 @@ async fn a_file_with_variables_in_one_row_is_brought_forward_with_every_digit() 
     let page = store.events(&key("c1"), 0, 500).await.unwrap();
     assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
     assert_eq!(store.events(&key("c2"), 0, 500).await.unwrap().events.len(), 4);
+}
+
+/// A file that the Callgate before turns were kept left when it was killed; only the times of expiry are later.
+#[tokio::test]
+async fn a_file_without_turns_is_brought_forward_with_nothing_lost() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store");
+    let backend = Backend::sqlite();
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    std::fs::copy(data.join("version-6.db"), folder.path().join("one")).unwrap();
+    for former in [&[][..], &["one", "two"]] {
+        // The second time, it is up to date.
+        let store = backend.named("one");
+        let known = store.find(&key("c1")).await.unwrap().unwrap();
+        let values = known.variables.iter().map(|(name, one)| format!("{name} {}", one.value));
+        assert_eq!(values.collect::<Vec<_>>(), ["booking.id 4711", r#"customer.name "Ann Onym""#]);
+        assert_eq!(known.state.as_deref(), Some("greeting"));
+        assert_eq!((known.calls["book"].begun, known.calls["book"].succeeded), (1, 1));
+        let page = store.events(&key("c1"), 0, 500).await.unwrap();
+        assert_eq!(page.events.iter().map(|event| event.id).collect::<Vec<_>>(), (1..=7).collect::<Vec<_>>());
+        assert_eq!(turns(&store, &key("c1")).await, texts(former));
+        if former.is_empty() {
+            for text in ["one", "two"] {
+                assert!(add(&store, &key("c1"), text).await);
+            }
+        }
+    }
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let ask = |question: &str| connection.query_row(question, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(ask("SELECT group_concat(version) FROM schema_version"), "1,2,3,4,5,6,7");
+    assert_eq!(
+        ask("SELECT phase || json_extract(text, '$.status') FROM claims JOIN results ON claim = number"),
+        "endedsuccess"
+    );
+    assert_eq!(ask("PRAGMA integrity_check"), "ok");
+}
+
+#[tokio::test]
+async fn turns_outlive_their_process_and_stay_within_their_bounds() {
+    let backend = Backend::sqlite();
+    // Four are as many bytes as are kept.
+    let long = |number: usize| format!("{number}{}", "x".repeat(MAX_TURN_TEXT - 1));
+    {
+        let store = backend.named("one");
+        open(&store).await;
+        store.open(&key("other"), Opening::default()).await.unwrap();
+        assert!(add(&store, &key("other"), "one").await);
+        for number in 0..3 {
+            assert!(add(&store, &key("c"), &long(number)).await);
+        }
+        // Stopped before its answer is there.
+        store.add_turn(&key("c"), &long(3)).detach();
+    }
+    let store = backend.named("one");
+    assert_eq!(turns(&store, &key("c")).await, texts([0, 1, 2, 3].map(long)));
+    assert_eq!(turns(&store, &key("other")).await, texts(["one"]));
+    assert!(add(&store, &key("c"), &long(4)).await);
+    assert_eq!(turns(&store, &key("c")).await, texts([1, 2, 3, 4].map(long)));
+    // Nothing of what has given way, or of what is forgotten, stays in the file.
+    assert!(store.forget(&key("other")).await.unwrap());
+    let Backend::Sqlite(folder) = &backend else { panic!("SQLite") };
+    let connection = rusqlite::Connection::open(folder.path().join("one")).unwrap();
+    let count = connection.query_row("SELECT count(*) FROM turns", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count.unwrap(), 4);
 }
 
 #[tokio::test]

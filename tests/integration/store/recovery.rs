@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use callgate::conversation::change::Change;
-use callgate::conversation::{Claim, ClaimKey, Ended, Opening, RedisServers, RedisStore, StoreError};
+use callgate::conversation::{
+    Claim, ClaimKey, Ended, MAX_TURN_TEXT, Opening, RedisServers, RedisStore, StoreError,
+};
 use serde_json::json;
 
+use super::turns::{NONE, add, texts, turns};
 use super::{AnyStore, again, claim, claim_there, key, open, result, set, try_claim, until};
 use crate::backend::{Backend, RedisServer};
 
@@ -43,6 +46,14 @@ async fn nodes_share_what_is_done() {
     assert!(matches!(waiting.await.unwrap(), Ended::Settled(_)));
     following.await.unwrap();
     assert_eq!(two.find(&key("c")).await.unwrap().unwrap().variables["booking.id"].value, json!(1));
+    let nodes = [&one, &two];
+    let added = (0..100).map(async |number| add(nodes[number % 2], &key("c"), &number.to_string()).await);
+    assert!(futures_util::future::join_all(added).await.into_iter().all(|is_known| is_known));
+    let both = turns(&two, &key("c")).await;
+    assert_eq!(turns(&one, &key("c")).await, both);
+    let mut numbers: Vec<usize> = both.iter().map(|text| text.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..100).collect::<Vec<_>>());
     let apart = backend.named("apart");
     assert_eq!(apart.find(&key("c")).await.unwrap(), None, "another prefix is another store");
 }
@@ -140,6 +151,7 @@ async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
     let store: AnyStore = std::sync::Arc::new(server.store("shared"));
     open(&store).await;
+    assert!(add(&store, &key("c"), "earlier").await);
     let (settled, released) = (claim(1), claim(2));
     for one in [&settled, &released] {
         store.claim(one).await.unwrap();
@@ -156,6 +168,8 @@ async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
     let whole = Change { all_or_nothing: true, ..set("never", json!(1)) };
     assert!(store.update(&key("c"), whole).await.is_err());
     store.update(&key("c"), set("later", json!(1))).await.unwrap_err();
+    store.add_turn(&key("c"), "later").await.unwrap_err();
+    store.turns(&key("c")).await.unwrap_err();
     // Far more than it takes: what matters is that nothing waits for ever.
     assert!(began.elapsed() < Duration::from_secs(30));
     server.restart();
@@ -163,6 +177,7 @@ async fn a_server_that_is_gone_is_said_at_once_and_found_again() {
     // What could not be written is, before anything is read.
     let found = store.find(&key("c")).await.unwrap().unwrap();
     assert_eq!(found.variables.keys().collect::<Vec<_>>(), ["booking.id", "later"]);
+    assert_eq!(turns(&store, &key("c")).await, texts(["earlier", "later"]));
     assert_eq!(try_claim(&store, &again(&settled)).await, "settled");
     assert_eq!(try_claim(&store, &again(&released)).await, "fresh");
 }
@@ -226,6 +241,52 @@ async fn a_claim_whose_answer_is_lost_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_turn_whose_answer_is_lost_is_appended_once() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let patient: AnyStore = std::sync::Arc::new(server.store("shared"));
+    let store = hasty(&server).await;
+    open(&patient).await;
+    // The server has learned the script: it does what it reads although nobody is there to be told.
+    assert!(add(&patient, &key("c"), "same").await);
+    server.signal("STOP");
+    store.add_turn(&key("c"), "same").await.unwrap_err();
+    server.signal("CONT");
+    // What could not be written is written again before anything is read.
+    until(|| async { store.find(&key("c")).await.is_ok() }, true).await;
+    assert!(add(&patient, &key("c"), "last").await);
+    // Two turns that say the same are two.
+    assert_eq!(turns(&patient, &key("c")).await, texts(["same", "same", "last"]));
+}
+
+/// A node of an older Callgate, which does not know of turns, forgets the conversation and begins it anew.
+#[tokio::test]
+async fn turns_that_an_older_node_left_are_not_those_of_the_next_conversation() {
+    let Some((backend, store)) = node() else { return };
+    let Backend::Redis(server) = &backend else { panic!("Redis") };
+    open(&store).await;
+    assert!(add(&store, &key("c"), &"x".repeat(MAX_TURN_TEXT)).await);
+    let name = format!("shared:{{{}}}:conversation", key("c").slot().hex());
+    let anew =
+        format!("HSET {name} @started {} @ttl 60000 @bytes 0 @events 0", callgate::conversation::now_ms());
+    assert!(server.ask(&format!("DEL {name}")).starts_with(":1"));
+    assert_eq!(turns(&store, &key("c")).await, NONE);
+    assert!(server.ask(&anew).starts_with(":4"));
+    assert_eq!(turns(&store, &key("c")).await, NONE);
+    // Nor do they count: as much as is kept fits.
+    let own = || (0..4).map(|number| format!("{number}{}", "y".repeat(MAX_TURN_TEXT - 1)));
+    for text in own() {
+        assert!(add(&store, &key("c"), &text).await);
+    }
+    assert_eq!(turns(&store, &key("c")).await, texts(own()));
+    // Where such a node has used the conversation last, its turns expire first.
+    assert!(server.ask(&format!("DEL {}", name.replace("}:conversation", "}:turns"))).starts_with(":1"));
+    for text in own() {
+        assert!(add(&store, &key("c"), &text).await);
+    }
+    assert_eq!(turns(&store, &key("c")).await, texts(own()));
+}
+
+#[tokio::test]
 async fn what_the_server_will_never_take_stops_nothing_else() {
     let Some((backend, store)) = node() else { return };
     let Backend::Redis(server) = &backend else { panic!("Redis") };
@@ -253,12 +314,14 @@ async fn a_conversation_is_forgotten_as_a_whole_or_not_at_all() {
         callgate::conversation::change::Variable { hidden: true, ..super::variable(json!("a-hidden-text")) };
     let change = Change { set: vec![("x".to_owned(), hidden)], events: vec![event], ..Change::default() };
     store.update(&key("c"), change).await.unwrap();
+    assert!(add(&store, &key("c"), "one").await);
     let before = store.find(&key("c")).await.unwrap().unwrap();
     // As a server that fails between one key and the next.
     assert!(server.ask("ACL SETUSER default resetkeys ~*:conversation ~*:conversations:*").contains("OK"));
     store.forget(&key("c")).await.unwrap_err();
     assert!(server.ask("ACL SETUSER default allkeys").contains("OK"));
     assert_eq!(store.find(&key("c")).await.unwrap().unwrap().concealed, before.concealed);
+    assert_eq!(turns(&store, &key("c")).await, texts(["one"]));
     assert!(store.forget(&key("c")).await.unwrap(), "it can be finished");
     let left = server.ask("KEYS shared:*}:*");
     assert!(!left.contains("shared:"), "{left}");
@@ -310,10 +373,11 @@ async fn every_key_of_the_server_expires() {
             store.sending(&one).await.unwrap();
         }
     }
+    assert!(add(&store, &key("c"), "one").await);
     let keys = server.ask("KEYS *");
     let names: Vec<&str> = keys.lines().filter(|line| line.starts_with("shared:")).collect();
-    // Three claims, their twin and the one not sent, the conversation's three, and the listing.
-    assert_eq!(names.len(), 9, "{names:?}");
+    // Three claims, their twin and the one not sent, the conversation's four, and the listing.
+    assert_eq!(names.len(), 10, "{names:?}");
     for name in names {
         let left = server.ask(&format!("PTTL {name}"));
         let left: i64 = left.lines().next().unwrap().trim_start_matches(':').parse().unwrap();

@@ -9,6 +9,7 @@ use callgate::conversation::{ConversationKey, Ended, Opening, RedisServers, Stor
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::turns::{add, texts, turns};
 use super::{AnyStore, again, claim, key, open, result, set, try_claim};
 use crate::backend::{PATIENCE, RedisCluster, RedisServer, free_port, open as store_on};
 use crate::egress::tls::Authority;
@@ -45,6 +46,7 @@ async fn slots_that_move_to_another_node_are_found_there() {
     let Some(cluster) = RedisCluster::start(&[], false) else { return };
     let store: AnyStore = Arc::new(cluster.store("moved"));
     open(&store).await;
+    assert!(add(&store, &key("c"), "one").await);
     let first = claim(1);
     assert_eq!(try_claim(&store, &first).await, "fresh");
     store.sending(&first).await.unwrap();
@@ -71,6 +73,8 @@ async fn slots_that_move_to_another_node_are_found_there() {
     assert_eq!(try_claim(&store, &again(&first)).await, "under way");
     store.settle(&first, &result("call_1"), set("booking.id", json!(1))).await.unwrap();
     assert_eq!(try_claim(&store, &again(&first)).await, "settled");
+    assert!(add(&store, &key("c"), "two").await);
+    assert_eq!(turns(&store, &key("c")).await, texts(["one", "two"]));
     assert_eq!(keys(from), Vec::<String>::new());
 }
 

@@ -1,16 +1,10 @@
 // The files of the project by kind, with a search; on a narrow page one select.
 import { useState } from 'preact/hooks';
-import type { DefinitionFile, DefinitionKind } from '../../api';
+import type { DefinitionFile } from '../../api';
 import { definitionHref, go } from '../../route';
 import { visible } from '../../text';
 import { draftsChanged, hasDraft } from './access';
-
-const KINDS: readonly [DefinitionKind, string][] = [
-  ['action', 'Actions'],
-  ['connection', 'Connections'],
-  ['auth', 'Auth connectors'],
-  ['variables', 'Variables'],
-];
+import { HEADINGS } from './kinds';
 
 interface FileListProps {
   files: readonly DefinitionFile[];
@@ -41,7 +35,7 @@ export function FileList({ files, chosen }: FileListProps) {
         }}
       >
         {chosen === null && <option value="">Choose a file</option>}
-        {KINDS.map(([kind, label]) => {
+        {HEADINGS.map(([kind, label]) => {
           const group = files.filter((file) => file.kind === kind);
           return (
             group.length > 0 && (
@@ -68,7 +62,7 @@ export function FileList({ files, chosen }: FileListProps) {
           data-testid="file-search"
         />
         {found.length === 0 && <p class="hint">No file of this name.</p>}
-        {KINDS.map(([kind, label]) => {
+        {HEADINGS.map(([kind, label]) => {
           const group = found.filter((file) => file.kind === kind);
           return (
             group.length > 0 && (

@@ -1,12 +1,12 @@
-// One definition file: its text, and of an action its branches and specs.
+// One definition file: its text, and of an action its branches and specs. An action leads to Try, an agent to Chat.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { DefinitionFile } from '../../api';
 import type { EditorPlace } from '../../components/editor';
 import { errorText, isAbort } from '../../http';
-import { loadActions, loadStatus } from '../../load';
+import { loadActions, loadAgents, loadStatus } from '../../load';
 import { usePoll } from '../../poll';
 import { href, route } from '../../route';
-import { environment } from '../../state';
+import { actions, agents, environment } from '../../state';
 import { visible } from '../../text';
 import { accessOf } from './access';
 import { BranchesView } from './branches';
@@ -18,6 +18,7 @@ import { lineEndsNote } from './line-ends';
 import { SpecsView } from './specs';
 import { type Tab, Tabs } from './tabs';
 import { TextTab } from './text-tab';
+import type { Defined } from './use-values';
 
 const LOOK_EVERY_MS = 2_000;
 
@@ -36,6 +37,11 @@ function usePlace(): EditorPlace | null {
     turn.current += 1000;
     return { line, column: Number(query.get('column')) || 1, turn: turn.current, focus: true };
   }, [query]);
+}
+
+/** The name of what the file defines, which its text may choose; null where the gateway serves nothing of the file. */
+function nameIn(served: readonly { name: string; file?: string }[] | null, file: string): string | null {
+  return served?.find((one) => one.file === file)?.name ?? null;
 }
 
 export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
@@ -69,6 +75,7 @@ export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
       const saved = await store.save(over);
       if (saved) {
         void loadActions();
+        void loadAgents();
         void loadStatus();
       }
       return saved;
@@ -89,7 +96,10 @@ export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
       </p>
     );
   }
-  const action = kind === 'action' ? name : null;
+  const action = kind === 'action' ? (nameIn(actions.value, file) ?? name) : null;
+  // An agent need not be there in every environment.
+  const agent = nameIn(agents.value, file);
+  const defined = { action, agent };
   const modified = store.modified.value;
   const version = store.base.value?.version ?? '';
   const served = modified && <p class="hint">This is of the saved text, not of what is typed.</p>;
@@ -97,7 +107,7 @@ export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
     {
       id: 'text',
       label: 'Text',
-      content: () => <TextTab {...{ store, file, action, edit, place }} onSave={() => void save()} />,
+      content: () => <TextTab {...{ store, file, defined, edit, place }} onSave={() => void save()} />,
     },
   ];
   if (action !== null) {
@@ -127,7 +137,7 @@ export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
   }
   return (
     <div class="stack">
-      <FileHead {...{ store, file, action, edit }} onSave={() => void save()} />
+      <FileHead {...{ store, file, defined, edit }} onSave={() => void save()} />
       <Conflict store={store} onSave={(over) => void save(over)} />
       {tabs.length === 1 ? (
         tabs[0]?.content()
@@ -142,12 +152,12 @@ export function FilePane({ file: { file, kind, name }, edit }: FilePaneProps) {
 interface FileHeadProps {
   store: FileStore;
   file: string;
-  action: string | null;
+  defined: Defined;
   edit: boolean;
   onSave: () => void;
 }
 
-function FileHead({ store, file, action, edit, onSave }: FileHeadProps) {
+function FileHead({ store, file, defined: { action, agent }, edit, onSave }: FileHeadProps) {
   const modified = store.modified.value;
   const [discarding, setDiscarding] = useState(false);
   const said = store.said.value;
@@ -166,6 +176,11 @@ function FileHead({ store, file, action, edit, onSave }: FileHeadProps) {
         {action !== null && (
           <a class="button button-small" href={href('try', [environment.value, action])} data-testid="definition-try">
             Try it
+          </a>
+        )}
+        {agent !== null && (
+          <a class="button button-small" href={href('chat', [environment.value, agent])} data-testid="definition-chat">
+            Chat with it
           </a>
         )}
         {edit && (

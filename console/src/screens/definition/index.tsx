@@ -10,7 +10,9 @@ import { visible } from '../../text';
 import { FileList } from './file-list';
 import { FilePane } from './file-pane';
 import { refusedText } from './file-store';
+import { kindOf, nameOf } from './kinds';
 import { NewActionDialog } from './new-action';
+import { NewAgentDialog } from './new-agent';
 
 const LOOK_EVERY_MS = 5_000;
 
@@ -19,15 +21,10 @@ interface Project {
   files: readonly DefinitionFile[];
 }
 
-/** The name of what a file defines: that of the file, without folder and ending. */
-function nameOf(file: string): string {
-  return file.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
-}
-
 export default function DefinitionScreen() {
   const [project, setProject] = useState<Project | null>(null);
   const [failed, setFailed] = useState<unknown>(null);
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState<'action' | 'agent' | null>(null);
   const [made, setMade] = useState<{ file: string; refused: string | null } | null>(null);
 
   const lookNow = usePoll(
@@ -61,16 +58,29 @@ export default function DefinitionScreen() {
   // A file that is not listed yet may be there all the same: a new one is.
   const shown: DefinitionFile | null =
     known ??
-    (wanted === null
-      ? null
-      : { file: wanted, kind: wanted.startsWith('actions/') ? 'action' : 'connection', name: nameOf(wanted) });
+    (wanted === null ? null : { file: wanted, kind: kindOf(wanted) ?? 'connection', name: nameOf(wanted) });
+  const making = {
+    files: project.files,
+    onClose: () => setAsking(null),
+    onMade: (file: string, refused: string | null) => {
+      setAsking(null);
+      setMade({ file, refused });
+      lookNow();
+      go(definitionHref(file));
+    },
+  };
   return (
     <div class="definition" data-testid="definition">
       <div class="stack">
         {project.edit && (
-          <button type="button" class="button" onClick={() => setAsking(true)} data-testid="new-action">
-            New action
-          </button>
+          <div class="row definition-new">
+            <button type="button" class="button" onClick={() => setAsking('action')} data-testid="new-action">
+              New action
+            </button>
+            <button type="button" class="button" onClick={() => setAsking('agent')} data-testid="new-agent">
+              New agent
+            </button>
+          </div>
         )}
         <FileList files={project.files} chosen={wanted} />
       </div>
@@ -85,31 +95,27 @@ export default function DefinitionScreen() {
           <FilePane key={shown.file} file={shown} edit={project.edit} />
         )}
       </div>
-      {asking && (
-        <NewActionDialog
-          files={project.files}
-          onClose={() => setAsking(false)}
-          onMade={(file, refused) => {
-            setAsking(false);
-            setMade({ file, refused });
-            lookNow();
-            go(definitionHref(file));
-          }}
-        />
-      )}
+      {asking === 'action' && <NewActionDialog {...making} />}
+      {asking === 'agent' && <NewAgentDialog {...making} />}
     </div>
   );
 }
 
 function Made({ file, refused }: { file: string; refused: string | null }) {
+  const what = kindOf(file) === 'agent' ? 'agent' : 'action';
+  const to = [environment.value, nameOf(file)];
   return (
-    <p class={refused === null ? 'notice notice-ok' : 'notice notice-warn'} role="status" data-testid="new-action-made">
-      {refused === null ? (
+    <p class={refused === null ? 'notice notice-ok' : 'notice notice-warn'} role="status" data-testid={`new-${what}-made`}>
+      {refused !== null && visible(refusedText(refused))}
+      {refused === null && what === 'action' && (
         <>
-          Action created. Change its text, or <a href={href('try', [environment.value, nameOf(file)])}>try it</a>.
+          Action created. Change its text, or <a href={href('try', to)}>try it</a>.
         </>
-      ) : (
-        visible(refusedText(refused))
+      )}
+      {refused === null && what === 'agent' && (
+        <>
+          Agent created. Change its text, or <a href={href('chat', to)}>chat with it</a>.
+        </>
       )}
     </p>
   );

@@ -1,11 +1,9 @@
 // The text of a new action.
+import { NAME } from './names';
 import { writeScalar } from './yaml-scalars';
 
 export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type Method = (typeof METHODS)[number];
-
-/** What an action may be called: as in schemas/action.schema.json. */
-export const ACTION_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$/;
 
 export interface NewAction {
   name: string;
@@ -25,7 +23,7 @@ export function faultsOf(
   taken: readonly string[],
 ): Partial<Record<'name' | 'description' | 'target', string>> {
   const faults: Partial<Record<'name' | 'description' | 'target', string>> = {};
-  if (!ACTION_NAME.test(name)) faults.name = 'Use up to 64 letters, digits, _ or -.';
+  if (!NAME.test(name)) faults.name = 'Use up to 64 letters, digits, _ or -.';
   else if (taken.includes(name)) faults.name = 'There is an action of this name.';
   if (description.trim() === '') faults.description = 'Required: the model uses this to choose the action.';
   if ('url' in target) {

@@ -2,6 +2,7 @@
 import type { Problem } from '../../api';
 import { definitionHref } from '../../route';
 import { visible } from '../../text';
+import { kindOf } from './kinds';
 
 interface ProblemsProps {
   problems: readonly Problem[];
@@ -23,11 +24,6 @@ function counted(count: number, what: string): string {
 export function countsText(problems: readonly Problem[]): string {
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   return `${counted(errors, 'error')}, ${counted(problems.length - errors, 'warning')}`;
-}
-
-/** Whether this screen can show the file: not settings, and never secrets. */
-function isShown(file: string): boolean {
-  return /^(?:actions|connections|auth)\/|^variables\.toml$/.test(file);
 }
 
 export function ProblemsView({ problems, file, onGo }: ProblemsProps) {
@@ -60,7 +56,7 @@ export function ProblemsView({ problems, file, onGo }: ProblemsProps) {
 function Place({ problem, open, onGo }: { problem: Problem; open: boolean; onGo: ProblemsProps['onGo'] }) {
   const { file, line, column } = problem;
   const text = visible(placeText(problem));
-  if (!isShown(file)) return <span class="mono isolate">{text}</span>;
+  if (kindOf(file) === null) return <span class="mono isolate">{text}</span>;
   return (
     <a
       class="mono isolate"

@@ -5,20 +5,20 @@ import type { FileStore } from './file-store';
 import { ProblemsView, countsText } from './problems';
 import { ReferenceList } from './reference-list';
 import { useCheck } from './use-check';
-import { useValues } from './use-values';
+import { type Defined, useValues } from './use-values';
 
 interface TextTabProps {
   store: FileStore;
   file: string;
-  action: string | null;
+  defined: Defined;
   edit: boolean;
   /** The place that the address names. */
   place: EditorPlace | null;
   onSave: () => void;
 }
 
-export function TextTab({ store, file, action, edit, place, onSave }: TextTabProps) {
-  const values = useValues(action, store.text.value);
+export function TextTab({ store, file, defined, edit, place, onSave }: TextTabProps) {
+  const values = useValues(defined, store.text.value);
   const failed = useCheck(store, file);
   const [chosen, setChosen] = useState<EditorPlace | null>(null);
   const problems = store.problems.value;

@@ -3,16 +3,16 @@ import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { type ConversationHead, api } from '../../api';
 import type { ReferenceNote } from '../../components/editor';
 import { cut, visibleJson } from '../../json';
-import { actions, callsDone, conversationId, environment } from '../../state';
+import { actions, callsDone, conversationId, environment, remembered } from '../../state';
 import { argumentsOf } from '../try/call';
-import { type ReferenceValue, valueOf } from './values';
+import { type ReferenceValue, type ValueSources, valueOf } from './values';
 import { boundNames } from './yaml-bind';
 
 const MOST_SHOWN = 2_000;
 const MOST_CONVERSATIONS = 100;
 
 export interface Values {
-  /** The conversations to choose from, the one of the tab first. */
+  /** The conversations to choose from, the one of the tab first: for an agent, the one of Chat. */
   conversations: readonly string[];
   chosen: string;
   choose: (id: string) => void;
@@ -27,15 +27,22 @@ export function shownJson(json: string): string {
   return lines.join('\n') + (short.length < json.length ? '…' : '');
 }
 
-/** `text` is that of the action's definition, as it is typed. */
-export function useValues(action: string | null, text: string): Values {
+/** What the file defines by its name, if it is one of these. */
+export interface Defined {
+  action: string | null;
+  agent: string | null;
+}
+
+/** `text` is that of the definition, as it is typed. */
+export function useValues({ action, agent }: Defined, text: string): Values {
   const place = environment.value;
   const done = callsDone.value;
-  const mine = conversationId.value;
+  const chat = agent === null ? null : remembered(`chat.${place}.${agent}`);
+  const mine = chat ?? conversationId.value;
   const [others, setOthers] = useState<readonly ConversationHead[]>([]);
   const [picked, setPicked] = useState<string | null>(null);
   const [conversation, setConversation] = useState<{ id: string; text: string | null }>({ id: '', text: null });
-  const [statics, setStatics] = useState<Readonly<Record<string, unknown>>>({});
+  const [statics, setStatics] = useState<ValueSources['statics']>(null);
   const chosen = picked ?? mine;
 
   useEffect(() => {
@@ -53,17 +60,20 @@ export function useValues(action: string | null, text: string): Values {
     return () => abort.abort();
   }, [place, chosen, done]);
 
-  // An action that is not served yet has no definition to ask for.
-  const served = actions.value?.some(({ name }) => name === action) ?? false;
+  // Every action that is served knows the static variables of the environment. One that is not served yet has no
+  // definition to ask for.
+  const served = actions.value ?? [];
+  const asked = (served.find(({ name }) => name === action) ?? served[0])?.name;
+  const readsStatics = text.includes('.static_variables');
   useEffect(() => {
-    if (place === '' || action === null || !served) return setStatics({});
+    if (place === '' || asked === undefined || !readsStatics) return setStatics(null);
     const abort = new AbortController();
-    api.actionDefinition(action, place, abort.signal).then(
+    api.actionDefinition(asked, place, abort.signal).then(
       (definition) => setStatics(definition.static_variables),
-      () => abort.signal.aborted || setStatics({}),
+      () => abort.signal.aborted || setStatics(null),
     );
     return () => abort.abort();
-  }, [place, action, served]);
+  }, [place, asked, readsStatics]);
 
   const bound = useMemo(() => (action === null ? new Set<string>() : boundNames(text)), [action, text]);
   const typed = action === null ? null : argumentsOf(action);

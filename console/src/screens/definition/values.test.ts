@@ -51,6 +51,8 @@ test('what is not there says so', () => {
   assert.equal(valueOf('.variables.nothing', sources)?.note, 'not set');
   assert.equal(valueOf('.parameters.x', { ...sources, arguments: null })?.note, 'nothing is typed in Try');
   assert.equal(valueOf('.variables.pin', sources)?.note, 'sensitive, so it is masked');
+  assert.equal(valueOf('.static_variables.X', sources)?.note, 'not set in this environment');
+  assert.equal(valueOf('.static_variables.X', { ...sources, statics: null })?.note, 'not known here');
   assert.equal(valueOf('.variables.x', { ...sources, conversation: null })?.note, 'there is no such conversation yet');
 });
 

@@ -10,8 +10,8 @@ export interface ValueSources {
   environment: string;
   /** The arguments of a call. */
   arguments: string | null;
-  /** Static variables of the environment. */
-  statics: Readonly<Record<string, unknown>>;
+  /** Static variables of the environment; null where they are not known. */
+  statics: Readonly<Record<string, unknown>> | null;
   /** The parameters that the action binds. */
   bound: ReadonlySet<string>;
 }
@@ -40,6 +40,7 @@ function shown(from: string, node: Node | undefined, absent: string): ReferenceV
 
 function staticValue(path: string[], sources: ValueSources): ReferenceValue {
   const from = `static variable of ${sources.environment}`;
+  if (sources.statics === null) return { from, json: null, note: 'not known here' };
   return shown(from, descend(parse(JSON.stringify(sources.statics)), path), 'not set in this environment');
 }
 

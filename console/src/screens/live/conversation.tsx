@@ -1,13 +1,13 @@
 // One conversation: how its stream is doing, its feed and its variables.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { href } from '../../route';
+import { href, route } from '../../route';
 import { visible } from '../../text';
 import { CopyButton } from '../../components/copy';
 import { knownIds } from './conversations';
 import { actionsIn, filterRows, noFilter, type Filter } from './filter';
-import type { FollowState } from './follow';
 import { FilterBar } from './filter-bar';
 import { FeedStore } from './store';
+import { StreamState } from './stream-state';
 import { Timeline } from './timeline';
 import { VariablesPanel } from './variables';
 
@@ -15,6 +15,9 @@ export function ConversationView({ environment, id }: { environment: string; id:
   const [round, setRound] = useState(0);
   const store = useMemo(() => new FeedStore(environment, id), [environment, id, round]);
   const [filter, setFilter] = useState<Filter>(noFilter);
+  // Each call that the address names is gone to once.
+  const named = route.value.query.get('call');
+  const [found, setFound] = useState<string | null>(null);
   useEffect(() => store.start(), [store]);
 
   // A conversation that was not there may have begun meanwhile.
@@ -42,37 +45,16 @@ export function ConversationView({ environment, id }: { environment: string; id:
       </header>
       <FilterBar filter={filter} actions={actions} change={setFilter} shown={rows.length} all={store.feed.rows.length} />
       <div class="conversation-columns">
-        <Timeline key={`${round} ${filter.action} ${filter.outcome}`} rows={rows} environment={environment} conversation={id} />
+        <Timeline
+          key={`${round} ${filter.action} ${filter.outcome}`}
+          rows={rows}
+          environment={environment}
+          conversation={id}
+          wanted={named === found ? null : named}
+          onFound={setFound}
+        />
         <VariablesPanel store={store} />
       </div>
     </article>
   );
-}
-
-function StreamState({ state, again }: { state: FollowState; again: () => void }) {
-  return (
-    <span class={`stream stream-${state.state}`} role="status" data-testid="stream-state" data-state={state.state}>
-      <span class="stream-dot" aria-hidden="true" /> {words(state)}
-      {state.state === 'over' && (
-        <button type="button" class="button button-small" onClick={again} data-testid="stream-again">
-          Look again
-        </button>
-      )}
-    </span>
-  );
-}
-
-function words(state: FollowState): string {
-  switch (state.state) {
-    case 'connecting':
-      return 'Connecting';
-    case 'following':
-      return 'Following';
-    case 'paused':
-      return 'Paused while the tab is hidden';
-    case 'waiting':
-      return `${state.why} Again in ${state.seconds} s.`;
-    case 'over':
-      return state.why;
-  }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Feed, readEvent, type CallRow } from './feed';
 import { actionsIn, filterRows } from './filter';
-import { afterGrowth, atNewest, newer, older, windowMost } from './window';
+import { afterGrowth, around, atNewest, newer, older, windowMost, windowStep } from './window';
 
 let nextId = 1;
 
@@ -155,4 +155,13 @@ test('the window never holds more rows than it may', () => {
     assert.ok(window.end - window.start <= windowMost);
   }
   assert.equal(window.end, 5000);
+});
+
+test('a window around a row has the row in it, and no place that is not there', () => {
+  for (const [place, total] of [[0, 1], [0, 500], [250, 500], [499, 500], [30, 60]] as const) {
+    const { start, end } = around(place, total);
+    assert.ok(start <= place && place < end, `${place} of ${total}: ${start} to ${end}`);
+    assert.ok(start >= 0 && end <= total);
+    assert.equal(end - start, Math.min(windowStep, total));
+  }
 });

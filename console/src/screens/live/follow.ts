@@ -1,4 +1,5 @@
 // Follows a feed: one stream at a time, resumed after a break, closed while the tab is hidden.
+import { inSlices } from '../../slices';
 import type { SseEvent } from '../../sse';
 
 export type FollowState =
@@ -23,7 +24,6 @@ export interface FollowOptions {
 
 const firstWaitMs = 500;
 const longestWaitMs = 15_000;
-const sliceMs = 8;
 /** A stream that was open this long was a good one: the next one is opened soon. */
 const goodAfterMs = 10_000;
 
@@ -59,17 +59,11 @@ export function follow(options: FollowOptions): () => void {
     wait = Math.min(longestWaitMs, wait * 2);
   }
 
-  /** Takes events in slices, so that the page stays smooth when many come at once. */
   async function takeAll(events: AsyncIterable<SseEvent>, signal: AbortSignal): Promise<boolean> {
-    let sliceEnd = performance.now() + sliceMs;
-    for await (const event of events) {
+    for await (const event of inSlices(events)) {
       if (signal.aborted) return true;
       wait = firstWaitMs;
       if (!options.take(event)) return false;
-      if (performance.now() > sliceEnd) {
-        await nextTask();
-        sliceEnd = performance.now() + sliceMs;
-      }
     }
     return true;
   }
@@ -103,8 +97,4 @@ export function follow(options: FollowOptions): () => void {
     document.removeEventListener('visibilitychange', onVisibility);
     stop();
   };
-}
-
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -3,12 +3,15 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { CallCard } from './call-card';
 import { EventLine, GapLine } from './event-line';
 import type { Row } from './feed';
-import { afterGrowth, atNewest, newer, older, type Window } from './window';
+import { afterGrowth, around, atNewest, newer, older, type Window } from './window';
 
 interface TimelineProps {
   rows: readonly Row[];
   environment: string;
   conversation: string;
+  /** The id of a call that is opened and gone to as soon as it is there. */
+  wanted?: string | null;
+  onFound?: (id: string) => void;
 }
 
 /** A row that the reader sees, and where: it stays there whatever is added. */
@@ -19,7 +22,7 @@ interface Anchor {
 
 const nearEndPx = 8;
 
-export function Timeline({ rows, environment, conversation }: TimelineProps) {
+export function Timeline({ rows, environment, conversation, wanted = null, onFound }: TimelineProps) {
   const box = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   const anchor = useRef<Anchor | null>(null);
@@ -28,20 +31,38 @@ export function Timeline({ rows, environment, conversation }: TimelineProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [, redraw] = useState(0);
   const seen = useRef(rows.length);
+  /** The row that is to be gone to once it is open. */
+  const goTo = useRef<string | null>(null);
 
   window.current = afterGrowth(window.current, rows.length, follows.current);
   if (follows.current) seen.current = rows.length;
   const { start, end } = window.current;
 
   useLayoutEffect(() => {
+    const at = wanted === null ? -1 : placeOf(rows, wanted);
+    const row = rows[at];
+    if (wanted === null || !row) return;
+    goTo.current = row.key;
+    follows.current = false;
+    window.current = around(at, rows.length);
+    setOpen((now) => new Set([...now, row.key]));
+    onFound?.(wanted);
+  }, [rows, wanted]);
+
+  useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
     // The reader may have scrolled away and the event of it be still to come.
     if (element.scrollTop < lastTop.current - 1 && !isAtBottom(element)) follows.current = false;
-    if (follows.current) {
+    const gone = goTo.current !== null && open.has(goTo.current) ? rowOf(goTo.current, element) : null;
+    if (gone) {
+      goTo.current = null;
+      element.scrollTop += topOf(gone, element);
+      gone.querySelector<HTMLElement>('button')?.focus({ preventScroll: true });
+    } else if (follows.current) {
       element.scrollTop = element.scrollHeight;
     } else if (anchor.current) {
-      const row = element.querySelector<HTMLElement>(`[data-key="${anchor.current.key}"]`);
+      const row = rowOf(anchor.current.key, element);
       if (row) element.scrollTop += topOf(row, element) - anchor.current.top;
     }
     anchor.current = anchorIn(element);
@@ -152,6 +173,19 @@ export function Timeline({ rows, environment, conversation }: TimelineProps) {
 
 function isAtBottom(box: HTMLElement): boolean {
   return box.scrollHeight - box.scrollTop - box.clientHeight <= nearEndPx;
+}
+
+function rowOf(key: string, box: HTMLElement): HTMLElement | null {
+  return box.querySelector<HTMLElement>(`[data-key="${key}"]`);
+}
+
+/** The place of the newest row of a call; -1 where there is none. */
+function placeOf(rows: readonly Row[], toolCallId: string): number {
+  for (let at = rows.length - 1; at >= 0; at -= 1) {
+    const row = rows[at];
+    if (row?.kind === 'call' && row.toolCallId === toolCallId) return at;
+  }
+  return -1;
 }
 
 function topOf(row: HTMLElement, box: HTMLElement): number {

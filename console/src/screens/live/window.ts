@@ -18,6 +18,12 @@ export function afterGrowth(window: Window, total: number, follows: boolean): Wi
   return { start: Math.min(window.start, total), end: Math.min(total, Math.max(window.end, 0)) };
 }
 
+/** A window in which the row at `place` stands. */
+export function around(place: number, total: number): Window {
+  const start = Math.max(0, Math.min(place - windowStep / 2, total - windowStep));
+  return { start, end: Math.min(total, start + windowStep) };
+}
+
 export function older(window: Window): Window {
   const start = Math.max(0, window.start - windowStep);
   return { start, end: Math.min(window.end, start + windowMost) };

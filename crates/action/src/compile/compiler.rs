@@ -12,14 +12,14 @@ use crate::upstream::Upstreams;
 use crate::variables::VariableReads;
 use crate::written::SecretUse;
 
-/// What an action is compiled against.
+/// What an action or an agent is compiled against.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
     /// The environment it is compiled for.
     pub environment: &'a str,
     /// Every environment anything in the project speaks of.
     pub known_environments: &'a [String],
-    /// All actions, to which guards refer.
+    /// All actions, to which guards and agents refer.
     pub actions: &'a [Located<ActionDefinition>],
     /// All connections and auth connectors.
     pub upstreams: &'a Upstreams<'a>,

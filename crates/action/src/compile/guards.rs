@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use callgate_definition::{
-    ActionDefinition, ActionKind, Hook, Located, NextStates, Problem, Problems, ProjectFiles,
+    ANY_STATE, ActionDefinition, ActionKind, AgentDefinition, Hook, Located, NextStates, OfferedDefinition,
+    Problem, Problems, ProjectFiles,
 };
 use callgate_text::closest;
 
@@ -208,7 +209,7 @@ impl Compiler<'_> {
 }
 
 /// Whether the action is not left out of the environment.
-fn is_in(action: &Located<ActionDefinition>, environment: &str) -> bool {
+pub(crate) fn is_in(action: &Located<ActionDefinition>, environment: &str) -> bool {
     let over = action.definition.environments.get(environment);
     over.and_then(|over| over.enabled) != Some(false)
 }
@@ -225,8 +226,8 @@ fn names_of(path: &str) -> Option<Vec<&str>> {
     Some(rest[..end].split('.').skip(1).take_while(plain).collect())
 }
 
-/// Warns of states in `available_in` that no action leads to by `next_state`, and that are not
-/// among `known`, the ones that the settings speak of.
+/// Warns of states in `available_in` of actions and in `actions` of agents that no action leads to by `next_state`, and
+/// that are not among `known`, the ones that the settings speak of.
 pub fn check_states<'k>(
     files: &'k ProjectFiles,
     known: impl IntoIterator<Item = &'k String>,
@@ -236,24 +237,43 @@ pub fn check_states<'k>(
     let next: Vec<NextStates> = next.map(NextStates::from).collect();
     let mut known: BTreeSet<&String> = known.into_iter().collect();
     known.extend(next.iter().flat_map(NextStates::all));
-    for action in &files.actions {
-        for (index, state) in action.definition.available_in.iter().flatten().enumerate() {
-            if known.contains(state) {
-                continue;
-            }
-            let hint = closest(state, known.iter().copied()).map_or_else(
-                || {
-                    "where callers set it by `current_state`, name it in `states` of [conversations]"
-                        .to_owned()
-                },
-                |near| format!("did you mean `{near}`?"),
-            );
-            let place = action.document.at_value(&format!("/available_in/{index}"));
-            let message = format!("nothing leads to the state `{state}`");
-            problems
-                .push(Problem::warning(&action.document.file, place, "unknown_state", message).hint(hint));
+    let mut judge = |state: &String, file: &str, place: (usize, usize)| {
+        if known.contains(state) {
+            return;
+        }
+        let hint = closest(state, known.iter().copied()).map_or_else(
+            || "where callers set it by `current_state`, name it in `states` of [conversations]".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!("nothing leads to the state `{state}`");
+        problems.push(Problem::warning(file, place, "unknown_state", message).hint(hint));
+    };
+    for Located { document, definition, .. } in &files.actions {
+        for (index, state) in definition.available_in.iter().flatten().enumerate() {
+            judge(state, &document.file, document.at_value(&format!("/available_in/{index}")));
         }
     }
+    for Located { document, definition, .. } in &files.agents {
+        for (at, state) in states_of(definition) {
+            judge(state, &document.file, document.at_key(&at));
+        }
+    }
+}
+
+/// The states that an agent speaks of, and where.
+fn states_of(agent: &AgentDefinition) -> Vec<(String, &String)> {
+    let own = std::iter::once(("/actions".to_owned(), &agent.actions));
+    let over = agent.environments.iter().filter_map(|(environment, over)| {
+        let at = pointer_to("/environments", environment) + "/actions";
+        Some((at, over.actions.as_ref()?))
+    });
+    let states = own.chain(over).filter_map(|(at, offered)| match offered {
+        OfferedDefinition::ByState(states) => Some((at, states)),
+        OfferedDefinition::All | OfferedDefinition::Named(_) => None,
+    });
+    let named =
+        states.flat_map(|(at, states)| states.keys().map(move |state| (pointer_to(&at, state), state)));
+    named.filter(|(_, state)| *state != ANY_STATE).collect()
 }
 
 #[cfg(test)]

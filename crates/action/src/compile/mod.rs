@@ -11,6 +11,7 @@ mod timeouts;
 pub(crate) use self::compiler::Compiler;
 pub use self::compiler::Surroundings;
 pub use self::guards::check_states;
+pub(crate) use self::guards::is_in;
 
 use std::sync::Arc;
 use std::time::Duration;

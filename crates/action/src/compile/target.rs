@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use callgate_definition::Problem;
-
 use super::compiler::Compiler;
 use crate::upstream::{CompiledConnection, Connection, Connector, connection_name, no_auth};
 use crate::url;
@@ -109,18 +107,10 @@ impl<'a> Compiler<'a> {
     }
 
     pub(super) fn warn_cleartext(&mut self, prefix: &str, pointer: &str, has_credentials: bool) {
-        let Some(rest) = prefix.strip_prefix("http://") else { return };
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        let local = host == "localhost" || host.starts_with("127.") || rest.starts_with("[::1]");
-        if has_credentials && !local {
-            let problem = Problem::warning(
-                &self.located.document.file,
-                self.located.document.at_value(pointer),
-                "cleartext_credentials",
-                format!("credentials would travel to `{host}` without TLS"),
-            )
-            .hint("use https://");
-            self.problems.push(problem);
+        if let Some(host) = url::cleartext_host(prefix).filter(|_| has_credentials) {
+            let message = format!("credentials would travel to `{host}` without TLS");
+            let problem = self.warning(pointer, "cleartext_credentials", message);
+            self.problems.push(problem.hint("use https://"));
         }
     }
 }

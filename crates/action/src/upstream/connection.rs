@@ -14,10 +14,10 @@ use crate::header::{Header, HeaderCompiler};
 use crate::url;
 use crate::written::{SecretUse, WrittenAt, check_known, pointer};
 
-/// A service, and how it is asked: of a file under `connections/`, or of the full URLs of actions.
+/// A service, and how it is asked: of a file under `connections/`, or of URLs in actions and agents.
 #[derive(Debug, PartialEq)]
 pub struct Connection {
-    /// Its name; `None` where actions name its origin by a full URL.
+    /// Its name; `None` where actions or agents name its origin by a URL.
     pub name: Option<String>,
     /// Scheme, host, port and base path, without a `/` at the end: what no value can change.
     pub base_url: String,
@@ -30,7 +30,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// What actions with a full URL of this origin go to.
+    /// What actions with a full URL of this origin go to, and agents with a base URL of it.
     pub fn of_origin(origin: &str) -> Self {
         Self {
             name: None,
@@ -251,12 +251,7 @@ impl ConnectionCompiler<'_> {
             );
             return None;
         };
-        let checked = url::check_absolute(base).and_then(|parsed| match parsed.query() {
-            _ if base.contains("{{") => Err("a base URL has no template; one may stand in `path`".to_owned()),
-            Some(_) => Err("a base URL has no query".to_owned()),
-            None => Ok(parsed),
-        });
-        match checked {
+        match url::check_base(base) {
             Ok(parsed) => Some(parsed.as_str().trim_end_matches('/').to_owned()),
             Err(reason) => {
                 let place = document.at_value(&pointer(over.base_url.is_some(), environment, "base_url"));

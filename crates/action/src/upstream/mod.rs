@@ -27,7 +27,7 @@ pub struct Upstreams<'f> {
     connectors: Vec<Compiled<Option<Arc<Connector>>>>,
     connections_by_name: HashMap<&'f str, usize>,
     connectors_by_name: HashMap<&'f str, usize>,
-    /// What the full URLs of actions lead to, by origin.
+    /// What the full URLs of actions and the base URLs of agents lead to, by origin.
     origins: RefCell<HashMap<String, Arc<Connection>>>,
 }
 
@@ -37,7 +37,7 @@ struct Compiled<T> {
     made: T,
     problems: Problems,
     secrets: Vec<SecretUse>,
-    /// Whether an action of the environment uses it.
+    /// Whether an action or an agent of the environment uses it.
     is_used: Cell<bool>,
     /// Whether it speaks of other environments only, and may be meant for those alone.
     is_for_others: bool,
@@ -102,7 +102,7 @@ impl<'f> Upstreams<'f> {
     }
 
     /// Adds to `problems` what is wrong with connections and connectors in `all` environments, and to `secrets` those
-    /// that are sent. Where no action uses one, no secret is asked for; nor has it to be complete, if it is
+    /// that are sent. Where nothing uses one, no secret is asked for; nor has it to be complete, if it is
     /// used in another environment or speaks of other ones only.
     pub fn report(all: &[Self], problems: &mut Problems, secrets: &mut Vec<SecretUse>) {
         report(all.iter().map(|one| one.connections.as_slice()), problems, secrets);
@@ -137,7 +137,7 @@ impl<'f> Upstreams<'f> {
         Some(found.made.clone())
     }
 
-    /// What full URLs of `origin` lead to.
+    /// What URLs of `origin` lead to.
     pub(crate) fn origin(&self, origin: &str) -> Arc<Connection> {
         let mut known = self.origins.borrow_mut();
         if let Some(known) = known.get(origin) {

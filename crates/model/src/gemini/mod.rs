@@ -1,0 +1,8 @@
+//! Gemini `generateContent`.
+
+mod ids;
+mod request;
+mod stream;
+
+pub(crate) use self::request::body;
+pub(crate) use self::stream::Gemini;
