@@ -3,7 +3,8 @@
 // CONSOLE_DIST            a build of the console to show in place of the one in the gateway, which needs no cargo build
 // CHROMIUM                the browser; /usr/bin/chromium by default
 // CONSOLE_SCREENSHOTS=1   write the pictures of docs/images
-// CONSOLE_LONGEST_TASK_MS how long the page may keep the processor busy without a pause; 200 by default
+// CONSOLE_TRACES=1        keep a trace of each test that fails
+// CONSOLE_LONGEST_TASK_MS how long the page may keep the processor busy without a pause; 2000 by default
 import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
@@ -11,11 +12,12 @@ export default defineConfig({
   testMatch: '*.spec.ts',
   outputDir: 'test-results',
   fullyParallel: false,
-  workers: 1,
+  workers: 2,
   retries: 0,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  // Long enough for a machine that is busy with other work; no test waits for them.
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
   reporter: [['list']],
   use: {
     launchOptions: {
@@ -27,7 +29,8 @@ export default defineConfig({
     timezoneId: 'UTC',
     contextOptions: { reducedMotion: 'reduce' },
     permissions: ['clipboard-read', 'clipboard-write'],
-    trace: 'retain-on-failure',
+    // Traces are recorded for tests that pass as well, which takes a good part of their time.
+    trace: process.env.CONSOLE_TRACES === '1' ? 'retain-on-failure' : 'off',
     screenshot: 'only-on-failure',
   },
 });

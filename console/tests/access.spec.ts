@@ -1,5 +1,5 @@
 // For everybody: axe on every screen in both schemes, by keyboard alone, on a narrow page, with a key. And pictures.
-import { graveFaults, overflow, picture, schemes, tabTo, widths } from './support/access';
+import { expectUsable, graveFaults, inEveryLook, picture, tabTo } from './support/access';
 import { call, orderStatus, patchConversation, uniqueId } from './support/calls';
 import { editor } from './support/editor';
 import { expect, test, type Page } from './support/fixtures';
@@ -97,22 +97,15 @@ const problems = {
   refused: { at: new Date().toISOString(), reason: 'reload refused: 1 error', problems: found },
 };
 
-for (const scheme of schemes) {
-  for (const [size, viewport] of Object.entries(widths)) {
-    test.describe(`${scheme}, ${size}`, () => {
-      test.use({ colorScheme: scheme, viewport });
-
-      for (const [name, show] of Object.entries(screens)) {
-        test(`${name} can be used by everybody`, async ({ demo, page }, testInfo) => {
-          await show(page, demo);
-          expect(await graveFaults(page)).toEqual([]);
-          if (size === 'phone') expect(await overflow(page), 'the page scrolls in one direction only').toEqual([]);
-          const image = `console-${name}-${size}-${scheme}.png`;
-          await page.screenshot({ path: pictured.has(name) ? picture(image, testInfo) : testInfo.outputPath(image) });
-        });
-      }
+for (const [name, show] of Object.entries(screens)) {
+  test(`${name} can be used by everybody`, async ({ demo, page }, testInfo) => {
+    await show(page, demo);
+    await inEveryLook(page, async (size, scheme) => {
+      await expectUsable(page, size, scheme);
+      const image = `console-${name}-${size}-${scheme}.png`;
+      await page.screenshot({ path: pictured.has(name) ? picture(image, testInfo) : testInfo.outputPath(image) });
     });
-  }
+  });
 }
 
 test('Try works by keyboard alone, and one sees where one is', async ({ page, visit, project, serve }) => {

@@ -219,8 +219,16 @@ test('a gateway that stops while a call streams loses nothing that was typed', a
   await expect(page.getByTestId('unreachable')).toBeVisible();
   await expect(page.getByTestId('field-/name')).toHaveValue('slow');
 
+  // What the page asks by itself waits for the press, or it would take the button away before.
+  let press = () => {};
+  const pressed = new Promise<void>((resolve) => (press = resolve));
+  await page.route(`${gateway.origin}/**`, async (route) => {
+    await pressed;
+    await route.continue();
+  });
   await serve(project.folder, { listen: new URL(gateway.origin).host });
   await page.getByTestId('try-again').click();
+  press();
   await expect(page.getByTestId('unreachable')).toBeHidden();
   await expect(page.getByTestId('field-/name')).toHaveValue('slow');
 });

@@ -5,8 +5,25 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const schemes = ['light', 'dark'] as const;
-export const widths = { desktop: { width: 1280, height: 860 }, phone: { width: 360, height: 740 } } as const;
+const schemes = ['light', 'dark'] as const;
+const sizes = { desktop: { width: 1280, height: 860 }, phone: { width: 360, height: 740 } } as const;
+
+/** Shows a page in both sizes, each in both schemes, without loading it again. */
+export async function inEveryLook(page: Page, look: (size: keyof typeof sizes, scheme: string) => Promise<void>): Promise<void> {
+  for (const size of ['desktop', 'phone'] as const) {
+    await page.setViewportSize(sizes[size]);
+    for (const colorScheme of schemes) {
+      await page.emulateMedia({ colorScheme });
+      await look(size, colorScheme);
+    }
+  }
+}
+
+/** Expects that everybody can use the page: axe calls nothing grave, and on a phone it scrolls in one direction only. */
+export async function expectUsable(page: Page, size: keyof typeof sizes, scheme: string): Promise<void> {
+  expect(await graveFaults(page), `${size}, ${scheme}`).toEqual([]);
+  if (size === 'phone') expect(await overflow(page), `${scheme}: nothing is wider than the page`).toEqual([]);
+}
 
 const images = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../docs/images');
 
@@ -29,7 +46,7 @@ export async function graveFaults(page: Page): Promise<string[]> {
 }
 
 /** What is wider than the page; nothing where the page does not scroll sideways. */
-export function overflow(page: Page): Promise<string[]> {
+function overflow(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const most = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= most) return [];
