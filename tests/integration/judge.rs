@@ -1,6 +1,8 @@
 //! Programs that no one here wrote and that judge what Callgate does. A test whose judge is not installed is skipped,
-//! which is said once; it fails where `CALLGATE_REQUIRE` names that judge.
+//! which is said once; it fails where `CALLGATE_REQUIRE` names that judge. The names of skipped tests are added to the
+//! file that `CALLGATE_SKIPPED` names, a line each, so that they can be run by themselves once their judges are there.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,6 +22,8 @@ pub(crate) enum Judge {
 
 /// The names of judges that have to be there, with commas between them.
 const REQUIRE: &str = "CALLGATE_REQUIRE";
+/// The file that takes the names of skipped tests.
+const SKIPPED: &str = "CALLGATE_SKIPPED";
 
 impl Judge {
     const ALL: [Self; 8] = [
@@ -93,6 +97,7 @@ impl Judge {
         if found.is_none() {
             assert!(!is_required, "{REQUIRE} names {}, but {}", self.name(), self.absence());
             self.say_skipped();
+            note_skipped();
         }
         found
     }
@@ -107,6 +112,16 @@ impl Judge {
             std::io::stderr().write_all(said.as_bytes()).unwrap();
         }
     }
+}
+
+/// Adds the name of the test to the file of [`SKIPPED`].
+fn note_skipped() {
+    let Some(file) = std::env::var_os(SKIPPED) else { return };
+    let thread = std::thread::current();
+    let test = thread.name().filter(|name| name.contains("::"));
+    let test = test.expect("a judge is looked for on the thread of its test, which has the test's name");
+    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(format!("{test}\n").as_bytes()).unwrap();
 }
 
 /// Whose absence is a failure.
