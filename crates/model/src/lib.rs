@@ -19,6 +19,7 @@ mod failure;
 mod reply;
 mod limits;
 mod events;
+mod json;
 mod whole;
 mod said;
 mod closing;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::assembler::Assembler;
 use super::events::{Event, Events};
 use super::failure::ProviderFailure;
+use super::json;
 use super::reply::{Delta, Reply, StreamError};
 use super::whole::Whole;
 
@@ -82,8 +83,7 @@ impl Reader {
         };
         if let Some(event) = last.filter(|_| !self.assembler.is_complete()) {
             // Broken JSON is the mark of a stream that broke off here.
-            let is_broken = event.data.trim_start().starts_with('{')
-                && serde_json::from_str::<Value>(&event.data).is_err();
+            let is_broken = event.data.trim_start().starts_with('{') && json::read(&event.data).is_err();
             if is_broken {
                 return Err(StreamError::BrokenOff { text: self.assembler.text().to_owned() });
             }
@@ -131,7 +131,7 @@ impl Reader {
             }
             Form::Whole(whole) => {
                 let Some(value) = whole.push(bytes)? else { return Ok(()) };
-                let answer: Value = serde_json::from_slice(value)
+                let answer = json::read(&String::from_utf8_lossy(value))
                     .map_err(|error| StreamError::Malformed(format!("the answer is not JSON: {error}")))?;
                 let size = value.len();
                 self.form = Form::Ended;
@@ -154,8 +154,7 @@ fn take(assembler: &mut dyn Assembler, event: &Event, out: &mut Vec<Delta>) -> R
         return Ok(());
     }
     let value: Value = if data.starts_with('{') {
-        serde_json::from_str(data)
-            .map_err(|error| StreamError::Malformed(format!("an event is not JSON: {error}")))?
+        json::read(data).map_err(|error| StreamError::Malformed(format!("an event is not JSON: {error}")))?
     } else {
         Value::Null
     };
