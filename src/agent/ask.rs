@@ -154,6 +154,7 @@ async fn ask_one(
 ) -> Result<Answered, Failed> {
     let provider = form(written.provider);
     let tools = (question.tools)(provider);
+    let seat = gateway.seat_for_words(question.messages.iter().map(Message::text_bytes).sum()).await;
     let body = provider.body(&Request {
         model: &written.model,
         origin: &written.origin,
@@ -165,6 +166,7 @@ async fn ask_one(
         temperature: written.temperature.or(question.temperature),
         max_tokens: written.max_tokens.or(question.max_tokens),
     });
+    drop(seat);
     let request = ModelRequest {
         path: provider.path(&written.model),
         headers: provider.headers(),

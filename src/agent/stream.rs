@@ -8,6 +8,7 @@ use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::request::AgentEvent;
+use crate::executor::Movable;
 
 /// Events that wait for the caller to take them.
 pub(super) const BUFFERED: usize = 16;
@@ -25,7 +26,7 @@ impl AgentStream {
         events: mpsc::Receiver<AgentEvent>,
         turn: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        Self { events, turn: Some(Box::pin(turn)) }
+        Self { events, turn: Some(Box::pin(Movable::new(turn))) }
     }
 }
 

@@ -25,8 +25,8 @@ use crate::dialect::{Outcome, content};
 use crate::egress::Deadline;
 use crate::executor::{
     Deployment, Gateway, ServedAction, ServedAgent, ServedEnvironment, TurnReport, content_of,
+    shown_arguments,
 };
-use crate::secrets::Redactor;
 use crate::tool::{Delivery, Effect, FailureCode, Handover, Scope, ToolCall, ToolCallIds, random_bytes};
 
 use super::ask::{Answered, NoAnswer, Question, ask};
@@ -252,7 +252,7 @@ impl<T: Tools> Turn<T> {
         let mut is_recalled = true;
         if let Some(carrier) = self.carrier() {
             self.conversation = Some(carrier.carried().conversation().clone());
-            turns = record::read(&carrier.turns());
+            turns = read(&self.desk.gateway, &carrier.turns()).await;
         } else if let Some(key) = self.request.conversation.clone() {
             let kept = self.kept(&key).await;
             is_recalled = kept.is_some();
@@ -272,9 +272,9 @@ impl<T: Tools> Turn<T> {
                 if !keeps && self.request.product != Product::Retell {
                     history.retain(|message| !matches!(message, Message::System(_)));
                 }
-                let mut spliced = history::splice(&history, &turns, &self.record.intent);
+                let mut spliced = splice(&self.desk.gateway, &history, &turns, &self.record.intent).await;
                 if self.settle(&mut turns, &spliced).await {
-                    spliced = history::splice(&history, &turns, &self.record.intent);
+                    spliced = splice(&self.desk.gateway, &history, &turns, &self.record.intent).await;
                 }
                 self.record.retries = spliced.earlier_try.map(|turn| turns[turn].id.clone());
                 self.past = spliced.messages;
@@ -316,7 +316,7 @@ impl<T: Tools> Turn<T> {
             }
         }
         match deadline.within(gateway.store().turns(key)).await {
-            Ok(Ok(texts)) => Some(record::read(&texts)),
+            Ok(Ok(texts)) => Some(read(&gateway, &texts).await),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a turn is without its hidden rounds");
                 None
@@ -346,7 +346,7 @@ impl<T: Tools> Turn<T> {
         let mut texts: Vec<String> = found.into_iter().filter_map(|note| note.ok()?.ok()?).collect();
         texts.reverse();
         texts.dedup();
-        record::read(&texts)
+        read(&self.desk.gateway, &texts).await
     }
 
     /// Takes what the model may see of the variables.
@@ -709,16 +709,7 @@ impl<T: Tools> Turn<T> {
     fn shown_arguments(&self, name: &str, arguments: &RawValue) -> Box<RawValue> {
         let environment = self.deployment.environment(&self.request.agent.environment.name);
         let served = environment.and_then(|environment| environment.find(name));
-        let sensitive = match (served, serde_json::from_str(arguments.get())) {
-            (Some(served), Ok(Value::Object(given))) => served.action.sensitive_texts(&given, &[]),
-            _ => Vec::new(),
-        };
-        if sensitive.is_empty() {
-            return arguments.to_owned();
-        }
-        let shown =
-            Redactor::for_values(sensitive.iter().map(String::as_str)).redact(arguments.get()).into_owned();
-        RawValue::from_string(shown).unwrap_or_default()
+        served.map_or_else(|| arguments.to_owned(), |served| shown_arguments(&served.action, arguments))
     }
 
     /// Waits for the calls that are under way, and says meanwhile what there is to say.
@@ -985,6 +976,20 @@ impl RoundCall {
 
 fn output_of(call: &Call, content: String, is_error: bool) -> ToolOutput {
     ToolOutput { call_id: call.id.clone(), name: call.name.clone(), content, is_error }
+}
+
+/// The turns that `texts` of the store hold.
+async fn read(gateway: &Gateway, texts: &[impl AsRef<str>]) -> Vec<TurnRecord> {
+    let _seat = gateway.seat_for_words(texts.iter().map(|text| text.as_ref().len()).sum()).await;
+    record::read(texts)
+}
+
+/// The history with the hidden rounds of `turns`; see [`history::splice`].
+async fn splice(gateway: &Gateway, history: &[Message], turns: &[TurnRecord], intent: &str) -> Spliced {
+    let steps = turns.iter().flat_map(|turn| &turn.steps);
+    let bytes = history.iter().chain(steps).map(Message::text_bytes).sum();
+    let _seat = gateway.seat_for_words(bytes).await;
+    history::splice(history, turns, intent)
 }
 
 async fn keep_turn(gateway: &Gateway, key: &ConversationKey, text: &str) {

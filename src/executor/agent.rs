@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::action::output::Concealed;
 use crate::action::speech::spoken;
 use crate::action::template::{Data, RenderError};
 use crate::action::variables::InvalidVariables;
-use crate::action::{AgentModel, RenderFailure, SpeechText};
+use crate::action::{Action, AgentModel, RenderFailure, SpeechText};
 use crate::auth::TokenError;
 use crate::conversation::{Conversation, ConversationKey, Opening, StoreError};
 use crate::egress::{Deadline, EgressError, Limits, Streaming};
+use crate::secrets::{MASK, Redactor};
 
-use super::call::body::mask;
+use super::aside::Seat;
+use super::call::body::{mask, masked_value};
 use super::conversation::masks::Masks;
 use super::conversation::variables;
 use super::gateway::Gateway;
@@ -62,6 +65,11 @@ impl Gateway {
         let first = Some(self.deployment().begun_by_a_call().clone());
         let opened = self.shared.store.open(key, Opening { first, ..Opening::default() }).await?;
         Ok(opened.conversation)
+    }
+
+    /// Moves a turn to another thread for work on so many bytes of what was said; not, where they are few.
+    pub(crate) async fn seat_for_words(&self, bytes: usize) -> Option<Seat> {
+        self.seat_if_any(bytes).await
     }
 
     /// Tells those who count what became of a request to a model.
@@ -167,9 +175,23 @@ impl Gateway {
                 return Ok(answer);
             }
             // The token may have been taken back: once with another one.
+            answer.complete();
             is_repeated = true;
         }
     }
+}
+
+/// The arguments of a call as they may be written down: what the schema marks `x-sensitive` is masked, wherever it stands.
+pub(crate) fn shown_arguments(action: &Action, arguments: &RawValue) -> Box<RawValue> {
+    if !action.parameters.marks_sensitive() {
+        return arguments.to_owned();
+    }
+    let given = serde_json::from_str(arguments.get()).unwrap_or_default();
+    let sensitive = action.sensitive_texts(&given, &[]);
+    let redactor = Redactor::for_values(sensitive.iter().map(String::as_str));
+    let marked = action.parameters.with_masks(given, MASK);
+    let shown = masked_value(marked, &|text| redactor.redact(&text).into_owned());
+    to_raw_value(&shown).unwrap_or_default()
 }
 
 fn data<'d>(environment: &'d Environment, variables: &'d Map<String, Value>) -> Data<'d> {

@@ -16,7 +16,7 @@ mod served;
 mod storing;
 mod tokens;
 
-pub(crate) use self::agent::{ModelRequest, ModelUnreached};
+pub(crate) use self::agent::{ModelRequest, ModelUnreached, shown_arguments};
 pub use self::aside::Movable;
 pub(crate) use self::aside::Seat;
 pub(crate) use self::background::{Background, Going};

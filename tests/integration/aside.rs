@@ -11,7 +11,10 @@ use callgate::project;
 use callgate::tool::{Status, ToolCall};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
+use crate::agent::model::{Reply as ScriptedReply, ScriptedModel};
+use crate::agent::shop::Shop;
 use crate::harness::{Gateway as Server, files, write_project};
 use crate::upstream::{Reply, Upstream};
 
@@ -58,9 +61,8 @@ async fn ended(answer: &str, arguments: Value, secret: Option<Value>) -> (Status
     (result.status, is_here)
 }
 
-/// How many threads a gateway starts for long work when it gets this request, in front of an upstream that answers
-/// with `answer`. `c` is a conversation with this variable.
-fn threads_of(answer: &str, variable: &Value, (method, path): (&str, &str), body: &Value) -> usize {
+/// A runtime on this thread that counts the threads which it starts.
+fn counting_runtime() -> (Runtime, Arc<AtomicUsize>) {
     let started = Arc::new(AtomicUsize::new(0));
     let count = started.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -68,6 +70,13 @@ fn threads_of(answer: &str, variable: &Value, (method, path): (&str, &str), body
         .on_thread_start(move || _ = count.fetch_add(1, Ordering::SeqCst))
         .build()
         .unwrap();
+    (runtime, started)
+}
+
+/// How many threads a gateway starts for long work when it gets this request, in front of an upstream that answers
+/// with `answer`. `c` is a conversation with this variable.
+fn threads_of(answer: &str, variable: &Value, (method, path): (&str, &str), body: &Value) -> usize {
+    let (runtime, started) = counting_runtime();
     runtime.block_on(async {
         let answer = answer.to_owned();
         let upstream = Upstream::start(move |_| Reply::ok(&answer)).await;
@@ -140,6 +149,26 @@ fn what_a_conversation_knows_is_looked_at_aside_where_it_is_much() {
         assert_eq!(threads_of("[1]", &short, request, body), 0, "{request:?}");
         assert_ne!(threads_of("[1]", &long, request, body), 0, "{request:?}");
     }
+}
+
+/// The request of a turn is read on the thread that serves it while it is short; its history may be long all the same.
+#[test]
+fn a_long_history_of_an_agent_is_put_together_aside() {
+    let threads = |answer: String| {
+        let (runtime, started) = counting_runtime();
+        runtime.block_on(async {
+            let upstream = Upstream::start(|_| Reply::ok("{}")).await;
+            let model = ScriptedModel::start(move |_| ScriptedReply::says(&answer)).await;
+            let shop = Shop::open(upstream, model).await;
+            shop.turn("call-1", "Hello").await;
+            let before = started.load(Ordering::SeqCst);
+            shop.turn("call-1", "And now?").await;
+            assert_eq!(shop.model.requests()[1].messages.len(), 3);
+            started.load(Ordering::SeqCst) - before
+        })
+    };
+    assert_eq!(threads("short".to_owned()), 0);
+    assert_ne!(threads("long".repeat(20_000)), 0);
 }
 
 #[test]

@@ -56,6 +56,19 @@ pub enum Message {
     Results(Vec<ToolOutput>),
 }
 
+impl Message {
+    /// The bytes of its texts, arguments and results, without the provider's own form of them.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::System(text) | Self::User(text) => text.len(),
+            Self::Assistant(Assistant { text, calls, raw: _ }) => {
+                text.len() + calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+            }
+            Self::Results(outputs) => outputs.iter().map(|output| output.content.len()).sum(),
+        }
+    }
+}
+
 /// What a model said and called.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Assistant {

@@ -10,7 +10,7 @@ use super::model::{Reply, ScriptedModel, Step};
 use super::shop::{Shop, asks, says};
 use crate::upstream::{self, Upstream};
 
-async fn orders() -> Upstream {
+pub(super) async fn orders() -> Upstream {
     Upstream::start(|request| {
         let line = request.line();
         upstream::Reply::ok(match line {

@@ -10,6 +10,7 @@ mod forms;
 mod interact;
 mod memory;
 mod outage;
+mod privacy;
 mod retell;
 mod rounds;
 mod scripted;

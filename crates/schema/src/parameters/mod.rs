@@ -247,6 +247,11 @@ impl Parameters {
         self.aliases.name_of(given).unwrap_or(given)
     }
 
+    /// Whether the schema marks anything with `x-sensitive: true`.
+    pub fn marks_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
     /// The texts and numbers in `arguments` that the schema marks with `x-sensitive: true`: what
     /// must not be written down, wherever else it turns up.
     pub fn sensitive_texts(&self, arguments: &Map<String, Value>) -> Vec<String> {
@@ -262,6 +267,19 @@ impl Parameters {
         let arguments = Value::Object(arguments.clone());
         let places = sensitive::places_and_strays(&self.schema, &arguments);
         places.iter().filter_map(|place| arguments.pointer(place).cloned()).collect()
+    }
+
+    /// The arguments with `mask` in place of each value that the schema marks with `x-sensitive: true`, and of what may be
+    /// one of them under another name.
+    pub fn with_masks(&self, arguments: Map<String, Value>, mask: &str) -> Value {
+        let mut arguments = Value::Object(arguments);
+        if self.sensitive {
+            for place in sensitive::places_and_strays(&self.schema, &arguments) {
+                // A place within one that is masked already is gone.
+                arguments.pointer_mut(&place).into_iter().for_each(|value| *value = mask.into());
+            }
+        }
+        arguments
     }
 
     /// Whether the schema marks any of `arguments` with `x-sensitive: true`.
