@@ -14,6 +14,7 @@ const UPSTREAM: &str = "UPSTREAM";
 const FILES: &[(&str, &str)] = &[
     ("callgate.toml", SETTINGS),
     ("connections/helpdesk.yaml", CONNECTION),
+    ("connections/model.yaml", MODEL),
     ("auth/helpdesk_bearer.yaml", AUTH),
     ("actions/create_support_ticket.yaml", ACTION),
     ("agents/clerk.yaml", AGENT),
@@ -42,9 +43,18 @@ const ACTION: &str = concat!(
     include_str!("../ticket.yaml"),
 );
 
+/// The benchmark asks for more than the default limits allow, which hold 256 requests at a time.
+const MODEL: &str = r#"
+base_url: http://UPSTREAM/v1
+auth: helpdesk_bearer
+limits: {max_in_flight: 10000}
+"#;
+
+/// Open streams are silent until all of them are measured, and the gateway would end them.
 const AGENT: &str = r#"
 instructions: You open tickets of the help desk. Say one short sentence at a time.
-model: {provider: openai, base_url: "http://UPSTREAM/v1", auth: helpdesk_bearer, model: scripted}
+model: {provider: openai, connection: model, model: scripted, first_token_timeout_ms: 300000}
+limits: {timeout_ms: 300000}
 "#;
 
 const SECRETS: &str = r#"
