@@ -315,6 +315,10 @@ fn broken(error: &EgressError) -> Failed {
         | EgressError::Lost(_)
         | EgressError::Decode(_) => ("model_unreachable", true),
     };
+    if let EgressError::Silent(pause) = error {
+        let cause = format!("the model has paused for {} ms within its answer", pause.as_millis());
+        return Failed { code, cause, is_passing, wait: Duration::ZERO };
+    }
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
     let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     Failed { code, cause, is_passing, wait: Duration::ZERO }

@@ -28,6 +28,9 @@ pub(super) struct Spliced {
     pub(super) standing: Vec<usize>,
     /// The turn that is an earlier try of the one that is asked for, by its place.
     pub(super) earlier_try: Option<usize>,
+    /// Turns that were broken off after a part of what the caller says now, by their places: what they have sent may be
+    /// under way.
+    pub(super) broken_off: Vec<usize>,
 }
 
 /// Puts the hidden rounds of `turns` into `history`. `intent` stands for the turn that it asks for.
@@ -98,6 +101,12 @@ pub(super) fn said_before(history: &[Message]) -> Vec<Vec<&str>> {
     let mut exchanges = exchanges(history);
     exchanges.pop();
     exchanges.into_iter().map(|exchange| exchange.heard).collect()
+}
+
+/// Whether the agent spoke last: the caller has neither said nor done anything since.
+pub(super) fn is_silent(history: &[Message]) -> bool {
+    let last = history.iter().rev().find(|message| !matches!(message, Message::System(_)));
+    matches!(last, Some(Message::Assistant(_)))
 }
 
 /// The ids of the results that the history ends in.
@@ -303,6 +312,9 @@ impl<'h> Exchange<'h> {
             while let Some((turn, _)) = earlier.next_if(|(_, count)| *count <= heard && heard > 0) {
                 into.messages.extend(silent(&turns[*turn]));
             }
+        }
+        if is_last {
+            into.broken_off.extend(matched.earlier.iter().map(|(turn, _)| *turn));
         }
         // One message that holds what was heard before and more: the rounds stand behind it.
         earlier.for_each(|(turn, _)| into.messages.extend(silent(&turns[*turn])));

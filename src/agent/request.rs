@@ -22,6 +22,9 @@ pub struct TurnRequest {
     pub conversation: Option<ConversationKey>,
     /// What was said so far.
     pub history: History,
+    /// Whether the person on the line has said nothing since, or nothing that can be understood: a timer asks for the turn.
+    /// Writes that were proposed go on waiting.
+    pub is_silent: bool,
     /// The caller's own tools.
     pub tools: Vec<CallerTool>,
     /// Whether the caller wants no tool to be called.

@@ -44,10 +44,15 @@ use super::stream::{AgentStream, BUFFERED};
 use super::tools::Tools;
 use super::voice::Voice;
 
+/// What a caller hears if the model fails after a write was made: one who tries again may have the work done twice.
+const MAY_BE_DONE: &str =
+    "I am sorry, something went wrong before I could answer. What you asked for may be done already.";
 /// What a caller hears if a tool has failed and the model has no words for it.
 const TOOL_FAILED: &str = "I am sorry, that did not work. Please try again in a moment.";
 /// What the caller hears instead where the call may have worked. A caller who tries again may have the work done twice.
 const MAY_HAVE_WORKED: &str = "I am sorry, I cannot tell for certain whether that worked.";
+/// Longest wait for what an earlier try has sent, and how often the store is asked for it.
+const FOR_OTHERS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(100));
 /// The least time there is for keeping a turn, even past its deadline.
 const KEEPING: Duration = Duration::from_millis(500);
 /// What the model is told of a write that waits for the next turn.
@@ -112,6 +117,8 @@ struct Turn<T: Tools> {
     has_given_up: bool,
     /// Whether a failed call may have had its effect.
     is_uncertain: bool,
+    /// Whether a write was made, or may have been.
+    has_written: bool,
     is_ended: bool,
     /// Whether anything is kept of the conversation.
     has_past: bool,
@@ -193,6 +200,7 @@ impl<T: Tools> Turn<T> {
             failures: HashMap::new(),
             has_given_up: false,
             is_uncertain: false,
+            has_written: false,
             is_ended: false,
             has_past: false,
         }
@@ -264,6 +272,7 @@ impl<T: Tools> Turn<T> {
         self.record.since = record::beginning(&turns).to_owned();
         self.has_past = !turns.is_empty();
         self.see_variables()?;
+        let is_silent = self.request.is_silent;
         match &self.request.history {
             History::Told(history) => {
                 let mut history = history.clone();
@@ -273,6 +282,13 @@ impl<T: Tools> Turn<T> {
                     history.retain(|message| !matches!(message, Message::System(_)));
                 }
                 let mut spliced = splice(&self.desk.gateway, &history, &turns, &self.record.intent).await;
+                if self.wait_for(&mut turns, &spliced.broken_off).await {
+                    spliced = splice(&self.desk.gateway, &history, &turns, &self.record.intent).await;
+                }
+                // Without new words, nothing shows that the caller goes on.
+                if is_silent || history::is_silent(&history) {
+                    spliced.standing.clear();
+                }
                 if self.settle(&mut turns, &spliced).await {
                     spliced = splice(&self.desk.gateway, &history, &turns, &self.record.intent).await;
                 }
@@ -292,7 +308,8 @@ impl<T: Tools> Turn<T> {
                     self.record.id = format!("turn{}", digest_of(&self.record.intent, &heard));
                 }
                 // A turn that was broken off was perhaps not heard.
-                let standing = (0..turns.len()).filter(|turn| !turns[*turn].interrupted).collect();
+                let stands = |turn: &usize| !is_silent && !turns[*turn].interrupted;
+                let standing = (0..turns.len()).filter(stands).collect();
                 self.settle(&mut turns, &Spliced { standing, ..Spliced::default() }).await;
                 self.past = history::of_turns(&turns);
                 self.past.extend(heard.into_iter().map(Message::User));
@@ -401,6 +418,40 @@ impl<T: Tools> Turn<T> {
             self.keep_text(record::late(&id, &results)).await;
         }
         has_settled
+    }
+
+    /// Waits for the writes that these turns have sent and that may be under way: the caller says the same and more, so the
+    /// model has to know what came of them. Says whether `turns` are read anew.
+    async fn wait_for(&mut self, turns: &mut Vec<TurnRecord>, places: &[usize]) -> bool {
+        let Some(key) = self.request.conversation.clone() else { return false };
+        let (longest, every) = FOR_OTHERS;
+        let waits_until = Deadline::after(longest.min(time_of_tools(self.request.deadline.left())));
+        let ids: Vec<String> = places.iter().map(|turn| turns[*turn].id.clone()).collect();
+        let longest_turn = self.request.agent.agent.limits.timeout;
+        let mut is_read = false;
+        loop {
+            let is_recent = |turn: &TurnRecord| now_ms().saturating_sub(turn.at_ms) < millis_of(longest_turn);
+            let is_under_way =
+                turns.iter().filter(|turn| ids.contains(&turn.id) && is_recent(turn)).any(|turn| {
+                    turn.calls().any(|(step, call)| turn.lacks(step, &call.id) && self.is_write(&call.name))
+                });
+            if !is_under_way || waits_until.left().is_zero() {
+                return is_read;
+            }
+            tokio::time::sleep(every).await;
+            let Ok(Ok(texts)) = waits_until.within(self.desk.gateway.store().turns(&key)).await else {
+                return is_read;
+            };
+            *turns = read(&self.desk.gateway, &texts).await;
+            is_read = true;
+        }
+    }
+
+    /// Whether a model means a write by this name.
+    fn is_write(&self, called: &str) -> bool {
+        let environment = self.deployment.environment(&self.request.agent.environment.name);
+        let served = environment.and_then(|environment| environment.called(called));
+        served.is_some_and(|served| is_write(served))
     }
 
     /// Why a call of an action is not made, if the agent does not offer it now.
@@ -606,8 +657,7 @@ impl<T: Tools> Turn<T> {
     fn waits(&self, served: &ServedAction) -> bool {
         self.request.agent.agent.writes == Writes::NextTurn
             && self.request.conversation.is_some()
-            && !served.action.is_safe()
-            && matches!(served.action.kind, crate::action::Kind::Http(_))
+            && is_write(served)
     }
 
     /// Proposes a write, unless it cannot be made: then the model hears of that now.
@@ -735,6 +785,10 @@ impl<T: Tools> Turn<T> {
                 Outcome::Done(result) => Some(result),
                 Outcome::Refused(_) | Outcome::Broken => None,
             };
+            let error = result.as_ref().and_then(|result| result.error.as_ref());
+            let may_be_made = result.is_some() && error.is_none_or(|error| error.effect == Effect::Unknown);
+            self.is_uncertain |= may_be_made && is_error;
+            self.has_written |= may_be_made && self.is_write(&self.round[at].call.name);
             let one = &mut self.round[at];
             one.handover = result.as_ref().and_then(|result| result.handover.clone());
             one.set(text.clone(), is_error);
@@ -743,8 +797,6 @@ impl<T: Tools> Turn<T> {
                 let count = self.failures.entry(content_of(&one.call.name, &arguments)).or_default();
                 *count += 1;
                 self.has_given_up |= *count >= SAME_FAILURES;
-                let error = result.as_ref().and_then(|result| result.error.as_ref());
-                self.is_uncertain |= error.is_some_and(|error| error.effect == Effect::Unknown);
             }
             let (id, name) = (one.call.id.clone(), one.call.name.clone());
             let id = result.as_ref().map_or(id, |result| result.tool_call_id.clone());
@@ -808,14 +860,21 @@ impl<T: Tools> Turn<T> {
             Err(Failed { code, cause }) => {
                 let agent = self.request.agent.clone();
                 let on_failure = &agent.agent.on_failure;
-                let (text, default) = match self.has_failed_tool() {
-                    true if self.is_uncertain => (on_failure.tool.as_ref(), MAY_HAVE_WORKED),
-                    true => (on_failure.tool.as_ref(), TOOL_FAILED),
-                    false => (on_failure.model.as_ref(), APOLOGY),
+                let has_failed = self.has_failed_tool() || self.is_uncertain;
+                let text = if has_failed { &on_failure.tool } else { &on_failure.model };
+                let default = match has_failed {
+                    _ if self.is_uncertain => MAY_HAVE_WORKED,
+                    _ if self.has_written => MAY_BE_DONE,
+                    true => TOOL_FAILED,
+                    false => APOLOGY,
                 };
+                // The caller has heard that it failed: nothing that it only proposed is made.
+                self.record.steps = self.record.made();
+                self.record.proposed.clear();
                 let language = self.language();
-                let words =
-                    text.and_then(|text| Gateway::words(&agent, text, language.as_deref(), &self.variables));
+                let words = text
+                    .as_ref()
+                    .and_then(|text| Gateway::words(&agent, text, language.as_deref(), &self.variables));
                 let words = words.unwrap_or_else(|| default.to_owned());
                 self.voice.sentence(&words, TextSource::Failure, &mut self.said).await;
                 let text = self.take_said();
@@ -1017,8 +1076,17 @@ async fn in_time(deadline: Deadline, kept: impl Future<Output = ()>) {
     }
 }
 
+/// Whether the action changes something.
+fn is_write(served: &ServedAction) -> bool {
+    !served.action.is_safe()
+}
+
 fn is_handover(served: &ServedAction) -> bool {
     matches!(served.action.kind, crate::action::Kind::Handover(_))
+}
+
+fn millis_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The state of a conversation.

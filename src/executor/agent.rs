@@ -29,6 +29,10 @@ use super::served::{Environment, ServedAgent, Upstream};
 /// Longest answer of a model, in bytes of its stream.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
+/// How long a model may pause within its answer, where it has no longer for its first token: one that thinks pauses before
+/// its calls.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
 /// A request to a model, but for its address and credentials.
 pub(crate) struct ModelRequest<'r> {
     /// The path behind the base URL, with its query.
@@ -160,7 +164,7 @@ impl Gateway {
         for (name, value) in headers {
             spec.add_header(HeaderName::from_static(name), || HeaderValue::from_static(value));
         }
-        let silence = model.first_token.max(Duration::from_secs(1));
+        let silence = model.first_token.max(LONGEST_PAUSE);
         let limits = Limits {
             connect_timeout: upstream.http.connect_timeout,
             read_timeout: Some(silence),

@@ -99,13 +99,6 @@ impl SpeechText {
         Some(Self { first: variants.next()?, others: variants.collect() })
     }
 
-    /// A text that is the same in every call.
-    pub(crate) fn of_text(text: &str) -> Option<Self> {
-        let template = Template::parse(text, Target::Text).ok()?;
-        let fixed = template.as_static().and_then(spoken);
-        Some(Self { first: Variant { language: None, template, fixed }, others: Vec::new() })
-    }
-
     /// The text in `language`, or in the first one where there is none for it.
     ///
     /// # Errors

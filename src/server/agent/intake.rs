@@ -82,6 +82,7 @@ impl Incoming {
             agent,
             conversation,
             history: History::Told(asked.messages),
+            is_silent: false,
             tools: asked.tools,
             without_tools: asked.without_tools,
             product: asked.product,

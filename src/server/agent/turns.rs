@@ -80,6 +80,7 @@ pub(crate) async fn create(
         deadline: head.deadline(&agent),
         agent,
         conversation: Some(conversation),
+        is_silent: text.trim().is_empty(),
         history: History::Kept(Some(text).filter(|text| !text.trim().is_empty()).into_iter().collect()),
         tools: Vec::new(),
         without_tools: false,

@@ -13,6 +13,8 @@ use crate::upstream::{self, ClosedPort, Upstream};
 use crate::wait::unhurried;
 
 const SORRY: &str = "I am sorry, I cannot answer right now. Please try again in a moment. ";
+const AFTER_A_WRITE: &str =
+    "I am sorry, something went wrong before I could answer. What you asked for may be done already. ";
 
 async fn shop(replies: Vec<Reply>, more: &str) -> Shop {
     let upstream = Upstream::start(|_| upstream::Reply::ok(r#"{"ok":true}"#)).await;
@@ -240,9 +242,9 @@ async fn the_deadline_ends_in_words_in_each_phase_and_the_write_is_made_once() {
         // The model has time left to say what came of it.
         in_tool("a read", look(), "x", 0),
         in_tool("a write", book(), "x", 1),
-        after_tool("no head comes after a write", Reply::silent(), SORRY.to_owned()),
-        after_tool("no token comes after a write", headed(), SORRY.to_owned()),
-        after_tool("in words after a write", Reply::stalled_after("It is"), format!("It is {SORRY}")),
+        after_tool("no head comes after a write", Reply::silent(), AFTER_A_WRITE.to_owned()),
+        after_tool("no token comes after a write", headed(), AFTER_A_WRITE.to_owned()),
+        after_tool("in words after a write", Reply::stalled_after("It is"), format!("It is {AFTER_A_WRITE}")),
     ] {
         let Late { what, replies: [first, second], is_held, said, sent } = late;
         let gate = Arc::new(Semaphore::new(if is_held { 0 } else { 100 }));

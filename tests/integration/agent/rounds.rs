@@ -71,6 +71,10 @@ async fn nobody_is_told_to_repeat_a_write_that_may_have_been_made() {
     for (status, told) in [
         (500, "I am sorry, I cannot tell for certain whether that worked. "),
         (422, "I am sorry, that did not work. Please try again in a moment. "),
+        (
+            200,
+            "I am sorry, something went wrong before I could answer. What you asked for may be done already. ",
+        ),
     ] {
         let upstream = Upstream::start(move |_| upstream::Reply::Json(status, "{}".to_owned())).await;
         let replies = [book(), Reply::of([]), Reply::of([])];

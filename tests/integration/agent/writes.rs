@@ -1,7 +1,9 @@
 //! Writes of a turn that is asked for again, broken off, or thrown away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use callgate::conversation::{ConversationKey, MemoryStore, Turns as _};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -9,6 +11,7 @@ use super::model::asked::Role;
 use super::model::{Reply, ScriptedModel};
 use super::shop::{Shop, asks, says};
 use crate::upstream::{self, Upstream};
+use crate::wait::until;
 
 /// Books slot 3 whenever it is asked, and says so.
 async fn booking() -> ScriptedModel {
@@ -100,6 +103,91 @@ async fn a_write_that_was_sent_settles_although_its_caller_hangs_up() {
         asked.lines()[..3],
         ["user: Please book slot 3", r#"assistant: book({"slot":3})"#, r#"tool: book -> {"booked":3}"#]
     );
+}
+
+/// A product that asks again while the caller goes on speaking hangs up on its first request.
+#[tokio::test]
+async fn a_try_with_more_words_waits_for_what_the_first_one_has_sent() {
+    let gate = Arc::new(Semaphore::new(0));
+    let at = gate.clone();
+    let upstream = Upstream::start(move |_| {
+        upstream::Reply::Held(at.clone(), Box::new(upstream::Reply::ok(r#"{"booked":3}"#)))
+    })
+    .await;
+    let model =
+        ScriptedModel::start(|asked| match asked.messages.iter().any(|said| said.role == Role::Tool) {
+            true => Reply::says("Slot 3 is booked."),
+            false => Reply::calls([("book", json!({"slot": 3}))]),
+        })
+        .await;
+    let store = Arc::new(MemoryStore::default());
+    let shop = Shop::on(store.clone(), upstream, model, "limits: {timeout_ms: 120000}\n").await;
+    let stream = shop.begin(&says("Please book slot 3")).await;
+    shop.upstream.received(1).await;
+    drop(stream);
+    shop.gateway.hung_up(1).await;
+    let key = ConversationKey::new("development", "call-1");
+    until("the first try is kept", async || store.turns(&key).await.unwrap().pop()).await;
+    let mut stream = shop.begin(&says("Please book slot 3 for me")).await;
+    // Time for it to ask the model, which it must not.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(shop.model.requests().len(), 1);
+    gate.add_permits(10);
+    assert_eq!(stream.rest().await.text, "Slot 3 is booked.");
+    let lines = shop.model.requests()[1].lines();
+    assert_eq!(lines[2], r#"tool: book -> {"booked":3}"#, "{lines:#?}");
+    assert_eq!(shop.upstream.requests().len(), 1);
+}
+
+/// A timer of the product's asks for a turn while the person on the line has said nothing.
+#[tokio::test]
+async fn a_proposed_write_waits_until_the_caller_has_said_something() {
+    let shop = Shop::with(desk().await, booking().await, "openai", "writes: next_turn\n").await;
+    shop.stream(&says("Please book slot 3")).await;
+    let said = [
+        json!({"role": "user", "content": "Please book slot 3"}),
+        json!({"role": "assistant", "content": "Slot 3 is booked."}),
+    ];
+    let note = json!({"role": "system", "content": "The caller is silent."});
+    for more in [vec![], vec![note]] {
+        let silent = [&said[..], &more].concat();
+        shop.stream(&asks(&json!(silent))).await;
+        assert!(shop.upstream.requests().is_empty(), "{more:?}");
+        let pending = shop.model.requests().pop().unwrap().lines();
+        assert!(pending[2].contains("pending"), "{pending:#?}");
+    }
+    let goes_on = [&said[..], &[json!({"role": "user", "content": "Thanks"})]].concat();
+    shop.stream(&asks(&json!(goes_on))).await;
+    assert_eq!(shop.upstream.requests().len(), 1);
+}
+
+/// The caller has heard an apology in place of what was proposed.
+#[tokio::test]
+async fn what_a_failed_turn_has_proposed_is_not_made() {
+    let model = || {
+        ScriptedModel::start(|asked| match asked.nth {
+            0 => Reply::calls([("book", json!({"slot": 3}))]),
+            1 | 2 => Reply::status(500),
+            _ => Reply::says("How can I help?"),
+        })
+    };
+    let shop = Shop::with(desk().await, model().await, "openai", "writes: next_turn\n").await;
+    let sorry = shop.stream(&says("Please book slot 3")).await.text;
+    assert_eq!(sorry, "I am sorry, I cannot answer right now. Please try again in a moment. ");
+    let next = asks(&json!([
+        {"role": "user", "content": "Please book slot 3"},
+        {"role": "assistant", "content": sorry},
+        {"role": "user", "content": "Hello?"},
+    ]));
+    assert_eq!(shop.stream(&next).await.text, "How can I help?");
+    assert!(shop.upstream.requests().is_empty());
+    let lines = shop.model.requests()[3].lines();
+    assert!(!lines.concat().contains("book("), "{lines:#?}");
+    // The same where the gateway keeps the history.
+    let shop = Shop::with(desk().await, model().await, "openai", "writes: next_turn\n").await;
+    shop.turn("call-2", "Please book slot 3").await;
+    shop.turn("call-2", "Hello?").await;
+    assert!(shop.upstream.requests().is_empty());
 }
 
 #[tokio::test]

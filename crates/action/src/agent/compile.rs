@@ -25,8 +25,6 @@ const DEFAULT_MAX_CALLS_PER_ROUND: usize = 8;
 const DEFAULT_TIMEOUT_MS: u64 = 20_000;
 /// How long an action runs before the caller hears that it does, where nothing is said.
 const DEFAULT_ANNOUNCE_AFTER_MS: u64 = 500;
-/// What the caller hears when no model answers, where nothing is said.
-const DEFAULT_MODEL_FAILURE: &str = "I am sorry, I cannot answer right now. Please try again in a moment.";
 
 /// Compiles `located`. `None` where it is left out of the environment, or where
 /// an error (added to `problems`) keeps it from existing.
@@ -179,11 +177,10 @@ impl<'a> AgentCompiler<'a> {
     fn on_failure(&mut self) -> OnFailure {
         let written = self.over.on_failure.as_ref().unwrap_or(&self.definition.on_failure);
         let at = self.pointer(self.over.on_failure.is_some(), "on_failure");
-        let model = match &written.model {
-            Some(model) => self.speech(Some(model), &format!("{at}/model")),
-            None => SpeechText::of_text(DEFAULT_MODEL_FAILURE),
-        };
-        OnFailure { model, tool: self.speech(written.tool.as_ref(), &format!("{at}/tool")) }
+        OnFailure {
+            model: self.speech(written.model.as_ref(), &format!("{at}/model")),
+            tool: self.speech(written.tool.as_ref(), &format!("{at}/tool")),
+        }
     }
 
     /// Judges the names of the actions that the agent may use.
@@ -329,10 +326,9 @@ mod tests {
         let limits = AgentLimits { max_rounds: 8, max_calls_per_round: 8, timeout: Duration::from_secs(20) };
         assert_eq!(agent.limits, limits);
         assert!(agent.greeting.is_none() && agent.keeps_system_messages);
-        assert!(agent.fillers.enabled && agent.fillers.start.is_none() && agent.on_failure.tool.is_none());
+        assert!(agent.fillers.enabled && agent.fillers.start.is_none());
+        assert!(agent.on_failure.model.is_none() && agent.on_failure.tool.is_none());
         assert_eq!(agent.fillers.announce_after, Duration::from_millis(500));
-        let sorry = agent.on_failure.model.as_ref().and_then(|text| text.fixed_in(None));
-        assert_eq!(sorry, Some(DEFAULT_MODEL_FAILURE));
         let [model] = agent.models.as_slice() else { panic!("one model") };
         assert_eq!((model.provider, model.model.as_str()), (ModelProvider::OpenAi, "m"));
         assert_eq!((model.temperature, model.max_tokens), (None, None));

@@ -94,7 +94,7 @@ pub struct Fillers {
 /// What the caller hears when something fails.
 #[derive(Debug)]
 pub struct OnFailure {
-    /// Said when the turn ends without an answer of the model.
+    /// Said when the turn ends without an answer of the model. What is said if neither is there depends on what was done.
     pub model: Option<SpeechText>,
     /// Said in place of `model` when an action has failed, or was refused, in the same turn.
     pub tool: Option<SpeechText>,

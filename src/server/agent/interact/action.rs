@@ -56,6 +56,22 @@ impl Action {
         self.kind.is_none()
     }
 
+    /// Whether the person has said and done nothing.
+    pub(super) fn is_silence(&self) -> bool {
+        match self.kind.as_deref() {
+            None | Some("no-reply") => true,
+            Some("text") => self.text().is_none(),
+            Some(_) => false,
+        }
+    }
+
+    /// What a request of the type `text` says.
+    fn text(&self) -> Option<String> {
+        let digits = |number: &Value| number.as_number().map(ToString::to_string);
+        let payload = &self.payload;
+        text_of(payload).or_else(|| payload.get("message").and_then(text_of)).or_else(|| digits(payload))
+    }
+
     /// The answer to a custom trace that waits; `None` if the type of this request has a meaning of its own.
     ///
     /// # Errors
@@ -100,7 +116,7 @@ impl Action {
         let said = match kind {
             "launch" => return Ok(None),
             "no-reply" => SILENCE.to_owned(),
-            "text" => text_of(payload).or_else(|| text("message")).unwrap_or_else(|| SILENCE.to_owned()),
+            "text" => self.text().unwrap_or_else(|| SILENCE.to_owned()),
             "intent" => self.intent(),
             "event" => self.event(),
             // A button: the person says its label.
@@ -191,6 +207,7 @@ mod tests {
             (json!({"type": "text", "payload": " "}), Some(SILENCE)),
             (json!({"type": "text"}), Some(SILENCE)),
             (json!({"type": "text", "payload": {"message": "Hi"}}), Some("Hi")),
+            (json!({"type": "text", "payload": 5}), Some("5")),
             (json!({"type": "no-reply"}), Some(SILENCE)),
             (json!({"type": "path-1", "payload": {"label": "Yes"}}), Some("Yes")),
             (json!({"type": "path-cjl53", "payload": null}), Some("[path-cjl53]")),
@@ -220,8 +237,11 @@ mod tests {
             (json!({"type": "telepathy"}), Some("[telepathy]")),
             (json!({"type": "done"}), Some("[done]")),
         ] {
-            let said = action(written.clone()).said().unwrap();
+            let action = action(written.clone());
+            let said = action.said().unwrap();
             assert_eq!(said.as_deref(), expected, "{written}");
+            let is_silence = !action.is_launch() && said.is_none_or(|said| said == SILENCE);
+            assert_eq!(action.is_silence(), is_silence, "{written}");
         }
     }
 

@@ -92,6 +92,7 @@ impl Session {
         drop(deployment);
         let in_pieces = self.place.in_pieces;
         let mut teller = Teller::new(asked.config, stops, self.place.level, in_pieces).with_fixed(fixed);
+        let is_silent = asked.action.is_silence();
         let next = match self.entered(&asked.action, asked.variables).await {
             Ok(next) => next,
             // There is a person who waits. What the client answers, it can send again.
@@ -119,6 +120,7 @@ impl Session {
                     agent: self.agent.clone(),
                     conversation: Some(self.key()),
                     history,
+                    is_silent,
                     tools,
                     without_tools: false,
                     product: Product::Other,

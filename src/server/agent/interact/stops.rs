@@ -101,9 +101,11 @@ impl Stops {
         let payload = match form {
             Form::Payload => Value::Object(arguments),
             Form::Text => match arguments.get("payload") {
-                Some(Value::String(text)) => {
-                    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
-                }
+                Some(Value::String(text)) => match serde_json::from_str(text) {
+                    Ok(written @ (Value::Object(_) | Value::Array(_))) => written,
+                    // The digits of a number have to stay, whatever the client's language makes of numbers.
+                    _ => Value::from(text.as_str()),
+                },
                 Some(other) => other.clone(),
                 None => Value::Object(arguments),
             },

@@ -27,7 +27,7 @@ use crate::tool::TraceContext;
 use super::answer::{Answer, END_CALL};
 use super::details::Details;
 use super::frames::{self, Asked, Piece, Told};
-use super::transcript::history;
+use super::transcript::{history, is_unintelligible};
 
 /// How long the first words wait for the facts of the call. Retell sends them at once.
 const FOR_DETAILS: Duration = Duration::from_secs(1);
@@ -199,11 +199,13 @@ impl Session {
 
     fn begin(&self, agent: Arc<ServedAgent>, asked: Asked) -> Result<AgentStream, ProblemDocument> {
         let Asked { transcript, is_reminder, .. } = asked;
+        let is_silent = is_reminder || is_unintelligible(&transcript);
         let keeps_system = agent.agent.keeps_system_messages;
         let ends = self.call.may_end_call && !is_taken(&self.call.state, &agent, END_CALL);
         let request = TurnRequest {
             conversation: Some(self.call.conversation.clone()),
             history: History::Told(history(transcript, keeps_system, is_reminder)),
+            is_silent,
             tools: ends.then(end_call).into_iter().collect(),
             without_tools: false,
             product: Product::Retell,

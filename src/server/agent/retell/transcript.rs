@@ -11,6 +11,15 @@ const SPOKE: &str = "(The caller said something that could not be understood.)";
 /// The note to the model if it should remind the person on the line.
 const SILENT: &str = "The caller has been silent for a while. Say one short sentence: ask again what you wanted to know, or whether the caller is still there.";
 
+/// Whether nothing can be understood of what the caller has said since the agent last spoke.
+pub(super) fn is_unintelligible(transcript: &[Utterance]) -> bool {
+    let spoken =
+        transcript.iter().rev().filter(|utterance| ["user", "agent"].contains(&utterance.role.as_str()));
+    let said = spoken.take_while(|utterance| utterance.role == "user");
+    let said = said.filter_map(|utterance| utterance.content.as_deref().map(str::trim));
+    said.filter(|text| !text.is_empty()).all(|text| text == NOT_UNDERSTOOD)
+}
+
 /// The history of a turn; with `keeps_system` it has the system's messages too. If the agent should remind the person on
 /// the line, it ends in a note.
 pub(super) fn history(transcript: Vec<Utterance>, keeps_system: bool, is_reminder: bool) -> Vec<Message> {
@@ -33,6 +42,25 @@ pub(super) fn history(transcript: Vec<Utterance>, keeps_system: bool, is_reminde
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_word_is_enough_to_be_understood() {
+        for (said, expected) in [
+            (&["Hello?"][..], false),
+            (&["(unintelligible audio)"], true),
+            (&["Yes.", "(unintelligible audio)"], false),
+            (&["(unintelligible audio)", " "], true),
+            (&[], true),
+        ] {
+            let utterance =
+                |role: &str, text: &str| Utterance { role: role.to_owned(), content: Some(text.to_owned()) };
+            let before = [utterance("user", "Hi."), utterance("agent", "Shall I?")];
+            let said_now = said.iter().map(|text| utterance("user", text));
+            let tool = utterance("tool_call_result", "x");
+            let transcript: Vec<Utterance> = before.into_iter().chain(said_now).chain([tool]).collect();
+            assert_eq!(is_unintelligible(&transcript), expected, "{said:?}");
+        }
+    }
 
     #[test]
     fn everybody_speaks_in_a_role_that_models_know() {

@@ -37,6 +37,12 @@ async fn a_stop_type_is_a_tool_that_the_client_answers() {
     let answer = json!({"type": "done", "payload": {"receipt": 12}});
     assert_eq!(lines(&desk.interact(answer.clone()).await), [r#"text: It says {"receipt":12}."#]);
     assert_eq!(desk.seen()[2], r#"tool: Pay_Credit_Card -> {"receipt":12}"#);
+    // A number is a text: its digits may be more than the client's language keeps.
+    for text in ["12345678901234567890", "true", "\"7\"", "seven"] {
+        let desk = Desk::open(caller("Pay_Credit_Card", json!({"payload": text})).await).await;
+        let traces = desk.ask(&stop(json!(["Pay Credit Card"]))).await;
+        assert_eq!(traces[1]["payload"], *text);
+    }
     // It waits for no second answer.
     assert_eq!(lines(&desk.interact(answer).await), ["text: Go on."]);
     assert_eq!(desk.heard().last().unwrap(), r#"[done: {"receipt":12}]"#);

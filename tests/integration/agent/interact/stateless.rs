@@ -241,6 +241,11 @@ async fn a_write_that_waits_for_the_next_turn_waits_in_the_state() {
     let desk = Desk::with(clerk().await, &[("agents/desk.yaml", &agent)]).await;
     let proposed = ask(&desk, &Value::Null, text("Book it")).await;
     assert_eq!((told(&proposed), desk.upstream.requests().len()), (vec!["text: Yes.".to_owned()], 0));
+    let mut proposed = proposed;
+    for silence in [json!({"type": "no-reply"}), json!({"type": "text", "payload": " "}), Value::Null] {
+        proposed = ask(&desk, &proposed["state"], silence).await;
+        assert_eq!(desk.upstream.requests().len(), 0, "the person has said nothing");
+    }
     let done = ask(&desk, &proposed["state"], text("Do it")).await;
     assert_eq!((told(&done), desk.upstream.requests().len()), (vec!["text: Yes.".to_owned()], 1));
     let seen = desk.seen();
