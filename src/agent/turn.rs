@@ -51,8 +51,10 @@ const MAY_BE_DONE: &str =
 const TOOL_FAILED: &str = "I am sorry, that did not work. Please try again in a moment.";
 /// What the caller hears instead where the call may have worked. A caller who tries again may have the work done twice.
 const MAY_HAVE_WORKED: &str = "I am sorry, I cannot tell for certain whether that worked.";
-/// Longest wait for what an earlier try has sent, and how often the store is asked for it.
-const FOR_OTHERS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(100));
+/// Longest wait for the result of a write that an earlier try has sent.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How often the store is asked for it.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// The least time there is for keeping a turn, even past its deadline.
 const KEEPING: Duration = Duration::from_millis(500);
 /// What the model is told of a write that waits for the next turn.
@@ -424,13 +426,13 @@ impl<T: Tools> Turn<T> {
     /// model has to know what came of them. Says whether `turns` are read anew.
     async fn wait_for(&mut self, turns: &mut Vec<TurnRecord>, places: &[usize]) -> bool {
         let Some(key) = self.request.conversation.clone() else { return false };
-        let (longest, every) = FOR_OTHERS;
-        let waits_until = Deadline::after(longest.min(time_of_tools(self.request.deadline.left())));
+        let waits_until = Deadline::after(LONGEST_WAIT.min(time_of_tools(self.request.deadline.left())));
         let ids: Vec<String> = places.iter().map(|turn| turns[*turn].id.clone()).collect();
         let longest_turn = self.request.agent.agent.limits.timeout;
         let mut is_read = false;
         loop {
-            let is_recent = |turn: &TurnRecord| now_ms().saturating_sub(turn.at_ms) < millis_of(longest_turn);
+            let is_recent =
+                |turn: &TurnRecord| Duration::from_millis(now_ms().saturating_sub(turn.at_ms)) < longest_turn;
             let is_under_way =
                 turns.iter().filter(|turn| ids.contains(&turn.id) && is_recent(turn)).any(|turn| {
                     turn.calls().any(|(step, call)| turn.lacks(step, &call.id) && self.is_write(&call.name))
@@ -438,7 +440,7 @@ impl<T: Tools> Turn<T> {
             if !is_under_way || waits_until.left().is_zero() {
                 return is_read;
             }
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
             let Ok(Ok(texts)) = waits_until.within(self.desk.gateway.store().turns(&key)).await else {
                 return is_read;
             };
@@ -1083,10 +1085,6 @@ fn is_write(served: &ServedAction) -> bool {
 
 fn is_handover(served: &ServedAction) -> bool {
     matches!(served.action.kind, crate::action::Kind::Handover(_))
-}
-
-fn millis_of(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The state of a conversation.

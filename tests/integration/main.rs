@@ -34,8 +34,6 @@ mod mcp;
 mod oauth;
 mod speech;
 mod agent;
-#[cfg(not(any(feature = "import", feature = "mcp", feature = "otlp", feature = "redis")))]
-mod features;
 mod faults;
 mod once;
 mod intents;

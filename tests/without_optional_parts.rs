@@ -1,8 +1,36 @@
-//! What a build without the optional parts says where one is asked for.
+//! What a build without the optional parts says where one is asked for. A binary of its own, which is soon built:
+//! `cargo test --no-default-features --test without_optional_parts`.
 
+#![cfg(not(any(feature = "import", feature = "mcp", feature = "otlp", feature = "redis")))]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so and stops")]
+
+use std::fs;
+use std::future::pending;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use callgate::executor::Gateway;
+use callgate::project;
+use callgate::server::{self, AppState};
+use reqwest::Method;
 use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
 
-use crate::harness::{Gateway, callgate, write_project};
+/// The real program, which knows nothing of this process's settings.
+fn callgate(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// A project of these settings.
+fn project_of(settings: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("callgate.toml"), settings).unwrap();
+    dir
+}
 
 /// `callgate` refuses the command with these words.
 #[track_caller]
@@ -25,7 +53,7 @@ fn settings_that_ask_for_a_part_are_errors_with_their_place() {
         ("[store]\nbackend = \"redis\"\nurl = \"redis://127.0.0.1:6379\"\n", "2:11", "redis"),
         ("[traces]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"\n", "2:12", "otlp"),
     ] {
-        let dir = write_project(&[("callgate.toml", settings.to_owned())]);
+        let dir = project_of(settings);
         let said =
             format!("this build of callgate lacks the feature `{feature}`\n    hint: {}", hint(feature));
         for command in ["check", "serve"] {
@@ -39,7 +67,7 @@ fn settings_that_ask_for_a_part_are_errors_with_their_place() {
 
 #[test]
 fn settings_of_the_mcp_server_are_warned_of() {
-    let dir = write_project(&[("callgate.toml", "[mcp]\ndeadline_ms = 1000\n".to_owned())]);
+    let dir = project_of("[mcp]\ndeadline_ms = 1000\n");
     let output = callgate(&["check", dir.path().to_str().unwrap()]).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     let said =
@@ -52,7 +80,7 @@ fn settings_of_the_mcp_server_are_warned_of() {
 
 #[test]
 fn commands_of_a_part_are_refused() {
-    let dir = write_project(&[]);
+    let dir = project_of("environments = [\"development\"]\n");
     let project = dir.path().to_str().unwrap();
     let import = format!("this build of callgate lacks the feature `import`: {}", hint("import"));
     check(&["import", "openapi", "openapi.yaml", "--project", project, "--dry-run"], &import);
@@ -64,9 +92,17 @@ fn commands_of_a_part_are_refused() {
 
 #[tokio::test]
 async fn an_mcp_client_is_told_that_there_is_no_server() {
-    let gateway = Gateway::start(&[]).await;
-    for method in ["POST", "GET", "DELETE"] {
-        let answer = gateway.request(method, "/mcp/development").send().await.unwrap();
+    let dir = project_of("environments = [\"development\"]\n");
+    let project = project::load(dir.path(), None);
+    let state = AppState::new(Gateway::new(project.deployment), &project.settings);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp/development", listener.local_addr().unwrap());
+    tokio::spawn(server::serve(listener, state, pending(), Duration::from_secs(1)));
+    // Fails only where a provider is set already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let answer = client.request(method.clone(), &url).send().await.unwrap();
         assert_eq!(answer.status(), 404, "{method}");
         let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         let detail = format!("this build of callgate lacks the feature `mcp`: {}", hint("mcp"));
