@@ -4,8 +4,7 @@
 #
 #   fuzz/run.sh [SECONDS] [TARGET…]        8 seconds each where left out
 #
-# FUZZ_SEED=1 makes it draw the same numbers each time. FUZZ_OPT=1 optimises the gateway: some minutes more to build, for a long
-# search.
+# FUZZ_SEED=1 makes it draw the same numbers each time. FUZZ_OPT=1 optimises: some minutes more to build, for a long search.
 # Needs nothing but Rust and a C++ compiler: the coverage that libFuzzer steers by is asked of the stable compiler
 # (coverage.sh), without sanitizers. `cargo +nightly fuzz run TARGET` works as well, with them.
 # What is found to be new is kept in target/fuzz/corpus and is where the next run starts; seeds/ is where the first does.
@@ -20,7 +19,7 @@ targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=($(sed -n '/^\[\[bin\]\]/,/^name/s/^name = "\(.*\)"/\1/p' fuzz/Cargo.toml))
 
 build=()
-[ -z "${FUZZ_OPT:-}" ] || build+=(--config "profile.dev.package.callgate.opt-level=$FUZZ_OPT")
+[ -z "${FUZZ_OPT:-}" ] || build+=(--config "profile.dev.opt-level=$FUZZ_OPT" --config "profile.dev.package.'*'.opt-level=$FUZZ_OPT")
 for target in "${targets[@]}"; do build+=(--bin "$target"); done
 RUSTC_WRAPPER="$PWD/fuzz/coverage.sh" CARGO_INCREMENTAL=0 \
     cargo build --quiet --manifest-path fuzz/Cargo.toml --target "$host" --target-dir "$out" "${build[@]}"
@@ -34,7 +33,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$out/corpus/$target"
     log="$out/$target.log"
     if ! "$out/$host/debug/$target" "$out/corpus/$target" "fuzz/seeds/$target" -max_total_time="$seconds" -seed="$seed" \
-        -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 -verbosity=1 -artifact_prefix="$out/artifacts/$target-" \
+        -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 -verbosity=1 -artifact_prefix="$out/artifacts/$target-" \
         >"$log" 2>&1; then
         printf '%-12s FAILED\n' "$target"
         tail -n 40 "$log"
