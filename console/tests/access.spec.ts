@@ -108,6 +108,14 @@ for (const [name, show] of Object.entries(screens)) {
   });
 }
 
+test('a preview that is asked for again can be read meanwhile', async ({ demo, page }) => {
+  await screens.try?.(page, demo);
+  await page.route(/\/preview$/, () => {}); // It stays open without an answer.
+  await page.getByTestId('field-/issue_description').fill('The parcel has arrived');
+  await expect(page.getByTestId('preview')).toHaveAttribute('aria-busy', 'true');
+  await inEveryLook(page, (size, scheme) => expectUsable(page, size, scheme));
+});
+
 test('Try works by keyboard alone, and one sees where one is', async ({ page, visit, project, serve }) => {
   project.write('actions/fetch_case.yaml', fetchCase);
   const gateway = await serve(project.folder);
