@@ -154,7 +154,7 @@ async fn ask_one(
 ) -> Result<Answered, Failed> {
     let provider = form(written.provider);
     let tools = (question.tools)(provider);
-    let seat = gateway.seat_for_words(question.messages.iter().map(Message::text_bytes).sum()).await;
+    let seat = gateway.seat_if_any(question.messages.iter().map(Message::text_bytes).sum()).await;
     let body = provider.body(&Request {
         model: &written.model,
         origin: &written.origin,

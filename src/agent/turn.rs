@@ -1041,7 +1041,7 @@ fn output_of(call: &Call, content: String, is_error: bool) -> ToolOutput {
 
 /// The turns that `texts` of the store hold.
 async fn read(gateway: &Gateway, texts: &[impl AsRef<str>]) -> Vec<TurnRecord> {
-    let _seat = gateway.seat_for_words(texts.iter().map(|text| text.as_ref().len()).sum()).await;
+    let _seat = gateway.seat_if_any(texts.iter().map(|text| text.as_ref().len()).sum()).await;
     record::read(texts)
 }
 
@@ -1049,7 +1049,7 @@ async fn read(gateway: &Gateway, texts: &[impl AsRef<str>]) -> Vec<TurnRecord> {
 async fn splice(gateway: &Gateway, history: &[Message], turns: &[TurnRecord], intent: &str) -> Spliced {
     let steps = turns.iter().flat_map(|turn| &turn.steps);
     let bytes = history.iter().chain(steps).map(Message::text_bytes).sum();
-    let _seat = gateway.seat_for_words(bytes).await;
+    let _seat = gateway.seat_if_any(bytes).await;
     history::splice(history, turns, intent)
 }
 

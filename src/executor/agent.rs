@@ -18,7 +18,6 @@ use crate::conversation::{Conversation, ConversationKey, Opening, StoreError};
 use crate::egress::{Deadline, EgressError, Limits, Streaming};
 use crate::secrets::{MASK, Redactor};
 
-use super::aside::Seat;
 use super::call::body::{mask, masked_value};
 use super::conversation::masks::Masks;
 use super::conversation::variables;
@@ -69,11 +68,6 @@ impl Gateway {
         let first = Some(self.deployment().begun_by_a_call().clone());
         let opened = self.shared.store.open(key, Opening { first, ..Opening::default() }).await?;
         Ok(opened.conversation)
-    }
-
-    /// Moves a turn to another thread for work on so many bytes of what was said; not, where they are few.
-    pub(crate) async fn seat_for_words(&self, bytes: usize) -> Option<Seat> {
-        self.seat_if_any(bytes).await
     }
 
     /// Tells those who count what became of a request to a model.

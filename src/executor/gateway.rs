@@ -141,7 +141,7 @@ impl Gateway {
     }
 
     /// The same for work that is done in any case, at a seat or without: what it works on is bounded.
-    pub(super) async fn seat_if_any(&self, bytes: usize) -> Option<Seat> {
+    pub(crate) async fn seat_if_any(&self, bytes: usize) -> Option<Seat> {
         self.seat(bytes, Deadline::after(STORING)).await.unwrap_or_default()
     }
 

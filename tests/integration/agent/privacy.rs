@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::orders;
 use super::model::{Reply, ScriptedModel};
-use super::shop::{Shop, project};
+use super::shop::{Shop, add_keys, project};
 use crate::harness::Gateway;
 
 /// Asks as the holder of `key`; the message that answers.
@@ -30,14 +30,8 @@ async fn hidden_rounds_are_not_for_another_key_with_conversations_of_its_own() {
     })
     .await;
     let upstream = orders().await;
-    let [ann, bob] = [(); 2].map(|()| NewKey::generate().unwrap());
     let mut files = project(&upstream, &model.base_url, "openai", "");
-    let (_, settings) = files.iter_mut().find(|(name, _)| *name == "callgate.toml").unwrap();
-    for (name, key) in [("ann", &ann), ("bob", &bob)] {
-        let hash = &key.hash;
-        settings
-            .push_str(&format!("[[keys]]\nname = \"{name}\"\nhash = \"{hash}\"\nconversations = \"own\"\n"));
-    }
+    let [ann, bob] = add_keys(&mut files, ["ann", "bob"]);
     let gateway = Gateway::start(&files).await;
 
     let hello = json!({"role": "user", "content": "Where is it? Then hang up."});

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::model::asked::Role;
 use super::model::{Reply, ScriptedModel, Step};
-use super::shop::{Shop, asks, project, says};
+use super::shop::{Shop, add_keys, asks, project, says};
 use crate::harness::Gateway;
 use crate::upstream::{self, Captured, Upstream};
 
@@ -223,20 +223,13 @@ async fn a_proposal_is_not_made_where_its_action_is_not_available_any_more() {
 
 #[tokio::test]
 async fn a_key_sees_nothing_of_what_another_key_has_asked_for() {
-    let keys = ["one", "two"].map(|name| (name, callgate::server::NewKey::generate().unwrap()));
     let replies = [book(), Reply::says("Booked."), book(), Reply::says("Booked.")];
     let (upstream, model) = (desk().await, ScriptedModel::answering(replies).await);
     let mut files = project(&upstream, &model.base_url, "openai", "");
-    let settings = &mut files.iter_mut().find(|(name, _)| *name == "callgate.toml").unwrap().1;
-    for (name, key) in &keys {
-        settings.push_str(&format!(
-            "[[keys]]\nname = \"{name}\"\nhash = \"{}\"\nconversations = \"own\"\n",
-            key.hash
-        ));
-    }
+    let keys = add_keys(&mut files, ["one", "two"]);
     let gateway = Gateway::start(&files).await;
     let body = json!({"model": "shop", "messages": [{"role": "user", "content": "Book it"}]}).to_string();
-    for (_, key) in &keys {
+    for key in &keys {
         let request = gateway.request("POST", "/v1/chat/completions").bearer_auth(&key.key);
         let request = request.header("idempotency-key", "k-1");
         assert_eq!(request.body(body.clone()).send().await.unwrap().status(), 200);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use callgate::conversation::Store;
+use callgate::server::NewKey;
 use serde_json::{Value, json};
 
 use super::model::ScriptedModel;
@@ -117,6 +118,18 @@ pub(crate) fn project(
     );
     files.push(("agents/shop.yaml", agent(model, provider, more)));
     files
+}
+
+/// Adds keys of these names to the settings of a project, each with conversations of its own.
+pub(crate) fn add_keys<const N: usize>(files: &mut [(&str, String)], names: [&str; N]) -> [NewKey; N] {
+    let (_, settings) = files.iter_mut().find(|(name, _)| *name == "callgate.toml").unwrap();
+    names.map(|name| {
+        let key = NewKey::generate().unwrap();
+        let hash = &key.hash;
+        settings
+            .push_str(&format!("[[keys]]\nname = \"{name}\"\nhash = \"{hash}\"\nconversations = \"own\"\n"));
+        key
+    })
 }
 
 /// A request with these messages, of the conversation `call-1`.
