@@ -4,7 +4,8 @@
 #
 #   fuzz/run.sh [SECONDS] [TARGET…]        8 seconds each where left out
 #
-# FUZZ_SEED=1 makes it draw the same numbers each time. FUZZ_OPT=1 optimises: some minutes more to build, for a long search.
+# FUZZ_SEED=1 makes it draw the same numbers each time. FUZZ_OPT=1 optimises the targets for a long search: the
+# build takes some minutes longer.
 # Needs nothing but Rust and a C++ compiler: the coverage that libFuzzer steers by is asked of the stable compiler
 # (coverage.sh), without sanitizers. `cargo +nightly fuzz run TARGET` works as well, with them.
 # What is found to be new is kept in target/fuzz/corpus and is where the next run starts; seeds/ is where the first does.

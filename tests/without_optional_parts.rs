@@ -1,5 +1,5 @@
-//! What a build without the optional parts says where one is asked for. A binary of its own, which is soon built:
-//! `cargo test --no-default-features --test without_optional_parts`.
+//! What a build without the optional parts says where one is asked for. A separate binary, because it builds faster than the
+//! integration tests: `cargo test --no-default-features --test without_optional_parts`.
 
 #![cfg(not(any(feature = "import", feature = "mcp", feature = "otlp", feature = "redis")))]
 #![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
